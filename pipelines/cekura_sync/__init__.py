@@ -1,0 +1,1 @@
+"""Cekura test results in a local DuckDB warehouse."""
