@@ -1,0 +1,43 @@
+"""Everything that can go wrong, as one tree. A message is one sentence: what happened, on what, what to do next.
+
+CekuraSyncError
+├── SettingsError           a setting is missing, malformed or refused
+├── KeyRefused              the API does not accept the key
+├── ApiUnavailable          the API cannot be reached, is down, or limits us beyond the budget
+├── UnbelievableAnswer      an answer that is not what was asked for
+├── ModelError              a SQL model does not build, or a check finds wrong rows
+├── ListingUnverified       the listing could not be proved complete
+├── MassDeleteRefused       the sync would mark too much as deleted
+├── WarehouseBusy           another sync is running on this warehouse
+└── WarehouseError          the warehouse file or its disk does not let us work
+"""
+
+
+class CekuraSyncError(Exception): ...
+
+
+class SettingsError(CekuraSyncError): ...
+
+
+class KeyRefused(CekuraSyncError): ...
+
+
+class ApiUnavailable(CekuraSyncError): ...
+
+
+class UnbelievableAnswer(CekuraSyncError): ...
+
+
+class ModelError(CekuraSyncError): ...
+
+
+class ListingUnverified(CekuraSyncError): ...
+
+
+class MassDeleteRefused(CekuraSyncError): ...
+
+
+class WarehouseBusy(CekuraSyncError): ...
+
+
+class WarehouseError(CekuraSyncError): ...

@@ -1,0 +1,183 @@
+"""What a sync is told: option, else environment, else the vendor CLI's file, else default."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cekura_sync.errors import SettingsError
+
+API_URL = "https://api.cekura.ai"
+API_VERSION = "v1"
+API_VERSIONS = ("v1", "v2")
+WAREHOUSE = "warehouse.duckdb"
+FULL_EVERY = "24h"
+LOOKBACK = "24h"
+PAGE_SIZE = 200
+CONCURRENCY = 8
+TIMEOUT = timedelta(hours=1)
+TIMEOUT_FIRST_FULL = timedelta(hours=6)
+# DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
+RESERVED_STEMS = ("cekura", "analytics", "cekura_staging", "main", "information_schema", "pg_catalog", "system", "temp")
+
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def vendor_config() -> Path:
+    """The official CLI's file; read, never written."""
+    return Path.home() / ".cekura" / "config.toml"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The API's own filters; together they are the scope of a sync."""
+
+    agent_id: int | None = None
+    project_id: int | None = None
+    search: str | None = None
+    scenarios: str | None = None
+
+    def params(self) -> dict[str, str]:
+        """Query parameters, in one order, so that equal scopes have equal text."""
+        return {name: str(value) for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything one sync needs to know; immutable, with the key hidden from `repr`."""
+
+    api_key: str = field(repr=False)
+    api_url: str = API_URL
+    api_version: str = API_VERSION
+    warehouse: Path = Path(WAREHOUSE)
+    filters: Filters = Filters()
+    full: bool = False
+    full_every: timedelta = timedelta(hours=24)
+    lookback: timedelta = timedelta(hours=24)
+    page_size: int = PAGE_SIZE
+    concurrency: int = CONCURRENCY
+    timeout: timedelta | None = None
+    allow_mass_delete: bool = False
+    dry_run: bool = False
+
+
+def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from command-line options (None = not given). Raises SettingsError."""
+    vendor = _read_vendor_file()
+
+    def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
+        option = options.get(name)
+        return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
+
+    timeout = options.get("timeout")
+    return Settings(
+        api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
+        api_url=check_url(
+            pick("api_url", "CEKURA_API_URL", API_URL, "api_url"), allow_http=bool(options.get("allow_http"))
+        ),
+        api_version=_one_of(pick("api_version", "CEKURA_API_VERSION", API_VERSION), API_VERSIONS),
+        warehouse=check_warehouse(pick("warehouse", "CEKURA_WAREHOUSE", WAREHOUSE)),
+        filters=_filters(options),
+        full=bool(options.get("full")),
+        full_every=duration(pick("full_every", "CEKURA_FULL_EVERY", FULL_EVERY)),
+        lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK)),
+        page_size=int(str(options.get("page_size") or PAGE_SIZE)),
+        concurrency=int(str(options.get("concurrency") or CONCURRENCY)),
+        timeout=duration(str(timeout)) if timeout is not None else None,
+        allow_mass_delete=bool(options.get("allow_mass_delete")),
+        dry_run=bool(options.get("dry_run")),
+    )
+
+
+def duration(text: str) -> timedelta:
+    """`90s`, `15m`, `24h`, `7d`, or `0`. Raises SettingsError."""
+    match = re.fullmatch(r"(\d{1,9})([smhd])|0", text.strip())
+    if match is None:
+        raise SettingsError(f"'{text}' is not a duration: write a whole number and a unit, as in 90s, 15m, 24h or 7d.")
+    try:
+        return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]]) if match[1] else timedelta(0)
+    except OverflowError:
+        raise SettingsError(f"The duration '{text}' is too long.") from None
+
+
+def check_key(key: str) -> str:
+    """The key, if it can stand in a header. Its text never appears in the message."""
+    if not key:
+        raise SettingsError(
+            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (try `make demo` to see the product without one)."
+        )
+    if not re.fullmatch(r"[!-~]+", key):
+        raise SettingsError(
+            "CEKURA_API_KEY holds a space, a line break or a character outside ASCII: copy the key again, alone."
+        )
+    return key
+
+
+def check_url(url: str, *, allow_http: bool = False) -> str:
+    """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if host is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment or parts.username:
+        raise SettingsError(f"'{url}' is not an API address: write it as {API_URL}.")
+    if parts.scheme == "http" and not (is_loopback(host) or allow_http):
+        raise SettingsError(
+            f"Refusing to send the API key over plain http to {host}: use https, or --allow-http if you must."
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    return host in _LOOPBACK or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+
+
+def check_warehouse(path: str) -> Path:
+    """The path that readers open. Its stem must not be a schema's name."""
+    if Path(path).stem.lower() in RESERVED_STEMS:
+        raise SettingsError(
+            f"The warehouse file may not be called '{Path(path).name}': DuckDB would confuse it with a schema of that name. Choose another name."
+        )
+    if not Path(path).name or "\0" in path:
+        raise SettingsError(f"'{path}' is not a file name: write --warehouse as in {WAREHOUSE}.")
+    return Path(path)
+
+
+def _filters(options: Mapping[str, object]) -> Filters:
+    scenarios = options.get("scenarios")
+    if scenarios is not None and not re.fullmatch(r"\d+(,\d+)*", str(scenarios)):
+        raise SettingsError(f"'{scenarios}' is not a list of scenario ids: write --scenarios 24270,24271.")
+    search = options.get("search")
+    return Filters(
+        agent_id=_optional_int(options.get("agent_id")),
+        project_id=_optional_int(options.get("project_id")),
+        search=str(search) if search is not None else None,
+        scenarios=str(scenarios) if scenarios is not None else None,
+    )
+
+
+def _optional_int(value: object) -> int | None:
+    return None if value is None else int(str(value))
+
+
+def _one_of(value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise SettingsError(f"'{value}' is not an API version: choose {' or '.join(allowed)}.")
+    return value
+
+
+def _read_vendor_file() -> dict[str, str]:
+    path = vendor_config()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}): mend it, or move it away.") from None
+    return {name: value for name, value in values.items() if isinstance(value, str)}
