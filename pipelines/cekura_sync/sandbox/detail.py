@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
 from typing import Any
 
 from cekura_sync.sandbox.account import PERSONALITIES, Account
-from cekura_sync.sandbox.rows import Entry, Row, met_outcome, moment
+from cekura_sync.sandbox.rows import Entry, Row, met_outcome, stamp
 
 TURNS = (
     ("Main Agent", "Hello, how can I help you today?"),
@@ -27,7 +26,7 @@ def detail(row: Row, entry: Entry, account: Account) -> Row:
     full = [_full_run(run, entry, account) for run in runs] if isinstance(runs, list) else []
     return {
         **row,
-        "runs": {str(run["id"]): run for run in full} if runs is not None else None,
+        "runs": {str(run.get("id")): run for run in full} if isinstance(runs, list) else runs,
         "overall_evaluation": {"metric_summary": _metric_summary(full)},
         "failed_reasons": _failed_reasons(full),
         "total_duration": _clock(sum(_seconds(run.get("duration")) for run in full)),
@@ -36,21 +35,21 @@ def detail(row: Row, entry: Entry, account: Account) -> Row:
 
 
 def _full_run(run: Row, entry: Entry, account: Account) -> Row:
-    rng = random.Random(run["id"])
-    scenario = account.scenarios.get(run["scenario"])
-    executed = moment(entry.created) + timedelta(seconds=rng.randrange(5, 60))
+    rng = random.Random(str(run.get("id")))
+    scenario = account.scenarios.get(run.get("scenario", 0))
+    executed = stamp(entry.created + rng.randrange(5_000_000, 60_000_000))
     ended = "success" in run
     score = 100 if met_outcome(run) else rng.choice((0, 25, 50))
     expected = {"score": score, "explanation": ["Compared with what the scenario expects."]}
     return {
         **run,
-        "timestamp": executed.isoformat(),
-        "executed_at": executed.isoformat(),
+        "timestamp": executed,
+        "executed_at": executed,
         "personality_name": scenario.personality if scenario else PERSONALITIES[0],
-        "error_message": ERRORS.get(run["status"], ""),
-        "expected_outcome": expected if ended and account.expects_outcome(run["scenario"]) else None,
+        "error_message": ERRORS.get(run.get("status", ""), ""),
+        "expected_outcome": expected if ended and account.expects_outcome(run.get("scenario")) else None,
         "evaluation": {"metrics": _metrics(run, rng) if ended else []},
-        "transcript_object": _transcript(rng) if run["status"] == "completed" else [],
+        "transcript_object": _transcript(rng) if run.get("status") == "completed" else [],
         "metadata": {"region": rng.choice(("us-east", "eu-west"))},
     }
 
@@ -102,7 +101,11 @@ def _transcript(rng: random.Random) -> list[Row]:
 
 def _failed_reasons(runs: list[Row]) -> list[Row]:
     return [
-        {"run": run["id"], "scenario": run["scenario"], "reason": run["error_message"] or "Evaluation failed"}
+        {
+            "run": run.get("id"),
+            "scenario": run.get("scenario"),
+            "reason": run["error_message"] or "Evaluation failed",
+        }
         for run in runs
         if run.get("success") is False
     ]

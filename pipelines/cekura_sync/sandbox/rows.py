@@ -159,7 +159,8 @@ def set_run(run: Row, status: str, chance: float, rng: random.Random) -> Row:
 
 def met_outcome(run: Row) -> bool:
     """Whether the run met its expected outcome; the list shows only how many did."""
-    return mix(run.get("id", 0)) % 100 < (95 if run.get("success") else 15)
+    run_id = run.get("id")
+    return mix(run_id if isinstance(run_id, int) else 0) % 100 < (95 if run.get("success") else 15)
 
 
 def tally(runs: Sequence[Row], account: Account) -> Row:

@@ -97,7 +97,7 @@ class Sandbox:
             handler.close_connection = True
             handler.send(Answer(500, b"The sandbox failed."))
             raise
-        answer = replace(answer, delay=answer.delay + self.latency)
+        handler.server.stopping.wait(answer.delay + self.latency)
         after = self.after
         if after is None:
             handler.send(answer)

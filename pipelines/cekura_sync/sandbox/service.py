@@ -120,15 +120,17 @@ class Service:
         return {**count, "next": following, "previous": preceding}
 
     def _by_id(self, request: Request, asked: str, rewrite: Rewrite | None, *, zipped: bool) -> Answer:
-        entry = self.world.entries.get(int(asked)) if asked.isdecimal() else None
+        # Twenty digits are more than any database has, and fewer than Python refuses to read.
+        known = asked.isdecimal() and len(asked) < 20
+        entry = self.world.entries.get(int(asked)) if known else None
         if entry is None:
             return _problem(404, NO_RESULT)
         if entry.raw is not None:
             return _json(200, entry.raw, zipped=zipped)
-        row = shaped(self.world.row(entry), self.options.shape, self.options.scale)
+        row = self.world.row(entry)
+        listed = shaped(row, self.options.shape, self.options.scale)
         # Full runs are made of the list's summaries, whichever shape the list gives them.
-        runs = self.world.row(entry).get("runs")
-        payload = detail({**row, "runs": runs}, entry, self.world.account)
+        payload = detail({**listed, "runs": row["runs"]}, entry, self.world.account)
         if rewrite is not None:
             return _rewritten(request, payload, rewrite, zipped=zipped)
         return _json(200, dump(payload), zipped=zipped)

@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_GET  # noqa: N815
 
     def send(self, answer: Answer) -> None:
-        if self.server.stopping.wait(answer.delay) or answer.disconnect:
+        if self.server.stopping.is_set() or answer.disconnect:
             self.close_connection = True
             return
         body = b"" if self.command == "HEAD" else answer.body
