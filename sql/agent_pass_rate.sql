@@ -42,11 +42,15 @@ select
     counts.decided_runs, -- runs of completed results
     counts.passed_runs, -- decided runs that passed
     x / n as pass_rate, -- passed_runs / decided_runs
-    (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_low, -- its Wilson 95 % interval: lower end
-    1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_high, -- and upper end
-    x / nullif(decided_runs + failed_runs, 0) as strict_pass_rate, -- the same, with runs of infrastructure failures as not passed
-    cast(met_expected_outcomes as double) / nullif(expected_outcomes, 0) as expected_outcome_rate, -- expected outcomes met, in completed results
-    cast(failed_results as double) / nullif(completed_results + failed_results, 0) as infrastructure_failure_rate, -- failed and timed out among results that ended uncancelled
+    (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
+        / (n + z * z) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
+    1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
+        / (n + z * z) as pass_rate_high, -- upper end of the Wilson 95 % interval of pass_rate
+    x / nullif(decided_runs + failed_runs, 0) as strict_pass_rate, -- runs of infrastructure failures count as not passed
+    cast(met_expected_outcomes as double)
+        / nullif(expected_outcomes, 0) as expected_outcome_rate, -- expected outcomes met in full, of completed results
+    cast(failed_results as double)
+        / nullif(completed_results + failed_results, 0) as infrastructure_failure_rate, -- failed or timeout, of what ended uncancelled
     agents.first_result_at, -- when its first result was triggered
     agents.last_result_at -- when its newest result was triggered
 from counts

@@ -5,7 +5,7 @@ with agents as (
 ),
 
 results as (
-    select agent_id, status_group, channel, trigger, runs, completed_runs, passed_runs
+    select agent_id, status_group, channel, trigger, runs, completed_runs, decided_runs, passed_runs
     from analytics.results
 ),
 
@@ -15,6 +15,7 @@ counts as (
         count(*) as results,
         cast(coalesce(sum(runs), 0) as bigint) as runs,
         cast(coalesce(sum(completed_runs), 0) as bigint) as completed_runs,
+        cast(coalesce(sum(decided_runs), 0) as bigint) as decided_runs,
         cast(coalesce(sum(passed_runs), 0) as bigint) as passed_runs,
         count(*) filter (where status_group = 'in_flight') as in_flight_results,
         count(*) filter (where status_group = 'completed') as completed_results,
@@ -34,7 +35,8 @@ select
     counts.results, -- live results, whatever their status
     counts.runs, -- runs of these results
     counts.completed_runs, -- runs that came to an end, by the API's count
-    counts.passed_runs, -- runs of completed results that passed
+    counts.decided_runs, -- runs of completed results
+    counts.passed_runs, -- decided runs that passed
     counts.in_flight_results, -- results that have not come to an end
     counts.completed_results, -- results with status completed
     counts.infrastructure_failed_results, -- results with status failed or timeout

@@ -18,7 +18,7 @@ SCHEMA = "analytics"
 COMMENT = re.compile(r"--.*")
 TEXT = re.compile(r"'[^']*'")
 REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
-COMMENTED_COLUMN = re.compile(r"(\w+),?[ ]+-- (.+)$", re.MULTILINE)
+COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Model:
 
     @property
     def column_comments(self) -> dict[str, str]:
-        """What stands behind each column; the final select comes last, so it wins over the steps before it."""
-        return dict(COMMENTED_COLUMN.findall(self.sql))
+        """What stands behind each column of the final select, the last one that is not indented."""
+        final = re.split(r"^select\b", self.sql, flags=re.MULTILINE)[-1]
+        return dict(COMMENTED_COLUMN.findall(final))
 
     @property
     def references(self) -> set[str]:
@@ -81,7 +82,7 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
         con.execute(f"create schema if not exists {SCHEMA}")
         for model in models:
             _run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.sql}")
-            _run(con, model, _comments(model, _columns(con, model)))
+            _run(con, model, _comments(model))
         for name in sorted(_views(con) - {model.name for model in models}):
             con.execute(f"drop view {SCHEMA}.{_quoted(name)}")
         con.commit()
@@ -143,17 +144,12 @@ def _failure(model: Model, error: Exception) -> ModelError:
     return ModelError(f"{model.path} cannot be run: {error}")
 
 
-def _columns(con: duckdb.DuckDBPyConnection, model: Model) -> list[str]:
-    return list(con.table(f"{SCHEMA}.{model.name}").columns)
-
-
-def _comments(model: Model, columns: list[str]) -> str:
+def _comments(model: Model) -> str:
+    """`create or replace view` drops the comments of the view before, so they are set every time."""
     view = f"{SCHEMA}.{model.name}"
-    comments = model.column_comments
     statements = [f"comment on view {view} is {_literal(model.meaning)}"]
-    for column in columns:
-        if column in comments:
-            statements.append(f"comment on column {view}.{_quoted(column)} is {_literal(comments[column])}")
+    for column, meaning in model.column_comments.items():
+        statements.append(f"comment on column {view}.{_quoted(column)} is {_literal(meaning)}")
     return ";\n".join(statements)
 
 

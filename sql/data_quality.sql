@@ -1,0 +1,171 @@
+-- One row per kind of suspect data that the warehouse holds; no row, no suspicion. An example is one of its rows.
+-- Severity: error where figures may be wrong, warning where they leave something out, info where they are second best.
+with results as (
+    select
+        result_id, agent_id, status, status_group, success_rate, runs, passed_runs, passes_from, created_at, synced_at
+    from analytics.results
+),
+
+reported as (
+    select
+        id as result_id, success_rate, completed_runs_count, failed_runs_count, total_runs_count,
+        met_expected_outcome_count, total_expected_outcome_count
+    from cekura.results
+    where deleted_at is null
+),
+
+-- Some run passed by that rate, yet less than half a run: as a percentage it cannot be.
+mixed_scale as (
+    select
+        'mixed_success_rate_scale' as finding,
+        'error' as severity,
+        'success_rate above 1 elsewhere makes this one a percentage, but it looks like a fraction' as meaning,
+        'result ' || cast(results.result_id as varchar) as example
+    from results
+    inner join reported on reported.result_id = results.result_id
+    where reported.success_rate > results.success_rate
+        and results.success_rate > 0
+        and results.success_rate * results.runs < 0.5
+),
+
+rate_out_of_range as (
+    select
+        'success_rate_out_of_range' as finding,
+        'error' as severity,
+        'success_rate is not within 0 and 1, or 0 and 100, and is not believed' as meaning,
+        'result ' || cast(results.result_id as varchar) as example
+    from results
+    inner join reported on reported.result_id = results.result_id
+    where reported.success_rate is not null and results.success_rate is null
+),
+
+rate_disagrees as (
+    select
+        'success_rate_disagrees_with_runs' as finding,
+        'error' as severity,
+        'success_rate and the run summaries differ by more than half a run; the summaries are believed' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where passes_from = 'runs' and abs(success_rate * runs - passed_runs) > 0.5
+),
+
+counts_contradict as (
+    select
+        'counts_contradict' as finding,
+        'warning' as severity,
+        'a count is below 0 or above its total; contradicting expected outcomes are left out' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from reported
+    where total_runs_count < 0
+        or completed_runs_count > total_runs_count
+        or failed_runs_count > total_runs_count
+        or met_expected_outcome_count < 0
+        or met_expected_outcome_count > total_expected_outcome_count
+),
+
+passes_unknown as (
+    select
+        'passes_unknown' as finding,
+        'warning' as severity,
+        'a completed result says neither by its runs nor by success_rate how many passed; no rate counts it' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where status_group = 'completed' and passed_runs is null
+),
+
+without_runs as (
+    select
+        'completed_without_runs' as finding,
+        'warning' as severity,
+        'a completed result has no runs, so no rate counts it' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where status_group = 'completed' and runs = 0
+),
+
+from_success_rate as (
+    select
+        'passes_from_success_rate' as finding,
+        'info' as severity,
+        'run summaries are missing or incomplete, so passes are success_rate times runs, rounded' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where passes_from = 'success_rate' and runs > 0
+),
+
+unknown_status as (
+    select
+        'unknown_status' as finding,
+        'warning' as severity,
+        'a status that is not known counts as in flight' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where status is null
+        or status not in (
+            'pending', 'in_queue', 'scaling_up', 'running', 'in_progress', 'evaluating',
+            'completed', 'failed', 'timeout', 'cancelled'
+        )
+),
+
+without_agent as (
+    select
+        'agent_missing' as finding,
+        'warning' as severity,
+        'results without an agent are counted under agent_id NULL' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where agent_id is null
+),
+
+undated as (
+    select
+        'created_at_missing' as finding,
+        'warning' as severity,
+        'a result without created_at belongs to no day or week' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where created_at is null
+),
+
+from_the_future as (
+    select
+        'created_at_in_the_future' as finding,
+        'warning' as severity,
+        'created_at lies more than a day after this warehouse read the result' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from results
+    where created_at > synced_at + interval '1 day'
+),
+
+rejected as (
+    select
+        'rejected_rows' as finding,
+        'warning' as severity,
+        'rows that could not be taken are missing here; see cekura.rejected_rows' as meaning,
+        coalesce('result ' || cast(id as varchar) || ': ', '') || reason as example
+    from cekura.rejected_rows
+),
+
+findings as (
+    select * from mixed_scale
+    union all select * from rate_out_of_range
+    union all select * from rate_disagrees
+    union all select * from counts_contradict
+    union all select * from passes_unknown
+    union all select * from without_runs
+    union all select * from from_success_rate
+    union all select * from unknown_status
+    union all select * from without_agent
+    union all select * from undated
+    union all select * from from_the_future
+    union all select * from rejected
+)
+
+select
+    finding, -- name of the finding
+    severity, -- error, warning or info
+    count(*) as rows, -- how many rows it concerns
+    min(example) as example, -- one of them
+    meaning -- what was found, and what the figures make of it
+from findings
+group by finding, severity, meaning

@@ -1,0 +1,36 @@
+-- One row per agent and UTC day on which a result that has ended was triggered: what did not end by itself.
+with agents as (
+    select agent_id, agent_name
+    from analytics.agents
+),
+
+ended as (
+    select agent_id, created_on, status, status_group
+    from analytics.live_results
+    where status_group <> 'in_flight' and created_on is not null
+),
+
+days as (
+    select
+        agent_id,
+        created_on as day,
+        count(*) filter (where status_group = 'completed') as completed,
+        count(*) filter (where status = 'failed') as failed,
+        count(*) filter (where status = 'timeout') as timeout,
+        count(*) filter (where status_group = 'cancelled') as cancelled
+    from ended
+    group by agent_id, created_on
+)
+
+select
+    agents.agent_id, -- Cekura's id of the agent
+    agents.agent_name, -- its newest name
+    days.day, -- UTC day
+    days.completed, -- results with status completed
+    days.failed, -- results with status failed: the infrastructure, not the agent
+    days.timeout, -- results with status timeout
+    days.cancelled, -- results with status cancelled
+    cast(failed + timeout as double)
+        / nullif(completed + failed + timeout, 0) as share -- failed and timeout, of what ended uncancelled
+from days
+inner join agents on agents.agent_id is not distinct from days.agent_id
