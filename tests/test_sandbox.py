@@ -1,11 +1,7 @@
-"""The stand-in API over HTTP: pages, filters, orders and shapes as the real service has them."""
+"""The stand-in API's list over HTTP: pages, filters and orders as the real service has them."""
 
 from __future__ import annotations
 
-import gzip
-import http.client
-import itertools
-import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,17 +11,9 @@ import httpx
 import pytest
 
 from cekura_sync.sandbox import Sandbox, World
+from sandbox_reader import PATH, PLAIN, ask, ids, problem, read
 
-PATH = "/test_framework/v1/results/"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-CLIENT = httpx.Client()  # one for all: making it takes longer than most tests
-Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _closed_in_the_end() -> Iterator[None]:
-    yield
-    CLIENT.close()
 
 
 @pytest.fixture
@@ -37,30 +25,6 @@ def world() -> World:
 def sandbox(world: World) -> Iterator[Sandbox]:
     with Sandbox(world) as sandbox:
         yield sandbox
-
-
-def ask(sandbox: Sandbox, path: str = PATH, **query: object) -> httpx.Response:
-    headers = {"X-CEKURA-API-KEY": sandbox.key}
-    return CLIENT.get(sandbox.url + path, params={k: str(v) for k, v in query.items()}, headers=headers)
-
-
-def read(sandbox: Sandbox, **query: object) -> list[Json]:
-    """Every row, by page number until there is no next."""
-    rows: list[Json] = []
-    for number in itertools.count(1):
-        page = ask(sandbox, page=number, **query).json()
-        rows += page["results"]
-        if page["next"] is None:
-            return rows
-    raise AssertionError("unreachable")
-
-
-def ids(rows: list[Json]) -> list[int]:
-    return [row["id"] for row in rows]
-
-
-def problem(response: httpx.Response) -> tuple[int, object]:
-    return response.status_code, response.json()
 
 
 def test_the_list_shows_the_truth_newest_first(world: World, sandbox: Sandbox) -> None:
@@ -116,8 +80,8 @@ def test_an_empty_list_has_a_first_page_and_no_second() -> None:
 
 
 def test_without_the_key_nothing_is_shown(sandbox: Sandbox) -> None:
-    missing = CLIENT.get(sandbox.url + PATH)
-    wrong = CLIENT.get(sandbox.url + PATH, headers={"X-CEKURA-API-KEY": "guess"})
+    missing = httpx.get(sandbox.url + PATH, verify=PLAIN)
+    wrong = httpx.get(sandbox.url + PATH, headers={"X-CEKURA-API-KEY": "guess"}, verify=PLAIN)
     assert problem(missing) == (401, {"detail": "Authentication credentials were not provided."})
     assert problem(wrong) == (403, {"detail": "Invalid API key."})
 
@@ -131,7 +95,7 @@ def test_a_missing_slash_redirects_and_keeps_the_query(sandbox: Sandbox) -> None
 def test_unknown_paths_and_other_methods_are_refused_in_json(sandbox: Sandbox) -> None:
     assert problem(ask(sandbox, "/test_framework/v3/results/")) == (404, {"detail": "Not found."})
     headers = {"X-CEKURA-API-KEY": sandbox.key}
-    with httpx.Client(headers=headers) as client:
+    with httpx.Client(headers=headers, verify=PLAIN) as client:
         posted = client.post(sandbox.url + PATH, json={"name": "x"})
         assert problem(posted) == (405, {"detail": 'Method "POST" not allowed.'})
         assert posted.headers["Allow"] == "GET, HEAD"
@@ -228,104 +192,6 @@ def test_percent_is_the_same_rate_times_a_hundred(world: World) -> None:
     with Sandbox(world, scale="percent") as sandbox:
         assert read(sandbox)[0]["success_rate"] == 66.67
         assert ask(sandbox, f"{PATH}{result_id}/").json()["success_rate"] == 66.67
-
-
-def by_id(sandbox: Sandbox, result_id: int) -> Json:
-    found: Json = ask(sandbox, f"{PATH}{result_id}/").json()
-    return found
-
-
-def test_by_id_a_result_has_every_list_field_and_full_runs(world: World, sandbox: Sandbox) -> None:
-    for result_id, row in list(world.results.items())[50:]:
-        found = by_id(sandbox, result_id)
-        runs = found.pop("runs")
-        assert {name: found[name] for name in row if name != "runs"}.items() <= row.items()
-        assert list(runs) == [str(run["id"]) for run in row["runs"]]
-        for run in row["runs"]:
-            assert run.items() <= runs[str(run["id"])].items()
-
-
-def test_by_id_the_counts_can_be_made_again_from_the_full_runs(world: World, sandbox: Sandbox) -> None:
-    for result_id, row in list(world.results.items())[50:]:
-        runs = by_id(sandbox, result_id)["runs"].values()
-        outcomes = [run["expected_outcome"] for run in runs if run["status"] == "completed"]
-        scores = [outcome["score"] for outcome in outcomes if outcome is not None]
-        assert len(scores) == row["total_expected_outcome_count"]
-        assert scores.count(100) == row["met_expected_outcome_count"]
-
-
-def test_by_id_a_finished_run_can_be_read_in_full(world: World, sandbox: Sandbox) -> None:
-    found = by_id(sandbox, world.insert()[0])
-    run = next(iter(found["runs"].values()))
-    assert {metric["type"] for metric in run["evaluation"]["metrics"]} == {
-        "binary",
-        "continuous_qualitative",
-        "numeric",
-        "enum",
-    }
-    assert {"role", "content", "start_time", "end_time"} == set(run["transcript_object"][0])
-    assert found["overall_evaluation"]["metric_summary"]["901"]["name"] == "Task completed"
-    assert {"failed_reasons", "total_duration", "latency_data"} <= set(found)
-    assert found == by_id(sandbox, found["id"])
-
-
-@pytest.mark.parametrize("asked", ["1", "abc", "9" * 30])
-def test_by_id_a_result_that_is_not_there_is_404(sandbox: Sandbox, asked: str) -> None:
-    response = ask(sandbox, f"{PATH}{asked}/")
-    assert problem(response) == (404, {"detail": "No Result matches the given query."})
-
-
-def test_the_literal_shape_has_the_types_of_the_document(world: World) -> None:
-    with Sandbox(world, shape="literal") as sandbox:
-        row = read(sandbox, page_size=200)[10]
-        found = by_id(sandbox, row["id"])
-    truth = world.results[row["id"]]
-    assert row["total_runs_count"] == str(truth["total_runs_count"])
-    assert row["is_cronjob"] in ("true", "false")
-    assert row["runs"] == {str(run["id"]): run for run in truth["runs"]}
-    assert row["scenarios"] == {str(scenario["id"]): scenario for scenario in truth["scenarios"]}
-    assert found["total_runs_count"] == row["total_runs_count"]
-    assert found["scenarios"] == row["scenarios"]
-
-
-def test_raw_bytes_are_served_as_they_are(world: World, sandbox: Sandbox) -> None:
-    newest = max(world.results)
-    world.set_raw(newest, b'{"id": 1e400, "name": "\\ud800"')
-    body = ask(sandbox, page_size=2).content
-    assert b'"results":[{"id": 1e400, "name": "\\ud800",{"id":' in body
-    assert ask(sandbox, f"{PATH}{newest}/").content == b'{"id": 1e400, "name": "\\ud800"'
-    world.set_raw(newest, None)
-    assert by_id(sandbox, newest)["id"] == newest
-
-
-def test_any_text_survives_the_way(world: World, sandbox: Sandbox) -> None:
-    name = 'Zoë \u2028 \x00 \U0001f600 \ud800 "quoted" \\'
-    result_id = world.insert(name=name)[0]
-    assert json.loads(ask(sandbox).content)["results"][0]["name"] == name
-    assert json.loads(ask(sandbox, f"{PATH}{result_id}/").content)["name"] == name
-
-
-def raw_get(sandbox: Sandbox, target: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection(sandbox.url.removeprefix("http://"))
-    try:
-        connection.request("GET", target, headers={"X-CEKURA-API-KEY": sandbox.key, **headers})
-        response = connection.getresponse()
-        return response, response.read()
-    finally:
-        connection.close()
-
-
-def test_gzip_is_sent_to_whoever_accepts_it(world: World, sandbox: Sandbox) -> None:
-    target = PATH + "?page_size=50"
-    plain, body = raw_get(sandbox, target)
-    packed, small = raw_get(sandbox, target, **{"Accept-Encoding": "gzip"})
-    assert plain.getheader("Content-Encoding") is None
-    assert packed.getheader("Content-Encoding") == "gzip"
-    assert gzip.decompress(small) == body
-    assert len(small) < len(body) / 2
-    with Sandbox(world, gzip=False) as unpacked:
-        response, _ = raw_get(unpacked, target, **{"Accept-Encoding": "gzip"})
-        assert response.getheader("Content-Encoding") is None
 
 
 def test_a_list_follows_every_change_at_once(world: World, sandbox: Sandbox) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +11,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World, parse_fault
+from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World, parse_fault, serve
 from cekura_sync.sandbox.faults import KINDS
-
-PATH = "/test_framework/v1/results/"
-PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used here; the default one takes long to make
+from sandbox_reader import PATH, PLAIN
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +232,19 @@ def test_a_connection_is_kept_and_idle_ones_do_not_delay_the_end(world: World) -
     assert time.monotonic() - began < 1
     assert len(ports) == 1
     connection.close()
+
+
+def test_serving_goes_on_until_it_is_interrupted(world: World) -> None:
+    urls = []
+
+    def look_and_interrupt(sandbox: Sandbox) -> None:
+        urls.append(sandbox.url)
+        assert get(sandbox).status_code == 401
+        raise KeyboardInterrupt
+
+    serve(world, ready=look_and_interrupt, order="created_asc")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(urls[0], verify=PLAIN)
 
 
 def test_nothing_is_left_running(world: World) -> None:

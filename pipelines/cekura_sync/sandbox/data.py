@@ -16,6 +16,7 @@ from cekura_sync.sandbox.rows import (
     build_row,
     microseconds,
     moment,
+    runs_of,
     scenarios_of,
     set_run,
     stamp,
@@ -174,8 +175,7 @@ class World:
     def _change(self, result_id: int, fields: Row) -> int:
         with self.lock:
             entry = self.entries[result_id]
-            runs = fields.get("runs")
-            derived = tally(runs, self.account) if isinstance(runs, list) else {}
+            derived = tally(runs_of(fields), self.account) if isinstance(fields.get("runs"), list) else {}
             row = {**self.row(entry), **derived, **fields}
             self._put(
                 entry._replace(

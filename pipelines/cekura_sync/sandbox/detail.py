@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from cekura_sync.sandbox.account import PERSONALITIES, Account
-from cekura_sync.sandbox.rows import Entry, Row, met_outcome, stamp
+from cekura_sync.sandbox.rows import Entry, Row, met_outcome, runs_of, stamp
 
 TURNS = (
     ("Main Agent", "Hello, how can I help you today?"),
@@ -23,7 +23,7 @@ TONES = ("friendly", "neutral", "curt")
 def detail(row: Row, entry: Entry, account: Account) -> Row:
     """The list row with everything that only the by-id endpoint has; `runs` is keyed by run id."""
     runs = row.get("runs")
-    full = [_full_run(run, entry, account) for run in runs] if isinstance(runs, list) else []
+    full = [_full_run(run, entry, account) for run in runs_of(row)]
     return {
         **row,
         "runs": {str(run.get("id")): run for run in full} if isinstance(runs, list) else runs,
@@ -36,7 +36,8 @@ def detail(row: Row, entry: Entry, account: Account) -> Row:
 
 def _full_run(run: Row, entry: Entry, account: Account) -> Row:
     rng = random.Random(str(run.get("id")))
-    scenario = account.scenarios.get(run.get("scenario", 0))
+    scenario_id = run.get("scenario")
+    scenario = account.scenarios.get(scenario_id) if isinstance(scenario_id, int) else None
     executed = stamp(entry.created + rng.randrange(5_000_000, 60_000_000))
     ended = "success" in run
     score = 100 if met_outcome(run) else rng.choice((0, 25, 50))
@@ -47,7 +48,7 @@ def _full_run(run: Row, entry: Entry, account: Account) -> Row:
         "executed_at": executed,
         "personality_name": scenario.personality if scenario else PERSONALITIES[0],
         "error_message": ERRORS.get(run.get("status", ""), ""),
-        "expected_outcome": expected if ended and account.expects_outcome(run.get("scenario")) else None,
+        "expected_outcome": expected if ended and account.expects_outcome(scenario_id) else None,
         "evaluation": {"metrics": _metrics(run, rng) if ended else []},
         "transcript_object": _transcript(rng) if run.get("status") == "completed" else [],
         "metadata": {"region": rng.choice(("us-east", "eu-west"))},

@@ -73,7 +73,8 @@ class Listing:
         if name == "search":
             return [entry for entry in entries if value.lower() in entry.name.lower()]
         if name == "scenarios":
-            wanted = {_number(name, part) for part in value.split(",") if part.strip()}
+            # The document says only "a string": one that names no scenario finds nothing.
+            wanted = {int(part) for part in value.split(",") if part.strip().isdecimal()}
             hits = ((entry, sum(run in wanted for run in entry.scenario_ids)) for entry in entries)
             # The join shows a result once for each run that matches.
             return [entry for entry, count in hits for _ in range(count if self._twins else min(count, 1))]

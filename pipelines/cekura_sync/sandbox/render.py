@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cekura_sync.sandbox.rows import Entry, Row
 
 SHAPES = ("observed", "literal")
-SCALES = ("fraction", "percent")
+SCALES = ("fraction", "percent", "percent_by_id")
 COUNTS = (
     "met_expected_outcome_count",
     "total_expected_outcome_count",

@@ -65,11 +65,11 @@ class Entry(NamedTuple):
         return SUITES[self.seed % len(SUITES)]
 
     @property
-    def scenario_ids(self) -> list[Any]:
+    def scenario_ids(self) -> list[int]:
         """The scenario of each run."""
         if self.row is not None:
-            runs = self.row.get("runs")
-            return [run.get("scenario") for run in runs] if isinstance(runs, list) else []
+            found = (run.get("scenario") for run in runs_of(self.row))
+            return [scenario_id for scenario_id in found if isinstance(scenario_id, int)]
         scenarios = self.agent.scenarios
         start = (self.seed >> 8) % len(scenarios)
         return [scenarios[(start + place) % len(scenarios)].id for place in range(self.run_count)]
@@ -91,6 +91,12 @@ def stamp(microseconds: int) -> str:
 def mix(number: int) -> int:
     """A number that looks random, and is the same every time."""
     return (number * 2_654_435_761 ^ number >> 3) % 2**32
+
+
+def runs_of(row: Row) -> list[Row]:
+    """The run summaries that are summaries: a hostile row may have anything in their place."""
+    runs = row.get("runs")
+    return [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
 
 
 def build_row(entry: Entry, account: Account) -> Row:

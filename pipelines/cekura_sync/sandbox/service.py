@@ -128,7 +128,9 @@ class Service:
         if entry.raw is not None:
             return _json(200, entry.raw, zipped=zipped)
         row = self.world.row(entry)
-        listed = shaped(row, self.options.shape, self.options.scale)
+        # The vendor's own client reads a percentage here, where its document of the list says a fraction.
+        scale = self.options.scale.removesuffix("_by_id")
+        listed = shaped(row, self.options.shape, scale)
         # Full runs are made of the list's summaries, whichever shape the list gives them.
         payload = detail({**listed, "runs": row["runs"]}, entry, self.world.account)
         if rewrite is not None:
