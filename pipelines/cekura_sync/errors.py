@@ -4,7 +4,9 @@ CekuraSyncError
 ├── SettingsError           a setting is missing, malformed or refused
 ├── KeyRefused              the API does not accept the key
 ├── ApiUnavailable          the API cannot be reached, is down, or limits us beyond the budget
+│   └── RateLimited         429, with the wait that the API asks for
 ├── UnbelievableAnswer      an answer that is not what was asked for
+│   └── UnreadableAnswer    not JSON at all, such as a proxy's HTML page; worth another try
 ├── ModelError              a SQL model does not build, or a check finds wrong rows
 ├── ListingUnverified       the listing could not be proved complete
 ├── MassDeleteRefused       the sync would mark too much as deleted
@@ -25,7 +27,16 @@ class KeyRefused(CekuraSyncError): ...
 class ApiUnavailable(CekuraSyncError): ...
 
 
+class RateLimited(ApiUnavailable):
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class UnbelievableAnswer(CekuraSyncError): ...
+
+
+class UnreadableAnswer(UnbelievableAnswer): ...
 
 
 class ModelError(CekuraSyncError): ...

@@ -22,7 +22,16 @@ CONCURRENCY = 8
 TIMEOUT = timedelta(hours=1)
 TIMEOUT_FIRST_FULL = timedelta(hours=6)
 # DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
-RESERVED_STEMS = ("cekura", "analytics", "cekura_staging", "main", "information_schema", "pg_catalog", "system", "temp")
+RESERVED_STEMS = (
+    "cekura",
+    "analytics",
+    "cekura_staging",
+    "main",
+    "information_schema",
+    "pg_catalog",
+    "system",
+    "temp",
+)
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -98,7 +107,9 @@ def duration(text: str) -> timedelta:
     """`90s`, `15m`, `24h`, `7d`, or `0`. Raises SettingsError."""
     match = re.fullmatch(r"(\d{1,9})([smhd])|0", text.strip())
     if match is None:
-        raise SettingsError(f"'{text}' is not a duration: write a whole number and a unit, as in 90s, 15m, 24h or 7d.")
+        raise SettingsError(
+            f"'{text}' is not a duration: write a whole number and a unit, as in 90s, 15m, 24h or 7d."
+        )
     try:
         return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]]) if match[1] else timedelta(0)
     except OverflowError:
@@ -125,7 +136,13 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if host is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment or parts.username:
+    if (
+        host is None
+        or parts.scheme not in ("http", "https")
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
         raise SettingsError(f"'{url}' is not an API address: write it as {API_URL}.")
     if parts.scheme == "http" and not (is_loopback(host) or allow_http):
         raise SettingsError(

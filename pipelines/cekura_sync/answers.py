@@ -1,0 +1,195 @@
+"""What the API answers: bytes in, rows out, one raw JSON text per result.
+
+Only what paging needs is decoded here (id, created_at); everything else stays text for DuckDB to parse.
+Every row leaves in one form, whatever form it came in: `runs` and `scenarios` as arrays of objects.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer, UnreadableAnswer
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)
+_RESULTS = re.compile(rb'"results"\s*:\s*\[')
+_LEADING_ID = re.compile(rb'"id"\s*:\s*"?(\d{1,18})\b')
+_LISTS = ("runs", "scenarios")
+
+
+class Row(NamedTuple):
+    """One result as listed. `flaw` says why it cannot be taken; otherwise `raw` is valid JSON in array form."""
+
+    key: int | str  # the id, or the raw text where there is no usable id
+    created: int | None  # microseconds since 1970, for ordering
+    raw: str
+    flaw: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    rows: list[Row]
+    count: int | None  # a hint; it has been seen to be wrong
+    has_next: bool
+
+
+class _Envelope(msgspec.Struct):
+    results: list[msgspec.Raw]
+    count: Any = None
+    next: Any = None
+
+
+class _Listed(msgspec.Struct):
+    id: Any = None
+    created_at: Any = None
+    runs: msgspec.Raw = msgspec.Raw(b"null")
+    scenarios: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_listed = msgspec.json.Decoder(_Listed)
+
+
+def decode_page(body: bytes) -> Page:
+    """A results page. Raises UnreadableAnswer, ApiUnavailable (cut short), UnbelievableAnswer (another shape)."""
+    _require_object(body)
+    try:
+        envelope, rows = _decode_envelope(body)
+    except msgspec.ValidationError as error:
+        raise UnbelievableAnswer(f"The answer is not a page of results ({error}): {_excerpt(body)}") from None
+    count = envelope.count if isinstance(envelope.count, int) else None
+    return Page([_row(raw) for raw in rows], count, envelope.next is not None)
+
+
+def decode_detail(body: bytes, row_keys: Collection[str], run_keys: Collection[str]) -> Row:
+    """One result by id, cut to the keys that list rows carry, so that both forms give one record."""
+    _require_object(body)
+    try:
+        detail = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _flawed(body, f"not valid JSON: {error}")
+    if "id" not in detail or "created_at" not in detail:
+        raise UnbelievableAnswer(f"The answer is not a result: {_excerpt(body)}")
+    row = {name: value for name, value in detail.items() if name in row_keys}
+    _as_arrays(row)
+    if isinstance(row.get("runs"), list):
+        row["runs"] = [
+            {name: value for name, value in run.items() if name in run_keys} if isinstance(run, dict) else run
+            for run in row["runs"]
+        ]
+    return _row(msgspec.json.encode(row))
+
+
+def _require_object(body: bytes) -> None:
+    text = body.strip()
+    if not text.startswith(b"{"):
+        raise UnreadableAnswer(f"The answer is not JSON: {_excerpt(body)}")
+    if not text.endswith(b"}"):
+        raise ApiUnavailable(f"The answer was cut short after {len(body):,} bytes.")
+
+
+def _decode_envelope(body: bytes) -> tuple[_Envelope, list[bytes]]:
+    try:
+        envelope = _envelope.decode(body)
+        return envelope, [bytes(raw) for raw in envelope.results]
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError):
+        # One bad row (NaN, a lone surrogate, a nesting bomb) must not cost the page its other rows.
+        return _split(body)
+
+
+def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
+    """Cut the elements of `results` out of a page that does not parse as a whole."""
+    opening = _RESULTS.search(body)
+    if opening is None:
+        raise UnreadableAnswer(f"The answer is not JSON: {_excerpt(body)}")
+    rows, start, depth = [], opening.end(), 0
+    for token in _TOKENS.finditer(body, start):
+        if token[0] in (b"[", b"{"):
+            depth += 1
+        elif token[0] in (b"]", b"}") and depth:
+            depth -= 1
+        elif token[0] == b"," and not depth:
+            rows.append(body[start : token.start()].strip())
+            start = token.end()
+        elif token[0] == b"]":
+            rows.append(body[start : token.start()].strip())
+            try:
+                return _envelope.decode(body[: opening.end()] + body[token.start() :]), [
+                    raw for raw in rows if raw
+                ]
+            except msgspec.DecodeError as error:
+                raise UnreadableAnswer(f"The answer is not JSON ({error}): {_excerpt(body)}") from None
+    raise ApiUnavailable(f"The answer was cut short after {len(body):,} bytes.")
+
+
+def _row(raw: bytes) -> Row:
+    try:
+        listed = _listed.decode(raw)
+        text = raw.decode()
+        if _odd(listed.runs) or _odd(listed.scenarios):
+            row = msgspec.json.decode(raw)
+            _as_arrays(row)
+            text = msgspec.json.encode(row).decode()
+    except msgspec.ValidationError:
+        return _flawed(raw, "not an object")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _flawed(raw, f"not valid JSON: {error}")
+    key = _identity(listed.id)
+    return Row(text if key is None else key, _microseconds(listed.created_at), text)
+
+
+def _flawed(raw: bytes, flaw: str) -> Row:
+    text = raw.decode("utf-8", "backslashreplace")
+    known = _LEADING_ID.search(raw)
+    return Row(int(known[1]) if known else text, None, text, flaw)
+
+
+def _odd(value: msgspec.Raw) -> bool:
+    """Whether `runs` or `scenarios` is anything but null, empty or an array of objects (judged by its start)."""
+    start = bytes(value)[:64]
+    return not (start == b"null" or re.match(rb"\[\s*[{\]]", start))
+
+
+def _as_arrays(row: dict[str, Any]) -> None:
+    """Turn `runs` and `scenarios` keyed by id into arrays, and bare scenario names into objects."""
+    for name in _LISTS:
+        value = row.get(name)
+        if isinstance(value, dict):
+            row[name] = [_with_id(item, key) for key, item in value.items()]
+    if isinstance(row.get("scenarios"), list):
+        row["scenarios"] = [{"name": item} if isinstance(item, str) else item for item in row["scenarios"]]
+
+
+def _with_id(item: object, key: str) -> object:
+    if isinstance(item, str):
+        return {"id": key, "name": item}
+    return {"id": key, **item} if isinstance(item, dict) else item
+
+
+def _identity(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,30}", value):
+        return int(value)
+    return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
+
+
+def _microseconds(value: object) -> int | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+
+
+def _excerpt(body: bytes) -> str:
+    text = body[:120].decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,203 @@
+"""The API over HTTP: one `get`, with retries and limits as policy. Knows nothing of pages or tables."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import tenacity
+
+from cekura_sync import __version__
+from cekura_sync.errors import ApiUnavailable, KeyRefused, RateLimited, UnbelievableAnswer, UnreadableAnswer
+from cekura_sync.settings import is_loopback
+
+ATTEMPTS = 8
+SECONDS_PER_REQUEST = 30.0
+BODY_LIMIT = 64 * 1024 * 1024
+CHUNK = 256 * 1024
+backoff = 0.1  # seconds before the first retry, doubled for each further one; tests set it to 0
+
+T = TypeVar("T")
+
+_TIMEOUTS = httpx.Timeout(10.0, connect=5.0, read=SECONDS_PER_REQUEST)
+
+
+class Client:
+    """Reads from one origin with one key, at most `concurrency` requests at a time, until `seconds` have passed."""
+
+    def __init__(self, api_url: str, api_key: str, *, concurrency: int, seconds: float) -> None:
+        self._url = api_url
+        self._key = api_key
+        self._deadline = time.monotonic() + seconds
+        self._closing = threading.Event()
+        self._count_lock = threading.Lock()
+        self._not_before = 0.0
+        self.concurrency = concurrency
+        self.requests = 0
+        self.retries = 0
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
+        self._http = httpx.Client(
+            headers={
+                "X-CEKURA-API-KEY": api_key,
+                "Accept": "application/json",
+                "User-Agent": f"cekura-sync/{__version__}",
+            },
+            timeout=_TIMEOUTS,
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            follow_redirects=False,  # httpx would carry the key header to another origin
+            trust_env=not is_loopback(urlsplit(api_url).hostname or ""),  # no proxy for loopback
+        )
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._http.close()
+
+    def submit(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> Future[T | None]:
+        return self._pool.submit(self.get, path, params, decode)
+
+    def get(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
+        """The decoded answer, or None for the API's own 404.
+
+        Raises KeyRefused, ApiUnavailable, UnbelievableAnswer, and whatever `decode` raises;
+        what is worth another try gets it first.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_worth_another_try),
+            wait=self._wait,
+            stop=self._give_up,
+            sleep=self._sleep,
+            before_sleep=self._count_retry,
+            reraise=True,
+        )
+        return retrying(self._get_once, path, params, decode)
+
+    def _get_once(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
+        self._sleep(self._not_before - time.monotonic())
+        if time.monotonic() >= self._deadline:
+            raise ApiUnavailable(
+                "The time budget of the sync is used up: raise --timeout, or sync a narrower scope."
+            )
+        with self._count_lock:
+            self.requests += 1
+        try:
+            with self._http.stream("GET", self._url + path, params=params) as response:
+                return self._interpret(response, self._read(response), decode)
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            reason = str(error) or type(error).__name__
+            raise ApiUnavailable(
+                f"{self._url} cannot be reached: {reason}. Check the address and the network."
+            ) from None
+        except httpx.InvalidURL as error:
+            raise UnbelievableAnswer(f"{self._url}{path} is not a usable address: {error}.") from None
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """The body after decompression, within the limits of size and time."""
+        chunks, size, until = [], 0, min(time.monotonic() + SECONDS_PER_REQUEST, self._deadline)
+        for chunk in response.iter_bytes(CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise UnbelievableAnswer(
+                    f"The answer is larger than {BODY_LIMIT >> 20} MiB: lower --page-size."
+                )
+            if time.monotonic() > until or self._closing.is_set():
+                raise ApiUnavailable(f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s.")
+        return b"".join(chunks)
+
+    def _interpret(self, response: httpx.Response, body: bytes, decode: Callable[[bytes], T]) -> T | None:
+        status, detail = response.status_code, _detail(body).replace(self._key, "…")
+        if status == 200:
+            return decode(body)
+        if status in (401, 403):
+            raise KeyRefused(
+                f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and what it may read."
+            )
+        if status == 404 and detail:
+            return None
+        if status == 429:
+            after = _retry_after(response.headers.get("Retry-After"))
+            raise RateLimited(
+                "The API limits the rate of requests (429): try again later, or lower --concurrency.", after
+            )
+        if status >= 500:
+            raise ApiUnavailable(f"The API is down ({status}{detail}): try again later.")
+        if response.has_redirect_location:
+            raise UnbelievableAnswer(
+                f"The API redirects elsewhere ({status}), which is never followed: check --api-url."
+            )
+        raise UnbelievableAnswer(
+            f"The API answers {status}{detail}: check --api-url, --api-version and the filters."
+        )
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = _error(state)
+        wait: float = backoff * 2 ** (state.attempt_number - 1)
+        if isinstance(error, RateLimited):
+            wait = min(wait, SECONDS_PER_REQUEST) if error.retry_after is None else error.retry_after
+            # One 429 is meant for all of us: the other requests wait too.
+            self._not_before = max(self._not_before, time.monotonic() + wait)
+        return wait
+
+    def _give_up(self, state: tenacity.RetryCallState) -> bool:
+        wait = state.upcoming_sleep
+        if self._closing.is_set() or time.monotonic() + wait > self._deadline:
+            return True
+        if isinstance(_error(state), RateLimited):
+            return False
+        elapsed = state.seconds_since_start or 0.0
+        return state.attempt_number >= ATTEMPTS or elapsed + wait > SECONDS_PER_REQUEST
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds > 0 and self._closing.wait(min(seconds, max(0.0, self._deadline - time.monotonic()))):
+            raise ApiUnavailable("The sync is stopping.")
+
+    def _count_retry(self, _state: tenacity.RetryCallState) -> None:
+        with self._count_lock:
+            self.retries += 1
+
+
+def _worth_another_try(error: BaseException) -> bool:
+    return isinstance(error, ApiUnavailable | UnreadableAnswer)
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _detail(body: bytes) -> str:
+    """The API's own words about an error, as `: words`, or nothing when the body is not a JSON object."""
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
+    words = str(answer.get("detail", "no detail"))[:200]
+    return ": " + "".join(character if character.isprintable() else " " for character in words)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait from a Retry-After header (seconds or an HTTP date); None when absent or unreadable."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,327 @@
+"""What the API says against what the warehouse knows. It all stays in DuckDB; what comes out is the change to write."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+
+from cekura_sync import database, records
+from cekura_sync.answers import Row
+from cekura_sync.database import literal, quoted
+from cekura_sync.errors import WarehouseError
+from cekura_sync.history import LOG_COLUMNS
+from cekura_sync.records import FIELDS, TERMINAL
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+AGED_OUT_AFTER = timedelta(days=90)
+MAX_RAW = 100_000  # characters of a rejected row that are kept
+BATCH_ROWS = 50_000  # rows of one Arrow batch
+
+_OWN = "_runs_known boolean, _digest varchar, first_seen_at timestamptz, synced_at timestamptz"
+_RESULTS = f"{', '.join(f'{name} {kind}' for name, kind in FIELDS.items())}, {_OWN}"
+_RUNS = "id bigint, result_id bigint, status varchar, success boolean, scenario bigint, scenario_name varchar, duration_seconds double"
+_SCENARIOS = "result_id bigint, scenario_id bigint, scenario_name varchar"
+_REJECTED = "_digest varchar, id bigint, reason varchar, raw varchar, seen_at timestamptz"
+
+_EMPTY_BASE = f"""
+    create schema base.cekura;
+    create table base.cekura.results ({_RESULTS}, deleted_at timestamptz, aged_out_at timestamptz);
+    create table base.cekura.runs ({_RUNS});
+    create table base.cekura.rejected_rows ({_REJECTED});
+    create table base.cekura._watermarks (scope varchar, updated_at timestamptz);
+    create table base.cekura.sync_log ({LOG_COLUMNS});
+"""
+_CHANGES = f"""
+    create or replace table listed (id bigint);
+    create or replace table changed ({_RESULTS}, scenarios_known boolean, change varchar);
+    create or replace table changed_runs ({_RUNS});
+    create or replace table changed_scenarios ({_SCENARIOS});
+    create or replace table rejected ({_REJECTED});
+    create or replace table gone (id bigint, aged boolean);
+"""
+_FRESH = """
+    create or replace temp table fresh as
+    select parsed.* exclude (raw, flaw),
+        parsed.scenarios is not null as scenarios_known,
+        coalesce(known.first_seen_at, $started) as first_seen_at,
+        $started::timestamptz as synced_at,
+        case when known.id is null then 'inserted'
+            when known.deleted_at is not null or known.aged_out_at is not null then 'restored'
+            when known._digest is distinct from parsed._digest then 'updated'
+            else 'unchanged' end as change
+    from parsed left join base.cekura.results as known on known.id = parsed.id
+"""
+_SECONDS = """
+    case when contains(run.duration, ':')
+        then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
+            + try_cast(split_part(run.duration, ':', -2) as double) * 60
+            + try_cast(split_part(run.duration, ':', -1) as double)
+        else try_cast(run.duration as double) end as duration_seconds
+"""
+_WRITE_RESULTS = """
+    select * exclude (change, scenarios_known), null::timestamptz as deleted_at, null::timestamptz as aged_out_at
+    from changed
+    union all by name
+    select known.* replace (
+        case when gone.aged then known.deleted_at else $started end as deleted_at,
+        case when gone.aged then $started else known.aged_out_at end as aged_out_at)
+    from base.cekura.results as known join gone on gone.id = known.id
+"""
+# Children are replaced as a whole: a result that has none left gets one row that only says "remove".
+# A run that moved to another result takes the rest of the old result's runs along, written again without it.
+_WRITE_RUNS = """
+    with mine as (select distinct on (id) * from changed_runs order by id, result_id desc),
+    robbed as (
+        select distinct known.result_id
+        from base.cekura.runs as known join mine on mine.id = known.id and mine.result_id <> known.result_id
+        where known.result_id not in (select id from changed where _runs_known)
+    ),
+    emptied as (
+        select id as result_id from changed where _runs_known and id not in (select result_id from mine)
+        union select result_id from robbed
+    )
+    select *, false as _removed from mine
+    union all by name
+    select * from base.cekura.runs
+    where result_id in (select result_id from robbed) and id not in (select id from mine)
+    union all by name
+    select -result_id as id, result_id, true as _removed from emptied
+"""
+_WRITE_SCENARIOS = """
+    select *, false as _removed from changed_scenarios
+    union all by name
+    select id as result_id, true as _removed from changed
+    where scenarios_known and id not in (select result_id from changed_scenarios)
+"""
+_WRITE_REJECTED = """
+    select distinct on (_digest) *, false as _removed from rejected
+    where _digest not in (select _digest from base.cekura.rejected_rows)
+    union all by name
+    select _digest, id, true as _removed from base.cekura.rejected_rows
+    where id in (select id from listed) and _digest not in (select _digest from rejected)
+"""
+_AFTER = f"""
+    with written as ({_WRITE_RESULTS}),
+    final as (
+        select status, deleted_at from written
+        union all select status, deleted_at from base.cekura.results where id not in (select id from written)
+    )
+    select count(*), count(*) filter (status is null or status not in {TERMINAL}) from final where deleted_at is null
+"""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The counters of one sync, as `--json` and `sync_log` show them."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    restored: int
+    rejected: int
+    in_flight: int
+    results: int
+
+
+class InFlight(NamedTuple):
+    id: int
+    synced_at: datetime
+
+
+def open_base(base: Path | None) -> duckdb.DuckDBPyConnection:
+    """An in-memory database with the private base attached, read only; an empty base where there is none yet."""
+    con = database.connect()
+    if base is None:
+        con.execute("attach ':memory:' as base")
+        con.execute(_EMPTY_BASE)
+        return con
+    try:
+        con.execute(f"attach {literal(str(base))} as base (read_only)")
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{base} cannot be read ({database.first_line(error)}): move {base.parent} away; it is rebuilt from the published file."
+        ) from error
+    return con
+
+
+class Comparison:
+    """One sync's view of both sides, on a connection from `open_base`."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, *, started: datetime, agent_id: int | None, covers: str
+    ) -> None:
+        """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for."""
+        self._con = con
+        self._started = started
+        self._agent_id = agent_id
+        self._covers = f"({covers}) and deleted_at is null and aged_out_at is null"
+        self.keys = records.Keys()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget every row taken so far."""
+        self._con.execute(_CHANGES)
+        self.watermark: datetime | None = None  # the newest updated_at that the sync's start had reached
+        self.other_agents = 0
+        self._unchanged = 0
+        self.rejected = 0
+        self._columns: tuple[list[str], list[str]] = ([], [])
+
+    # -- the rows that come in ------------------------------------------------------------------------------------
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Compare rows with what is known; each id at most once since the last restart."""
+        records.parse(self._con, [row.raw for row in rows if row.flaw is None], self.keys)
+        if self._agent_id is not None:
+            self._drop_other_agents(self._agent_id)
+        self._reject([(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None])
+        self._reject(self._con.execute("select id, flaw, raw from parsed where flaw is not null").fetchall())
+        self._con.execute("delete from parsed where flaw is not null")
+        self._con.execute("insert into listed select id from parsed")
+        self._find_changes()
+        self._keep_changes()
+
+    def _drop_other_agents(self, agent_id: int) -> None:
+        """The API's filter has been seen to be loose; a row of another agent is not of this scope."""
+        dropped = self._con.execute(
+            "delete from parsed where agent is distinct from $1 and flaw is null returning id", [agent_id]
+        )
+        self.other_agents += len(dropped.fetchall())
+
+    def _reject(self, flaws: Iterable[tuple[object, str | None, str]]) -> None:
+        for key, flaw, raw in flaws:
+            known_id = key if isinstance(key, int) and -(2**63) <= key < 2**63 else None
+            kept = raw[:MAX_RAW]
+            self.rejected += 1
+            if known_id is not None:
+                self._con.execute("insert into listed values ($1)", [known_id])
+            self._con.execute(
+                "insert into rejected select md5($3 || ' ' || $2), $1, $2, $3, $4",
+                [known_id, flaw, kept, self._started],
+            )
+
+    def _find_changes(self) -> None:
+        self._con.execute(_FRESH, {"started": self._started})
+        unchanged, newest = self._con.execute(
+            "select count(*) filter (change = 'unchanged'), max(updated_at) filter (updated_at <= $1) from fresh",
+            [self._started],
+        ).fetchall()[0]
+        self._unchanged += unchanged
+        self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
+
+    def _keep_changes(self) -> None:
+        con = self._con
+        con.execute("delete from fresh where change = 'unchanged'")
+        self._widen()
+        con.execute("insert into changed by name select * exclude (runs, scenarios) from fresh")
+        con.execute(
+            "insert into changed_scenarios select distinct id, scenario.id, scenario.name"
+            " from (select id, unnest(scenarios) as scenario from fresh)"
+        )
+        more = "".join(
+            f", run.{quoted(key)} as {quoted(name)}" for key, name in self.keys.new_run_columns.items()
+        )
+        con.execute(
+            "insert into changed_runs by name select run.id, result_id, run.status, run.success, run.scenario,"
+            f" run.scenario_name, {_SECONDS} {more} from (select id as result_id, unnest(runs) as run from fresh)"
+        )
+
+    def _widen(self) -> None:
+        """A column for each field that the API has added since we last looked."""
+        wanted = ([*self.keys.new_row_columns.values()], [*self.keys.new_run_columns.values()])
+        for table, columns, present in zip(("changed", "changed_runs"), wanted, self._columns, strict=True):
+            for column in columns[len(present) :]:
+                self._con.execute(f"alter table {table} add column {quoted(column)} varchar")
+        self._columns = wanted
+
+    # -- the rows that did not come in ----------------------------------------------------------------------------
+
+    def in_flight_unseen(self) -> list[InFlight]:
+        """Known rows of the scope that are not finished and that the listing did not show."""
+        return [
+            InFlight(*row)
+            for row in self._known("id, synced_at", f"status is null or status not in {TERMINAL}")
+        ]
+
+    def missing(self, above: tuple[int, int] | None) -> list[int]:
+        """Known rows of the scope that the listing should have shown: all, or those newer than `above`."""
+        newer = "true" if above is None else f"(epoch_us(created_at), id) > ({above[0]}, {above[1]})"
+        return [row[0] for row in self._known("id", newer)]
+
+    def _known(self, columns: str, predicate: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._con.execute(
+            f"select {columns} from base.cekura.results where {self._covers} and ({predicate})"
+            " and id not in (select id from listed) and id not in (select id from gone) order by id desc"
+        ).fetchall()
+        return rows
+
+    def known_and_listed(self) -> tuple[int, int]:
+        """Of the scope's live known rows: how many there are, how many were listed."""
+        known, listed = self._con.execute(
+            f"select count(*), count(*) filter (id in (select id from listed)) from base.cekura.results where {self._covers}"
+        ).fetchall()[0]
+        return known, listed
+
+    def newest_listed(self, limit: int) -> list[int]:
+        rows = self._con.execute("select id from listed order by id desc limit $1", [limit]).fetchall()
+        return [row[0] for row in rows]
+
+    def age_out(self, oldest_listed: tuple[int, int] | None) -> None:
+        """The vendor no longer keeps what is older than all that it lists, and old: mark it so."""
+        if oldest_listed is not None:
+            self._con.execute(
+                f"insert into gone select id, true from base.cekura.results where {self._covers}"
+                " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
+                [oldest_listed[0], self._started - AGED_OUT_AFTER],
+            )
+
+    def mark_deleted(self, ids: Sequence[int]) -> None:
+        self._con.execute("insert into gone select unnest($1::bigint[]), false", [list(ids)])
+
+    # -- what comes out -------------------------------------------------------------------------------------------
+
+    def has_changes(self) -> bool:
+        queries = ("from changed", "from gone", _WRITE_REJECTED)
+        return any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
+
+    def counts(self) -> Counts:
+        changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
+        deleted = self._con.execute("select count(*) from gone where not aged").fetchall()[0][0]
+        results, in_flight = self._con.execute(_AFTER, {"started": self._started}).fetchall()[0]
+        return Counts(
+            inserted=changes.get("inserted", 0),
+            updated=changes.get("updated", 0),
+            unchanged=self._unchanged,
+            deleted=deleted,
+            restored=changes.get("restored", 0),
+            rejected=self.rejected,
+            in_flight=in_flight,
+            results=results,
+        )
+
+    def results(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_RESULTS, {"started": self._started})
+
+    def runs(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_RUNS)
+
+    def scenarios(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_SCENARIOS)
+
+    def rejected_rows(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_REJECTED)
+
+    def _arrow(self, query: str, values: dict[str, object] | None = None) -> "Iterator[pa.Table]":
+        """The query's rows in batches; an empty one first, so that the table exists even without rows."""
+        import pyarrow as pa  # a tenth of a second that a sync without changes does not spend
+
+        reader = database.in_utc(self._con.cursor()).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
+        yield reader.schema.empty_table()
+        for batch in reader:
+            yield pa.Table.from_batches([batch])

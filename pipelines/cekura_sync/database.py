@@ -1,0 +1,46 @@
+"""How this product opens DuckDB: times in UTC, nothing downloaded, errors as ours."""
+
+from pathlib import Path
+
+import duckdb
+
+from cekura_sync.errors import WarehouseError
+
+# A file in DuckDB 2.0's own format opens in no 1.x driver, and BI tools ship those.
+STORAGE_VERSION = "v1.0.0"
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+
+
+def connect(path: Path | None = None, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection to a file, or to memory. Raises WarehouseError."""
+    try:
+        con = duckdb.connect(":memory:" if path is None else str(path), read_only=read_only, config=_CONFIG)
+    except duckdb.Error as error:
+        raise WarehouseError(f"{path} cannot be opened: {first_line(error)}") from error
+    return in_utc(con)
+
+
+def in_utc(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The zone belongs to a session, so every cursor needs it."""
+    con.execute("set timezone = 'UTC'")
+    return con
+
+
+def create(path: Path) -> None:
+    """An empty database file that old drivers can read."""
+    with connect() as con:
+        con.execute(f"attach {literal(str(path))} as fresh (storage_version '{STORAGE_VERSION}')")
+        con.execute("create schema fresh.cekura")
+        con.execute("checkpoint fresh")
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

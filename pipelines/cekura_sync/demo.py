@@ -1,0 +1,77 @@
+"""The main job on an embedded stand-in API, in one process, over real HTTP."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from cekura_sync import reading, settings, terminal
+from cekura_sync.layout import Layout, wal
+from cekura_sync.sandbox import Sandbox, World, parse_fault
+from cekura_sync.sandbox import serve as serve_sandbox
+from cekura_sync.settings import Settings
+from cekura_sync.sync import Outcome, sync
+
+FILE = "demo.duckdb"
+IN_FLIGHT = 12
+NEW = 3
+VIEWS = {
+    "Pass rate per agent": "select agent_name, completed_results, decided_runs, passed_runs, pass_rate, pass_rate_low, pass_rate_high from analytics.agent_pass_rate order by pass_rate nulls last",
+    "Runs per agent": "select agent_name, results, runs, passed_runs, in_flight_results, infrastructure_failed_results, cancelled_results from analytics.agent_run_counts order by agent_name",
+}
+
+
+def run(results: int) -> None:
+    """Sync, let some results finish, sync again, show what the views say."""
+    path = Path(FILE)
+    _remove(path)
+    world = World(results=results, in_flight=IN_FLIGHT, seed=7)
+    click.echo(
+        f"All data below is invented: a stand-in for the Cekura API serves {results:,} made-up results on loopback.\n"
+    )
+    with Sandbox(world) as sandbox:
+        mine = Settings(api_key=sandbox.key, api_url=sandbox.url, warehouse=path)
+        _sync("First sync", mine)
+        world.finish()
+        world.insert(NEW)
+        click.echo(f"\nMeanwhile {IN_FLIGHT} results finish and {NEW} new ones arrive.\n")
+        _sync("Second sync", mine)
+    with reading.open_warehouse(path) as con:
+        for title, query in VIEWS.items():
+            rows = con.execute(query)
+            click.echo()
+            terminal.print_table([column[0] for column in rows.description or []], rows.fetchall(), title)
+    click.echo(
+        f"""
+The warehouse is {path.resolve()}: open it with any DuckDB client, or type
+
+    cekura-sync query --warehouse {FILE} "select * from analytics.agent_pass_rate"
+    CEKURA_API_KEY=… cekura-sync sync        # your own results, into {settings.WAREHOUSE}
+"""
+    )
+
+
+def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tuple[str, ...]) -> None:
+    """Serve the stand-in until interrupted."""
+    serve_sandbox(
+        World(results=results),
+        port=port,
+        latency=latency.total_seconds(),
+        shape=shape,
+        faults=[parse_fault(fault) for fault in faults],
+    )
+
+
+def _sync(title: str, mine: Settings) -> Outcome:
+    with terminal.Reporter(quiet=False, verbose=False) as reporter:
+        outcome = sync(mine, reporter)
+    click.echo(f"{title}: {outcome.sentence()}")
+    return outcome
+
+
+def _remove(path: Path) -> None:
+    files = Layout(path)
+    shutil.rmtree(files.home, ignore_errors=True)
+    for leftover in (files.published, wal(files.published), files.incoming):
+        leftover.unlink(missing_ok=True)

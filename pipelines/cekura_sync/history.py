@@ -1,0 +1,103 @@
+"""What earlier syncs did: the table `sync_log`, and the cursor that dlt keeps."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from cekura_sync.settings import Filters
+
+FIRST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+LOG = {
+    "started_at": "timestamptz",
+    "finished_at": "timestamptz",
+    "mode": "varchar",
+    "scope": "varchar",
+    "watermark": "timestamptz",
+    "requests": "bigint",
+    "retries": "bigint",
+    "pages": "bigint",
+    "rows_read": "bigint",
+    "inserted": "bigint",
+    "updated": "bigint",
+    "unchanged": "bigint",
+    "deleted": "bigint",
+    "restored": "bigint",
+    "rejected": "bigint",
+    "in_flight": "bigint",
+    "results": "bigint",
+    "seconds": "double",
+    "changed": "boolean",
+    "generation": "bigint",
+}
+LOG_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in LOG.items())
+
+
+@dataclass(frozen=True)
+class History:
+    """The past of one scope, and what other scopes this warehouse has seen."""
+
+    last_started: datetime | None
+    last_full_started: datetime | None
+    watermark: datetime | None
+    log_age: timedelta | None  # since the newest row of the published sync_log
+    only_this_scope: bool
+
+    def needs_full(self, now: datetime, full_every: timedelta) -> bool:
+        """Whether the scope's last full sync is older than asked (0: never), or there is none."""
+        if self.last_full_started is None:
+            return True
+        # A start that lies ahead of the clock proves nothing about its age.
+        return bool(full_every) and not timedelta(0) <= now - self.last_full_started < full_every
+
+    def horizon(self, lookback: timedelta) -> int | None:
+        """How far back a quick sync reads, in microseconds since 1970."""
+        starts = [moment for moment in (self.watermark, self.last_started) if moment is not None]
+        return (min(starts) - lookback - FIRST) // timedelta(microseconds=1) if starts else None
+
+
+def scope_text(filters: Filters) -> str:
+    return json.dumps(filters.params())
+
+
+def covered(filters: Filters, history: History) -> str:
+    """A SQL predicate over known rows: those that this scope can be judged for."""
+    if not filters.params() or history.only_this_scope:
+        return "true"
+    if filters == Filters(agent_id=filters.agent_id):
+        return f"agent = {filters.agent_id}"
+    return "false"
+
+
+def read(
+    con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]], now: datetime
+) -> History:
+    """From the base attached to `con`, and from the syncs that are not in it yet."""
+    logged = con.execute("select scope, mode, started_at, finished_at from base.cekura.sync_log").fetchall()
+    later = [
+        (entry["scope"], entry["mode"], datetime.fromisoformat(entry["started_at"]), None)
+        for entry in pending
+    ]
+    mine = [(mode, started) for scope_, mode, started, _ in (*logged, *later) if scope_ == scope]
+    watermark = con.execute(
+        "select max(updated_at) from base.cekura._watermarks where scope = $1", [scope]
+    ).fetchall()
+    published = max((finished for *_, finished in logged), default=None)
+    return History(
+        last_started=max((started for _, started in mine), default=None),
+        last_full_started=max((started for mode, started in mine if mode == "full"), default=None),
+        watermark=watermark[0][0],
+        log_age=now - published if published else None,
+        only_this_scope=all(entry[0] == scope for entry in (*logged, *later)),
+    )
+
+
+def append(con: duckdb.DuckDBPyConnection, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows to the `sync_log` of the warehouse that `con` writes."""
+    con.execute(f"create table if not exists cekura.sync_log ({LOG_COLUMNS})")
+    for entry in entries:
+        values = [entry[name] for name in LOG]
+        con.execute(f"insert into cekura.sync_log values ({', '.join('?' * len(LOG))})", values)

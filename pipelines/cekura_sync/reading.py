@@ -1,0 +1,42 @@
+"""Reading a warehouse for ourselves: read only, and with no way to any other file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cekura_sync import database
+from cekura_sync.errors import SettingsError, WarehouseError
+from cekura_sync.layout import Layout
+
+
+@contextmanager
+def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file, or our own copy while somebody's writing locks that one. Raises WarehouseError."""
+    files = Layout(path)
+    if not files.published.exists():
+        raise WarehouseError(
+            f"There is no warehouse at {path}: run `cekura-sync sync` first, or pass --warehouse."
+        )
+    try:
+        con = database.connect(files.published, read_only=True)
+    except WarehouseError as error:
+        if "lock" not in str(error).lower() or not files.base.exists():
+            raise
+        con = database.connect(files.base, read_only=True)
+    with con:
+        con.execute("set enable_external_access = false")
+        con.execute("set lock_configuration = true")
+        yield con
+
+
+def run_query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of one query. Raises SettingsError for SQL that does not run."""
+    with open_warehouse(path) as con:
+        try:
+            con.execute(sql)
+            return [column[0] for column in con.description or []], con.fetchall()
+        except duckdb.Error as error:
+            raise SettingsError(f"The query cannot be run: {error}") from error

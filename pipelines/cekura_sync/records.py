@@ -1,0 +1,207 @@
+"""Raw result texts → one typed, digested record each. DuckDB does the parsing; what cannot be taken gets a `flaw`.
+
+Fields whose type the sources disagree on are read as text and cast, so that `10`, `"10"` and `10.0` are one number.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from cekura_sync.database import literal, quoted
+
+# The API's list fields and the type of their column.
+FIELDS = {
+    "id": "bigint",
+    "name": "varchar",
+    "agent": "bigint",
+    "agent_name": "varchar",
+    "agent_inbound": "boolean",
+    "status": "varchar",
+    "success_rate": "double",
+    "run_as_text": "boolean",
+    "is_cronjob": "boolean",
+    "met_expected_outcome_count": "bigint",
+    "total_expected_outcome_count": "bigint",
+    "total_runs_count": "bigint",
+    "completed_runs_count": "bigint",
+    "success_runs_count": "bigint",
+    "failed_runs_count": "bigint",
+    "run_type": "varchar",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+RUN_FIELDS = {
+    "id": "bigint",
+    "status": "varchar",
+    "success": "boolean",
+    "scenario": "bigint",
+    "scenario_name": "varchar",
+    "duration": "varchar",
+}
+SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
+LISTS = ("runs", "scenarios")
+OWN_COLUMNS = (
+    "deleted_at",
+    "aged_out_at",
+    "first_seen_at",
+    "synced_at",
+    "result_id",
+    "duration_seconds",
+    *LISTS,
+)
+MAX_FIELDS = 500  # columns a hostile answer could make us add
+TERMINAL = ("completed", "failed", "timeout", "cancelled")
+
+_TYPE_WORDS = {
+    "bigint": "a 64-bit integer",
+    "double": "a finite number",
+    "boolean": "true or false",
+    "timestamptz": "a time",
+}
+
+
+@dataclass
+class Keys:
+    """The keys that list rows carry: the API's name → our column's name."""
+
+    row: dict[str, str] = field(default_factory=lambda: {name: name for name in FIELDS})
+    run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
+
+    @property
+    def new_row_columns(self) -> dict[str, str]:
+        return {key: column for key, column in self.row.items() if key not in FIELDS}
+
+    @property
+    def new_run_columns(self) -> dict[str, str]:
+        return {key: column for key, column in self.run.items() if key not in RUN_FIELDS}
+
+    def learn(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
+        _learn(self.row, FIELDS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
+        _learn(
+            self.run,
+            RUN_FIELDS,
+            con,
+            "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from raw_rows",
+        )
+
+
+def _learn(
+    known: dict[str, str],
+    typed: Iterable[str],
+    con: duckdb.DuckDBPyConnection,
+    query: str,
+    ours: Iterable[str] = (),
+) -> None:
+    """A key that differs from a known one only by case has no place in a SQL table; nor has one without letters."""
+    for (key,) in sorted(con.execute(query).fetchall()):
+        names = {name.lower() for name in (*known, *ours)}
+        if key.lower() not in names and key.isprintable() and key.strip() and len(known) < MAX_FIELDS:
+            known[key] = _free_column(key, {*known.values(), *typed})
+
+
+def _free_column(key: str, taken: set[str]) -> str:
+    """The key in dlt's snake_case, moved aside where it would meet another column."""
+    name = column_name(key)
+    if name in OWN_COLUMNS or name.startswith("_"):
+        name = f"api_{name.lstrip('_')}"
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
+
+
+def column_name(key: str) -> str:
+    """As dlt's snake_case naming convention would have it."""
+    words = re.sub(r"[^A-Za-z0-9_]", "_", key.strip())
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", words))
+    name = re.sub(r"_+", "_", words.lower()).strip("_")[:60]
+    return f"_{name}" if not name or name[0].isdigit() else name
+
+
+def parse(con: duckdb.DuckDBPyConnection, raws: Sequence[str], keys: Keys) -> None:
+    """Fill the table `parsed`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and `_digest`."""
+    con.execute("create or replace temp table raw_rows as select unnest($1::varchar[]) as raw", [list(raws)])
+    keys.learn(con)
+    con.execute(_parse_sql(keys), {"structure": _structure(keys)})
+
+
+def _structure(keys: Keys) -> str:
+    """What to read from each text, in the form of DuckDB's `from_json`."""
+    runs = {key: RUN_FIELDS.get(key, "varchar") for key in keys.run}
+    rows = ", ".join(f'{_json_text(key)}: "VARCHAR"' for key in keys.row)
+    run = ", ".join(f'{_json_text(key)}: "{kind}"' for key, kind in runs.items())
+    scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
+    return f'{{{rows}, "runs": [{{{run}}}], "scenarios": [{{{scenario}}}]}}'
+
+
+def _parse_sql(keys: Keys) -> str:
+    typed = ",\n".join(f"{_cast(name, kind)} as {name}" for name, kind in FIELDS.items())
+    extra = "".join(
+        f",\n text.{quoted(key)} as {quoted(column)}" for key, column in keys.new_row_columns.items()
+    )
+    plain = ", ".join(
+        f"{name} := epoch_us({name})" if kind == "timestamptz" else f"{name} := {name}"
+        for name, kind in FIELDS.items()
+    )
+    more = "".join(f", {quoted(column)} := {quoted(column)}" for column in keys.new_row_columns.values())
+    return f"""
+        create or replace temp table parsed as
+        with texts as materialized (select raw, from_json(raw, $structure) as text from raw_rows),
+        typed as materialized (
+            select raw, text, {typed}{extra},
+                list_sort(text.runs) as runs,
+                list_sort(text.scenarios) as scenarios
+            from texts
+        )
+        select * exclude (text),
+            runs is not null as _runs_known,
+            {_flaw()} as flaw,
+            md5({_without_unknown_nulls(f"to_json(struct_pack({plain}{more}, runs := runs, scenarios := scenarios))::varchar", keys)}) as _digest
+        from typed
+    """
+
+
+def _cast(name: str, kind: str) -> str:
+    if kind == "varchar":
+        return f"text.{name}"
+    if kind == "bigint":
+        # A cast alone would round 10.5 to a whole number.
+        return f"case when try_cast(text.{name} as double) = try_cast(text.{name} as bigint) then try_cast(text.{name} as bigint) end"
+    if kind == "double":
+        return f"case when isfinite(try_cast(text.{name} as double)) then try_cast(text.{name} as double) end"
+    return f"try_cast(text.{name} as {kind})"
+
+
+def _flaw() -> str:
+    """Why a row cannot be taken: the first reason that holds, else NULL."""
+    reasons = [
+        f"when text.{name} is not null and {name} is null then '{name} is not {_TYPE_WORDS[kind]}: ' || left(text.{name}, 80)"
+        for name, kind in FIELDS.items()
+        if kind in _TYPE_WORDS
+    ]
+    reasons += [f"when {name} is null then '{name} is missing'" for name in ("id", "created_at")]
+    reasons += [
+        f"when {name} < timestamptz '2000-01-01 00:00:00+00' or {name} > current_timestamp + interval 10 year then '{name} is outside 2000 to ten years from now: ' || left(text.{name}, 80)"
+        for name, kind in FIELDS.items()
+        if kind == "timestamptz"
+    ]
+    # NULLs sort last.
+    reasons.append("when len(runs) > 0 and runs[-1].id is null then 'a run has no usable id'")
+    return f"case {' '.join(reasons)} end"
+
+
+def _without_unknown_nulls(text: str, keys: Keys) -> str:
+    """A field that only newer rows carry must not change the digest of the others.
+
+    Sound on JSON text: inside a string the quotes would be escaped.
+    """
+    for column in [*keys.new_row_columns.values(), *keys.new_run_columns]:
+        text = f"replace({text}, {literal(f',{_json_text(column)}:null')}, '')"
+    return text
+
+
+def _json_text(key: str) -> str:
+    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,75 @@
+"""The dlt source: four tables merged by their keys, and the `updated_at` cursor kept per scope."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# This product speaks to the API and to nobody else. Both must be set before dlt is imported.
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+
+import dlt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from dlt.common.schema.typing import TColumnSchema
+    from dlt.sources import DltResource
+
+    from cekura_sync.compare import Comparison
+
+DATASET = "cekura"
+_REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_delete": True}}
+
+
+@dlt.source(name="cekura")
+def cekura_source(changes: "Comparison", scope: str, watermark: datetime | None) -> "tuple[DltResource, ...]":
+    """What changed since the last sync, as Arrow batches, and how far it reached."""
+
+    @dlt.resource(primary_key="id", write_disposition="merge")
+    def results() -> "Iterator[pa.Table]":
+        yield from changes.results()
+
+    # Children go with their result: all rows of a `result_id` are replaced, and one marked `_removed` leaves none.
+    @dlt.resource(merge_key="result_id", write_disposition="merge", columns=_REMOVED)
+    def runs() -> "Iterator[pa.Table]":
+        yield from changes.runs()
+
+    @dlt.resource(merge_key="result_id", write_disposition="merge", columns=_REMOVED)
+    def result_scenarios() -> "Iterator[pa.Table]":
+        yield from changes.scenarios()
+
+    @dlt.resource(primary_key="_digest", write_disposition="merge", columns=_REMOVED)
+    def rejected_rows() -> "Iterator[pa.Table]":
+        yield from changes.rejected_rows()
+
+    # One resource, so one cursor, per scope: a filtered sync must not move the cursor of another.
+    @dlt.resource(
+        name=f"watermark_{hashlib.md5(scope.encode(), usedforsecurity=False).hexdigest()[:12]}",
+        table_name="_watermarks",
+        primary_key="scope",
+        write_disposition="merge",
+        columns={"updated_at": {"data_type": "timestamp"}},
+    )
+    def cursor(
+        updated_at: "dlt.sources.incremental[datetime]" = dlt.sources.incremental("updated_at"),  # noqa: ARG001, B008 - how dlt learns which field to watch
+    ) -> "Iterator[dict[str, object]]":
+        if watermark is not None:
+            yield {"scope": scope, "updated_at": watermark}
+
+    return results, runs, result_scenarios, rejected_rows, cursor
+
+
+def load(
+    work: Path, pipelines_dir: Path, changes: "Comparison", scope: str, watermark: datetime | None
+) -> None:
+    """Run the pipeline into the DuckDB file `work`; its state is restored from there and kept there."""
+    pipeline = dlt.pipeline(
+        "cekura_sync",
+        destination=dlt.destinations.duckdb(str(work)),
+        dataset_name=DATASET,
+        pipelines_dir=str(pipelines_dir),
+    )
+    pipeline.run(cekura_source(changes, scope, watermark), loader_file_format="parquet")

@@ -1,0 +1,142 @@
+"""What a person sees: progress and messages on stderr, tables on stdout. Nothing from the data can drive the terminal."""
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
+
+
+def plain(text: str) -> str:
+    """The text without control characters and direction overrides."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+
+
+def message(text: str) -> None:
+    click.echo(plain(text), err=True)
+
+
+class Reporter:
+    """How a sync speaks: a bar on a terminal, a line now and then elsewhere, nothing but warnings when quiet."""
+
+    def __init__(self, *, quiet: bool, verbose: bool, swapping: Callable[[], None] = lambda: None) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+        self._swapping = swapping
+        self._started = self._said = time.monotonic()
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "Reporter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def read(self, pages: int, rows: int, expected: int | None) -> None:
+        if self._quiet:
+            return
+        if sys.stderr.isatty():
+            self._draw(pages, rows, expected)
+        elif time.monotonic() - self._said >= LINE_EVERY:
+            self._said = time.monotonic()
+            rate = rows / (self._said - self._started)
+            left = (
+                f", about {(expected - rows) / rate:,.0f} s left"
+                if expected and expected > rows and rate
+                else ""
+            )
+            message(f"{pages:,} pages, {rows:,} results, {rate:,.0f} a second{left}")
+
+    def _draw(self, pages: int, rows: int, expected: int | None) -> None:
+        if self._bar is None:
+            if pages < 2:
+                return  # most syncs are over before a bar could be read
+            self._bar, self._task = _new_bar()
+        if self._task is not None:
+            total = max(expected, rows) if expected else None
+            self._bar.update(self._task, completed=rows, total=total, pages=f"{pages:,} pages")
+
+    def say(self, text: str) -> None:
+        if self._verbose and not self._quiet:
+            message(text)
+
+    def warn(self, text: str) -> None:
+        message(f"Warning: {text}")
+
+    def swapping(self) -> None:
+        self._swapping()
+
+
+def _new_bar() -> "tuple[RichProgress, TaskID]":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("Reading results"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pages]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.start()
+    return bar, bar.add_task("read", total=None, pages="")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
+    """Rows as a table for people; numbers to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    for index, column in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float) for row in rows)
+        table.add_column(Text(plain(column)), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return plain(_text(value))
+
+
+def _text(value: object) -> str:
+    isoformat = getattr(value, "isoformat", None)
+    return isoformat(sep=" ", timespec="seconds") if isoformat and hasattr(value, "hour") else str(value)
+
+
+def print_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    objects = [dict(zip(columns, row, strict=True)) for row in rows]
+    click.echo(json.dumps(objects, default=_json_value, ensure_ascii=True))
+
+
+def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]], out: TextIO | None = None) -> None:
+    writer = csv.writer(out or sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def _json_value(value: object) -> object:
+    isoformat = getattr(value, "isoformat", None)
+    return isoformat() if isoformat else str(value)

@@ -1,0 +1,264 @@
+"""The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cekura_sync import database
+from cekura_sync.errors import WarehouseBusy, WarehouseError
+from cekura_sync.layout import Layout, read_json, wal
+
+_MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
+
+
+class Fingerprint(NamedTuple):
+    """Which file stands at a path: enough to see that somebody replaced it or wrote to it."""
+
+    inode: int
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Fingerprint | None":
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class Warehouse:
+    """One published file and the private directory beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.files = Layout(path)
+
+    # -- opening --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the warehouse; make whole what an earlier sync or a reader left behind. Raises WarehouseBusy."""
+        with _disk_errors(self.files.published):
+            if not self.files.published.parent.is_dir():
+                raise WarehouseError(
+                    f"There is no directory {self.files.published.parent}: create it, or choose another --warehouse."
+                )
+            self.files.home.mkdir(mode=0o700, exist_ok=True)
+            with self.files.lock.open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise WarehouseBusy(
+                        f"Another sync is running on {self.files.published}: wait for it, or give this one another --warehouse."
+                    ) from None
+                self._recover()
+                try:
+                    yield
+                finally:
+                    if not self._swap_is_cut():
+                        self._clean()
+
+    def _recover(self) -> None:
+        if self._swap_is_cut():
+            # Readers may already have seen its first half.
+            self._swap()
+        self._clean()
+        self.files.scratch.mkdir(mode=0o700)
+        if self.files.published.exists() and not self.files.base.exists():
+            self._adopt()
+        if self.files.base.exists() and self._published_changed():
+            self._require_ours()
+            self._publish_again()
+
+    def _swap_is_cut(self) -> bool:
+        """The record of a swap stands and its last step has not happened."""
+        return self.files.work.exists() and read_json(self.files.commit).get("swap") is True
+
+    def _clean(self) -> None:
+        shutil.rmtree(self.files.scratch, ignore_errors=True)
+        self.files.incoming.unlink(missing_ok=True)
+
+    def _published_changed(self) -> bool:
+        recorded = read_json(self.files.commit).get("published")
+        return (
+            list(Fingerprint.of(self.files.published) or ()) != recorded or wal(self.files.published).exists()
+        )
+
+    def _require_ours(self) -> None:
+        """Never replace a file that may be somebody else's."""
+        now = Fingerprint.of(self.files.published)
+        if now is None:
+            return
+        recorded = read_json(self.files.commit).get("published") or [None]
+        if not _is_duckdb(self.files.published):
+            raise WarehouseError(
+                f"{self.files.published} is damaged or not a DuckDB file: move it away and sync again; it will be written anew."
+            )
+        if now.inode != recorded[0]:
+            _generation(self.files.published)
+
+    def _publish_again(self) -> None:
+        self._copy_to_fresh(self.files.base)
+        published = Fingerprint.of(self.files.incoming)
+        self._replace_published()
+        _write_json(self.files.commit, {"swap": False, "published": published})
+
+    def _adopt(self) -> None:
+        """Rebuild a missing private directory from the published file."""
+        copy = self.files.scratch / "adopted.duckdb"
+        shutil.copyfile(self.files.published, copy)  # without a .wal: what readers wrote is not ours
+        try:
+            _generation(copy)
+        except WarehouseError as error:
+            raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
+        copy.replace(self.files.base)
+        _write_json(self.files.commit, {"swap": False, "published": Fingerprint.of(self.files.published)})
+
+    def existing(self) -> Path | None:
+        """The private base, or None before the first sync."""
+        return self.files.base if self.files.base.exists() else None
+
+    def generation(self) -> int:
+        return _generation(self.files.base) if self.files.base.exists() else 0
+
+    # -- the swap -------------------------------------------------------------------------------------------------
+
+    def commit(self, write: Callable[[Path], None], before_swap: Callable[[], None]) -> None:
+        """Let `write` change a copy of the base, then make that copy the warehouse.
+
+        `before_swap` is called at the last moment at which nothing has changed yet.
+        """
+        generation = self.generation() + 1
+        if self.files.base.exists():
+            shutil.copyfile(self.files.base, self.files.work)
+        else:
+            database.create(self.files.work)
+        write(self.files.work)
+        with database.connect(self.files.work) as con:
+            con.execute(
+                "create or replace table cekura._generation as select $1::bigint as generation", [generation]
+            )
+            con.execute("checkpoint")
+        _flush(self.files.work)
+        self._copy_to_fresh(self.files.work)
+        before_swap()
+        before = read_json(self.files.commit)
+        _write_json(self.files.commit, {"swap": True, "published": Fingerprint.of(self.files.incoming)})
+        try:
+            self._replace_published()
+        except OSError:
+            _write_json(self.files.commit, before)
+            raise
+        self._swap()
+
+    def _copy_to_fresh(self, source: Path) -> None:
+        """A copy beside the published path, with the mode and owner that readers are used to."""
+        descriptor = os.open(self.files.incoming, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        os.close(descriptor)
+        shutil.copyfile(source, self.files.incoming)
+        if self.files.published.exists():
+            status = self.files.published.stat()
+            self.files.incoming.chmod(stat.S_IMODE(status.st_mode))
+            if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
+                os.chown(self.files.incoming, status.st_uid, status.st_gid)
+        _flush(self.files.incoming)
+
+    def _swap(self) -> None:
+        """Every step may find itself already done: after a crash they all run once more."""
+        self._replace_published()
+        self.files.work.replace(self.files.base)
+        _flush(self.files.home)
+
+    def _replace_published(self) -> None:
+        # Storage v1.0.0 would replay a .wal of the file before into this one.
+        wal(self.files.published).unlink(missing_ok=True)
+        if self.files.incoming.exists():
+            self.files.incoming.replace(self.files.published)
+        _flush(self.files.published.parent)
+
+    # -- the log --------------------------------------------------------------------------------------------------
+
+    def pending_log(self) -> list[dict[str, Any]]:
+        """Completed syncs that changed nothing, not yet in `sync_log`."""
+        try:
+            lines = self.files.pending_log.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        entries = [
+            json.loads(line) for line in lines if line.endswith("}")
+        ]  # a crash may have cut the last one
+        generation = self.generation()
+        return [entry for entry in entries if entry["generation"] == generation]
+
+    def append_pending(self, entry: dict[str, Any]) -> None:
+        entry = {**entry, "generation": self.generation()}
+        with self.files.pending_log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def forget_pending(self) -> None:
+        self.files.pending_log.unlink(missing_ok=True)
+
+    def write_last(self, entry: dict[str, Any]) -> None:
+        _write_json(self.files.last, entry)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(json.dumps(content), encoding="utf-8")
+    _flush(fresh)
+    fresh.replace(path)
+
+
+def _is_duckdb(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(12)[8:] == _MAGIC
+
+
+def _generation(path: Path) -> int:
+    """The generation that a file of ours carries. Raises WarehouseError for any other file."""
+    if not _is_duckdb(path):
+        raise WarehouseError(
+            f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
+        )
+    with database.connect(path, read_only=True) as con:
+        tables = con.execute(
+            "select 1 from duckdb_tables() where schema_name = 'cekura' and table_name = '_generation'"
+        ).fetchall()
+        rows = con.execute("select generation from cekura._generation").fetchall() if tables else []
+    if not rows:
+        raise WarehouseError(
+            f"{path} is a DuckDB file, but not a warehouse of ours: choose another --warehouse."
+        )
+    return int(rows[0][0])
+
+
+def _flush(path: Path) -> None:
+    """To the disk itself, so that a power cut finds the steps in their order."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (
+            "the disk is full"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else error.strerror or str(error)
+        )
+        raise WarehouseError(
+            f"{error.filename or path}: {reason}. Nothing was changed; mend that and sync again."
+        ) from error
