@@ -1,0 +1,47 @@
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cekura_sync import client
+from cekura_sync.sandbox import Sandbox, World
+from harness import Account
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the key, the settings or the vendor file of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith("CEKURA_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries happen, but at once."""
+    monkeypatch.setattr(client, "backoff", 0.0)
+
+
+@pytest.fixture
+def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
+    """Makes accounts: `new_account(results=300, page_size_cap=50)`; what World does not know goes to Sandbox."""
+    of_world = ("results", "agents", "runs_per_result", "vary_runs", "days", "seed", "now", "in_flight")
+
+    with ExitStack() as stack:
+
+        def make(warehouse: str = "warehouse.duckdb", **options: Any) -> Account:
+            for_world = {name: options.pop(name) for name in of_world if name in options}
+            world = World(**{"results": 250, "in_flight": 3, "runs_per_result": 3, "days": 30} | for_world)
+            return Account(stack.enter_context(Sandbox(world, **options)), tmp_path / warehouse)
+
+        yield make
+
+
+@pytest.fixture
+def account(new_account: Callable[..., Account]) -> Account:
+    """250 results of three runs over 30 days, three of them in flight."""
+    return new_account()

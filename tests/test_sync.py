@@ -1,0 +1,164 @@
+"""The main job through the public door: the command against a server, judged by rows and exit codes."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from harness import Account
+
+
+def test_a_first_sync_brings_every_result_with_its_runs_and_scenarios(account: Account) -> None:
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    account.assert_equals_api()
+    assert ran.json["mode"] == "full"
+    assert ran.json["inserted"] == ran.json["results"] == 250
+    assert ran.json["in_flight"] == 3
+
+
+def test_a_second_sync_with_nothing_new_changes_no_byte_and_needs_three_requests_at_most(
+    account: Account,
+) -> None:
+    account.sync()
+    account.world.finish()
+    account.sync()
+    before = hashlib.sha256(account.warehouse.read_bytes()).digest()
+
+    ran = account.sync()
+
+    assert ran.json["changed"] is False
+    assert ran.json["requests"] <= 3
+    assert hashlib.sha256(account.warehouse.read_bytes()).digest() == before
+
+
+def test_a_quick_sync_brings_exactly_what_was_inserted_and_edited(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=600, in_flight=0)
+    account.sync()
+    account.world.insert(50)
+    for id_ in sorted(account.world.results)[-100:-50]:
+        account.world.edit(id_, name=f"renamed {id_}")
+
+    ran = account.sync("--lookback", "7d")
+
+    assert ran.json["mode"] == "quick"
+    assert (ran.json["inserted"], ran.json["updated"], ran.json["deleted"]) == (50, 50, 0)
+    account.assert_equals_api()
+
+
+def test_a_full_sync_finds_old_edits_that_moved_no_timestamp(new_account: Callable[..., Account]) -> None:
+    account = new_account(results=600)
+    account.sync()
+    oldest = min(account.world.results)
+    account.world.touchless_edit(oldest, name="quietly renamed")
+
+    assert account.sync().json["updated"] == 0
+    assert account.sync("--full").json["updated"] == 1
+    account.assert_equals_api()
+
+
+def test_deleted_results_are_marked_and_come_back_when_restored(account: Account) -> None:
+    account.sync()
+    gone = sorted(account.world.results)[100]
+    account.world.delete(gone)
+
+    assert account.sync("--full").json["deleted"] == 1
+    account.assert_equals_api()
+    account.world.restore(gone)
+    assert account.sync("--full").json["restored"] == 1
+    account.assert_equals_api()
+
+
+def test_runs_that_are_dropped_from_a_live_result_leave_no_orphan(account: Account) -> None:
+    account.sync()
+    some = sorted(account.world.results)[-20:]
+    for id_ in some[:10]:
+        account.world.drop_runs(id_, keep=1)
+    for id_ in some[10:]:
+        account.world.drop_runs(id_, keep=0)
+
+    assert account.sync("--full").code == 0
+    account.assert_equals_api()
+
+
+def test_both_shapes_of_the_api_give_the_same_warehouse(new_account: Callable[..., Account]) -> None:
+    now = datetime.now(UTC)
+    observed = new_account("observed.duckdb", now=now)
+    literal = new_account("literal.duckdb", now=now, shape="literal")
+    for account in (observed, literal):
+        assert account.sync().code == 0
+
+    literal.assert_equals_api()
+    for question in (
+        "select id, _digest from cekura.results order by id",
+        "from analytics.agent_pass_rate order by agent_id",
+    ):
+        assert observed.query(question) == literal.query(question)
+
+
+def test_a_percent_scale_gives_the_same_rates_as_a_fraction(new_account: Callable[..., Account]) -> None:
+    now = datetime.now(UTC)
+    fraction = new_account("fraction.duckdb", now=now)
+    percent = new_account("percent.duckdb", now=now, scale="percent")
+    for account in (fraction, percent):
+        assert account.sync().code == 0
+
+    rates = [
+        account.query("from analytics.agent_pass_rate order by agent_id") for account in (fraction, percent)
+    ]
+    assert rates[0] == rates[1]
+
+
+def test_a_filtered_sync_brings_one_agent_and_hides_nothing_from_a_later_sync_of_all(
+    account: Account,
+) -> None:
+    agent = next(iter(account.world.results.values()))["agent"]
+
+    assert account.sync("--agent-id", str(agent)).code == 0
+    assert {row["agent"] for row in account.stored().values()} == {agent}
+    ran = account.sync()
+    assert ran.json["mode"] == "full"
+    account.assert_equals_api()
+
+
+def test_a_dry_run_says_what_would_change_and_writes_nothing(account: Account) -> None:
+    ran = account.sync("--dry-run")
+
+    assert ran.code == 0, ran.err
+    assert ran.json["inserted"] == 250
+    assert not account.warehouse.exists()
+    assert not account.home.exists()
+
+
+def test_an_empty_account_gives_an_empty_warehouse_with_its_views(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=0, in_flight=0)
+
+    assert account.sync().json["results"] == 0
+    assert account.query("from analytics.agent_pass_rate") == []
+    assert account.query("select live_results from analytics.sync_status") == [(0,)]
+
+
+def test_a_field_that_the_api_adds_later_becomes_a_column(account: Account) -> None:
+    account.sync()
+    newest = max(account.world.results)
+    account.world.edit(newest, agentVersion={"number": 7})
+
+    assert account.sync().json["updated"] == 1
+    assert account.query("select id, agent_version from cekura.results where agent_version is not null") == [
+        (newest, '{"number":7}')
+    ]
+
+
+def test_the_watermark_is_the_newest_change_and_a_date_from_the_future_never_moves_it(
+    account: Account,
+) -> None:
+    account.world.edit(max(account.world.results), updated_at="2031-01-01T00:00:00Z")
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    assert ran.json["watermark"] < "2031"
