@@ -205,14 +205,15 @@ def test_a_list_follows_every_change_at_once(world: World, sandbox: Sandbox) -> 
     assert read(sandbox, search="renamed") == []
 
 
-def test_the_world_may_change_while_many_read_it(world: World, sandbox: Sandbox) -> None:
-    seen: list[int] = []
-    readers = [threading.Thread(target=lambda: seen.append(len(read(sandbox)))) for _ in range(4)]
-    for reader in readers:
+def test_changes_made_under_the_lock_are_seen_together(world: World, sandbox: Sandbox) -> None:
+    pages: list[list[int]] = []
+    reader = threading.Thread(target=lambda: pages.append(ids(read(sandbox, page_size=200))))
+    with world.lock:
         reader.start()
-    for _ in range(100):
-        world.finish(world.start())
-    for reader in readers:
-        reader.join()
-    assert len(seen) == 4
-    assert min(seen) >= 90
+        gone = [world.delete(result_id) for result_id in list(world.results)[:2]]
+        reader.join(0.1)
+        assert reader.is_alive()
+        gone += [world.delete(result_id) for result_id in list(world.results)[:2]]
+    reader.join()
+    assert set(pages[0]) == set(world.results)
+    assert len(pages[0]) == 90 - len(gone)
