@@ -14,6 +14,7 @@ os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 import dlt
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
     from dlt.common.schema.typing import TColumnSchema
     from dlt.sources import DltResource
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cekura_sync.compare import Comparison
 
 DATASET = "cekura"
+KEPT_VERSIONS = 10  # of dlt's schema and state
 _REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_delete": True}}
 
 
@@ -73,3 +75,18 @@ def load(
         pipelines_dir=str(pipelines_dir),
     )
     pipeline.run(cekura_source(changes, scope, watermark), loader_file_format="parquet")
+
+
+def tidy(con: "duckdb.DuckDBPyConnection") -> None:
+    """Leave no more of dlt's bookkeeping than it needs: over years of syncs its tables would only grow."""
+    con.execute(f"drop schema if exists {DATASET}_staging cascade")
+    for table, order in (("_dlt_version", "version"), ("_dlt_pipeline_state", "version")):
+        newest = f"select max({order}) - {KEPT_VERSIONS} from {DATASET}.{table}"
+        con.execute(f"delete from {DATASET}.{table} where {order} <= ({newest})")
+    con.execute(
+        f"""
+        delete from {DATASET}._dlt_loads
+        where inserted_at < (select max(inserted_at) from {DATASET}._dlt_loads) - interval 30 day
+            and load_id not in (select _dlt_load_id from {DATASET}._dlt_pipeline_state)
+        """
+    )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -95,6 +95,9 @@ class Outcome:
             f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
         )
 
+    def finished_now(self) -> "Outcome":
+        return replace(self, finished=datetime.now(UTC))
+
     def log_entry(self) -> dict[str, Any]:
         entry = self.as_json()
         return {
@@ -132,7 +135,6 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
                 _take_listing(listing, changes, progress)
                 _read_by_id(api, listing, changes, past, started, settings.allow_mass_delete, progress)
         _warn(changes, progress)
-        changed = changes.has_changes()
         outcome = Outcome(
             mode="full" if listing.full else "quick",
             scope=settings.filters.params(),
@@ -145,11 +147,9 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             started=started,
             finished=datetime.now(UTC),
             warehouse=warehouse.files.published,
-            changed=changed,
+            changed=changes.has_changes(),
         )
-        if not settings.dry_run:
-            _write(warehouse, changes, outcome, past, progress)
-        return outcome
+        return outcome if settings.dry_run else _write(warehouse, changes, outcome, past, progress)
 
 
 class Api:
@@ -282,28 +282,29 @@ def _warn(changes: Comparison, progress: Progress) -> None:
 
 def _write(
     warehouse: Warehouse, changes: Comparison, outcome: Outcome, past: History, progress: Progress
-) -> None:
+) -> Outcome:
     """Commit what changed; with nothing to commit, only note that a sync was here."""
     first = warehouse.existing() is None
     log_is_fresh = past.log_age is not None and past.log_age < LOG_AT_LEAST_EVERY
+    generation = warehouse.generation() + 1
+
+    def write(work: Path) -> None:
+        nonlocal outcome
+        if outcome.changed or first:
+            _load(work, warehouse.files.scratch, changes, outcome)
+        with database.connect(work) as con:
+            outcome = outcome.finished_now()
+            history.append(con, [*warehouse.pending_log(), outcome.log_entry() | {"generation": generation}])
+            _build_models(con)
+
     if not outcome.changed and not first and log_is_fresh:
+        outcome = outcome.finished_now()
         warehouse.append_pending(outcome.log_entry())
     else:
-        entries = [
-            *warehouse.pending_log(),
-            {**outcome.log_entry(), "generation": warehouse.generation() + 1},
-        ]
-
-        def write(work: Path) -> None:
-            if outcome.changed or first:
-                _load(work, warehouse.files.scratch, changes, outcome)
-            with database.connect(work) as con:
-                history.append(con, entries)
-                _build_models(con)
-
         warehouse.commit(write, progress.swapping)
         warehouse.forget_pending()
     warehouse.write_last(outcome.as_json() | {"finished_at": outcome.finished.isoformat()})
+    return outcome
 
 
 def _load(work: Path, scratch: Path, changes: Comparison, outcome: Outcome) -> None:
@@ -312,6 +313,8 @@ def _load(work: Path, scratch: Path, changes: Comparison, outcome: Outcome) -> N
     )
 
     source.load(work, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark)
+    with database.connect(work) as con:
+        source.tidy(con)
 
 
 def rebuild(path: Path, swapping: Callable[[], None]) -> list[str]:

@@ -45,25 +45,30 @@ class Warehouse:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the warehouse; make whole what an earlier sync or a reader left behind. Raises WarehouseBusy."""
-        with _disk_errors(self.files.published):
-            if not self.files.published.parent.is_dir():
-                raise WarehouseError(
-                    f"There is no directory {self.files.published.parent}: create it, or choose another --warehouse."
-                )
-            self.files.home.mkdir(mode=0o700, exist_ok=True)
-            with self.files.lock.open("w") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise WarehouseBusy(
-                        f"Another sync is running on {self.files.published}: wait for it, or give this one another --warehouse."
-                    ) from None
-                self._recover()
-                try:
-                    yield
-                finally:
-                    if not self._swap_is_cut():
-                        self._clean()
+        with _disk_errors(self.files.published), _private_files(), self._lock():
+            self._recover()
+            try:
+                yield
+            finally:
+                if not self._swap_is_cut():
+                    self._clean()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        directory = self.files.published.parent
+        if not directory.is_dir():
+            raise WarehouseError(
+                f"There is no directory {directory}: create it, or choose another --warehouse."
+            )
+        self.files.home.mkdir(mode=0o700, exist_ok=True)
+        with self.files.lock.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WarehouseBusy(
+                    f"Another sync is running on {self.files.published}: wait for it, or give this one another --warehouse."
+                ) from None
+            yield
 
     def _recover(self) -> None:
         if self._swap_is_cut():
@@ -108,25 +113,28 @@ class Warehouse:
         self._copy_to_fresh(self.files.base)
         published = Fingerprint.of(self.files.incoming)
         self._replace_published()
-        _write_json(self.files.commit, {"swap": False, "published": published})
+        self._record(self.generation(), published)
 
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
         copy = self.files.scratch / "adopted.duckdb"
         shutil.copyfile(self.files.published, copy)  # without a .wal: what readers wrote is not ours
         try:
-            _generation(copy)
+            generation = _generation(copy)
         except WarehouseError as error:
             raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
         copy.replace(self.files.base)
-        _write_json(self.files.commit, {"swap": False, "published": Fingerprint.of(self.files.published)})
+        self._record(generation, Fingerprint.of(self.files.published))
 
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
         return self.files.base if self.files.base.exists() else None
 
     def generation(self) -> int:
-        return _generation(self.files.base) if self.files.base.exists() else 0
+        """How many swaps made the base what it is; 0 before the first."""
+        if not self.files.base.exists():
+            return 0
+        return read_json(self.files.commit).get("generation") or _generation(self.files.base)
 
     # -- the swap -------------------------------------------------------------------------------------------------
 
@@ -150,13 +158,17 @@ class Warehouse:
         self._copy_to_fresh(self.files.work)
         before_swap()
         before = read_json(self.files.commit)
-        _write_json(self.files.commit, {"swap": True, "published": Fingerprint.of(self.files.incoming)})
+        self._record(generation, Fingerprint.of(self.files.incoming), swap=True)
         try:
             self._replace_published()
         except OSError:
             _write_json(self.files.commit, before)
             raise
         self._swap()
+
+    def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
+        """What stands published, or with `swap` what a swap under way is to publish."""
+        _write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
 
     def _copy_to_fresh(self, source: Path) -> None:
         """A copy beside the published path, with the mode and owner that readers are used to."""
@@ -247,6 +259,16 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """What is created here is for its owner alone: the data, and who may see it, are not ours to share."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager
