@@ -65,8 +65,10 @@ def decode_page(body: bytes) -> Page:
     return Page([_row(raw) for raw in rows], count, envelope.next is not None)
 
 
-def decode_detail(body: bytes, row_keys: Collection[str], run_keys: Collection[str]) -> Row:
-    """One result by id, cut to the keys that list rows carry, so that both forms give one record."""
+def decode_detail(
+    body: bytes, row_keys: Collection[str], run_keys: Collection[str], *, list_in_percent: bool
+) -> Row:
+    """One result by id, cut to the keys that list rows carry and in their scale, so that both give one record."""
     _require_object(body)
     try:
         detail = msgspec.json.decode(body, type=dict[str, Any])
@@ -81,6 +83,8 @@ def decode_detail(body: bytes, row_keys: Collection[str], run_keys: Collection[s
             {name: value for name, value in run.items() if name in run_keys} if isinstance(run, dict) else run
             for run in row["runs"]
         ]
+    if not list_in_percent:
+        _as_fraction(row)
     return _row(msgspec.json.encode(row))
 
 
@@ -164,6 +168,21 @@ def _as_arrays(row: dict[str, Any]) -> None:
             row[name] = [_with_id(item, key) for key, item in value.items()]
     if isinstance(row.get("scenarios"), list):
         row["scenarios"] = [{"name": item} if isinstance(item, str) else item for item in row["scenarios"]]
+
+
+def _as_fraction(row: dict[str, Any]) -> None:
+    """The vendor's documents disagree whether this endpoint speaks in percent; the runs themselves tell."""
+    rate = row.get("success_rate")
+    if not isinstance(rate, int | float) or isinstance(rate, bool):
+        return
+    runs = [run.get("success") for run in row.get("runs") or [] if isinstance(run, dict)]
+    if runs and all(isinstance(success, bool) for success in runs):
+        share = sum(runs) / len(runs)
+        in_percent = abs(rate / 100 - share) < abs(rate - share)
+    else:
+        in_percent = rate > 1
+    if in_percent:
+        row["success_rate"] = rate / 100
 
 
 def _with_id(item: object, key: str) -> object:

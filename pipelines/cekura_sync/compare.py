@@ -268,6 +268,11 @@ class Comparison:
         ).fetchall()[0]
         return known, listed
 
+    def list_in_percent(self) -> bool:
+        """Whether the list gives `success_rate` in percent: one rate above 1 proves it."""
+        rates = "select success_rate from changed union all select success_rate from base.cekura.results"
+        return bool(self._con.execute(f"select 1 from ({rates}) where success_rate > 1 limit 1").fetchall())
+
     def newest_listed(self, limit: int) -> list[int]:
         rows = self._con.execute("select id from listed order by id desc limit $1", [limit]).fetchall()
         return [row[0] for row in rows]

@@ -77,18 +77,18 @@ class Listing:
             window, answer = ahead.popleft()
             page = answer.result()
             rows = self._rows_of(window, page)
-            new = self.chain.join(rows)
+            new = self.chain.join(window, rows)
             if new is None:
                 # Rows were deleted above: what joins the chain now stands further up.
                 step_back = max(2 * step_back, self._cap // 2)
-                planned = self._step_back(window, step_back)
+                planned = max(0, window.start + 1 - step_back)
                 _drop(ahead)
                 continue
             step_back = 0
             self._note_progress(new)
             if new:
                 yield new
-            if not self.chain:
+            if not rows:
                 self.complete = True
                 return
             read = self.chain.offset_after(window, rows)
@@ -132,13 +132,6 @@ class Listing:
             if self._cap < 2:
                 raise Disorder  # windows of one row cannot overlap
         return page.rows
-
-    def _step_back(self, window: Window, rows: int) -> int:
-        if window.page == 1:
-            raise ListingUnverified(
-                "The listing changed entirely while it was read: nothing was changed, try again."
-            )
-        return max(0, window.start + 1 - rows)
 
     def _note_progress(self, new: list[Row]) -> None:
         self.pages += 1

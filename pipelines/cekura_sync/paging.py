@@ -5,7 +5,7 @@ boundary. So each window overlaps the rows already read (the *chain*) by at leas
 window holds a row of the chain, nothing can have slipped through between the two.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cekura_sync.answers import Row
@@ -52,20 +52,13 @@ class Chain:
     def __len__(self) -> int:
         return len(self._position)
 
-    def __contains__(self, key: int | str) -> bool:
-        return key in self._position
+    def join(self, window: Window, rows: Sequence[Row]) -> list[Row] | None:
+        """Add a window's rows; returns the new ones, or None when something may lie between window and chain.
 
-    @property
-    def keys(self) -> Iterable[int | str]:
-        return self._position.keys()
-
-    def join(self, rows: Sequence[Row]) -> list[Row] | None:
-        """Add a window's rows; returns the new ones, or None when the window holds no row of the chain.
-
-        Raises Disorder when the window is not strictly newest first.
+        The first page always joins: nothing lies above it. Raises Disorder when the rows are not strictly newest first.
         """
         _check_order(rows)
-        if self._position and not any(row.key in self._position for row in rows):
+        if window.start and not any(row.key in self._position for row in rows):
             return None
         return self.add(rows)
 

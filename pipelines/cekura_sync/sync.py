@@ -175,7 +175,10 @@ class Api:
     def results_by_id(self, ids: list[int], changes: Comparison) -> Iterator[tuple[int, Row | None]]:
         """Each id with its result in the form of the list; None where the API says that it is gone."""
         decode = partial(
-            decode_detail, row_keys={*changes.keys.row, "runs", "scenarios"}, run_keys=changes.keys.run
+            decode_detail,
+            row_keys={*changes.keys.row, "runs", "scenarios"},
+            run_keys=changes.keys.run,
+            list_in_percent=changes.list_in_percent(),
         )
         answers = [(id_, self._client.submit(f"{self._path}{id_}/", {}, decode)) for id_ in ids]
         for id_, answer in answers:
