@@ -175,7 +175,7 @@ def _as_fraction(row: dict[str, Any]) -> None:
     rate = row.get("success_rate")
     if not isinstance(rate, int | float) or isinstance(rate, bool):
         return
-    runs = [run.get("success") for run in row.get("runs") or [] if isinstance(run, dict)]
+    runs: list[Any] = [run.get("success") for run in row.get("runs") or [] if isinstance(run, dict)]
     if runs and all(isinstance(success, bool) for success in runs):
         share = sum(runs) / len(runs)
         in_percent = abs(rate / 100 - share) < abs(rate - share)
