@@ -142,7 +142,7 @@ rejected as (
         'rejected_rows' as finding,
         'warning' as severity,
         'rows that could not be taken are missing here; see cekura.rejected_rows' as meaning,
-        coalesce('result ' || cast(id as varchar) || ': ', '') || reason as example
+        coalesce('result ' || cast(id as varchar) || ': ', '') || coalesce(reason, 'no reason') as example
     from cekura.rejected_rows
 ),
 

@@ -14,9 +14,15 @@ shown as (
     select 'agent_regressions' as view_name, agent_id from analytics.agent_regressions
 ),
 
+-- Named one by one, so that a view without any row is missed.
 views as (
-    select distinct view_name
-    from shown
+    select 'agents' as view_name
+    union all
+    select 'agent_pass_rate' as view_name
+    union all
+    select 'agent_run_counts' as view_name
+    union all
+    select 'agent_regressions' as view_name
 ),
 
 counts as (

@@ -1,0 +1,108 @@
+"""Writes rows into the base tables, so that a model's test can say what is given in a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+BASE_TABLES = """
+create schema cekura;
+create table cekura.results (
+    id bigint primary key, name varchar, agent bigint, agent_name varchar, agent_inbound boolean,
+    status varchar, success_rate double, run_as_text boolean, is_cronjob boolean,
+    met_expected_outcome_count bigint, total_expected_outcome_count bigint, total_runs_count bigint,
+    completed_runs_count bigint, success_runs_count bigint, failed_runs_count bigint, run_type varchar,
+    created_at timestamptz, updated_at timestamptz, deleted_at timestamptz, aged_out_at timestamptz,
+    first_seen_at timestamptz, synced_at timestamptz, _runs_known boolean, _digest varchar
+);
+create table cekura.runs (
+    id bigint, result_id bigint, status varchar, success boolean, scenario bigint, scenario_name varchar,
+    duration_seconds double
+);
+create table cekura.result_scenarios (result_id bigint, scenario_id bigint, scenario_name varchar);
+create table cekura.sync_log (
+    started_at timestamptz, finished_at timestamptz, mode varchar, scope varchar, watermark timestamptz,
+    requests bigint, retries bigint, pages bigint, rows_read bigint, inserted bigint, updated bigint,
+    unchanged bigint, deleted bigint, restored bigint, rejected bigint, in_flight bigint, results bigint,
+    seconds double, changed boolean, generation bigint
+);
+create table cekura.rejected_rows (
+    _digest varchar primary key, id bigint, reason varchar, raw varchar, seen_at timestamptz
+);
+"""
+MONDAY = "2024-03-04 12:00:00+00"
+
+
+class Base:
+    """The base tables of a warehouse in memory, and a way to ask its views."""
+
+    def __init__(self) -> None:
+        self.con = duckdb.connect()
+        self.con.execute("set timezone = 'UTC'")
+        self.con.execute(BASE_TABLES)
+
+    def clear(self) -> None:
+        for table in ("results", "runs", "result_scenarios", "sync_log", "rejected_rows"):
+            self.con.execute(f"delete from cekura.{table}")
+
+    def result(
+        self,
+        result_id: int,
+        passed: int | None = None,
+        of: int | None = None,
+        runs: Sequence[bool | None] | None = None,
+        **columns: Any,
+    ) -> None:
+        """A completed voice result; its passes come from `passed`, `of` as success_rate, or from `runs`."""
+        rate = passed / of if passed is not None and of else None
+        row: dict[str, Any] = {
+            "id": result_id,
+            "name": "Nightly",
+            "agent": 1,
+            "agent_name": "Anna",
+            "agent_inbound": True,
+            "status": "completed",
+            "success_rate": rate,
+            "run_as_text": False,
+            "is_cronjob": False,
+            "total_runs_count": of if runs is None else len(runs),
+            "created_at": MONDAY,
+            "synced_at": columns.get("created_at", MONDAY),
+            "_runs_known": runs is not None,
+        }
+        self._insert("results", row | columns)
+        for place, success in enumerate(runs or []):
+            self.run(result_id * 100 + place, result_id, success)
+
+    def run(self, run_id: int, result_id: int, success: bool | None, **columns: Any) -> None:
+        row: dict[str, Any] = {
+            "id": run_id,
+            "result_id": result_id,
+            "status": "completed",
+            "success": success,
+            "scenario": 7,
+            "scenario_name": "Refund",
+        }
+        self._insert("runs", row | columns)
+
+    def sync(self, finished_at: str, mode: str = "quick", **columns: Any) -> None:
+        scope = json.dumps(columns.pop("scope", {}))
+        row = {"started_at": finished_at, "finished_at": finished_at, "mode": mode, "scope": scope}
+        self._insert("sync_log", row | columns)
+
+    def rejected(self, reason: str, result_id: int | None = None) -> None:
+        self._insert("rejected_rows", {"_digest": f"{reason}{result_id}", "id": result_id, "reason": reason})
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.con.sql(sql).fetchall()
+
+    def row(self, sql: str) -> tuple[Any, ...]:
+        (row,) = self.rows(sql)
+        return row
+
+    def _insert(self, table: str, row: dict[str, Any]) -> None:
+        marks = ", ".join("?" for _ in row)
+        self.con.execute(f"insert into cekura.{table} ({', '.join(row)}) values ({marks})", [*row.values()])

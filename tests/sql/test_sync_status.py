@@ -1,0 +1,46 @@
+from sql.base import Base
+
+TIMES = """
+    select cast(last_sync_at as varchar), last_sync_mode, cast(last_full_sync_at as varchar),
+    cast(watermark as varchar) from analytics.sync_status
+"""
+
+
+def test_there_is_one_row_before_the_first_sync(base: Base) -> None:
+    assert base.rows("select * from analytics.sync_status") == [(None, None, None, None, None, 0, 0)]
+
+
+def test_the_last_sync_is_the_one_that_finished_last(base: Base) -> None:
+    base.sync("2024-03-05 00:00:00+00", "quick", watermark="2024-03-04 23:00:00+00")
+    base.sync("2024-03-04 00:00:00+00", "full", watermark="2024-03-03 23:00:00+00")
+
+    assert base.rows(TIMES) == [
+        ("2024-03-05 00:00:00+00", "quick", "2024-03-04 00:00:00+00", "2024-03-04 23:00:00+00")
+    ]
+
+
+def test_a_full_sync_of_another_scope_does_not_count(base: Base) -> None:
+    base.sync("2024-03-03 00:00:00+00", "full")
+    base.sync("2024-03-04 00:00:00+00", "full", scope={"agent_id": 5})
+    base.sync("2024-03-05 00:00:00+00", "quick")
+
+    assert base.row("select scope, cast(last_full_sync_at as varchar) from analytics.sync_status") == (
+        "{}",
+        "2024-03-03 00:00:00+00",
+    )
+
+
+def test_two_syncs_of_one_instant_are_still_one_row(base: Base) -> None:
+    base.sync("2024-03-05 00:00:00+00", "quick")
+    base.sync("2024-03-05 00:00:00+00", "full")
+
+    assert base.row("select count(*) from analytics.sync_status") == (1,)
+
+
+def test_live_and_unfinished_results_are_counted(base: Base) -> None:
+    base.result(1)
+    base.result(2, status="running")
+    base.result(3, status="paused")
+    base.result(4, status="running", deleted_at="2024-03-05 00:00:00+00")
+
+    assert base.row("select live_results, in_flight_results from analytics.sync_status") == (3, 2)
