@@ -11,7 +11,7 @@ from cekura_sync.layout import Layout, wal
 from cekura_sync.sandbox import Sandbox, World, parse_fault
 from cekura_sync.sandbox import serve as serve_sandbox
 from cekura_sync.settings import Settings
-from cekura_sync.sync import Outcome, sync
+from cekura_sync.sync import sync
 
 FILE = "demo.duckdb"
 IN_FLIGHT = 12
@@ -32,11 +32,11 @@ def run(results: int) -> None:
     )
     with Sandbox(world) as sandbox:
         mine = Settings(api_key=sandbox.key, api_url=sandbox.url, warehouse=path)
-        _sync("First sync", mine)
+        _sync(mine)
         world.finish()
         world.insert(NEW)
         click.echo(f"\nMeanwhile {IN_FLIGHT} results finish and {NEW} new ones arrive.\n")
-        _sync("Second sync", mine)
+        _sync(mine)
     with reading.open_warehouse(path) as con:
         for title, query in VIEWS.items():
             rows = con.execute(query)
@@ -63,11 +63,9 @@ def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tu
     )
 
 
-def _sync(title: str, mine: Settings) -> Outcome:
+def _sync(mine: Settings) -> None:
     with terminal.Reporter(quiet=False, verbose=False) as reporter:
-        outcome = sync(mine, reporter)
-    click.echo(f"{title}: {outcome.sentence()}")
-    return outcome
+        click.echo(sync(mine, reporter).sentence())
 
 
 def _remove(path: Path) -> None:
