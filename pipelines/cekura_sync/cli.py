@@ -97,6 +97,7 @@ def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
         envvar="CEKURA_WAREHOUSE",
         default=settings.WAREHOUSE,
         show_default=True,
+        show_envvar=True,
         metavar="PATH",
         help="The DuckDB file that readers open.",
     )(command)

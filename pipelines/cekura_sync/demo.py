@@ -1,6 +1,7 @@
 """The main job on an embedded stand-in API, in one process, over real HTTP."""
 
 import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +18,8 @@ FILE = "demo.duckdb"
 IN_FLIGHT = 12
 NEW = 3
 VIEWS = {
-    "Pass rate per agent": "select agent_name, completed_results, decided_runs, passed_runs, pass_rate, pass_rate_low, pass_rate_high from analytics.agent_pass_rate order by pass_rate nulls last",
-    "Runs per agent": "select agent_name, results, runs, passed_runs, in_flight_results, infrastructure_failed_results, cancelled_results from analytics.agent_run_counts order by agent_name",
+    "analytics.agent_pass_rate": "select agent_name, completed_results as completed, decided_runs, passed_runs, pass_rate, pass_rate_low as low, pass_rate_high as high from analytics.agent_pass_rate order by pass_rate",
+    "analytics.agent_run_counts": "select agent_name, results, runs, passed_runs, infrastructure_failed_results as infrastructure_failed, cancelled_results as cancelled from analytics.agent_run_counts order by results desc",
 }
 
 
@@ -42,12 +43,13 @@ def run(results: int) -> None:
             rows = con.execute(query)
             click.echo()
             terminal.print_table([column[0] for column in rows.description or []], rows.fetchall(), title)
+    command = "cekura-sync" if shutil.which("cekura-sync") else sys.argv[0]
     click.echo(
         f"""
 The warehouse is {path.resolve()}: open it with any DuckDB client, or type
 
-    cekura-sync query --warehouse {FILE} "select * from analytics.agent_pass_rate"
-    CEKURA_API_KEY=… cekura-sync sync        # your own results, into {settings.WAREHOUSE}
+    {command} query --warehouse {FILE} "select * from analytics.scenario_pass_rate limit 10"
+    CEKURA_API_KEY=… {command} sync        # your own results, into {settings.WAREHOUSE}
 """
     )
 

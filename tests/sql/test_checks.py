@@ -112,7 +112,7 @@ def test_an_empty_warehouse_sets_no_check_off(base: Base) -> None:
 
 @pytest.mark.parametrize("scale", [1, 100])
 def test_whatever_the_api_may_send_sets_no_check_off(base: Base, scale: int) -> None:
-    runs = ([True, False], [True, None], [], None)
+    runs: tuple[list[bool | None] | None, ...] = ([True, False], [True, None], [], None)
     totals = (2, 0, -1, None)
     rates = (0.0, 0.5, 1.0, -1.0, 250.0, float("nan"), float("inf"), None)
     statuses = ("completed", "running", "failed", "timeout", "cancelled", "paused", None)

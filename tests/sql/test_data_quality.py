@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from sql.base import Base
@@ -46,10 +48,10 @@ def test_sound_data_has_no_finding(base: Base) -> None:
     ],
 )
 def test_what_looks_wrong_is_named_with_an_example(
-    base: Base, finding: str, severity: str, columns: dict[str, object]
+    base: Base, finding: str, severity: str, columns: dict[str, Any]
 ) -> None:
     base.result(1, runs=[True, False], success_rate=0.5)
-    base.result(2, **columns)  # type: ignore[arg-type]
+    base.result(2, **columns)
 
     assert (finding, severity, 1, "result 2") in base.rows(FINDINGS)
 
@@ -86,12 +88,9 @@ def test_a_rejected_row_without_a_reason_is_counted_all_the_same(base: Base) -> 
 def test_a_finding_says_in_a_sentence_what_the_figures_make_of_it(base: Base) -> None:
     base.result(1, of=5, success_rate=None)
 
-    assert base.rows("select meaning from analytics.data_quality where finding = 'passes_unknown'") == [
-        (
-            "a completed result says neither by its runs nor by success_rate how many passed;"
-            " no rate counts it",
-        )
-    ]
+    (meaning,) = base.row("select meaning from analytics.data_quality where finding = 'passes_unknown'")
+
+    assert meaning.endswith("how many passed; no rate counts it")
 
 
 def test_deleted_results_are_not_suspected(base: Base) -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from sql.base import Base
@@ -24,7 +26,7 @@ def test_a_result_is_compared_with_the_one_before_it_by_time(base: Base) -> None
 
 @pytest.mark.parametrize("other", [{"agent": 2}, {"name": "Weekly"}, {"run_as_text": True}])
 def test_results_of_another_agent_name_or_channel_are_not_comparable(
-    base: Base, other: dict[str, object]
+    base: Base, other: dict[str, Any]
 ) -> None:
     base.result(1, passed=8, of=10, created_at=DAY.format(1))
     base.result(2, passed=2, of=10, created_at=DAY.format(2), **other)

@@ -1,5 +1,7 @@
 """What a pass is."""
 
+from typing import Any
+
 import pytest
 
 from sql.base import Base
@@ -25,7 +27,7 @@ def test_passes_are_counted_from_the_runs_when_every_run_is_listed_with_its_outc
     ],
 )
 def test_otherwise_passes_are_the_success_rate_times_the_runs(
-    base: Base, why: str, runs: list[bool | None], columns: dict[str, object]
+    base: Base, why: str, runs: list[bool | None], columns: dict[str, Any]
 ) -> None:
     base.result(1, runs=runs, success_rate=0.6, **columns)
 
