@@ -18,6 +18,9 @@ SCHEMA = "analytics"
 COMMENT = re.compile(r"--.*")
 TEXT = re.compile(r"'[^']*'")
 REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
+FINAL_COLUMNS = re.compile(
+    r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL
+)  # the final select is not indented
 COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
 
 
@@ -44,9 +47,9 @@ class Model:
 
     @property
     def column_comments(self) -> dict[str, str]:
-        """What stands behind each column of the final select, the last one that is not indented."""
-        final = re.split(r"^select\b", self.sql, flags=re.MULTILINE)[-1]
-        return dict(COMMENTED_COLUMN.findall(final))
+        """What stands behind each column of the final select."""
+        columns = FINAL_COLUMNS.findall(self.sql)
+        return dict(COMMENTED_COLUMN.findall(columns[-1])) if columns else {}
 
     @property
     def references(self) -> set[str]:
