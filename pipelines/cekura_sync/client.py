@@ -22,12 +22,9 @@ from cekura_sync.settings import is_loopback
 ATTEMPTS = 8
 SECONDS_PER_REQUEST = 30.0
 BODY_LIMIT = 64 * 1024 * 1024
-CHUNK = 256 * 1024
 backoff = 0.1  # seconds before the first retry, doubled for each further one; tests set it to 0
 
 T = TypeVar("T")
-
-_TIMEOUTS = httpx.Timeout(10.0, connect=5.0, read=SECONDS_PER_REQUEST)
 
 
 class Client:
@@ -50,7 +47,6 @@ class Client:
                 "Accept": "application/json",
                 "User-Agent": f"cekura-sync/{__version__}",
             },
-            timeout=_TIMEOUTS,
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
             follow_redirects=False,  # httpx would carry the key header to another origin
             trust_env=not is_loopback(urlsplit(api_url).hostname or ""),  # no proxy for loopback
@@ -94,7 +90,9 @@ class Client:
         with self._count_lock:
             self.requests += 1
         try:
-            with self._http.stream("GET", self._url + path, params=params) as response:
+            with self._http.stream(
+                "GET", self._url + path, params=params, timeout=self._timeouts()
+            ) as response:
                 return self._interpret(response, self._read(response), decode)
         except (httpx.TransportError, httpx.DecodingError) as error:
             reason = str(error) or type(error).__name__
@@ -104,10 +102,15 @@ class Client:
         except httpx.InvalidURL as error:
             raise UnbelievableAnswer(f"{self._url}{path} is not a usable address: {error}.") from None
 
+    def _timeouts(self) -> httpx.Timeout:
+        seconds = max(0.01, min(SECONDS_PER_REQUEST, self._deadline - time.monotonic()))
+        return httpx.Timeout(min(10.0, seconds), connect=min(5.0, seconds), read=seconds)
+
     def _read(self, response: httpx.Response) -> bytes:
         """The body after decompression, within the limits of size and time."""
         chunks, size, until = [], 0, min(time.monotonic() + SECONDS_PER_REQUEST, self._deadline)
-        for chunk in response.iter_bytes(CHUNK):
+        # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
+        for chunk in response.iter_bytes():
             chunks.append(chunk)
             size += len(chunk)
             if size > BODY_LIMIT:
