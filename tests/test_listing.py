@@ -181,3 +181,13 @@ def test_a_listing_that_cycles_is_refused_as_a_loop() -> None:
 
     with pytest.raises(ListingUnverified, match="repeats itself"):
         read(Cycling([row(number) for number in range(60)]))
+
+
+@pytest.mark.parametrize("cap", [2, 3, 5, 6, 7, 10])
+def test_small_pages_are_read_to_the_end_even_where_no_two_windows_can_overlap(cap: int) -> None:
+    fetch = MovingListing([row(number) for number in range(3000 if cap == 10 else 430)], cap=cap)
+
+    listing = read(fetch, page_size=cap)
+
+    assert listing.complete
+    assert listing.given == [kept.key for kept in fetch.rows]  # type: ignore[attr-defined]

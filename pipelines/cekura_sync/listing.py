@@ -71,9 +71,13 @@ class Listing:
         step_back = 0
         while True:
             while len(ahead) < self._in_flight(planned, careful=step_back > 0) or not ahead:
-                window = next_window(planned, self._cap)
-                ahead.append((window, self._fetch(window)))
-                planned = window.end
+                following = next_window(planned, self._cap)
+                if following is None:
+                    break
+                ahead.append((following, self._fetch(following)))
+                planned = following.end
+            if not ahead:
+                raise Disorder  # pages of so few rows cannot overlap here
             window, answer = ahead.popleft()
             page = answer.result()
             rows = self._rows_of(window, page)

@@ -28,12 +28,16 @@ class Window(NamedTuple):
         return self.page * self.size
 
 
-def next_window(read: int, cap: int) -> Window:
-    """The window of at most `cap` rows that overlaps the first `read` rows by one or more and reaches furthest."""
-    least = max(1, (read - 1) // cap)
-    pages_before = range(least, least + least // 3 + 2)
-    windows = [Window(before + 1, min(cap, (read - 1) // before)) for before in pages_before if before < read]
-    return max(windows, key=lambda window: window.end, default=Window(1, cap))
+def next_window(read: int, cap: int) -> Window | None:
+    """The window of at most `cap` rows that overlaps the first `read` rows by one or more and reaches furthest.
+
+    None where every size from 2 to `cap` divides `read`, as at 60 rows with a cap of 5: no window crosses such a point.
+    """
+    if not read:
+        return Window(1, cap)
+    windows = (Window((read - 1) // size + 1, size) for size in range(cap, 1, -1))
+    furthest = max(windows, key=lambda window: window.end, default=None)
+    return furthest if furthest is not None and furthest.end > read else None
 
 
 def window_after(read: int, cap: int) -> Window:
