@@ -72,8 +72,7 @@ class Warehouse:
 
     def _recover(self) -> None:
         if self._swap_is_cut():
-            # Readers may already have seen its first half.
-            self._swap()
+            self._settle_swap()
         self._clean()
         self.files.scratch.mkdir(mode=0o700)
         if self.files.published.exists() and not self.files.base.exists():
@@ -83,8 +82,16 @@ class Warehouse:
             self._publish_again()
 
     def _swap_is_cut(self) -> bool:
-        """The record of a swap stands and its last step has not happened."""
-        return self.files.work.exists() and read_json(self.files.commit).get("swap") is True
+        """The record of a swap stands open."""
+        return read_json(self.files.commit).get("swap") is True
+
+    def _settle_swap(self) -> None:
+        """Finish a swap whose file readers may have seen; one whose file was never published has not happened."""
+        record = read_json(self.files.commit)
+        if self.files.work.exists() and self.files.incoming.exists():
+            self._record(record["generation"] - 1, None)
+        else:
+            self._replace_base(record["generation"], record["published"])
 
     def _clean(self) -> None:
         shutil.rmtree(self.files.scratch, ignore_errors=True)
@@ -143,6 +150,7 @@ class Warehouse:
 
         `before_swap` is called at the last moment at which nothing has changed yet.
         """
+        before = read_json(self.files.commit)
         generation = self.generation() + 1
         if self.files.base.exists():
             shutil.copyfile(self.files.base, self.files.work)
@@ -156,15 +164,15 @@ class Warehouse:
             con.execute("checkpoint")
         _flush(self.files.work)
         self._copy_to_fresh(self.files.work)
+        published = Fingerprint.of(self.files.incoming)
         before_swap()
-        before = read_json(self.files.commit)
-        self._record(generation, Fingerprint.of(self.files.incoming), swap=True)
+        self._record(generation, published, swap=True)
         try:
             self._replace_published()
         except OSError:
             _write_json(self.files.commit, before)
             raise
-        self._swap()
+        self._replace_base(generation, published)
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """What stands published, or with `swap` what a swap under way is to publish."""
@@ -182,17 +190,18 @@ class Warehouse:
                 os.chown(self.files.incoming, status.st_uid, status.st_gid)
         _flush(self.files.incoming)
 
-    def _swap(self) -> None:
-        """Every step may find itself already done: after a crash they all run once more."""
-        self._replace_published()
-        self.files.work.replace(self.files.base)
-        _flush(self.files.home)
+    def _replace_base(self, generation: int, published: Fingerprint | None) -> None:
+        """The second half of a swap; after a crash it may find itself already done."""
+        if self.files.work.exists():
+            self.files.work.replace(self.files.base)
+            _flush(self.files.home)
+        # An open record would take the work of the next sync, cut short, for this one's.
+        self._record(generation, published)
 
     def _replace_published(self) -> None:
         # Storage v1.0.0 would replay a .wal of the file before into this one.
         wal(self.files.published).unlink(missing_ok=True)
-        if self.files.incoming.exists():
-            self.files.incoming.replace(self.files.published)
+        self.files.incoming.replace(self.files.published)
         _flush(self.files.published.parent)
 
     # -- the log --------------------------------------------------------------------------------------------------
