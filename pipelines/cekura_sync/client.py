@@ -16,7 +16,14 @@ import msgspec
 import tenacity
 
 from cekura_sync import __version__
-from cekura_sync.errors import ApiUnavailable, KeyRefused, RateLimited, UnbelievableAnswer, UnreadableAnswer
+from cekura_sync.errors import (
+    ApiUnavailable,
+    CekuraSyncError,
+    KeyRefused,
+    RateLimited,
+    UnbelievableAnswer,
+    UnreadableAnswer,
+)
 from cekura_sync.settings import is_loopback
 
 ATTEMPTS = 8
@@ -95,7 +102,7 @@ class Client:
             ) as response:
                 return self._interpret(response, self._read(response), decode)
         except (httpx.TransportError, httpx.DecodingError) as error:
-            reason = str(error) or type(error).__name__
+            reason = str(error).replace(self._key, "…") or type(error).__name__
             raise ApiUnavailable(
                 f"{self._url} cannot be reached: {reason}. Check the address and the network."
             ) from None
@@ -108,6 +115,9 @@ class Client:
 
     def _read(self, response: httpx.Response) -> bytes:
         """The body after decompression, within the limits of size and time."""
+        if "," in response.headers.get("Content-Encoding", ""):
+            # Packed twice, a few kilobytes fill the memory in one step.
+            raise UnbelievableAnswer("The answer is packed more than once, which is never unpacked.")
         chunks, size, until = [], 0, min(time.monotonic() + SECONDS_PER_REQUEST, self._deadline)
         # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
         for chunk in response.iter_bytes():
@@ -122,9 +132,9 @@ class Client:
         return b"".join(chunks)
 
     def _interpret(self, response: httpx.Response, body: bytes, decode: Callable[[bytes], T]) -> T | None:
-        status, detail = response.status_code, _detail(body).replace(self._key, "…")
-        if status == 200:
-            return decode(body)
+        if response.status_code == 200:
+            return self._decoded(body, decode)
+        status, detail = response.status_code, _detail(body, self._key)
         if status in (401, 403):
             raise KeyRefused(
                 f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and what it may read."
@@ -146,9 +156,17 @@ class Client:
             f"The API answers {status}{detail}: check --api-url, --api-version and the filters."
         )
 
+    def _decoded(self, body: bytes, decode: Callable[[bytes], T]) -> T:
+        try:
+            return decode(body)
+        except CekuraSyncError:
+            # An API that echoes the key must not make us print it: fail in the same way without it.
+            decode(body.replace(self._key.encode(), "…".encode()))
+            raise
+
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = _error(state)
-        wait: float = backoff * 2 ** (state.attempt_number - 1)
+        wait: float = backoff * 2 ** min(state.attempt_number - 1, 16)
         if isinstance(error, RateLimited):
             wait = min(wait, SECONDS_PER_REQUEST) if error.retry_after is None else error.retry_after
             # One 429 is meant for all of us: the other requests wait too.
@@ -181,13 +199,13 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _detail(body: bytes) -> str:
+def _detail(body: bytes, key: str) -> str:
     """The API's own words about an error, as `: words`, or nothing when the body is not a JSON object."""
     try:
         answer = msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return ""
-    words = str(answer.get("detail", "no detail"))[:200]
+    words = str(answer.get("detail", "no detail")).replace(key, "…")[:200]
     return ": " + "".join(character if character.isprintable() else " " for character in words)
 
 
