@@ -79,7 +79,9 @@ def test_infrastructure_failures_are_counted_beside_the_rate(base: Base) -> None
     base.result(3, of=2, status="timeout")
     base.result(4, of=2, status="cancelled")
 
-    assert base.row("select infrastructure_failed_results, pass_rate from analytics.agent_daily") == (2, 0.5)
+    assert base.row(
+        "select infrastructure_failed_results, completed_results, pass_rate from analytics.agent_daily"
+    ) == (2, 1, 0.5)
 
 
 @pytest.mark.parametrize("absurd", ["9998-12-31 12:00:00+00", "0001-01-01 12:00:00+00"])

@@ -31,6 +31,13 @@ def test_fewer_than_ten_results_before_are_compared_as_they_are(base: Base) -> N
     assert base.row(COUNTS) == (10, 100, 90, 0.9, 2, 20, 6, 0.3, "improved")
 
 
+def test_among_results_of_one_instant_the_greatest_ids_are_the_latest(base: Base) -> None:
+    for result_id in range(1, 21):
+        base.result(result_id, passed=9 if result_id > 10 else 3, of=10)
+
+    assert base.row(COUNTS) == (10, 100, 90, 0.9, 10, 100, 30, 0.3, "improved")
+
+
 def test_rates_are_ratios_of_sums(base: Base) -> None:
     history(base, *[0] * 9, 10, of=10)
     base.result(1, passed=90, of=90, created_at="2024-03-20 00:00:00+00")

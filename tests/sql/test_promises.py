@@ -65,3 +65,24 @@ def test_counts_are_integers_and_rates_are_doubles_that_every_driver_reads(base:
         "TIMESTAMP WITH TIME ZONE",
         "VARCHAR",
     ]
+
+
+@pytest.mark.parametrize(
+    ("view", "counts"),
+    [
+        ("agent_pass_rate", "decided_runs, passed_runs"),
+        ("agent_run_counts", "decided_runs, passed_runs"),
+        ("agent_daily", "decided_runs, passed_runs"),
+        ("agent_weekly", "decided_runs, passed_runs"),
+        ("agent_segments", "decided_runs, passed_runs"),
+        ("agent_regressions", "recent_decided_runs, recent_passed_runs"),
+        ("scenario_pass_rate", "decided_runs, passed_runs"),
+        ("scenario_flakiness", "decided_runs, flips"),
+        ("infrastructure_failures_daily", "completed + 1, completed"),
+    ],
+)
+def test_results_without_an_agent_are_counted_under_null(base: Base, view: str, counts: str) -> None:
+    base.result(1, runs=[True, False], agent=None, agent_name=None)
+    base.con.execute("update cekura.runs set scenario = null, scenario_name = null")
+
+    assert base.rows(f"select agent_id, {counts} from analytics.{view}") == [(None, 2, 1)]

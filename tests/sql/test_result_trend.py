@@ -45,15 +45,16 @@ def test_only_completed_results_have_a_row_or_are_compared_with(base: Base) -> N
 
 def test_a_result_without_decided_runs_has_no_comparison_and_is_skipped_by_the_next(base: Base) -> None:
     base.result(1, passed=8, of=10, created_at=DAY.format(1))
-    base.result(2, of=10, success_rate=None, created_at=DAY.format(2))
-    base.result(3, of=0, created_at=DAY.format(3))
+    base.result(2, of=0, created_at=DAY.format(2))
+    base.result(3, of=10, success_rate=None, created_at=DAY.format(3))
     base.result(4, passed=8, of=10, created_at=DAY.format(4))
 
     assert base.rows(PREVIOUS) == [(1, None), (2, None), (3, None), (4, 1)]
-    assert (
-        base.rows("select pass_rate, verdict from analytics.result_trend where result_id in (2, 3)")
-        == [(None, None)] * 2
+    nothing = base.rows(
+        """select pass_rate, previous_decided_runs, previous_passed_runs, previous_pass_rate, difference, verdict
+        from analytics.result_trend where result_id in (2, 3)"""
     )
+    assert nothing == [(None,) * 6] * 2
 
 
 @pytest.mark.parametrize(("first", "second", "low", "high", "verdict"), NEWCOMBE)

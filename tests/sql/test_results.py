@@ -23,6 +23,7 @@ def test_passes_are_counted_from_the_runs_when_every_run_is_listed_with_its_outc
         ("a run does not say whether it passed", [True, True, True, True, None], {}),
         ("the runs are from an earlier time", [False] * 5, {"_runs_known": False}),
         ("nobody noted whether the runs are known", [False] * 5, {"_runs_known": None}),
+        ("a run too many does not say whether it passed", [True] * 5 + [None], {"total_runs_count": 5}),
         ("the list of runs is empty", [], {"total_runs_count": 5}),
     ],
 )

@@ -37,9 +37,10 @@ def test_deleted_results_are_not_stuck(base: Base) -> None:
 def test_the_time_counts_to_the_last_sync_since_nobody_has_looked_later(base: Base) -> None:
     base.sync("2024-03-03 12:00:00+00")
     base.sync("2024-03-04 12:00:00+00")
-    base.result(1, status="running", created_at="2024-03-04 11:30:00+00")
+    base.result(1, status="running", created_at="2024-03-04 10:30:00+00")
+    base.result(2, status="running", created_at="2024-03-04 11:30:00+00")
 
-    assert base.rows(STUCK) == []
+    assert [row[0] for row in base.rows(STUCK)] == [1]
 
 
 def test_the_time_counts_to_now_while_no_sync_is_logged(base: Base) -> None:

@@ -30,11 +30,11 @@ def test_a_full_sync_of_another_scope_does_not_count(base: Base) -> None:
     )
 
 
-def test_two_syncs_of_one_instant_are_still_one_row(base: Base) -> None:
-    base.sync("2024-03-05 00:00:00+00", "quick")
-    base.sync("2024-03-05 00:00:00+00", "full")
+def test_of_two_syncs_that_finished_at_one_instant_the_later_started_is_the_last(base: Base) -> None:
+    base.sync("2024-03-05 00:00:00+00", "full", started_at="2024-03-04 23:58:00+00")
+    base.sync("2024-03-05 00:00:00+00", "quick", started_at="2024-03-04 23:59:00+00")
 
-    assert base.row("select count(*) from analytics.sync_status") == (1,)
+    assert base.rows("select last_sync_mode from analytics.sync_status") == [("quick",)]
 
 
 def test_live_and_unfinished_results_are_counted(base: Base) -> None:
