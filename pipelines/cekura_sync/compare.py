@@ -32,6 +32,7 @@ _EMPTY_BASE = f"""
     create schema base.cekura;
     create table base.cekura.results ({_RESULTS}, deleted_at timestamptz, aged_out_at timestamptz);
     create table base.cekura.runs ({_RUNS});
+    create table base.cekura.result_scenarios ({_SCENARIOS});
     create table base.cekura.rejected_rows ({_REJECTED});
     create table base.cekura._watermarks (scope varchar, updated_at timestamptz);
     create table base.cekura.sync_log ({LOG_COLUMNS});
@@ -44,10 +45,9 @@ _CHANGES = f"""
     create or replace table rejected ({_REJECTED});
     create or replace table gone (id bigint, aged boolean);
 """
-_FRESH = """
-    create or replace temp table fresh as
-    select parsed.* exclude (raw, flaw),
-        parsed.scenarios is not null as scenarios_known,
+_JUDGE = """
+    create or replace temp table verdicts as
+    select parsed.id,
         coalesce(known.first_seen_at, $started) as first_seen_at,
         $started::timestamptz as synced_at,
         case when known.id is null then 'inserted'
@@ -56,6 +56,7 @@ _FRESH = """
             else 'unchanged' end as change
     from parsed left join base.cekura.results as known on known.id = parsed.id
 """
+_FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
 _SECONDS = """
     case when contains(run.duration, ':')
         then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
@@ -82,7 +83,9 @@ _WRITE_RUNS = """
         where known.result_id not in (select id from changed where _runs_known)
     ),
     emptied as (
-        select id as result_id from changed where _runs_known and id not in (select result_id from mine)
+        select id as result_id from changed
+        where _runs_known and id not in (select result_id from mine)
+            and id in (select result_id from base.cekura.runs)
         union select result_id from robbed
     )
     select *, false as _removed from mine
@@ -97,6 +100,7 @@ _WRITE_SCENARIOS = """
     union all by name
     select id as result_id, true as _removed from changed
     where scenarios_known and id not in (select result_id from changed_scenarios)
+        and id in (select result_id from base.cekura.result_scenarios)
 """
 _WRITE_REJECTED = """
     select distinct on (_digest) *, false as _removed from rejected
@@ -184,8 +188,8 @@ class Comparison:
         self._reject(self._con.execute("select id, flaw, raw from parsed where flaw is not null").fetchall())
         self._con.execute("delete from parsed where flaw is not null")
         self._con.execute("insert into listed select id from parsed")
-        self._find_changes()
-        self._keep_changes()
+        self._judge()
+        self._keep()
 
     def _drop_other_agents(self, agent_id: int) -> None:
         """The API's filter has been seen to be loose; a row of another agent is not of this scope."""
@@ -206,30 +210,29 @@ class Comparison:
                 [known_id, flaw, kept, self._started],
             )
 
-    def _find_changes(self) -> None:
-        self._con.execute(_FRESH, {"started": self._started})
-        unchanged, newest = self._con.execute(
-            "select count(*) filter (change = 'unchanged'), max(updated_at) filter (updated_at <= $1) from fresh",
-            [self._started],
-        ).fetchall()[0]
-        self._unchanged += unchanged
+    def _judge(self) -> None:
+        self._con.execute(_JUDGE, {"started": self._started})
+        self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
+        newest = self._value("select max(updated_at) from parsed where updated_at <= $1", self._started)
         self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
 
-    def _keep_changes(self) -> None:
+    def _keep(self) -> None:
         con = self._con
-        con.execute("delete from fresh where change = 'unchanged'")
         self._widen()
-        con.execute("insert into changed by name select * exclude (runs, scenarios) from fresh")
+        con.execute(
+            "insert into changed by name select parsed.* exclude (raw, flaw, runs, scenarios),"
+            f" scenarios is not null as scenarios_known, verdicts.* exclude (id) from {_FRESH}"
+        )
         con.execute(
             "insert into changed_scenarios select distinct id, scenario.id, scenario.name"
-            " from (select id, unnest(scenarios) as scenario from fresh)"
+            f" from (select parsed.id, unnest(scenarios) as scenario from {_FRESH})"
         )
         more = "".join(
             f", run.{quoted(key)} as {quoted(name)}" for key, name in self.keys.new_run_columns.items()
         )
         con.execute(
             "insert into changed_runs by name select run.id, result_id, run.status, run.success, run.scenario,"
-            f" run.scenario_name, {_SECONDS} {more} from (select id as result_id, unnest(runs) as run from fresh)"
+            f" run.scenario_name, {_SECONDS} {more} from (select parsed.id as result_id, unnest(runs) as run from {_FRESH})"
         )
 
     def _widen(self) -> None:
@@ -291,13 +294,17 @@ class Comparison:
 
     # -- what comes out -------------------------------------------------------------------------------------------
 
+    def something_changed(self) -> bool:
+        """Whether a row taken so far is to be written."""
+        return bool(self._value("select count(*) from changed"))
+
     def has_changes(self) -> bool:
         queries = ("from changed", "from gone", _WRITE_REJECTED)
         return any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
 
     def counts(self) -> Counts:
         changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
-        deleted = self._con.execute("select count(*) from gone where not aged").fetchall()[0][0]
+        deleted = self._value("select count(*) from gone where not aged")
         results, in_flight = self._con.execute(_AFTER, {"started": self._started}).fetchall()[0]
         return Counts(
             inserted=changes.get("inserted", 0),
@@ -309,6 +316,9 @@ class Comparison:
             in_flight=in_flight,
             results=results,
         )
+
+    def _value(self, query: str, *values: object) -> Any:
+        return self._con.execute(query, list(values)).fetchall()[0][0]
 
     def results(self) -> "Iterator[pa.Table]":
         return self._arrow(_WRITE_RESULTS, {"started": self._started})

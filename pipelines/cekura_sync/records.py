@@ -150,7 +150,7 @@ def _parse_sql(keys: Keys) -> str:
     return f"""
         create or replace temp table parsed as
         with texts as materialized (select raw, from_json(raw, $structure) as text from raw_rows),
-        typed as materialized (
+        typed as not materialized (
             select raw, text, {typed}{extra},
                 list_sort(text.runs) as runs,
                 list_sort(text.scenarios) as scenarios

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,13 @@ def cekura_source(changes: "Comparison", scope: str, watermark: datetime | None)
 
 
 def load(
-    work: Path, pipelines_dir: Path, changes: "Comparison", scope: str, watermark: datetime | None
+    work: Path,
+    pipelines_dir: Path,
+    changes: "Comparison",
+    scope: str,
+    watermark: datetime | None,
+    *,
+    first: bool,
 ) -> None:
     """Run the pipeline into the DuckDB file `work`; its state is restored from there and kept there."""
     pipeline = dlt.pipeline(
@@ -74,7 +81,11 @@ def load(
         dataset_name=DATASET,
         pipelines_dir=str(pipelines_dir),
     )
-    pipeline.run(cekura_source(changes, scope, watermark), loader_file_format="parquet")
+    run = partial(pipeline.run, cekura_source(changes, scope, watermark), loader_file_format="parquet")
+    if first:
+        run(write_disposition="append")  # into empty tables there is nothing to merge
+    else:
+        run()
 
 
 def tidy(con: "duckdb.DuckDBPyConnection") -> None:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
 from typing import Any, Protocol
 
 import duckdb
@@ -201,16 +203,31 @@ def _how_far(listing: Listing) -> Iterator[None]:
 
 
 def _take_listing(listing: Listing, changes: Comparison, progress: Progress) -> None:
+    """Compare the rows batch by batch, each while the next one arrives."""
     waiting: list[Row] = []
-    listing.on_restart(waiting.clear)
-    listing.on_restart(changes.restart)
-    for rows in listing:
-        waiting.extend(rows)
-        progress.read(listing.pages, len(listing.chain), listing.expected_rows)
-        if len(waiting) >= BATCH_ROWS:
-            changes.take(waiting)
+    with ThreadPoolExecutor(1, thread_name_prefix="compare") as worker:
+        under_way = worker.submit(changes.restart)
+
+        def then(step: Callable[..., None], *arguments: object) -> None:
+            nonlocal under_way
+            under_way.result()
+            under_way = worker.submit(step, *arguments)
             waiting.clear()
-    changes.take(waiting)
+
+        listing.on_restart(lambda: then(changes.restart))
+        for rows in listing:
+            waiting.extend(rows)
+            progress.read(listing.pages, len(listing.chain), listing.expected_rows)
+            if len(waiting) >= BATCH_ROWS:
+                then(_take, changes, [*waiting])
+        then(_take, changes, [*waiting])
+        under_way.result()
+
+
+def _take(changes: Comparison, rows: list[Row]) -> None:
+    changes.take(rows)
+    if changes.something_changed():
+        Thread(target=_import_source, daemon=True).start()
 
 
 def _read_by_id(
@@ -294,7 +311,7 @@ def _write(
     def write(work: Path) -> None:
         nonlocal outcome
         if outcome.changed or first:
-            _load(work, warehouse.files.scratch, changes, outcome)
+            _load(work, warehouse.files.scratch, changes, outcome, first=first)
         with database.connect(work) as con:
             outcome = outcome.finished_now()
             history.append(con, [*warehouse.pending_log(), outcome.log_entry() | {"generation": generation}])
@@ -310,14 +327,19 @@ def _write(
     return outcome
 
 
-def _load(work: Path, scratch: Path, changes: Comparison, outcome: Outcome) -> None:
-    from cekura_sync import (
-        source,  # dlt takes most of a second to import, and a sync without changes needs none of it
-    )
-
-    source.load(work, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark)
+def _load(work: Path, scratch: Path, changes: Comparison, outcome: Outcome, *, first: bool) -> None:
+    source = _import_source()
+    source.load(work, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark, first=first)
     with database.connect(work) as con:
         source.tidy(con)
+
+
+@cache
+def _import_source() -> ModuleType:
+    """dlt takes half a second to import; a sync without changes needs none of it."""
+    from cekura_sync import source
+
+    return source
 
 
 def rebuild(path: Path, swapping: Callable[[], None]) -> list[str]:
