@@ -18,9 +18,8 @@ SCHEMA = "analytics"
 COMMENT = re.compile(r"--.*")
 TEXT = re.compile(r"'[^']*'")
 REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
-FINAL_COLUMNS = re.compile(
-    r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL
-)  # the final select is not indented
+# The final select is the one that is not indented.
+FINAL_COLUMNS = re.compile(r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL)
 COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
 
 
