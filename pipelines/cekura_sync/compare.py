@@ -276,9 +276,10 @@ class Comparison:
         rates = "select success_rate from changed union all select success_rate from base.cekura.results"
         return bool(self._con.execute(f"select 1 from ({rates}) where success_rate > 1 limit 1").fetchall())
 
-    def newest_listed(self, limit: int) -> list[int]:
-        rows = self._con.execute("select id from listed order by id desc limit $1", [limit]).fetchall()
-        return [row[0] for row in rows]
+    def some_listed(self) -> list[int]:
+        """Listed ids from the top, the middle and the end: what happens to one part is no proof about all."""
+        rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
+        return list(dict.fromkeys(row[0] for row in rows))
 
     def age_out(self, oldest_listed: tuple[int, int] | None) -> None:
         """The vendor no longer keeps what is older than all that it lists, and old: mark it so."""

@@ -104,6 +104,8 @@ class Listing:
                 if self._is_the_end(read):
                     self.complete = True
                     return
+                if window.page == 1:
+                    self._cap = min(self._cap, len(rows))  # lowered silently, by a server that names no next
                 planned = read
             elif window.page == 1 or read != window.end:
                 _drop(ahead)

@@ -35,7 +35,6 @@ BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
 ALWAYS_REREAD = timedelta(days=1)  # rows in flight whose content changed so recently are read at every sync
 BRAKE_ROWS, BRAKE_SHARE = 20, 0.05
-CANARIES = 3
 
 
 class Progress(Protocol):
@@ -284,7 +283,7 @@ def is_due(row: InFlight, last_started: datetime | None, now: datetime) -> bool:
 
 def _require_canary(api: Api, changes: Comparison) -> None:
     """A 404 means deleted only where a listed row answers by id."""
-    canaries = changes.newest_listed(CANARIES)
+    canaries = changes.some_listed()
     if canaries and all(row is None for _, row in api.results_by_id(canaries, changes)):
         raise UnbelievableAnswer(
             f"The API lists result {canaries[0]} and denies it by id, so its 404s prove no deletion: try again later."
