@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 
 import dlt
+from dlt.common.runtime import signals
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from dlt.sources import DltResource
 
     from cekura_sync.compare import Comparison
+
+# dlt would finish its load before it heeds a signal, or forget it. Ours stops at once; what it leaves is scratch.
+signals.intercepted_signals = nullcontext  # type: ignore[assignment]
 
 DATASET = "cekura"
 KEPT_VERSIONS = 10  # of dlt's schema and state

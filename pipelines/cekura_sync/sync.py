@@ -184,7 +184,7 @@ class Api:
         answers = [(id_, self._client.submit(f"{self._path}{id_}/", {}, decode)) for id_ in ids]
         for id_, answer in answers:
             row = answer.result()
-            if row is not None and row.key != id_:
+            if row is not None and isinstance(row.key, int) and row.key != id_:
                 raise UnbelievableAnswer(
                     f"Asked for result {id_}, the API answers with another one: try again later."
                 )
@@ -239,10 +239,10 @@ def _read_by_id(
     progress: Progress,
 ) -> None:
     """Known rows that the listing did not show: still in flight, deleted, or no longer kept by the vendor."""
-    in_flight = [row.id for row in changes.in_flight_unseen() if is_due(row, past.last_started, started)]
     known, listed = changes.known_and_listed()
     if listing.complete:
-        changes.age_out(listing.chain.floor)
+        changes.age_out(listing.chain.floor)  # before all else: what has aged out is not deleted too
+    in_flight = [row.id for row in changes.in_flight_unseen() if is_due(row, past.last_started, started)]
     missing = changes.missing(above=None if listing.complete else listing.chain.floor)
     if listing.complete and missing and not listed and not allow_mass_delete:
         raise MassDeleteRefused(

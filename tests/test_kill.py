@@ -1,0 +1,326 @@
+"""Real processes, killed: whatever the moment, a reader finds the warehouse of before or of after, and the next sync mends.
+
+Where a process dies is decided outside of it, by kill_points/sitecustomize.py. CEKURA_TEST_KILLS=all kills at every
+change to every file, at every statement and at random times: some hundreds of kills, for tens of minutes.
+"""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cekura_sync.sandbox import Answer, Request
+from harness import Account, Record
+
+ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
+KILL_POINTS = str(Path(__file__).parent / "kill_points")
+OWN_FILES = {"base.duckdb", "commit.json", "last.json", "lock", "pending_log.jsonl"}
+PUBLISH = "file:os.rename .warehouse.duckdb.new"
+
+BEFORE_THE_SWAP = [
+    "file:os.mkdir dlt",  # the base has been copied
+    "after extract",
+    "after normalize",
+    'statement:DELETE FROM "cekura"."runs"',  # between results and their children
+    "after load",
+    "after build",
+    "after check",  # before the checkpoint
+    "before copy",  # of the file that is to be published
+    PUBLISH,  # the record of the swap has been written
+]
+AFTER_THE_SWAP = [
+    "file:os.rename work.duckdb",  # between the two replaces
+    "after commit",  # before the log
+    "file:os.rename last.json.new",
+]
+if ALL:
+    BEFORE_THE_SWAP += [
+        "file:os.mkdir scratch",
+        "file:shutil.copyfile work.duckdb",
+        "before extract",
+        'statement:INSERT INTO "cekura_staging"."runs"',
+        'statement:DELETE FROM "cekura"."results"',
+        'statement:DELETE FROM "cekura"."result_scenarios"',
+        'statement:INSERT INTO "cekura"."_dlt_loads"',
+        "after copy",
+        "file:os.rename commit.json.new",
+    ]
+    AFTER_THE_SWAP += ["file:os.remove pending_log.jsonl", "file:open last.json.new"]
+
+
+@pytest.fixture
+def account(new_account: Callable[..., Account]) -> Account:
+    """Sixty results in small pages, synced once."""
+    account = new_account(results=60, agents=3, runs_per_result=2, days=20, page_size_cap=20)
+    assert account.sync().code == 0
+    return account
+
+
+def change_the_account(account: Account) -> None:
+    """Something of everything that a sync can have to write."""
+    world = account.world
+    world.finish()
+    new = world.insert(2)
+    world.start()
+    ids = sorted(world.results)
+    world.edit(new[0], name="renamed")
+    world.drop_runs(ids[3], keep=0)
+    world.rerun(ids[7])
+    world.touchless_edit(ids[5], name=f"renamed {world.version}")
+    world.delete(ids[0])
+
+
+def spawn_until(account: Account, point: str, *options: str, **env: str) -> "subprocess.Popen[str]":
+    return account.spawn(*options, PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point, **env)
+
+
+def killed_at(account: Account, point: str, *options: str) -> int:
+    process = spawn_until(account, point, *options)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode in (0, -signal.SIGKILL), f"{point}: {out} {err}"
+    return process.returncode
+
+
+def kill_at_request(account: Account, index: int) -> int:
+    account.sandbox.reset_requests()
+
+    def kill(request: Request) -> Answer | None:
+        if request.index != index:
+            return None
+        process.kill()
+        return Answer(disconnect=True)
+
+    account.sandbox.intercept = kill
+    process = account.spawn("--full")
+    process.communicate(timeout=60)
+    account.sandbox.intercept = None
+    return process.returncode
+
+
+def read(account: Account) -> dict[int, Record]:
+    """What a reader finds, once more as the views tell it."""
+    rows = account.stored()
+    if rows:
+        assert account.query("select live_results from analytics.sync_status") == [(len(rows),)]
+    return rows
+
+
+def the_next_sync_mends(account: Account, point: object) -> None:
+    ran = account.sync("--full")
+    assert ran.code == 0, f"{point}: {ran.err}"
+    account.assert_equals_api()
+    left = {path.name for path in account.home.iterdir()} - OWN_FILES
+    beside = {path.name for path in account.warehouse.parent.iterdir()}
+    assert not left, f"{point} leaves {left}"
+    assert beside == {account.warehouse.name, account.home.name}, f"{point} leaves {beside}"
+
+
+def test_a_sync_killed_at_any_request_has_not_happened(account: Account) -> None:
+    for index in range(1, 30):
+        change_the_account(account)
+        before = account.stored()
+        if kill_at_request(account, index) == 0:
+            break
+        assert read(account) == before, f"request {index}"
+        if ALL or index % 4 == 0:
+            the_next_sync_mends(account, f"request {index}")
+    account.assert_equals_api()
+    assert index > 6, "the sweep was to see pages, the end of the list, and results by id"
+
+
+def test_a_sync_killed_before_the_swap_has_not_happened(account: Account) -> None:
+    for point in BEFORE_THE_SWAP:
+        change_the_account(account)
+        before = account.stored()
+
+        assert killed_at(account, point, "--full") == -signal.SIGKILL, f"{point} was never reached"
+        assert read(account) == before, point
+        the_next_sync_mends(account, point)
+
+
+def test_a_sync_killed_after_the_published_file_was_replaced_has_happened(account: Account) -> None:
+    for point in AFTER_THE_SWAP:
+        change_the_account(account)
+
+        assert killed_at(account, point, "--full") == -signal.SIGKILL, f"{point} was never reached"
+        account.assert_equals_api()
+        the_next_sync_mends(account, point)
+
+
+@pytest.mark.parametrize("point", [PUBLISH, "file:os.rename work.duckdb"])
+def test_a_first_sync_that_is_killed_leaves_nothing_or_everything(
+    new_account: Callable[..., Account], point: str
+) -> None:
+    account = new_account(results=30, page_size_cap=20)
+
+    assert killed_at(account, point) == -signal.SIGKILL
+    assert read(account) in ({}, account.api())
+    the_next_sync_mends(account, point)
+
+
+def test_a_kill_before_the_swap_followed_by_a_kill_while_mending_takes_nothing_back(account: Account) -> None:
+    for first, second in [
+        (PUBLISH, "file:os.mkdir scratch"),
+        ("file:os.rename work.duckdb", "file:os.rename work.duckdb"),
+    ]:
+        before = account.stored()
+        change_the_account(account)
+        seen = [before, account.api()]
+        killed_at(account, first, "--full")
+        between = read(account)
+        assert between in seen
+        change_the_account(account)
+        killed_at(account, second, "--full")
+        # What readers have seen once is never taken back.
+        assert read(account) in (between, account.api()), f"{first}, then {second}"
+        the_next_sync_mends(account, f"{first}, then {second}")
+
+
+def test_a_failing_sync_after_a_kill_changes_nothing(account: Account) -> None:
+    for point in (PUBLISH, "file:os.rename work.duckdb"):
+        change_the_account(account)
+        killed_at(account, point, "--full")
+        seen = read(account)
+
+        refused = account.sync("--full", CEKURA_API_KEY="another-key")
+
+        assert refused.code == 3
+        assert read(account) == seen
+        the_next_sync_mends(account, point)
+
+
+def test_a_killed_sync_does_not_count_as_done(account: Account) -> None:
+    """Neither its watermark nor its being full may outlive it."""
+    change_the_account(account)
+    account.world.touchless_edit(min(account.world.results), name="only a full sync sees this")
+    killed_at(account, "after copy", "--full")
+
+    assert account.sync("--full-every", "0").json["mode"] == "quick"
+    assert account.query("select count(*) from cekura.sync_log where mode = 'full'") == [(1,)]
+
+
+# -- signals ------------------------------------------------------------------------------------------------------
+
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+
+
+def assert_stopped(process: "subprocess.Popen[str]", code: int, within: float) -> None:
+    out, err = process.communicate(timeout=30)
+    seconds = time.time() - within
+    assert process.returncode == code, err
+    assert seconds < 2
+    answer = json.loads(out)
+    assert (answer["outcome"], answer["exit_code"]) == ("failed", code)
+    assert "Traceback" not in err
+
+
+@SIGNALS
+@pytest.mark.parametrize("index", [1, 3])
+def test_a_signal_while_answers_are_awaited_stops_the_sync_at_once(
+    account: Account, number: int, code: int, index: int
+) -> None:
+    change_the_account(account)
+    before = account.warehouse.read_bytes()
+    account.sandbox.reset_requests()
+    sent: list[float] = []
+
+    def stop(request: Request) -> Answer | None:
+        if request.index != index:
+            return None
+        sent.append(time.time())
+        process.send_signal(number)
+        return Answer(delay=20)
+
+    account.sandbox.intercept = stop
+    process = account.spawn("--full")
+
+    process.wait(timeout=30)
+    assert_stopped(process, code, within=sent[0])
+    assert account.warehouse.read_bytes() == before
+    account.sandbox.intercept = None
+    the_next_sync_mends(account, f"signal {number} at request {index}")
+
+
+@SIGNALS
+@pytest.mark.parametrize("point", ["after extract", 'statement:DELETE FROM "cekura"."runs"', "before build"])
+def test_a_signal_while_the_sync_writes_stops_it_within_two_seconds(
+    account: Account, tmp_path_factory: pytest.TempPathFactory, number: int, code: int, point: str
+) -> None:
+    change_the_account(account)
+    before = account.warehouse.read_bytes()
+    record = tmp_path_factory.mktemp("record") / "points"
+
+    process = spawn_until(
+        account, point, "--full", CEKURA_TEST_SIGNAL=str(int(number)), CEKURA_TEST_RECORD=str(record)
+    )
+
+    process.wait(timeout=30)
+    reached = next(line for line in record.read_text().splitlines() if point in line)
+    assert_stopped(process, code, within=float(reached.split()[0]))
+    assert account.warehouse.read_bytes() == before
+    the_next_sync_mends(account, f"signal {number} at {point}")
+
+
+@SIGNALS
+def test_a_signal_that_comes_too_late_to_change_nothing_is_not_heeded(
+    account: Account, number: int, code: int
+) -> None:
+    change_the_account(account)
+
+    process = spawn_until(account, PUBLISH, "--full", CEKURA_TEST_SIGNAL=str(int(number)))
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0, err
+    assert json.loads(out)["outcome"] == "ok"
+    account.assert_equals_api()
+
+
+# -- the long run -------------------------------------------------------------------------------------------------
+
+
+def sweep(account: Account, points: list[str]) -> None:
+    kills = 0
+    for point in points:
+        change_the_account(account)
+        before = account.stored()
+        kills += killed_at(account, point, "--full") != 0
+        assert read(account) in (before, account.api()), point
+        the_next_sync_mends(account, point)
+    print(f"{kills} kills")
+
+
+@pytest.mark.skipif(not ALL, reason="CEKURA_TEST_KILLS=all")
+@pytest.mark.parametrize("part", range(4))
+def test_a_sync_killed_before_any_change_to_a_file_has_happened_entirely_or_not(
+    account: Account, part: int
+) -> None:
+    sweep(account, [f"file:{number}" for number in range(1 + part, 220, 4)])
+
+
+@pytest.mark.skipif(not ALL, reason="CEKURA_TEST_KILLS=all")
+def test_a_sync_killed_before_any_statement_has_happened_entirely_or_not(account: Account) -> None:
+    sweep(account, [f"statement:{number}" for number in range(1, 36)])
+
+
+@pytest.mark.skipif(not ALL, reason="CEKURA_TEST_KILLS=all")
+def test_a_sync_killed_at_a_random_time_has_happened_entirely_or_not(account: Account) -> None:
+    luck = random.Random()
+    for _ in range(60):
+        change_the_account(account)
+        before, delay = account.stored(), luck.uniform(0.2, 3)
+        process = account.spawn("--full")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(delay)
+        process.kill()
+        process.communicate()
+        assert read(account) in (before, account.api()), delay
+        the_next_sync_mends(account, delay)
