@@ -139,6 +139,9 @@ def _row(raw: bytes) -> Row:
         if _odd(listed.runs) or _odd(listed.scenarios):
             row = msgspec.json.decode(raw)
             _as_arrays(row)
+            for name in _LISTS:
+                if not isinstance(row.get(name), list | None):
+                    return _flawed(raw, f"{name} is not a list")
             text = msgspec.json.encode(row).decode()
     except msgspec.ValidationError:
         return _flawed(raw, "not an object")
