@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +79,8 @@ def change_the_account(account: Account) -> None:
 
 
 def spawn_until(account: Account, point: str, *options: str, **env: str) -> "subprocess.Popen[str]":
-    return account.spawn(*options, PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point, **env)
+    path = os.pathsep.join(filter(None, (KILL_POINTS, os.environ.get("PYTHONPATH"))))
+    return account.spawn(*options, PYTHONPATH=path, CEKURA_TEST_POINT=point, **env)
 
 
 def killed_at(account: Account, point: str, *options: str) -> int:
@@ -208,75 +210,76 @@ def test_a_killed_sync_does_not_count_as_done(account: Account) -> None:
 
 # -- signals ------------------------------------------------------------------------------------------------------
 
-SIGNALS = pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
-)
+STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-def assert_stopped(process: "subprocess.Popen[str]", code: int, within: float) -> None:
-    out, err = process.communicate(timeout=30)
-    seconds = time.time() - within
-    assert process.returncode == code, err
+def assert_stopped(process: "subprocess.Popen[str]", number: signal.Signals, sent: float) -> None:
+    process.wait(timeout=30)
+    seconds = time.time() - sent
+    out, err = process.communicate()
+    assert process.returncode == STOPPED[number], err
     assert seconds < 2
     answer = json.loads(out)
-    assert (answer["outcome"], answer["exit_code"]) == ("failed", code)
+    assert (answer["outcome"], answer["exit_code"]) == ("failed", STOPPED[number])
     assert "Traceback" not in err
 
 
-@SIGNALS
-@pytest.mark.parametrize("index", [1, 3])
+@pytest.mark.parametrize(("number", "index"), [(signal.SIGINT, 3), (signal.SIGTERM, 1)])
 def test_a_signal_while_answers_are_awaited_stops_the_sync_at_once(
-    account: Account, number: int, code: int, index: int
+    account: Account, number: signal.Signals, index: int
 ) -> None:
     change_the_account(account)
     before = account.warehouse.read_bytes()
     account.sandbox.reset_requests()
-    sent: list[float] = []
+    asked = threading.Event()
 
-    def stop(request: Request) -> Answer | None:
+    def hang(request: Request) -> Answer | None:
         if request.index != index:
             return None
-        sent.append(time.time())
-        process.send_signal(number)
+        asked.set()
         return Answer(delay=20)
 
-    account.sandbox.intercept = stop
+    account.sandbox.intercept = hang
     process = account.spawn("--full")
+    assert asked.wait(30)
+    process.send_signal(number)
 
-    process.wait(timeout=30)
-    assert_stopped(process, code, within=sent[0])
+    assert_stopped(process, number, time.time())
     assert account.warehouse.read_bytes() == before
     account.sandbox.intercept = None
-    the_next_sync_mends(account, f"signal {number} at request {index}")
+    the_next_sync_mends(account, f"{number!r} at request {index}")
 
 
-@SIGNALS
-@pytest.mark.parametrize("point", ["after extract", 'statement:DELETE FROM "cekura"."runs"', "before build"])
+@pytest.mark.parametrize(
+    ("number", "point"),
+    [
+        (signal.SIGTERM, "after extract"),
+        (signal.SIGINT, 'statement:DELETE FROM "cekura"."runs"'),
+        (signal.SIGTERM, "before build"),
+    ],
+)
 def test_a_signal_while_the_sync_writes_stops_it_within_two_seconds(
-    account: Account, tmp_path_factory: pytest.TempPathFactory, number: int, code: int, point: str
+    account: Account, tmp_path_factory: pytest.TempPathFactory, number: signal.Signals, point: str
 ) -> None:
     change_the_account(account)
     before = account.warehouse.read_bytes()
     record = tmp_path_factory.mktemp("record") / "points"
 
     process = spawn_until(
-        account, point, "--full", CEKURA_TEST_SIGNAL=str(int(number)), CEKURA_TEST_RECORD=str(record)
+        account, point, "--full", CEKURA_TEST_SIGNAL=str(number.value), CEKURA_TEST_RECORD=str(record)
     )
-
     process.wait(timeout=30)
+
     reached = next(line for line in record.read_text().splitlines() if point in line)
-    assert_stopped(process, code, within=float(reached.split()[0]))
+    assert_stopped(process, number, float(reached.split()[0]))
     assert account.warehouse.read_bytes() == before
-    the_next_sync_mends(account, f"signal {number} at {point}")
+    the_next_sync_mends(account, f"{number!r} at {point}")
 
 
-@SIGNALS
-def test_a_signal_that_comes_too_late_to_change_nothing_is_not_heeded(
-    account: Account, number: int, code: int
-) -> None:
+def test_a_signal_that_comes_too_late_to_change_nothing_is_not_heeded(account: Account) -> None:
     change_the_account(account)
 
-    process = spawn_until(account, PUBLISH, "--full", CEKURA_TEST_SIGNAL=str(int(number)))
+    process = spawn_until(account, PUBLISH, "--full", CEKURA_TEST_SIGNAL=str(signal.SIGTERM.value))
     out, err = process.communicate(timeout=60)
 
     assert process.returncode == 0, err

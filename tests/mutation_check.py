@@ -1,0 +1,202 @@
+"""Takes one safeguard after another out of a copy of the product, and asks the tests whether they notice. For people to run:
+
+    python tests/mutation_check.py [NAME ...]
+
+Exits 1 when a mutant survives. A text that is not found exactly once is an error: the mutation has to follow the code.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROMISE, KILL, FAULTS = "tests/test_promise.py", "tests/test_kill.py", "tests/test_faults.py"
+LISTING, SYNC, WAREHOUSE = "tests/test_listing.py", "tests/test_sync.py", "tests/test_warehouse.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`edits`: file, text, and what stands in its place. `tests`: asked in this order, until one is red."""
+
+    name: str
+    edits: tuple[tuple[str, str, str], ...]
+    tests: tuple[str, ...] = (PROMISE, FAULTS, LISTING, SYNC)
+
+
+MUTATIONS = (
+    Mutation(
+        "stitching: any window joins",
+        (
+            (
+                "paging.py",
+                "if window.start and not any(row.key in self._position for row in rows):",
+                "if False:",
+            ),
+        ),
+    ),
+    Mutation(
+        "stitching: windows do not overlap",
+        (
+            ("paging.py", "return furthest if", "return window_after(read, cap) if True or"),
+            (
+                "paging.py",
+                "if window.start and not any(row.key in self._position for row in rows):",
+                "if False:",
+            ),
+        ),
+    ),
+    Mutation(
+        "in-flight re-read",
+        (("sync.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
+    ),
+    Mutation(
+        "digest: updated_at decides",
+        (
+            (
+                "compare.py",
+                "known._digest is distinct from parsed._digest",
+                "known.updated_at is distinct from parsed.updated_at",
+            ),
+        ),
+    ),
+    Mutation("lookback", (("history.py", "(min(starts) - lookback - FIRST)", "(min(starts) - FIRST)"),)),
+    Mutation(
+        "delete confirmation: absence is enough",
+        (
+            (
+                "sync.py",
+                "in api.results_by_id(asked, changes):\n        if row is not None:",
+                "in api.results_by_id(asked, changes):\n        if row is not None and id_ not in missing:",
+            ),
+        ),
+    ),
+    Mutation(
+        "canary", (("sync.py", "        _require_canary(api, changes)\n", ""),), (FAULTS, SYNC, PROMISE)
+    ),
+    Mutation("brake", (("sync.py", "if len(deleted) > limit:", "if False:"),)),
+    Mutation(
+        "brake: nothing listed is fine",
+        (("sync.py", "and not listed and not allow_mass_delete:", "and False:"),),
+        (FAULTS, SYNC, PROMISE),
+    ),
+    Mutation(
+        "swap: a cut one is forgotten",
+        (("warehouse.py", "            self._settle_swap()\n", "            pass\n"),),
+        (KILL, WAREHOUSE, PROMISE),
+    ),
+    Mutation(
+        "swap: its record stays open",
+        (("warehouse.py", "        self._record(generation, published)\n", ""),),
+        (KILL, WAREHOUSE, PROMISE),
+    ),
+    Mutation(
+        "swap: what nobody saw is published late",
+        (
+            (
+                "warehouse.py",
+                '            self._record(record["generation"] - 1, None)\n',
+                (
+                    "            self._replace_published()\n"
+                    '            self._replace_base(record["generation"], record["published"])\n'
+                ),
+            ),
+        ),
+        (KILL, WAREHOUSE, PROMISE),
+    ),
+    Mutation(
+        "swap: the published file is written in place",
+        (
+            (
+                "warehouse.py",
+                "        self.files.incoming.replace(self.files.published)\n",
+                (
+                    "        shutil.copyfile(self.files.incoming, self.files.published)\n"
+                    "        self.files.incoming.unlink()\n"
+                ),
+            ),
+        ),
+        (KILL, WAREHOUSE, PROMISE),
+    ),
+    Mutation(
+        "watermark cap",
+        (("compare.py", "from parsed where updated_at <= $1", "from parsed where $1 is not null"),),
+        (SYNC, FAULTS, PROMISE),
+    ),
+    Mutation(
+        "end-of-list probe",
+        (
+            (
+                "listing.py",
+                "        if page is None or not page.rows:\n            return True\n",
+                "        return True\n",
+            ),
+        ),
+        (LISTING, FAULTS, PROMISE),
+    ),
+    Mutation(
+        "order check",
+        (("paging.py", "            raise Disorder\n        above", "            pass\n        above"),),
+        (LISTING, FAULTS, PROMISE),
+    ),
+)
+
+
+def mutate(copy: Path, mutation: Mutation) -> None:
+    shutil.copytree(
+        REPOSITORY / "pipelines", copy / "pipelines", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(REPOSITORY / "sql", copy / "sql")
+    for name, text, instead in mutation.edits:
+        path = copy / "pipelines" / "cekura_sync" / name
+        code = path.read_text(encoding="utf-8")
+        if code.count(text) != 1:
+            raise SystemExit(f"{mutation.name}: {name} holds {code.count(text)} times: {text!r}")
+        path.write_text(code.replace(text, instead), encoding="utf-8")
+
+
+def run(copy: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Python with the copy in front of what is installed."""
+    env = {**os.environ, "PYTHONPATH": str(copy / "pipelines")}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def first_red(copy: Path, tests: tuple[str, ...]) -> str | None:
+    """The first test that fails, if any."""
+    loaded = run(copy, "-c", "import cekura_sync; print(cekura_sync.__file__)").stdout
+    if not loaded.startswith(str(copy)):
+        raise SystemExit(f"The tests would not see the copy, but {loaded.strip()}")
+    for test in tests:
+        ran = run(copy, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", test)
+        if ran.returncode == 1:
+            return next(
+                line.split(" - ")[0].split()[1]
+                for line in ran.stdout.splitlines()
+                if line.startswith(("FAILED", "ERROR"))
+            )
+        if ran.returncode != 0:
+            raise SystemExit(f"{test} could not be run:\n{ran.stdout}{ran.stderr}")
+    return None
+
+
+def main(wanted: list[str]) -> int:
+    survivors = 0
+    for mutation in MUTATIONS:
+        if wanted and not any(name in mutation.name for name in wanted):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder).resolve()
+            mutate(copy, mutation)
+            red = first_red(copy, mutation.tests)
+        survivors += red is None
+        print(f"{'red' if red else 'GREEN':6}{mutation.name:45}{red or 'no test noticed'}", flush=True)
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
