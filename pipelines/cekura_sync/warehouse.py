@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
+
 from cekura_sync import database
-from cekura_sync.errors import WarehouseBusy, WarehouseError
+from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
 from cekura_sync.layout import Layout, read_json, wal
 
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
@@ -105,16 +107,9 @@ class Warehouse:
 
     def _require_ours(self) -> None:
         """Never replace a file that may be somebody else's."""
-        now = Fingerprint.of(self.files.published)
-        if now is None:
-            return
-        recorded = read_json(self.files.commit).get("published") or [None]
-        if not _is_duckdb(self.files.published):
-            raise WarehouseError(
-                f"{self.files.published} is damaged or not a DuckDB file: move it away and sync again; it will be written anew."
-            )
-        if now.inode != recorded[0]:
-            _generation(self.files.published)
+        # The inode proves nothing: where ours was deleted, the next file often gets its number.
+        if self.files.published.exists():
+            self._copy_of_published()
 
     def _publish_again(self) -> None:
         self._copy_to_fresh(self.files.base)
@@ -124,14 +119,18 @@ class Warehouse:
 
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
-        copy = self.files.scratch / "adopted.duckdb"
-        shutil.copyfile(self.files.published, copy)  # without a .wal: what readers wrote is not ours
-        try:
-            generation = _generation(copy)
-        except WarehouseError as error:
-            raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
+        copy, generation = self._copy_of_published()
         copy.replace(self.files.base)
         self._record(generation, Fingerprint.of(self.files.published))
+
+    def _copy_of_published(self) -> tuple[Path, int]:
+        """A copy without the .wal of readers, free of their locks, and its generation. Raises for a file not ours."""
+        copy = self.files.scratch / "published.duckdb"
+        shutil.copyfile(self.files.published, copy)
+        try:
+            return copy, _generation(copy)
+        except WarehouseError as error:
+            raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
 
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
@@ -284,12 +283,27 @@ def _private_files() -> Iterator[None]:
 def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except CekuraSyncError:
+        raise
+    except Exception as error:
+        cause = next(filter(_is_the_disk, _causes(error)), None)
+        if cause is None:
+            raise
+        full = any(os.strerror(number) in str(cause) for number in (errno.ENOSPC, errno.EDQUOT))
         reason = (
-            "the disk is full"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else error.strerror or str(error)
+            "the disk is full" if full else getattr(cause, "strerror", None) or database.first_line(cause)
         )
         raise WarehouseError(
-            f"{error.filename or path}: {reason}. Nothing was changed; mend that and sync again."
+            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; mend that and sync again."
         ) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it: dlt and DuckDB wrap what the disk says."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_the_disk(error: BaseException) -> bool:
+    return isinstance(error, OSError | duckdb.IOException) or os.strerror(errno.ENOSPC) in str(error)

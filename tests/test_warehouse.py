@@ -1,0 +1,548 @@
+"""The files of a warehouse: who may have them, what stands in their place, what was broken or left behind."""
+
+import fcntl
+import hashlib
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cekura_sync import cli
+from harness import Account, Ran
+
+NewAccount = Callable[..., Account]
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def first_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the warehouse of a first sync is kept once it has been made."""
+    return tmp_path_factory.mktemp("first")
+
+
+@pytest.fixture
+def account(new_account: NewAccount, first_sync: Path) -> Account:
+    """60 results, a warehouse that has them (made once, copied, and settled in its new place), and two new results."""
+    account = new_account(results=60, runs_per_result=1, in_flight=1, now=NOW)
+    if not any(first_sync.iterdir()):
+        assert account.sync().code == 0
+        shutil.copytree(account.warehouse.parent, first_sync, dirs_exist_ok=True)
+    else:
+        shutil.copytree(first_sync, account.warehouse.parent, dirs_exist_ok=True)
+        assert account.sync().code == 0
+    account.world.insert(2)
+    return account
+
+
+def content(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+def assert_refused(ran: Ran, says: str) -> None:
+    assert ran.code == 9, ran.err
+    assert says in ran.json["error"]
+    assert ran.json == {"outcome": "failed", "exit_code": 9, "error": ran.json["error"]}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# -- one at a time ----------------------------------------------------------------------------------------------------
+
+
+def test_a_second_sync_ends_at_once_with_8_and_harms_nothing(account: Account) -> None:
+    before = content(account.warehouse)
+    with (account.home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = account.sync()
+
+    assert (ran.code, ran.json["exit_code"]) == (8, 8)
+    assert "Another sync is running" in ran.err
+    assert content(account.warehouse) == before
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+def test_a_second_sync_does_not_disturb_the_first(account: Account) -> None:
+    codes = []
+
+    def meanwhile(_: object) -> None:
+        if not codes:
+            codes.append(account.run("sync", "-q").code)
+            codes.append(account.run("build").code)
+
+    process = None
+    account.sandbox.after = meanwhile
+    try:
+        process = account.spawn("--full")
+        process.communicate(timeout=30)
+    finally:
+        account.sandbox.after = None
+        if process is not None:
+            process.kill()
+
+    assert process.returncode == 0
+    assert codes == [8, 8]
+    account.assert_equals_api()
+
+
+# -- something else stands there --------------------------------------------------------------------------------------
+
+
+def _foreign(path: Path) -> None:
+    with duckdb.connect(str(path)) as con:
+        con.execute("create table mine as select 42 as answer")
+
+
+def _foreign_with_our_schema(path: Path) -> None:
+    with duckdb.connect(str(path)) as con:
+        con.execute("create schema cekura; create table cekura.results (id bigint)")
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"These are my notes, not a database.\n" * 1000)
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _damaged(path: Path) -> None:
+    """The head of a DuckDB file, and then nothing of use."""
+    _foreign(path)
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 20_000)
+
+
+STRANGERS = [
+    pytest.param(_foreign, "not a warehouse of ours", id="a DuckDB file of somebody else"),
+    pytest.param(
+        _foreign_with_our_schema, "not a warehouse of ours", id="a DuckDB file with a schema like ours"
+    ),
+    pytest.param(_garbage, "not a DuckDB file", id="a file that is no database"),
+    pytest.param(_empty, "not a DuckDB file", id="a file truncated to nothing"),
+    pytest.param(_damaged, "", id="a damaged DuckDB file"),
+]
+
+
+@pytest.mark.parametrize(("make", "says"), STRANGERS)
+def test_a_first_sync_never_touches_a_file_that_is_not_ours(
+    new_account: NewAccount, make: Callable[[Path], None], says: str
+) -> None:
+    account = new_account(results=20)
+    make(account.warehouse)
+    before, inode = content(account.warehouse), account.warehouse.stat().st_ino
+
+    assert_refused(account.sync(), says)
+
+    assert (content(account.warehouse), account.warehouse.stat().st_ino) == (before, inode)
+    assert account.sandbox.requests == []
+
+
+@pytest.mark.parametrize(("make", "says"), STRANGERS)
+def test_a_file_that_took_the_place_of_the_warehouse_is_never_overwritten(
+    account: Account, make: Callable[[Path], None], says: str
+) -> None:
+    account.warehouse.unlink()
+    make(account.warehouse)
+    before = content(account.warehouse)
+
+    assert_refused(account.sync(), says)
+    assert content(account.warehouse) == before
+
+    account.warehouse.unlink()
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+def test_a_warehouse_truncated_to_nothing_in_place_is_left_alone(account: Account) -> None:
+    os.truncate(account.warehouse, 0)
+
+    assert_refused(account.sync(), "damaged or not a DuckDB file")
+    assert account.warehouse.stat().st_size == 0
+
+
+def test_a_directory_at_the_path_is_refused(new_account: NewAccount) -> None:
+    account = new_account(results=20)
+    account.warehouse.mkdir()
+    (account.warehouse / "kept").write_text("mine")
+
+    assert_refused(account.sync(), "irectory")
+    assert (account.warehouse / "kept").read_text() == "mine"
+
+
+def test_a_missing_parent_directory_is_named(new_account: NewAccount) -> None:
+    account = new_account("nowhere/warehouse.duckdb", results=20)
+
+    assert_refused(account.sync(), "There is no directory")
+    assert not account.warehouse.parent.exists()
+
+
+def test_a_parent_that_is_a_file_is_named(new_account: NewAccount) -> None:
+    account = new_account("file/warehouse.duckdb", results=20)
+    account.warehouse.parent.write_text("mine")
+
+    assert_refused(account.sync(), "There is no directory")
+
+
+def test_a_file_where_the_private_directory_should_be_is_named(new_account: NewAccount) -> None:
+    account = new_account(results=20)
+    account.home.write_text("mine")
+
+    assert_refused(account.sync(), ".d")
+    assert account.home.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_directory_is_refused(account: Account) -> None:
+    account.warehouse.parent.chmod(0o500)
+    try:
+        assert_refused(account.sync(), "ermission")
+    finally:
+        account.warehouse.parent.chmod(0o700)
+
+
+def test_a_name_too_long_for_the_disk_is_refused(new_account: NewAccount) -> None:
+    assert_refused(new_account("w" * 300, results=20).sync(), "too long")
+
+
+@pytest.mark.parametrize(
+    "name", ["cekura.duckdb", "analytics.db", "CEKURA", "main.duckdb", "temp.x", "cekura_staging.duckdb"]
+)
+def test_a_stem_like_a_schema_is_refused(new_account: NewAccount, name: str) -> None:
+    account = new_account(name, results=20)
+    ran = account.sync()
+
+    assert (ran.code, ran.json["exit_code"]) == (2, 2)
+    assert "Choose another name" in ran.err
+    assert list(account.warehouse.parent.iterdir()) == []
+
+
+# -- a disk that is full ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = os.getuid() == 0 and shutil.which("mount") is not None
+    if mounted:
+        options = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)]
+        mounted = subprocess.run(options, capture_output=True, check=False).returncode == 0
+    if not mounted:
+        pytest.skip("a small disk cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)  # noqa: S607
+
+
+@pytest.mark.parametrize("free_kib", [0, 64, 600, 2200, 3800])
+def test_a_full_disk_leaves_the_warehouse_as_it_was(
+    new_account: NewAccount, small_disk: Path, free_kib: int
+) -> None:
+    account = new_account(results=60, runs_per_result=1)
+    account.warehouse = small_disk / "warehouse.duckdb"
+    account.home = small_disk / "warehouse.duckdb.d"
+    assert account.sync().code == 0
+    before, former = content(account.warehouse), account.stored()
+    account.world.insert(5)
+    ballast = small_disk / "ballast"
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    ballast.write_bytes(b"x" * max(0, free - free_kib * 1024))
+
+    assert_refused(account.sync(), "disk is full")
+
+    assert content(account.warehouse) == before
+    assert account.stored() == former
+    ballast.unlink()
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+@pytest.mark.parametrize("limit_kib", [16, 1024])
+def test_a_limit_on_the_size_of_files_leaves_the_warehouse_as_it_was(
+    account: Account, limit_kib: int
+) -> None:
+    before = content(account.warehouse)
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_kib * 1024, limit_kib * 1024))
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "cekura_sync", "sync", "-q"],
+        env=os.environ | account.env,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ran.returncode == 9, ran.stderr
+    assert content(account.warehouse) == before
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+# -- readers, and what they leave -------------------------------------------------------------------------------------
+
+READER = """
+import sys, duckdb
+con = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read")
+if sys.argv[2] == "write":
+    con.execute("create or replace table mine as select 42 as answer; delete from cekura.results")
+print("ready", flush=True)
+sys.stdin.readline()
+print(con.execute("select count(*) from cekura.results").fetchone()[0], flush=True)
+if sys.argv[3] == "kill":
+    import os
+    os._exit(1)
+con.close()
+"""
+
+
+@pytest.fixture
+def reader(account: Account) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    readers = []
+
+    def start(how: str, end: str = "close") -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", READER, str(account.warehouse), how, end],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        readers.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in readers:
+        process.kill()
+        process.communicate()
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    return process.communicate("go\n", timeout=20)[0].strip()
+
+
+@pytest.mark.parametrize(("how", "sees"), [("read", "60"), ("open", "60"), ("write", "0")])
+def test_a_reader_blocks_nothing_and_keeps_what_it_opened(
+    account: Account, reader: Callable[..., "subprocess.Popen[str]"], how: str, sees: str
+) -> None:
+    process = reader(how)
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    account.assert_equals_api()
+    assert finish(process) == sees
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+@pytest.mark.parametrize("end", ["close", "kill"])
+def test_what_a_reader_wrote_is_gone_after_the_next_sync_even_without_news(
+    account: Account, reader: Callable[..., "subprocess.Popen[str]"], end: str
+) -> None:
+    account.sync()
+    finish(reader("write", end))
+
+    ran = account.sync()
+
+    assert (ran.code, ran.json["changed"]) == (0, False), ran.err
+    account.assert_equals_api()
+    assert account.query("select count(*) from duckdb_tables() where table_name = 'mine'") == [(0,)]
+    assert not Path(f"{account.warehouse}.wal").exists()
+
+
+def test_queries_work_while_somebody_has_the_file_open_for_writing(
+    account: Account, reader: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    reader("open")
+
+    ran = account.run("query", "--csv", "select count(*) as n from cekura.results")
+
+    assert (ran.code, ran.out) == (0, "n\n60\n"), ran.err
+
+
+@pytest.mark.parametrize("wal", [b"", b"WAL of something else" * 100], ids=["empty", "garbage"])
+def test_a_log_of_another_file_beside_the_warehouse_is_never_replayed(account: Account, wal: bytes) -> None:
+    Path(f"{account.warehouse}.wal").write_bytes(wal)
+
+    assert account.sync().code == 0
+    account.assert_equals_api()
+    assert not Path(f"{account.warehouse}.wal").exists()
+
+
+# -- made whole again -------------------------------------------------------------------------------------------------
+
+
+def _delete_published(account: Account) -> None:
+    account.warehouse.unlink()
+
+
+def _delete_home(account: Account) -> None:
+    shutil.rmtree(account.home)
+
+
+def _delete_base(account: Account) -> None:
+    (account.home / "base.duckdb").unlink()
+
+
+def _delete_record(account: Account) -> None:
+    (account.home / "commit.json").unlink()
+
+
+def _garble_records(account: Account) -> None:
+    for name in ("commit.json", "last.json", "pending_log.jsonl"):
+        (account.home / name).write_text('{"cut sho')
+
+
+def _leave_scratch(account: Account) -> None:
+    scratch = account.home / "scratch"
+    (scratch / "dlt" / "cekura_sync" / "load").mkdir(parents=True)
+    (scratch / "work.duckdb").write_bytes(b"half a file")
+    (scratch / "work.duckdb.wal").write_bytes(b"half a log")
+    account.warehouse.with_name(f".{account.warehouse.name}.new").write_bytes(b"half a copy")
+
+
+def _move_away_and_back(account: Account) -> None:
+    copy = account.warehouse.with_name("copy.duckdb")
+    shutil.copyfile(account.warehouse, copy)
+    account.warehouse.unlink()
+    shutil.copyfile(copy, account.warehouse)
+    copy.unlink()
+
+
+BROKEN = [
+    pytest.param(_delete_published, id="the published file was deleted"),
+    pytest.param(_delete_home, id="the private directory was deleted"),
+    pytest.param(_delete_base, id="the private base was deleted"),
+    pytest.param(_delete_record, id="the record of what was published was deleted"),
+    pytest.param(_garble_records, id="the small files are cut short"),
+    pytest.param(_leave_scratch, id="scratch of a killed sync lies around"),
+    pytest.param(_move_away_and_back, id="the published file was copied back from a backup"),
+]
+
+
+@pytest.mark.parametrize("news", [True, False], ids=["with news", "without news"])
+@pytest.mark.parametrize("break_it", BROKEN)
+def test_the_next_sync_makes_it_whole(
+    account: Account, break_it: Callable[[Account], None], news: bool
+) -> None:
+    if not news:
+        assert account.sync().code == 0
+    first_seen = account.query("select min(first_seen_at) from cekura.results")
+    break_it(account)
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    account.assert_equals_api()
+    assert account.query("select min(first_seen_at) from cekura.results") == first_seen
+    assert sorted(path.name for path in account.warehouse.parent.iterdir()) == [
+        "warehouse.duckdb",
+        "warehouse.duckdb.d",
+    ]
+    assert not (account.home / "scratch").exists()
+    assert account.run("check").code == 0
+    assert account.run("status", "--max-age", "1h").code == 0
+
+
+def test_a_damaged_private_base_is_refused_with_the_way_out(account: Account) -> None:
+    before = content(account.warehouse)
+    base = account.home / "base.duckdb"
+    base.write_bytes(base.read_bytes()[:4096] + b"\xff" * 20_000)
+
+    ran = account.sync()
+
+    assert_refused(ran, "")
+    assert "Traceback" not in ran.err
+    assert content(account.warehouse) == before
+    shutil.rmtree(account.home)
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+# -- the file itself --------------------------------------------------------------------------------------------------
+
+
+def test_files_are_private_when_created(account: Account) -> None:
+    assert mode(account.warehouse) == 0o600
+    assert mode(account.home) == 0o700
+    assert {mode(path) for path in account.home.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_the_mode_and_owner_that_readers_are_used_to_are_kept(account: Account) -> None:
+    account.warehouse.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(account.warehouse, 1234, 5678)
+    before = account.warehouse.stat()
+
+    ran = account.sync()
+
+    assert ran.json["changed"] is True
+    after = account.warehouse.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
+def test_a_symlinked_warehouse_stays_a_link_and_its_target_is_replaced(new_account: NewAccount) -> None:
+    account = new_account(results=30)
+    target = account.warehouse.parent / "elsewhere" / "data.duckdb"
+    target.parent.mkdir()
+    account.warehouse.symlink_to(target)
+    for _ in range(2):
+        assert account.sync().code == 0
+        account.world.insert(1)
+        account.world.finish()
+
+    assert account.warehouse.is_symlink()
+    assert (target.parent / "data.duckdb.d").is_dir()
+    assert not account.home.exists()
+    assert account.run("status", "--max-age", "1h").code == 0
+    assert len(account.stored()) == 31
+
+
+def test_the_file_opens_in_old_drivers_and_holds_no_scaffolding(account: Account) -> None:
+    header = account.warehouse.read_bytes()[:64]
+    assert header[8:12] == b"DUCK"
+    assert int.from_bytes(header[12:20], "little") == 64, "storage version v1.0.0 is number 64"
+    assert account.query(
+        "select distinct schema_name from duckdb_tables() union select distinct schema_name from duckdb_views() where not internal order by 1"
+    ) == [("analytics",), ("cekura",)]
+
+
+def test_a_failing_model_leaves_the_warehouse_as_it_was(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cekura_sync import models
+
+    copy = tmp_path / "sql"
+    shutil.copytree(models.models_dir(), copy)
+    monkeypatch.setattr(models, "models_dir", lambda: copy)
+    (copy / "broken.sql").write_text("-- Broken.\nselect no_such_column from cekura.results\n")
+    before = content(account.warehouse)
+
+    ran = account.sync()
+
+    assert ran.code == cli.ExitCode.UNBELIEVABLE
+    assert "broken.sql" in ran.err
+    assert content(account.warehouse) == before
+    (copy / "broken.sql").unlink()
+    (copy / "checks" / "broken.sql").write_text("-- No result is there.\nselect id from cekura.results\n")
+    ran = account.sync()
+    assert ran.code == cli.ExitCode.UNBELIEVABLE
+    assert "The check broken finds" in ran.err
+    assert content(account.warehouse) == before
