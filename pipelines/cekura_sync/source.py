@@ -3,18 +3,17 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# This product speaks to the API and to nobody else. Both must be set before dlt is imported.
-os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+# All must be set before dlt is imported.
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"  # this product speaks to the API and to nobody else
 os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"  # a sync stops at once; what it leaves is scratch
 
 import dlt
-from dlt.common.runtime import signals
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from dlt.sources import DltResource
 
     from cekura_sync.compare import Comparison
-
-# dlt would finish its load before it heeds a signal, or forget it. Ours stops at once; what it leaves is scratch.
-signals.intercepted_signals = nullcontext  # type: ignore[assignment]
 
 DATASET = "cekura"
 KEPT_VERSIONS = 10  # of dlt's schema and state
