@@ -131,6 +131,10 @@ def check_key(key: str) -> str:
 
 def check_url(url: str, *, allow_http: bool = False) -> str:
     """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
+    if "@" in url:
+        raise SettingsError(
+            f"The API's address may hold no user name and no password: write it as {API_URL}."
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -141,7 +145,7 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
         or parts.scheme not in ("http", "https")
         or parts.query
         or parts.fragment
-        or parts.username
+        or re.search(r"\s", url)  # urlsplit drops line breaks
     ):
         raise SettingsError(f"'{url}' is not an API address: write it as {API_URL}.")
     if parts.scheme == "http" and not (is_loopback(host) or allow_http):
