@@ -51,7 +51,7 @@ MUTATIONS = (
     ),
     Mutation(
         "in-flight re-read",
-        (("sync.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
+        (("absent.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
     ),
     Mutation(
         "digest: updated_at decides",
@@ -68,19 +68,19 @@ MUTATIONS = (
         "delete confirmation: absence is enough",
         (
             (
-                "sync.py",
-                "in api.results_by_id(asked, changes):\n        if row is not None:",
-                "in api.results_by_id(asked, changes):\n        if row is not None and id_ not in missing:",
+                "absent.py",
+                "in _by_id(api, changes, asked):\n        if row is not None:",
+                "in _by_id(api, changes, asked):\n        if row is not None and id_ not in missing:",
             ),
         ),
     ),
     Mutation(
-        "canary", (("sync.py", "        _require_canary(api, changes)\n", ""),), (FAULTS, SYNC, PROMISE)
+        "canary", (("absent.py", "        _require_canary(api, changes)\n", ""),), (FAULTS, SYNC, PROMISE)
     ),
-    Mutation("brake", (("sync.py", "if len(deleted) > limit:", "if False:"),)),
+    Mutation("brake", (("absent.py", "if len(deleted) > limit:", "if False:"),)),
     Mutation(
         "brake: nothing listed is fine",
-        (("sync.py", "and not listed and not allow_mass_delete:", "and False:"),),
+        (("absent.py", "and not listed and not allow_mass_delete:", "and False:"),),
         (FAULTS, SYNC, PROMISE),
     ),
     Mutation(

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
+from cekura_sync.absent import is_due
 from cekura_sync.compare import InFlight
 from cekura_sync.history import History
-from cekura_sync.sync import is_due
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

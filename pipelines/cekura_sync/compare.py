@@ -1,50 +1,19 @@
-"""What the API says against what the warehouse knows. It all stays in DuckDB; what comes out is the change to write."""
+"""What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
-from cekura_sync import database, records
+from cekura_sync import records
 from cekura_sync.answers import Row
-from cekura_sync.database import literal, quoted
-from cekura_sync.errors import WarehouseError
-from cekura_sync.history import LOG_COLUMNS
-from cekura_sync.records import FIELDS, TERMINAL
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from cekura_sync.changeset import Changeset, Counts
+from cekura_sync.database import quoted
+from cekura_sync.records import TERMINAL
 
 AGED_OUT_AFTER = timedelta(days=90)
 MAX_RAW = 100_000  # characters of a rejected row that are kept
-BATCH_ROWS = 50_000  # rows of one Arrow batch
-
-_OWN = "_runs_known boolean, _digest varchar, first_seen_at timestamptz, synced_at timestamptz"
-_RESULTS = f"{', '.join(f'{name} {kind}' for name, kind in FIELDS.items())}, {_OWN}"
-_RUNS = "id bigint, result_id bigint, status varchar, success boolean, scenario bigint, scenario_name varchar, duration_seconds double"
-_SCENARIOS = "result_id bigint, scenario_id bigint, scenario_name varchar"
-_REJECTED = "_digest varchar, id bigint, reason varchar, raw varchar, seen_at timestamptz"
-
-_EMPTY_BASE = f"""
-    create schema base.cekura;
-    create table base.cekura.results ({_RESULTS}, deleted_at timestamptz, aged_out_at timestamptz);
-    create table base.cekura.runs ({_RUNS});
-    create table base.cekura.result_scenarios ({_SCENARIOS});
-    create table base.cekura.rejected_rows ({_REJECTED});
-    create table base.cekura._watermarks (scope varchar, updated_at timestamptz);
-    create table base.cekura.sync_log ({LOG_COLUMNS});
-"""
-_CHANGES = f"""
-    create or replace table listed (id bigint);
-    create or replace table changed ({_RESULTS}, scenarios_known boolean, change varchar);
-    create or replace table changed_runs ({_RUNS});
-    create or replace table changed_scenarios ({_SCENARIOS});
-    create or replace table rejected ({_REJECTED});
-    create or replace table gone (id bigint, aged boolean);
-"""
 _JUDGE = """
     create or replace temp table verdicts as
     select parsed.id,
@@ -64,94 +33,11 @@ _SECONDS = """
             + try_cast(split_part(run.duration, ':', -1) as double)
         else try_cast(run.duration as double) end as duration_seconds
 """
-_WRITE_RESULTS = """
-    select * exclude (change, scenarios_known), null::timestamptz as deleted_at, null::timestamptz as aged_out_at
-    from changed
-    union all by name
-    select known.* replace (
-        case when gone.aged then known.deleted_at else $started end as deleted_at,
-        case when gone.aged then $started else known.aged_out_at end as aged_out_at)
-    from base.cekura.results as known join gone on gone.id = known.id
-"""
-# Children are replaced as a whole: a result that has none left gets one row that only says "remove".
-# A run that moved to another result takes the rest of the old result's runs along, written again without it.
-_WRITE_RUNS = """
-    with mine as (select distinct on (id) * from changed_runs order by id, result_id desc),
-    robbed as (
-        select distinct known.result_id
-        from base.cekura.runs as known join mine on mine.id = known.id and mine.result_id <> known.result_id
-        where known.result_id not in (select id from changed where _runs_known)
-    ),
-    emptied as (
-        select id as result_id from changed
-        where _runs_known and id not in (select result_id from mine)
-            and id in (select result_id from base.cekura.runs)
-        union select result_id from robbed
-    )
-    select *, false as _removed from mine
-    union all by name
-    select * from base.cekura.runs
-    where result_id in (select result_id from robbed) and id not in (select id from mine)
-    union all by name
-    select -result_id as id, result_id, true as _removed from emptied
-"""
-_WRITE_SCENARIOS = """
-    select *, false as _removed from changed_scenarios
-    union all by name
-    select id as result_id, true as _removed from changed
-    where scenarios_known and id not in (select result_id from changed_scenarios)
-        and id in (select result_id from base.cekura.result_scenarios)
-"""
-_WRITE_REJECTED = """
-    select distinct on (_digest) *, false as _removed from rejected
-    where _digest not in (select _digest from base.cekura.rejected_rows)
-    union all by name
-    select _digest, id, true as _removed from base.cekura.rejected_rows
-    where id in (select id from listed) and _digest not in (select _digest from rejected)
-"""
-_AFTER = f"""
-    with written as ({_WRITE_RESULTS}),
-    final as (
-        select status, deleted_at from written
-        union all select status, deleted_at from base.cekura.results where id not in (select id from written)
-    )
-    select count(*), count(*) filter (status is null or status not in {TERMINAL}) from final where deleted_at is null
-"""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """The counters of one sync, as `--json` and `sync_log` show them."""
-
-    inserted: int
-    updated: int
-    unchanged: int
-    deleted: int
-    restored: int
-    rejected: int
-    in_flight: int
-    results: int
 
 
 class InFlight(NamedTuple):
     id: int
     synced_at: datetime
-
-
-def open_base(base: Path | None) -> duckdb.DuckDBPyConnection:
-    """An in-memory database with the private base attached, read only; an empty base where there is none yet."""
-    con = database.connect()
-    if base is None:
-        con.execute("attach ':memory:' as base")
-        con.execute(_EMPTY_BASE)
-        return con
-    try:
-        con.execute(f"attach {literal(str(base))} as base (read_only)")
-    except duckdb.Error as error:
-        raise WarehouseError(
-            f"{base} cannot be read ({database.first_line(error)}): move {base.parent} away; it is rebuilt from the published file."
-        ) from error
-    return con
 
 
 class Comparison:
@@ -162,15 +48,16 @@ class Comparison:
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for."""
         self._con = con
-        self._started = started
         self._agent_id = agent_id
+        self.started = started
+        self.changeset = Changeset(con, started)
         self._covers = f"({covers}) and deleted_at is null and aged_out_at is null"
         self.keys = records.Keys()
         self.restart()
 
     def restart(self) -> None:
         """Forget every row taken so far."""
-        self._con.execute(_CHANGES)
+        self.changeset.clear()
         self.watermark: datetime | None = None  # the newest updated_at that the sync's start had reached
         self.other_agents = 0
         self._unchanged = 0
@@ -207,13 +94,13 @@ class Comparison:
                 self._con.execute("insert into listed values ($1)", [known_id])
             self._con.execute(
                 "insert into rejected select md5($3 || ' ' || $2), $1, $2, $3, $4",
-                [known_id, flaw, kept, self._started],
+                [known_id, flaw, kept, self.started],
             )
 
     def _judge(self) -> None:
-        self._con.execute(_JUDGE, {"started": self._started})
+        self._con.execute(_JUDGE, {"started": self.started})
         self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
-        newest = self._value("select max(updated_at) from parsed where updated_at <= $1", self._started)
+        newest = self._value("select max(updated_at) from parsed where updated_at <= $1", self.started)
         self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
 
     def _keep(self) -> None:
@@ -287,57 +174,11 @@ class Comparison:
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covers}"
                 " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
-                [oldest_listed[0], self._started - AGED_OUT_AFTER],
+                [oldest_listed[0], self.started - AGED_OUT_AFTER],
             )
 
-    def mark_deleted(self, ids: Sequence[int]) -> None:
-        self._con.execute("insert into gone select unnest($1::bigint[]), false", [list(ids)])
-
-    # -- what comes out -------------------------------------------------------------------------------------------
-
-    def something_changed(self) -> bool:
-        """Whether a row taken so far is to be written."""
-        return bool(self._value("select count(*) from changed"))
-
-    def has_changes(self) -> bool:
-        queries = ("from changed", "from gone", _WRITE_REJECTED)
-        return any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
-
     def counts(self) -> Counts:
-        changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
-        deleted = self._value("select count(*) from gone where not aged")
-        results, in_flight = self._con.execute(_AFTER, {"started": self._started}).fetchall()[0]
-        return Counts(
-            inserted=changes.get("inserted", 0),
-            updated=changes.get("updated", 0),
-            unchanged=self._unchanged,
-            deleted=deleted,
-            restored=changes.get("restored", 0),
-            rejected=self.rejected,
-            in_flight=in_flight,
-            results=results,
-        )
+        return self.changeset.counts(unchanged=self._unchanged, rejected=self.rejected)
 
     def _value(self, query: str, *values: object) -> Any:
         return self._con.execute(query, list(values)).fetchall()[0][0]
-
-    def results(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_RESULTS, {"started": self._started})
-
-    def runs(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_RUNS)
-
-    def scenarios(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_SCENARIOS)
-
-    def rejected_rows(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_REJECTED)
-
-    def _arrow(self, query: str, values: dict[str, object] | None = None) -> "Iterator[pa.Table]":
-        """The query's rows in batches; an empty one first, so that the table exists even without rows."""
-        import pyarrow as pa  # a tenth of a second that a sync without changes does not spend
-
-        reader = database.in_utc(self._con.cursor()).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
-        yield reader.schema.empty_table()
-        for batch in reader:
-            yield pa.Table.from_batches([batch])

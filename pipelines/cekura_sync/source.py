@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dlt.common.schema.typing import TColumnSchema
     from dlt.sources import DltResource
 
-    from cekura_sync.compare import Comparison
+    from cekura_sync.changeset import Changeset
 
 DATASET = "cekura"
 KEPT_VERSIONS = 10  # of dlt's schema and state
@@ -29,7 +29,7 @@ _REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_
 
 
 @dlt.source(name="cekura")
-def cekura_source(changes: "Comparison", scope: str, watermark: datetime | None) -> "tuple[DltResource, ...]":
+def cekura_source(changes: "Changeset", scope: str, watermark: datetime | None) -> "tuple[DltResource, ...]":
     """What changed since the last sync, as Arrow batches, and how far it reached."""
 
     @dlt.resource(primary_key="id", write_disposition="merge")
@@ -69,7 +69,7 @@ def cekura_source(changes: "Comparison", scope: str, watermark: datetime | None)
 def load(
     work: Path,
     pipelines_dir: Path,
-    changes: "Comparison",
+    changes: "Changeset",
     scope: str,
     watermark: datetime | None,
     *,

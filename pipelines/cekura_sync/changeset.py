@@ -1,0 +1,189 @@
+"""The change that one sync is to write: tables in memory, beside the private base that they are held against."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from cekura_sync import database
+from cekura_sync.database import literal
+from cekura_sync.errors import WarehouseError
+from cekura_sync.history import LOG_COLUMNS
+from cekura_sync.records import FIELDS, TERMINAL
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 50_000  # rows of one Arrow batch
+
+_OWN = "_runs_known boolean, _digest varchar, first_seen_at timestamptz, synced_at timestamptz"
+_RESULTS = f"{', '.join(f'{name} {kind}' for name, kind in FIELDS.items())}, {_OWN}"
+_RUNS = "id bigint, result_id bigint, status varchar, success boolean, scenario bigint, scenario_name varchar, duration_seconds double"
+_SCENARIOS = "result_id bigint, scenario_id bigint, scenario_name varchar"
+_REJECTED = "_digest varchar, id bigint, reason varchar, raw varchar, seen_at timestamptz"
+
+_EMPTY_BASE = f"""
+    create schema base.cekura;
+    create table base.cekura.results ({_RESULTS}, deleted_at timestamptz, aged_out_at timestamptz);
+    create table base.cekura.runs ({_RUNS});
+    create table base.cekura.result_scenarios ({_SCENARIOS});
+    create table base.cekura.rejected_rows ({_REJECTED});
+    create table base.cekura._watermarks (scope varchar, updated_at timestamptz);
+    create table base.cekura.sync_log ({LOG_COLUMNS});
+"""
+_TABLES = f"""
+    create or replace table listed (id bigint);
+    create or replace table changed ({_RESULTS}, scenarios_known boolean, change varchar);
+    create or replace table changed_runs ({_RUNS});
+    create or replace table changed_scenarios ({_SCENARIOS});
+    create or replace table rejected ({_REJECTED});
+    create or replace table gone (id bigint, aged boolean);
+"""
+_WRITE_RESULTS = """
+    select * exclude (change, scenarios_known), null::timestamptz as deleted_at, null::timestamptz as aged_out_at
+    from changed
+    union all by name
+    select known.* replace (
+        case when gone.aged then known.deleted_at else $started end as deleted_at,
+        case when gone.aged then $started else known.aged_out_at end as aged_out_at)
+    from base.cekura.results as known join gone on gone.id = known.id
+"""
+# Children are replaced as a whole: a result that has none left gets one row that only says "remove".
+# A run that moved to another result takes the rest of the old result's runs along, written again without it.
+_WRITE_RUNS = """
+    with mine as (select distinct on (id) * from changed_runs order by id, result_id desc),
+    robbed as (
+        select distinct known.result_id
+        from base.cekura.runs as known join mine on mine.id = known.id and mine.result_id <> known.result_id
+        where known.result_id not in (select id from changed where _runs_known)
+    ),
+    emptied as (
+        select id as result_id from changed
+        where _runs_known and id not in (select result_id from mine)
+            and id in (select result_id from base.cekura.runs)
+        union select result_id from robbed
+    )
+    select *, false as _removed from mine
+    union all by name
+    select * from base.cekura.runs
+    where result_id in (select result_id from robbed) and id not in (select id from mine)
+    union all by name
+    select -result_id as id, result_id, true as _removed from emptied
+"""
+_WRITE_SCENARIOS = """
+    select *, false as _removed from changed_scenarios
+    union all by name
+    select id as result_id, true as _removed from changed
+    where scenarios_known and id not in (select result_id from changed_scenarios)
+        and id in (select result_id from base.cekura.result_scenarios)
+"""
+_WRITE_REJECTED = """
+    select distinct on (_digest) *, false as _removed from rejected
+    where _digest not in (select _digest from base.cekura.rejected_rows)
+    union all by name
+    select _digest, id, true as _removed from base.cekura.rejected_rows
+    where id in (select id from listed) and _digest not in (select _digest from rejected)
+"""
+_AFTER = f"""
+    with written as ({_WRITE_RESULTS}),
+    final as (
+        select status, deleted_at from written
+        union all select status, deleted_at from base.cekura.results where id not in (select id from written)
+    )
+    select count(*), count(*) filter (status is null or status not in {TERMINAL}) from final where deleted_at is null
+"""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The counters of one sync, as `--json` and `sync_log` show them."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    restored: int
+    rejected: int
+    in_flight: int
+    results: int
+
+
+def open_base(base: Path | None) -> duckdb.DuckDBPyConnection:
+    """An in-memory database with the private base attached, read only; an empty base where there is none yet."""
+    con = database.connect()
+    if base is None:
+        con.execute("attach ':memory:' as base")
+        con.execute(_EMPTY_BASE)
+        return con
+    try:
+        con.execute(f"attach {literal(str(base))} as base (read_only)")
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{base} cannot be read ({database.first_line(error)}): move {base.parent} away; it is rebuilt from the published file."
+        ) from error
+    return con
+
+
+class Changeset:
+    """What to write, on a connection from `open_base`."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, started: datetime) -> None:
+        self._con = con
+        self._started = started
+        self.clear()
+
+    def clear(self) -> None:
+        self._con.execute(_TABLES)
+
+    def mark_deleted(self, ids: Sequence[int]) -> None:
+        self._con.execute("insert into gone select unnest($1::bigint[]), false", [list(ids)])
+
+    def something_changed(self) -> bool:
+        """Whether a row taken so far is to be written."""
+        return bool(self._value("select count(*) from changed"))
+
+    def has_changes(self) -> bool:
+        queries = ("from changed", "from gone", _WRITE_REJECTED)
+        return any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
+
+    def counts(self, *, unchanged: int, rejected: int) -> Counts:
+        changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
+        deleted = self._value("select count(*) from gone where not aged")
+        results, in_flight = self._con.execute(_AFTER, {"started": self._started}).fetchall()[0]
+        return Counts(
+            inserted=changes.get("inserted", 0),
+            updated=changes.get("updated", 0),
+            unchanged=unchanged,
+            deleted=deleted,
+            restored=changes.get("restored", 0),
+            rejected=rejected,
+            in_flight=in_flight,
+            results=results,
+        )
+
+    def results(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_RESULTS, {"started": self._started})
+
+    def runs(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_RUNS)
+
+    def scenarios(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_SCENARIOS)
+
+    def rejected_rows(self) -> "Iterator[pa.Table]":
+        return self._arrow(_WRITE_REJECTED)
+
+    def _arrow(self, query: str, values: dict[str, object] | None = None) -> "Iterator[pa.Table]":
+        """The query's rows in batches; an empty one first, so that the table exists even without rows."""
+        import pyarrow as pa  # a tenth of a second that a sync without changes does not spend
+
+        reader = database.in_utc(self._con.cursor()).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
+        yield reader.schema.empty_table()
+        for batch in reader:
+            yield pa.Table.from_batches([batch])
+
+    def _value(self, query: str, *values: object) -> Any:
+        return self._con.execute(query, list(values)).fetchall()[0][0]

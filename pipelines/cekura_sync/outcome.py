@@ -1,0 +1,82 @@
+"""What a sync says while it goes, and what it has done."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from cekura_sync.changeset import Counts
+from cekura_sync.history import LOG
+
+
+class Progress(Protocol):
+    """Where a sync says how it goes."""
+
+    def read(self, pages: int, rows: int, expected: int | None) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    def swapping(self) -> None:
+        """From here on the sync counts as done: an interruption now comes too late."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sync did; its fields are the keys of `sync --json`."""
+
+    mode: str
+    scope: dict[str, str]
+    requests: int
+    retries: int
+    pages: int
+    rows_read: int
+    counts: Counts
+    watermark: datetime | None
+    started: datetime
+    finished: datetime
+    warehouse: Path
+    changed: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "outcome": "ok",
+            "mode": self.mode,
+            "scope": self.scope,
+            "requests": self.requests,
+            "retries": self.retries,
+            "pages": self.pages,
+            "rows_read": self.rows_read,
+            **asdict(self.counts),
+            "watermark": self.watermark.isoformat() if self.watermark else None,
+            "seconds": round((self.finished - self.started).total_seconds(), 3),
+            "warehouse": str(self.warehouse),
+            "changed": self.changed,
+        }
+
+    def sentence(self, *, dry_run: bool = False) -> str:
+        changes = [
+            f"{number:,} {name}"
+            for name, number in asdict(self.counts).items()
+            if number and name in ("inserted", "updated", "deleted", "restored", "rejected")
+        ]
+        verb = "would be " if dry_run and changes else ""
+        return (
+            f"{self.mode.capitalize()} sync: {self.rows_read:,} results read with {self.requests:,} request{'s' * (self.requests != 1)}; {verb}"
+            f"{', '.join(changes) or 'nothing changed'}; {self.counts.results:,} results in the warehouse, "
+            f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
+        )
+
+    def finished_now(self) -> "Outcome":
+        return replace(self, finished=datetime.now(UTC))
+
+    def log_entry(self) -> dict[str, Any]:
+        entry = self.as_json()
+        return {
+            **{name: entry[name] for name in LOG if name in entry},
+            "scope": json.dumps(self.scope),
+            "started_at": self.started.isoformat(),
+            "finished_at": self.finished.isoformat(),
+        }
