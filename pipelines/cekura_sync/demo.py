@@ -11,6 +11,7 @@ from cekura_sync import reading, settings, terminal
 from cekura_sync.layout import Layout, wal
 from cekura_sync.sandbox import Sandbox, World, parse_fault
 from cekura_sync.sandbox import serve as serve_sandbox
+from cekura_sync.errors import SettingsError
 from cekura_sync.settings import Settings
 from cekura_sync.sync import sync
 
@@ -55,13 +56,17 @@ The warehouse is {path.resolve()}: open it with any DuckDB client, or type
 
 
 def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tuple[str, ...]) -> None:
-    """Serve the stand-in until interrupted."""
+    """Serve the stand-in until interrupted. Raises SettingsError."""
+    try:
+        ordered = [parse_fault(fault) for fault in faults]
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     serve_sandbox(
         World(results=results),
         port=port,
         latency=latency.total_seconds(),
         shape=shape,
-        faults=[parse_fault(fault) for fault in faults],
+        faults=ordered,
     )
 
 

@@ -21,6 +21,7 @@ PAGE_SIZE = 200
 CONCURRENCY = 8
 TIMEOUT = timedelta(hours=1)
 TIMEOUT_FIRST_FULL = timedelta(hours=6)
+LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
 # DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
 RESERVED_STEMS = (
     "cekura",
@@ -105,15 +106,15 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
 def duration(text: str) -> timedelta:
     """`90s`, `15m`, `24h`, `7d`, or `0`. Raises SettingsError."""
-    match = re.fullmatch(r"(\d{1,9})([smhd])|0", text.strip())
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])|0", text.strip())
     if match is None:
         raise SettingsError(
             f"'{text}' is not a duration: write a whole number and a unit, as in 90s, 15m, 24h or 7d."
         )
-    try:
-        return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]]) if match[1] else timedelta(0)
-    except OverflowError:
-        raise SettingsError(f"The duration '{text}' is too long.") from None
+    seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match[1] else 0
+    if seconds > LONGEST.total_seconds():
+        raise SettingsError(f"The duration '{text}' is too long.")
+    return timedelta(seconds=seconds)
 
 
 def check_key(key: str) -> str:
@@ -172,7 +173,7 @@ def check_warehouse(path: str) -> Path:
 
 def _filters(options: Mapping[str, object]) -> Filters:
     scenarios = options.get("scenarios")
-    if scenarios is not None and not re.fullmatch(r"\d+(,\d+)*", str(scenarios)):
+    if scenarios is not None and not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(scenarios)):
         raise SettingsError(f"'{scenarios}' is not a list of scenario ids: write --scenarios 24270,24271.")
     search = options.get("search")
     return Filters(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -128,16 +129,27 @@ def _text(value: object) -> str:
 
 
 def print_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    objects = [dict(zip(columns, row, strict=True)) for row in rows]
-    click.echo(json.dumps(objects, default=_json_value, ensure_ascii=True))
+    objects = [dict(zip(columns, map(_json_value, row), strict=True)) for row in rows]
+    click.echo(json.dumps(objects, ensure_ascii=True, allow_nan=False))
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]], out: TextIO | None = None) -> None:
     writer = csv.writer(out or sys.stdout, lineterminator="\n")
     writer.writerow(columns)
+    if out is None and sys.stdout.isatty():
+        rows = [["" if value is None else plain(str(value)) for value in row] for row in rows]
     writer.writerows(rows)
 
 
 def _json_value(value: object) -> object:
+    """What JSON can say of it; it has no word for NaN and infinity."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): _json_value(item) for name, item in value.items()}
     isoformat = getattr(value, "isoformat", None)
     return isoformat() if isoformat else str(value)
