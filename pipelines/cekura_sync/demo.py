@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from cekura_sync import reading, settings, terminal
+from cekura_sync.errors import SettingsError
 from cekura_sync.layout import Layout, wal
 from cekura_sync.sandbox import Sandbox, World, parse_fault
 from cekura_sync.sandbox import serve as serve_sandbox
-from cekura_sync.errors import SettingsError
 from cekura_sync.settings import Settings
 from cekura_sync.sync import sync
 
