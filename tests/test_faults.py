@@ -533,3 +533,169 @@ def test_moves(
     assert stored.keys() <= former.keys() | before.keys() | now.keys()
     assert account.sync("--full", "--allow-mass-delete").code == 0
     account.assert_equals_api()
+
+
+# -- how often, and what is kept --------------------------------------------------------------------------------------
+
+PATIENCE = [
+    pytest.param(fault("500"), client.ATTEMPTS, id="500 is tried eight times"),
+    pytest.param(fault("html"), client.ATTEMPTS, id="HTML is tried eight times"),
+    pytest.param(fault("truncate"), client.ATTEMPTS, id="a cut body is tried eight times"),
+    pytest.param(fault("disconnect"), client.ATTEMPTS, id="a closed connection is tried eight times"),
+    pytest.param(answer(200, PAGE_OF_ONE_ROW), client.ATTEMPTS, id="cut JSON is tried eight times"),
+    pytest.param(fault("401"), 1, id="401 is tried once"),
+    pytest.param(fault("403"), 1, id="403 is tried once"),
+    pytest.param(fault("error-object"), 1, id="JSON of another shape is tried once"),
+    pytest.param(answer(200, b"[]"), 1, id="a JSON array is tried once"),
+    pytest.param(answer(200, b'"maintenance"'), 1, id="a JSON string is tried once"),
+    pytest.param(fault("redirect"), 1, id="a redirect is tried once"),
+    pytest.param(answer(200, b'{"results": [' + b" " * (3 << 20)), 1, id="a body over the limit is tried once"),
+    pytest.param(answer(400, b'{"detail": "no"}'), 1, id="400 is tried once"),
+    pytest.param(fault("404"), 1, id="404 is tried once"),
+    pytest.param(fault("429", retry_after=10**6), 1, id="429 with a wait beyond the budget is tried once"),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_small_limits")
+@pytest.mark.parametrize(("arrange", "requests"), PATIENCE)
+def test_patience(new_account: NewAccount, arrange: Arrange, requests: int) -> None:
+    account = new_account(results=5)
+    arrange(account)
+
+    assert account.sync().code != 0
+    assert len(account.sandbox.requests) == requests
+    assert not account.warehouse.exists()
+
+
+def test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay(new_account: NewAccount) -> None:
+    account = new_account(results=100, days=200, runs_per_result=1, page_size_cap=PAGE)
+    account.sync()
+    former = account.stored()
+    old = [id_ for id_ in sorted(account.world.results) if _age(account, id_) > timedelta(days=100)]
+    assert len(old) > 30
+    for id_ in old:
+        account.world.delete(id_)
+    young = sorted(account.world.results)[10]
+    account.world.delete(young)
+
+    ran = account.sync("--full")
+
+    assert (ran.code, ran.json["deleted"]) == (0, 1), ran.err
+    assert_same(account.stored(), {id_: row for id_, row in former.items() if id_ != young})
+    aged = account.query("select id from cekura.results where aged_out_at is not null order by id")
+    assert aged == [(id_,) for id_ in old]
+    assert account.query("select count(*) from analytics.results") == [(99,)]
+    assert account.sync("--full").json["changed"] is False
+    account.world.restore(old[-1])
+    assert account.sync("--full").json["restored"] == 1
+    assert account.query(f"select aged_out_at from cekura.results where id = {old[-1]}") == [(None,)]
+
+
+def _age(account: Account, id_: int) -> timedelta:
+    return datetime.now(UTC) - datetime.fromisoformat(account.world.results[id_]["created_at"])
+
+
+# -- filters ----------------------------------------------------------------------------------------------------------
+
+
+def _of_agent(account: Account) -> int:
+    """The agent with the most results."""
+    agents = [row["agent"] for row in account.world.results.values()]
+    return max(sorted(set(agents)), key=agents.count)
+
+
+def test_a_loose_agent_filter_lets_no_other_agent_in(new_account: NewAccount) -> None:
+    account = new_account(**WORLD)
+    agent = _of_agent(account)
+    wanted = {id_: row for id_, row in account.api().items() if row["agent"] == agent}
+
+    def choose(rows: list[dict[str, Any]], _: Request, page: int, size: int) -> list[dict[str, Any]]:
+        return window(rows, page, min(size, PAGE))
+
+    listing(choose)(account)
+    ran = account.sync("--agent-id", str(agent))
+
+    assert ran.code == 0, ran.err
+    assert f"{RESULTS - len(wanted)} rows of other agents" in ran.err
+    assert_same(account.stored(), wanted)
+
+
+def test_scenarios_that_list_a_result_several_times_store_it_once(new_account: NewAccount) -> None:
+    account = new_account(**WORLD | {"runs_per_result": 8})
+    scenario = next(iter(account.world.results.values()))["runs"][0]["scenario"]
+    for id_ in list(account.world.results):
+        runs = account.world.results[id_]["runs"]
+        if any(run["scenario"] == scenario for run in runs):
+            account.world.touchless_edit(id_, runs=[run | {"scenario": scenario} for run in runs])
+    wanted = {
+        id_: row for id_, row in account.api().items() if any(run[3] == scenario for run in row["runs"])
+    }
+
+    ran = account.sync("--scenarios", str(scenario))
+
+    assert ran.code == 0, ran.err
+    assert len(wanted) > 3
+    assert ran.json["inserted"] == len(wanted)
+    assert_same(account.stored(), wanted)
+
+
+def test_a_filtered_sync_after_a_full_one_marks_only_its_own_agents_rows(settled: NewAccount) -> None:
+    account = settled()
+    former, agent = account.stored(), _of_agent(account)
+    mine = [id_ for id_, row in account.world.results.items() if row["agent"] == agent]
+    others = [id_ for id_, row in account.world.results.items() if row["agent"] != agent]
+    account.world.delete(mine[3])
+    account.world.delete(others[3])
+    account.world.edit(others[4], name="edited elsewhere")
+
+    ran = account.sync("--full", "--agent-id", str(agent))
+
+    assert (ran.code, ran.json["deleted"], ran.json["updated"]) == (0, 1, 0), ran.err
+    assert_same(account.stored(), {id_: row for id_, row in former.items() if id_ != mine[3]})
+
+
+@pytest.mark.parametrize(
+    "options", [("--search", "Nightly"), ("--project-id", "301"), ("--agent-id", "1", "--search", "x")]
+)
+def test_a_filter_that_cannot_be_judged_marks_nothing_deleted(
+    settled: NewAccount, options: tuple[str, ...]
+) -> None:
+    account = settled()
+    former = account.stored()
+    delete(30)(account)
+
+    ran = account.sync("--full", *options)
+
+    assert (ran.code, ran.json["deleted"]) == (0, 0), ran.err
+    assert_same(account.stored(), former)
+    assert account.sync("--full", "--allow-mass-delete").json["deleted"] == 30
+    account.assert_equals_api()
+
+
+def test_another_account_at_the_same_warehouse_is_refused(
+    settled: NewAccount, new_account: NewAccount
+) -> None:
+    account = settled()
+    before, former = fingerprint(account), account.stored()
+    other = new_account(results=40, seed=99)
+    other.world.entries = {
+        id_ + 10**6: entry._replace(id=id_ + 10**6) for id_, entry in other.world.entries.items()
+    }
+    other.world.version += 1
+
+    ran = other.sync("--full")
+
+    assert (ran.code, "is this the right key" in ran.err) == (7, True), ran.err
+    assert fingerprint(account) == before
+    assert_same(account.stored(), former)
+
+
+def test_a_first_sync_that_fails_leaves_no_warehouse(new_account: NewAccount) -> None:
+    account = new_account(results=60, page_size_cap=PAGE)
+    account.sandbox.faults.append(Fault("500", first=3))
+
+    assert account.sync().code == 4
+    assert not account.warehouse.exists()
+    account.sandbox.faults.clear()
+    assert account.sync().code == 0
+    account.assert_equals_api()

@@ -1,9 +1,11 @@
 """Where the key may go, what a query may read, what a hostile name may do to a terminal, whom we talk to."""
 
+import contextlib
 import gzip
 import io
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -476,3 +478,32 @@ def test_the_fault_of_one_request_shows_no_key_in_verbose_tracebacks(
     assert ran.code == 1
     assert "This is a bug in cekura-sync" in ran.err
     assert KEY not in ran.err
+
+
+@pytest.mark.parametrize("output", [(), ("--csv",), ("--json",)])
+def test_names_cannot_drive_a_real_terminal(account: Account, output: tuple[str, ...]) -> None:
+    for id_, name in zip(sorted(account.world.results), HOSTILE_NAMES, strict=False):
+        account.world.edit(id_, name=name)
+    assert account.sync().code == 0
+    ours, theirs = pty.openpty()
+    command = [
+        sys.executable,
+        "-m",
+        "cekura_sync",
+        "query",
+        *output,
+        "select name from cekura.results order by id limit 12",
+    ]
+    with subprocess.Popen(
+        command, env=os.environ | account.env | {"TERM": "dumb"}, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+    os.close(ours)
+
+    assert process.returncode == 0
+    assert b"[red]markup[/red]" in shown
+    assert drives_a_terminal(shown.decode().replace("\r\n", "\n")) == []

@@ -91,9 +91,19 @@ def decode_detail(
 def _require_object(body: bytes) -> None:
     text = body.strip()
     if not text.startswith(b"{"):
+        if _is_json(text):
+            raise UnbelievableAnswer(f"The answer is JSON, but not an object: {_excerpt(body)}")
         raise UnreadableAnswer(f"The answer is not JSON: {_excerpt(body)}")
     if not text.endswith(b"}"):
         raise ApiUnavailable(f"The answer was cut short after {len(body):,} bytes.")
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _decode_envelope(body: bytes) -> tuple[_Envelope, list[bytes]]:
