@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-import cekura_sync.sync as sync_module
+from cekura_sync import outcome, sync
 from cekura_sync.sandbox import Fault, Request, Sandbox, World
 from harness import EPOCH, Account, Ran, Record, assert_same
 
@@ -190,7 +190,7 @@ def _all(world: World) -> list[int]:
 
 
 def _recent(world: World) -> list[int]:
-    return _all(world)[-6:]
+    return _all(world)[-15:]
 
 
 def _old(world: World) -> list[int]:
@@ -231,6 +231,7 @@ CHANGES: dict[str, Change] = {
 
 numbers = st.integers(0, 10_000)
 changes = st.tuples(st.sampled_from(sorted(CHANGES)), numbers)
+deletions = st.tuples(st.sampled_from(["delete", "delete a recent one"]), numbers)
 fault_kinds = st.sampled_from(
     [
         "429",
@@ -279,7 +280,8 @@ class Promise(RuleBasedStateMachine):
         sandbox = self.stack.enter_context(Sandbox(world, page_size_cap=cap, count=count, shape=shape))
         self.account = Account(sandbox, folder / "warehouse.duckdb")
         self.concurrency = concurrency
-        self.stack.enter_context(mock.patch.object(sync_module, "datetime", _clockwork(world)))
+        for module in (sync, outcome):
+            self.stack.enter_context(mock.patch.object(module, "datetime", _clockwork(world)))
         self.observe()
 
     def teardown(self) -> None:
@@ -341,14 +343,18 @@ class Promise(RuleBasedStateMachine):
         self.sync(*(("--full",) if full else ()), scope=self.scope(kind, pick))
 
     @rule(
-        plan=st.lists(st.tuples(st.integers(1, 12), changes), min_size=1, max_size=4),
+        arrivals=st.sampled_from([0, 12, 25]),
+        plan=st.lists(st.tuples(st.integers(1, 8), st.one_of(changes, deletions)), min_size=1, max_size=6),
         full=st.booleans(),
         pick=numbers,
         kind=st.sampled_from([None, None, None, "--agent-id"]),
     )
     def sync_while_the_account_changes(
-        self, plan: list[tuple[int, tuple[str, int]]], full: bool, pick: int, kind: str | None
+        self, arrivals: int, plan: list[tuple[int, tuple[str, int]]], full: bool, pick: int, kind: str | None
     ) -> None:
+        self.world.insert(arrivals)
+        self.observe()
+
         def after(request: Request) -> None:
             for index, change in plan:
                 if index == request.index:
