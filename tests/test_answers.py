@@ -118,13 +118,17 @@ def test_a_rate_in_percent_by_id_is_brought_to_the_scale_of_the_list(
     assert json.loads(as_listed.raw)["success_rate"] == rate
 
 
-@pytest.mark.parametrize("body", [b'{"detail": "no"}', b'{"results": {}}', b'{"results": null}'])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"detail": "no"}', b'{"results": {}}', b'{"results": null}', b"[1, 2]", b'"maintenance"', b"null"],
+)
 def test_json_of_another_shape_is_not_believed(body: bytes) -> None:
-    with pytest.raises(UnbelievableAnswer):
+    with pytest.raises(UnbelievableAnswer) as raised:
         decode_page(body)
+    assert not isinstance(raised.value, UnreadableAnswer), "it would be asked for again"
 
 
-@pytest.mark.parametrize("body", [b"<html></html>", b"", b"[1, 2]", b"plain words"])
+@pytest.mark.parametrize("body", [b"<html></html>", b"", b"[1, 2", b"plain words"])
 def test_what_is_no_json_object_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableAnswer):
         decode_page(body)

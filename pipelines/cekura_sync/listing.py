@@ -31,7 +31,7 @@ class Listing:
     ) -> None:
         """`horizon`: microseconds since 1970; reading stops at the first window that ends before it. None: read all."""
         self._fetch = fetch
-        self._cap = page_size
+        self._asked = self._cap = page_size
         self._concurrency = concurrency
         self._horizon = horizon
         self._restarts: list[Callable[[], None]] = []
@@ -104,8 +104,9 @@ class Listing:
                 if self._is_the_end(read):
                     self.complete = True
                     return
-                if window.page == 1:
-                    self._cap = min(self._cap, len(rows))  # lowered silently, by a server that names no next
+                if window.page == 1 or (len(rows) > 1 and not new):
+                    # Short, and yet not the end: lowered silently, in the middle or by a server that names no next.
+                    self._cap = min(self._cap, len(rows))
                 planned = read
             elif window.page == 1 or read != window.end:
                 _drop(ahead)
@@ -194,7 +195,7 @@ class Listing:
         while True:
             while len(ahead) < self._concurrency:
                 page_number += 1
-                ahead.append(self._fetch(Window(page_number, self._cap)))
+                ahead.append(self._fetch(Window(page_number, self._asked)))
             page = ahead.popleft().result()
             if page is None or not page.rows:
                 for answer in ahead:
