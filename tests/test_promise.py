@@ -209,29 +209,42 @@ def _rename(world: World, id_: int) -> None:
     world.edit(id_, name=f"Prompt review {world.version}")
 
 
-CHANGES: dict[str, Change] = {
+numbers = st.integers(0, 10_000)
+
+ARRIVALS: dict[str, Change] = {
     "insert": lambda world, pick: world.insert(1 + pick % 7),
     "start": lambda world, pick: world.start(1 + pick % 2),
+    "show late": lambda world, pick: world.insert_late(1 + pick % 3, age=timedelta(hours=pick % 60)),
+}
+PROGRESS: dict[str, Change] = {
     "finish": _each(_flying, lambda world, id_: world.finish([id_])),
     "finish all": lambda world, _: world.finish(),
     "cancel": _each(_flying, lambda world, id_: world.edit(id_, status="cancelled")),
+    "rerun": _each(_all, World.rerun),
+    "rerun a recent one": _each(_recent, World.rerun),
+}
+EDITS: dict[str, Change] = {
     "edit a recent one": _each(_recent, _rename),
     "edit an old one": _each(_old, _rename),
     "edit without a trace": _each(
         _all, lambda world, id_: world.touchless_edit(id_, success_rate=0.5, met_expected_outcome_count=0)
     ),
-    "delete": _each(_all, World.delete),
-    "delete a recent one": _each(_recent, World.delete),
-    "restore": _each(_gone, World.restore),
-    "show late": lambda world, pick: world.insert_late(1 + pick % 3, age=timedelta(hours=pick % 60)),
-    "rerun": _each(_all, World.rerun),
-    "rerun a recent one": _each(_recent, World.rerun),
     "drop runs": _each(_all, lambda world, id_: world.drop_runs(id_, keep=id_ % 2)),
 }
+DELETIONS: dict[str, Change] = {
+    "delete": _each(_all, World.delete),
+    "delete a recent one": _each(_recent, World.delete),
+}
+RESTORES: dict[str, Change] = {"restore": _each(_gone, World.restore)}
+CHANGES = ARRIVALS | PROGRESS | EDITS | DELETIONS | RESTORES
 
-numbers = st.integers(0, 10_000)
-changes = st.tuples(st.sampled_from(sorted(CHANGES)), numbers)
-deletions = st.tuples(st.sampled_from(["delete", "delete a recent one"]), numbers)
+Step = tuple[str, int]  # a kind of change, and the number that says which result
+
+
+def steps(kinds: dict[str, Change]) -> st.SearchStrategy[Step]:
+    return st.tuples(st.sampled_from(sorted(kinds)), numbers)
+
+
 fault_kinds = st.sampled_from(
     [
         "429",
@@ -294,17 +307,35 @@ class Promise(RuleBasedStateMachine):
     def observe(self) -> None:
         self.past.observe(self.account.api(), self.clock.time)
 
-    def change(self, change: tuple[str, int]) -> None:
+    def change(self, change: Step) -> None:
         with self.world.lock:
             CHANGES[change[0]](self.world, change[1])
             self.observe()
 
     # -- what happens to the account ------------------------------------------------------------------------------
 
-    @rule(first=changes, more=st.lists(changes, max_size=3))
-    def the_account_changes(self, first: tuple[str, int], more: list[tuple[str, int]]) -> None:
-        for change in (first, *more):
-            self.change(change)
+    @rule(arrivals=st.lists(steps(ARRIVALS), min_size=1, max_size=3))
+    def results_arrive(self, arrivals: list[Step]) -> None:
+        for step in arrivals:
+            self.change(step)
+
+    @rule(step=steps(PROGRESS))
+    def a_result_finishes_or_runs_again(self, step: Step) -> None:
+        self.change(step)
+
+    @rule(edits=st.lists(steps(EDITS), min_size=1, max_size=3))
+    def results_are_edited(self, edits: list[Step]) -> None:
+        for step in edits:
+            self.change(step)
+
+    @rule(deletions=st.lists(steps(DELETIONS), min_size=1, max_size=3))
+    def results_are_deleted(self, deletions: list[Step]) -> None:
+        for step in deletions:
+            self.change(step)
+
+    @rule(step=steps(RESTORES))
+    def a_deleted_result_comes_back(self, step: Step) -> None:
+        self.change(step)
 
     @rule(share=st.sampled_from([3, 2, 1]), pick=numbers)
     def many_are_deleted(self, share: int, pick: int) -> None:
@@ -326,8 +357,13 @@ class Promise(RuleBasedStateMachine):
 
     # -- what the user does ---------------------------------------------------------------------------------------
 
-    @rule()
-    def sync_in_full(self) -> None:
+    @rule(look_first=st.booleans())
+    def sync_in_full(self, look_first: bool) -> None:
+        if look_first:
+            before = self.fingerprint()
+            ran = self.account.sync("--full", "--dry-run", "--allow-mass-delete")
+            assert ran.code == 0, ran.err
+            assert self.fingerprint() == before
         self.sync("--full")
 
     @rule(lookback=st.sampled_from(["1h", "24h", "7d"]))
@@ -344,13 +380,15 @@ class Promise(RuleBasedStateMachine):
 
     @rule(
         arrivals=st.sampled_from([0, 12, 25]),
-        plan=st.lists(st.tuples(st.integers(1, 8), st.one_of(changes, deletions)), min_size=1, max_size=6),
+        plan=st.lists(
+            st.tuples(st.integers(1, 8), st.one_of(steps(CHANGES), steps(DELETIONS))), min_size=1, max_size=6
+        ),
         full=st.booleans(),
         pick=numbers,
         kind=st.sampled_from([None, None, None, "--agent-id"]),
     )
     def sync_while_the_account_changes(
-        self, arrivals: int, plan: list[tuple[int, tuple[str, int]]], full: bool, pick: int, kind: str | None
+        self, arrivals: int, plan: list[tuple[int, Step]], full: bool, pick: int, kind: str | None
     ) -> None:
         self.world.insert(arrivals)
         self.observe()
@@ -366,8 +404,8 @@ class Promise(RuleBasedStateMachine):
         finally:
             self.account.sandbox.after = None
 
-    @rule(kind=fault_kinds, first=st.integers(1, 6), change=changes, full=st.booleans())
-    def sync_while_the_api_is_down(self, kind: str, first: int, change: tuple[str, int], full: bool) -> None:
+    @rule(kind=fault_kinds, first=st.integers(1, 6), change=steps(CHANGES), full=st.booleans())
+    def sync_while_the_api_is_down(self, kind: str, first: int, change: Step, full: bool) -> None:
         self.change(change)
         self.account.sandbox.faults = [Fault(kind, first=first, retry_after=10**6)]
         self.sync(*(("--full",) if full else ()), calm=False)
@@ -381,19 +419,12 @@ class Promise(RuleBasedStateMachine):
         self.sync(*(("--full",) if full else ()), calm=False)
         self.account.sandbox.faults = []
 
-    @rule(after=st.integers(0, 30), change=changes, full=st.booleans())
-    def a_sync_is_killed(self, after: int, change: tuple[str, int], full: bool) -> None:
+    @rule(after=st.integers(0, 30), change=steps(CHANGES), full=st.booleans())
+    def a_sync_is_killed(self, after: int, change: Step, full: bool) -> None:
         self.change(("insert", 0))  # so that there is something to write
         self.change(change)
         with killing(self.account.warehouse, after) as killer:
             self.sync(*(("--full",) if full else ()), killer=killer)
-
-    @rule()
-    def look_without_writing(self) -> None:
-        before = self.fingerprint()
-        ran = self.account.sync("--full", "--dry-run", "--allow-mass-delete")
-        assert ran.code == 0, ran.err
-        assert self.fingerprint() == before
 
     # -- what is promised -----------------------------------------------------------------------------------------
 
@@ -433,7 +464,7 @@ class Promise(RuleBasedStateMachine):
             assert ran.json["outcome"] == "failed"
             self.judge_refusal(ran, scope, before, calm)
             if ran.code == 7:
-                self.sync(*options, "--allow-mass-delete", scope=scope, calm=calm)
+                self.sync(*options, "--allow-mass-delete", scope=scope, calm=calm, killer=killer)
             return
         else:
             assert ran.json["results"] == len(after)
