@@ -55,9 +55,10 @@ def settled(new_account: NewAccount, first_sync: Path) -> NewAccount:
 
 
 def move_on(account: Account) -> None:
-    """The account changes: results are added, edited at both ends of the listing, finished and deleted."""
+    """The account changes: results are added at the top and far below, edited at both ends, finished and deleted."""
     ids = sorted(account.world.results)
     account.world.insert(3)
+    account.world.insert_late(2, timedelta(days=25))
     account.world.edit(ids[-10], name="edited lately")
     account.world.touchless_edit(ids[5], name="edited quietly, long ago")
     account.world.finish()
@@ -461,10 +462,16 @@ def _delete_at(start: int, stop: int) -> Callable[[Account], None]:
     """Delete by position, the newest being 0."""
 
     def move(account: Account) -> None:
-        for id_ in sorted(account.world.results, reverse=True)[start:stop]:
+        for id_ in _newest_first(account)[start:stop]:
             account.world.delete(id_)
 
     return move
+
+
+def _newest_first(account: Account) -> list[int]:
+    return sorted(
+        account.world.results, key=lambda id_: account.world.results[id_]["created_at"], reverse=True
+    )
 
 
 def _replace_top(account: Account) -> None:
@@ -473,7 +480,7 @@ def _replace_top(account: Account) -> None:
 
 
 def _edit_and_rerun(account: Account) -> None:
-    newest = sorted(account.world.results, reverse=True)
+    newest = _newest_first(account)
     account.world.edit(newest[3], name="edited while being read")
     account.world.rerun(newest[25])
 
