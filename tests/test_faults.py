@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -177,6 +178,18 @@ def delete_all(account: Account) -> None:
 def nothing(_: Account) -> None: ...
 
 
+def _waits(*waits: str) -> Arrange:
+    """Throttled once with each of these as Retry-After."""
+
+    def arrange(account: Account) -> None:
+        left = list(waits)
+        account.sandbox.intercept = lambda _: (
+            Answer(429, b"{}", {"Retry-After": left.pop()}) if left else None
+        )
+
+    return arrange
+
+
 PAGE_OF_ONE_ROW = b'{"count": 1, "next": null, "results": [{"id": 1, "created_at": "2026-01-01T00:00:00Z"'
 HTML = b"<html><body>We will be back soon</body></html>"
 BOMB = gzip.compress(b'{"results": [' + b" " * (3 << 20) + b"]}")
@@ -196,28 +209,15 @@ ANSWERS = [
     case("the method is not allowed", answer(405, b'{"detail": "Method \\"GET\\" not allowed."}'), 5, "405"),
     case("429 once, with a wait of nothing", fault("429", last=1, retry_after=0), 0),
     case("429 three times, with no wait named", answer(429, b"{}", times=3), 0),
-    case("429 with a garbled wait", answer(429, b"{}", {"Retry-After": "soon"}, times=2), 0),
-    case("429 with a wait that is not a number", answer(429, b"{}", {"Retry-After": "nan"}, times=2), 0),
-    case("429 with a wait without end", answer(429, b"{}", {"Retry-After": "inf"}, times=2), 0),
-    case("429 with a negative wait", answer(429, b"{}", {"Retry-After": "-5"}, times=2), 0),
-    case(
-        "429 until a date that has passed",
-        answer(429, b"{}", {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, times=2),
-        0,
-    ),
+    case("429 with waits that nobody can keep", _waits("soon", "nan", "inf", "-5", "9" * 400, "", "1e400"), 0),
+    case("429 until dates that have passed, or that no calendar has", _waits("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Foo 99999 99:99:99 GMT"), 0),
     case(
         "429 until a date beyond the budget",
         answer(429, b"{}", {"Retry-After": format_datetime(NOW + timedelta(days=2), usegmt=True)}),
         4,
         "limits the rate",
     ),
-    case(
-        "429 until a date that no calendar has",
-        answer(429, b"{}", {"Retry-After": "Wed, 99 Foo 99999 99:99:99 GMT"}, times=1),
-        0,
-    ),
     case("429 with a wait beyond the budget", fault("429", retry_after=10**6), 4, "limits the rate"),
-    case("429 with a wait of 400 digits", answer(429, b"{}", {"Retry-After": "9" * 400}, times=1), 0),
     case("429 for ever", answer(429, b"{}", {"Retry-After": "0.3"}), 4, "limits the rate", "--timeout", "1s"),
     case("500 once", fault("500", last=1), 0),
     case("500 three times", fault("500", last=3), 0),
@@ -335,6 +335,11 @@ def _first_page_is_empty(account: Account) -> None:
     )
 
 
+def _odd_counts(account: Account) -> None:
+    odd = itertools.cycle([-5, None, 10**30, [1], {"n": 1}, True, 0.5, "", 0])
+    pages(lambda page: page.update(count=next(odd)))(account)
+
+
 LISTINGS = [
     case("next names another host", _set("next", ELSEWHERE), 0),
     case("next is null everywhere", _set("next", None), 0),
@@ -348,13 +353,10 @@ LISTINGS = [
     case("count is half of the truth", nothing, 0, count="wrong"),
     case("count is zero", nothing, 0, count="zero"),
     case("count is missing", nothing, 0, count="missing"),
-    case("count is negative", _set("count", -5), 0),
     case("count is a text", _set("count", "ninety"), 0),
-    case("count is null", _set("count", None), 0),
+    case("count is nonsense, another one on each page", _odd_counts, 0),
     case("count is astronomical", _set("count", 10**15), 0),
-    case("count is beyond any integer", _set("count", 10**30), 0),
     case("count is another one on each page", pages(lambda page: page.update(count=len(page["results"]))), 0),
-    case("count is a list", _set("count", [1]), 0),
     case("page_size is lowered silently", nothing, 0, page_size_cap=7),
     case("page_size is lowered to one row", nothing, 0, page_size_cap=1),
     case("page_size is ignored", nothing, 0, ignore_page_size=True),
@@ -506,7 +508,9 @@ MOVES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("concurrency", ["1", "8"])
+@pytest.mark.parametrize(
+    "concurrency", ["1", "8"] if os.environ.get("CEKURA_TEST_FAULTS") == "all" else ["8"]
+)
 @pytest.mark.parametrize(("arrange", "code", "says", "options", "world"), MOVES)
 def test_moves(
     settled: NewAccount,
