@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test check format clean
+.PHONY: help install demo sync test check bench format clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/developer ## Measure speed and memory against the baselines in tests/bench
+	$(BIN)/python tests/bench/run.py
 
 format: $(VENV)/developer ## Format the code
 	$(BIN)/ruff check --fix .
