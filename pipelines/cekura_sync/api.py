@@ -1,11 +1,10 @@
 """The two endpoints of the results API, within one scope."""
 
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import Future
 from functools import partial
 
 from cekura_sync.answers import Page, Row, decode_detail, decode_page
-from cekura_sync.client import Client
+from cekura_sync.client import Client, Pending
 from cekura_sync.errors import UnbelievableAnswer
 from cekura_sync.paging import Window
 from cekura_sync.settings import Settings
@@ -19,7 +18,7 @@ class Api:
         self._path = f"/test_framework/{settings.api_version}/results/"
         self._filters = settings.filters.params()
 
-    def page(self, window: Window) -> "Future[Page | None]":
+    def page(self, window: Window) -> Pending[Page]:
         """One window of the listing; None where the API says that there is no such page."""
         params = {**self._filters, "page": str(window.page), "page_size": str(window.size)}
         return self._client.submit(self._path, params, decode_page)

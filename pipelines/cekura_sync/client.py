@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,6 +32,26 @@ BODY_LIMIT = 64 * 1024 * 1024
 backoff = 0.1  # seconds before the first retry, doubled for each further one; tests set it to 0
 
 T = TypeVar("T")
+
+_BUDGET_SPENT = "The time budget of the sync is used up: raise --timeout, or sync a narrower scope."
+_GRACE = 1.0  # seconds for a request to end by its own limits before we stop waiting for it
+
+
+class Pending(Generic[T]):
+    """An answer under way. However slowly it drips in, nobody waits for it beyond the budget."""
+
+    def __init__(self, future: "Future[T | None]", deadline: float) -> None:
+        self._future = future
+        self._deadline = deadline
+
+    def result(self) -> T | None:
+        try:
+            return self._future.result(max(0.0, self._deadline - time.monotonic()) + _GRACE)
+        except TimeoutError:
+            raise ApiUnavailable(_BUDGET_SPENT) from None
+
+    def cancel(self) -> None:
+        self._future.cancel()
 
 
 class Client:
@@ -69,8 +89,8 @@ class Client:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._http.close()
 
-    def submit(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> Future[T | None]:
-        return self._pool.submit(self.get, path, params, decode)
+    def submit(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> Pending[T]:
+        return Pending(self._pool.submit(self.get, path, params, decode), self._deadline)
 
     def get(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
         """The decoded answer, or None for the API's own 404.
@@ -91,9 +111,7 @@ class Client:
     def _get_once(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
         self._sleep(self._not_before - time.monotonic())
         if time.monotonic() >= self._deadline:
-            raise ApiUnavailable(
-                "The time budget of the sync is used up: raise --timeout, or sync a narrower scope."
-            )
+            raise ApiUnavailable(_BUDGET_SPENT)
         with self._count_lock:
             self.requests += 1
         try:
@@ -118,7 +136,7 @@ class Client:
         if "," in response.headers.get("Content-Encoding", ""):
             # Packed twice, a few kilobytes fill the memory in one step.
             raise UnbelievableAnswer("The answer is packed more than once, which is never unpacked.")
-        chunks, size, until = [], 0, min(time.monotonic() + SECONDS_PER_REQUEST, self._deadline)
+        chunks, size, until = [], 0, time.monotonic() + SECONDS_PER_REQUEST
         # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
         for chunk in response.iter_bytes():
             chunks.append(chunk)
@@ -127,6 +145,8 @@ class Client:
                 raise UnbelievableAnswer(
                     f"The answer is larger than {BODY_LIMIT >> 20} MiB: lower --page-size."
                 )
+            if time.monotonic() > self._deadline:
+                raise ApiUnavailable(_BUDGET_SPENT)
             if time.monotonic() > until or self._closing.is_set():
                 raise ApiUnavailable(f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s.")
         return b"".join(chunks)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Protocol
 
 from cekura_sync.answers import Page, Row
@@ -13,8 +12,16 @@ BARREN_WINDOWS = 4  # so many in a row without a new id are a loop; single ones 
 PASSES = 4  # tries at two equal passes where the order proves nothing
 
 
+class Asked(Protocol):
+    """A window asked for."""
+
+    def result(self) -> Page | None: ...
+
+    def cancel(self) -> object: ...
+
+
 class FetchPage(Protocol):
-    def __call__(self, window: Window, /) -> Future[Page | None]:
+    def __call__(self, window: Window, /) -> Asked:
         """Ask for a window; the answer is None where the API says that there is no such page."""
 
 
@@ -66,7 +73,7 @@ class Listing:
 
     def _stitched(self) -> Iterator[list[Row]]:
         """Window after window, each joined to the chain; windows are asked for ahead and joined in order."""
-        ahead: deque[tuple[Window, Future[Page | None]]] = deque()
+        ahead: deque[tuple[Window, Asked]] = deque()
         planned = 0  # rows read once every window asked for has joined
         step_back = 0
         while True:
@@ -190,7 +197,7 @@ class Listing:
         )
 
     def _one_pass(self) -> Iterator[list[Row]]:
-        ahead: deque[Future[Page | None]] = deque()
+        ahead: deque[Asked] = deque()
         page_number, self._barren = 0, 0
         while True:
             while len(ahead) < self._concurrency:
@@ -207,6 +214,6 @@ class Listing:
                 yield new
 
 
-def _drop(ahead: deque[tuple[Window, Future[Page | None]]]) -> None:
+def _drop(ahead: deque[tuple[Window, Asked]]) -> None:
     while ahead:
         ahead.pop()[1].cancel()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 # All must be set before dlt is imported.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"  # this product speaks to the API and to nobody else
-os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"  # what goes wrong is raised to us, and told once
 os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"  # a sync stops at once; what it leaves is scratch
 
 import dlt
