@@ -121,7 +121,7 @@ def check_key(key: str) -> str:
     """The key, if it can stand in a header. Its text never appears in the message."""
     if not key:
         raise SettingsError(
-            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (try `make demo` to see the product without one)."
+            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (`cekura-sync demo` shows the product without one)."
         )
     if not re.fullmatch(r"[!-~]+", key):
         raise SettingsError(
