@@ -166,7 +166,7 @@ def test_no_key_exits_2_and_names_the_ways_to_give_one(quick: Account) -> None:
     assert (ran.code, ran.json["exit_code"]) == (2, 2)
     assert "CEKURA_API_KEY" in ran.err
     assert "config.toml" in ran.err
-    assert "make demo" in ran.err
+    assert "cekura-sync demo" in ran.err
 
 
 # -- output -----------------------------------------------------------------------------------------------------------
