@@ -2,8 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
+
+from cekura_sync.sandbox import Request
 from harness import Account
 
 
@@ -162,3 +166,82 @@ def test_the_watermark_is_the_newest_change_and_a_date_from_the_future_never_mov
 
     assert ran.code == 0, ran.err
     assert ran.json["watermark"] < "2031"
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"results": 0, "in_flight": 0},
+        {"results": 5, "in_flight": 0, "updated_at": None},
+        {"results": 5, "in_flight": 0, "created_at": "never"},
+    ],
+    ids=["no results", "no updated_at", "every row rejected"],
+)
+def test_an_account_that_gives_no_watermark_at_first_is_synced_again_like_any_other(
+    new_account: Callable[..., Account], nothing: dict[str, object]
+) -> None:
+    fields = {name: nothing.pop(name) for name in ("updated_at", "created_at") if name in nothing}
+    account = new_account(**nothing)
+    for id_ in account.world.results:
+        account.world.edit(id_, **fields)
+    assert account.sync().code == 0
+
+    account.world.insert(3)
+
+    assert account.sync().code == 0
+    assert account.sync("--full").code == 0
+    assert len(account.stored()) >= 3
+
+
+def test_a_field_that_few_rows_carry_changes_no_other_row_whichever_is_met_first(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=300, in_flight=0)
+    for number, id_ in enumerate(sorted(account.world.results)):
+        account.world.touchless_edit(id_, zeta="z", **({"alpha": "a"} if number < 50 else {}))
+    account.sync()
+    account.world.insert(1, alpha="new")
+
+    assert account.sync().json["inserted"] == 1
+    ran = account.sync("--full")
+
+    assert (ran.json["updated"], ran.json["changed"]) == (0, False)
+
+
+def test_a_row_in_flight_keeps_a_field_that_no_listed_row_of_the_sync_carries(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=60, in_flight=0, page_size_cap=20)
+    (running,) = account.world.insert(
+        1, status="running", created_at=datetime.now(UTC) - timedelta(days=3), alpha="a"
+    )
+    account.sync()
+    account.world.insert(30)
+
+    ran = account.sync("--lookback", "0")
+
+    assert (ran.json["mode"], ran.json["updated"]) == ("quick", 0)
+    assert account.query(f"select alpha from cekura.results where id = {running}") == [("a",)]
+
+
+@pytest.mark.parametrize("date", ["1970-01-01T00:00:00Z", "2005-01-01T00:00:00Z"])
+def test_one_old_date_at_the_end_of_a_page_hides_no_new_row_from_a_quick_sync(
+    new_account: Callable[..., Account], date: str
+) -> None:
+    account = new_account(results=400, in_flight=0, page_size_cap=20)
+    account.sync()
+    new = account.world.insert(50)
+    by_id = sorted(account.world.results, reverse=True)
+
+    def in_order_of_ids(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        for row in payload.get("results", []):
+            if row["id"] == by_id[19]:
+                row["created_at"] = date
+        return payload
+
+    account.sandbox.rewrite = in_order_of_ids
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    assert {*new} - {by_id[19]} <= account.stored().keys()
+    assert ran.json["requests"] < 150

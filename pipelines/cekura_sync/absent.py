@@ -30,7 +30,7 @@ def account_for_absent(
         changes.age_out(listing.chain.floor)  # before all else: what has aged out is not deleted too
     in_flight = [row.id for row in changes.in_flight_unseen() if is_due(row, last_started, changes.started)]
     missing = changes.missing(above=None if listing.complete else listing.chain.floor)
-    if listing.complete and missing and not listed and not allow_mass_delete:
+    if listing.complete and known and not listed and not allow_mass_delete:
         raise MassDeleteRefused(
             f"None of the {known:,} known results is listed any more: is this the right key, project and --warehouse? --allow-mass-delete accepts it."
         )

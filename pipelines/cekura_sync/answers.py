@@ -15,9 +15,10 @@ import msgspec
 from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer, UnreadableAnswer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)
+# Possessive, and content with an end that is missing: nothing is ever read twice.
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[][{},]', re.DOTALL)
 _RESULTS = re.compile(rb'"results"\s*:\s*\[')
-_LEADING_ID = re.compile(rb'"id"\s*:\s*"?(\d{1,18})\b')
+_LEADING_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"?(\d{1,18})\b')
 _LISTS = ("runs", "scenarios")
 
 
@@ -163,7 +164,7 @@ def _row(raw: bytes) -> Row:
 
 def _flawed(raw: bytes, flaw: str) -> Row:
     text = raw.decode("utf-8", "backslashreplace")
-    known = _LEADING_ID.search(raw)
+    known = _LEADING_ID.match(raw)
     return Row(int(known[1]) if known else text, None, text, flaw)
 
 
@@ -217,7 +218,8 @@ def _microseconds(value: object) -> int | None:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    if moment is None:
+    # A time that nobody can believe has no place in the order, nor may it end a reading.
+    if moment is None or not 2000 <= moment.year <= datetime.now(UTC).year + 10:
         return None
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
 

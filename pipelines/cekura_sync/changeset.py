@@ -12,7 +12,7 @@ from cekura_sync import database
 from cekura_sync.database import literal
 from cekura_sync.errors import WarehouseError
 from cekura_sync.history import LOG_COLUMNS
-from cekura_sync.records import FIELDS, TERMINAL
+from cekura_sync.records import FIELDS, TERMINAL, Keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +31,7 @@ _EMPTY_BASE = f"""
     create table base.cekura.runs ({_RUNS});
     create table base.cekura.result_scenarios ({_SCENARIOS});
     create table base.cekura.rejected_rows ({_REJECTED});
+    create table base.cekura._fields (table_name varchar, api_name varchar, column_name varchar);
     create table base.cekura._watermarks (scope varchar, updated_at timestamptz);
     create table base.cekura.sync_log ({LOG_COLUMNS});
 """
@@ -133,9 +134,10 @@ class Changeset:
     def __init__(self, con: duckdb.DuckDBPyConnection, started: datetime) -> None:
         self._con = con
         self._started = started
-        self.clear()
+        self.keys = Keys.known(con)
 
     def clear(self) -> None:
+        """Forget what was to be written; what was learned of the API's fields stays."""
         self._con.execute(_TABLES)
 
     def mark_deleted(self, ids: Sequence[int]) -> None:
@@ -163,6 +165,12 @@ class Changeset:
             in_flight=in_flight,
             results=results,
         )
+
+    def fields(self) -> Iterator[dict[str, str]]:
+        """The columns that stand for fields which are not in the API's documents."""
+        for table, columns in (("results", self.keys.new_row_columns), ("runs", self.keys.new_run_columns)):
+            for key, column in columns.items():
+                yield {"table_name": table, "api_name": key, "column_name": column}
 
     def results(self) -> "Iterator[pa.Table]":
         return self._arrow(_WRITE_RESULTS, {"started": self._started})

@@ -21,6 +21,7 @@ from cekura_sync.errors import (
     CekuraSyncError,
     KeyRefused,
     RateLimited,
+    SettingsError,
     UnbelievableAnswer,
     UnreadableAnswer,
 )
@@ -68,16 +69,26 @@ class Client:
         self.requests = 0
         self.retries = 0
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
-        self._http = httpx.Client(
-            headers={
-                "X-CEKURA-API-KEY": api_key,
-                "Accept": "application/json",
-                "User-Agent": f"cekura-sync/{__version__}",
-            },
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-            follow_redirects=False,  # httpx would carry the key header to another origin
-            trust_env=not is_loopback(urlsplit(api_url).hostname or ""),  # no proxy for loopback
-        )
+        self._http = self._connect()
+
+    def _connect(self) -> httpx.Client:
+        try:
+            return httpx.Client(
+                headers={
+                    "X-CEKURA-API-KEY": self._key,
+                    "Accept": "application/json",
+                    "User-Agent": f"cekura-sync/{__version__}",
+                },
+                limits=httpx.Limits(
+                    max_connections=self.concurrency, max_keepalive_connections=self.concurrency
+                ),
+                follow_redirects=False,  # httpx would carry the key header to another origin
+                trust_env=not is_loopback(urlsplit(self._url).hostname or ""),  # no proxy for loopback
+            )
+        except (ImportError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"The proxy or certificate settings of the environment cannot be used ({error}): mend or unset them."
+            ) from None
 
     def __enter__(self) -> "Client":
         return self
@@ -188,9 +199,10 @@ class Client:
         error = _error(state)
         wait: float = backoff * 2 ** min(state.attempt_number - 1, 16)
         if isinstance(error, RateLimited):
-            wait = min(wait, SECONDS_PER_REQUEST) if error.retry_after is None else error.retry_after
-            # One 429 is meant for all of us: the other requests wait too.
-            self._not_before = max(self._not_before, time.monotonic() + wait)
+            wait = max(min(wait, SECONDS_PER_REQUEST), error.retry_after or 0.0)
+            if time.monotonic() + wait < self._deadline:
+                # One 429 is meant for all of us: the other requests wait too.
+                self._not_before = max(self._not_before, time.monotonic() + wait)
         return wait
 
     def _give_up(self, state: tenacity.RetryCallState) -> bool:

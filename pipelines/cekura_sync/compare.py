@@ -1,6 +1,6 @@
 """What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ class Comparison:
         self.started = started
         self.changeset = Changeset(con, started)
         self._covers = f"({covers}) and deleted_at is null and aged_out_at is null"
-        self.keys = records.Keys()
+        self.keys = self.changeset.keys
         self.restart()
 
     def restart(self) -> None:
@@ -85,17 +85,19 @@ class Comparison:
         )
         self.other_agents += len(dropped.fetchall())
 
-    def _reject(self, flaws: Iterable[tuple[object, str | None, str]]) -> None:
-        for key, flaw, raw in flaws:
-            known_id = key if isinstance(key, int) and -(2**63) <= key < 2**63 else None
-            kept = raw[:MAX_RAW]
-            self.rejected += 1
-            if known_id is not None:
-                self._con.execute("insert into listed values ($1)", [known_id])
-            self._con.execute(
-                "insert into rejected select md5($3 || ' ' || $2), $1, $2, $3, $4",
-                [known_id, flaw, kept, self.started],
-            )
+    def _reject(self, flaws: Sequence[tuple[object, str | None, str]]) -> None:
+        ids = [key if isinstance(key, int) and -(2**63) <= key < 2**63 else None for key, _, _ in flaws]
+        reasons, raws = [flaw for _, flaw, _ in flaws], [raw[:MAX_RAW] for _, _, raw in flaws]
+        self.rejected += len(flaws)
+        self._con.execute(
+            "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
+            " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as reason, unnest($3::varchar[]) as raw)",
+            [ids, reasons, raws, self.started],
+        )
+        self._con.execute(
+            "insert into listed select id from (select unnest($1::bigint[]) as id) where id is not null",
+            [ids],
+        )
 
     def _judge(self) -> None:
         self._con.execute(_JUDGE, {"started": self.started})

@@ -41,7 +41,7 @@ class Listing:
         self._asked = self._cap = page_size
         self._concurrency = concurrency
         self._horizon = horizon
-        self._restarts: list[Callable[[], None]] = []
+        self._void: Callable[[], None] = lambda: None
         self._count: int | None = None
         self._next_lied = False
         self._accepted = 0
@@ -56,7 +56,7 @@ class Listing:
 
     def on_restart(self, void: Callable[[], None]) -> None:
         """`void` is called when the rows given so far no longer count, and all will come again."""
-        self._restarts.append(void)
+        self._void = void
 
     @property
     def expected_rows(self) -> int | None:
@@ -103,7 +103,7 @@ class Listing:
                 self.complete = True
                 return
             read = self.chain.offset_after(window, rows)
-            if self._beyond_horizon():
+            if self._beyond_horizon(rows):
                 _drop(ahead)
                 return
             if page is not None and self._looks_like_the_end(window, page):
@@ -156,9 +156,12 @@ class Listing:
                 f"The listing repeats itself: {self._barren} pages in a row brought nothing new after {len(self.chain):,} results."
             )
 
-    def _beyond_horizon(self) -> bool:
-        floor = self.chain.floor
-        return self._horizon is not None and floor is not None and floor[0] < self._horizon
+    def _beyond_horizon(self, rows: list[Row]) -> bool:
+        """Two rows beyond it: one alone, last in its window, has no successor that would betray a wrong order."""
+        if self._horizon is None:
+            return False
+        beyond = {row.key for row in rows if row.created is not None and row.created < self._horizon}
+        return len(beyond) > 1 and rows[-1].key in beyond
 
     def _looks_like_the_end(self, window: Window, page: Page) -> bool:
         return len(page.rows) < min(window.size, self._cap) or not (page.has_next or self._next_lied)
@@ -181,8 +184,7 @@ class Listing:
         self._horizon = None
         before: list[int | str] | None = None
         for _ in range(PASSES):
-            for void in self._restarts:
-                void()
+            self._void()
             self.chain = Chain()
             sequence: list[int | str] = []
             for rows in self._one_pass():

@@ -58,6 +58,7 @@ OWN_COLUMNS = (
     *LISTS,
 )
 MAX_FIELDS = 500  # columns a hostile answer could make us add
+MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
 
 _TYPE_WORDS = {
@@ -82,6 +83,15 @@ class Keys:
     @property
     def new_run_columns(self) -> dict[str, str]:
         return {key: column for key, column in self.run.items() if key not in RUN_FIELDS}
+
+    @classmethod
+    def known(cls, con: duckdb.DuckDBPyConnection) -> "Keys":
+        """What earlier syncs learned: a key keeps its column, whichever rows a sync happens to see."""
+        keys = cls()
+        query = "select table_name, api_name, column_name from base.cekura._fields order by all"
+        for table, key, column in con.execute(query).fetchall():
+            (keys.row if table == "results" else keys.run)[key] = column
+        return keys
 
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
@@ -136,7 +146,8 @@ def parse(con: duckdb.DuckDBPyConnection, raws: Sequence[str], keys: Keys) -> No
 
 def _structure(keys: Keys) -> str:
     """What to read from each text, in the form of DuckDB's `from_json`."""
-    runs = {key: RUN_FIELDS.get(key, "varchar") for key in keys.run}
+    # In one order, whatever the order in which they were learned: the digest is made of it.
+    runs = RUN_FIELDS | dict.fromkeys(sorted(keys.new_run_columns), "varchar")
     rows = ", ".join(f'{_json_text(key)}: "VARCHAR"' for key in keys.row)
     run = ", ".join(f'{_json_text(key)}: "{kind}"' for key, kind in runs.items())
     scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
@@ -152,7 +163,9 @@ def _parse_sql(keys: Keys) -> str:
         f"{name} := epoch_us({name})" if kind == "timestamptz" else f"{name} := {name}"
         for name, kind in FIELDS.items()
     )
-    more = "".join(f", {quoted(column)} := {quoted(column)}" for column in keys.new_row_columns.values())
+    more = "".join(
+        f", {quoted(column)} := {quoted(column)}" for column in sorted(keys.new_row_columns.values())
+    )
     return f"""
         create or replace temp table parsed as
         with texts as materialized (select raw, from_json(raw, $structure) as text from raw_rows),
@@ -193,6 +206,11 @@ def _flaw() -> str:
         f"when {name} < timestamptz '2000-01-01 00:00:00+00' or {name} > current_timestamp + interval 10 year then '{name} is outside 2000 to ten years from now: ' || left(text.{name}, 80)"
         for name, kind in FIELDS.items()
         if kind == "timestamptz"
+    ]
+    reasons += [
+        f"when abs({name}) > {MAX_COUNT} then '{name} is not a believable count: ' || left(text.{name}, 80)"
+        for name in FIELDS
+        if name.endswith("_count")
     ]
     # NULLs sort last.
     reasons.append("when len(runs) > 0 and runs[-1].id is null then 'a run has no usable id'")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from dlt.common.schema.typing import TColumnSchema
+    from dlt.common.typing import TDataItem
     from dlt.sources import DltResource
 
     from cekura_sync.changeset import Changeset
@@ -55,15 +56,26 @@ def cekura_source(changes: "Changeset", scope: str, watermark: datetime | None) 
         table_name="_watermarks",
         primary_key="scope",
         write_disposition="merge",
-        columns={"updated_at": {"data_type": "timestamp"}},
+        columns={"scope": {"data_type": "text"}, "updated_at": {"data_type": "timestamp"}},
     )
     def cursor(
         updated_at: "dlt.sources.incremental[datetime]" = dlt.sources.incremental("updated_at"),  # noqa: ARG001, B008 - how dlt learns which field to watch
-    ) -> "Iterator[dict[str, object]]":
+    ) -> "Iterator[TDataItem]":
+        yield dlt.mark.materialize_table_schema()  # the table exists even where nothing has a time yet
         if watermark is not None:
             yield {"scope": scope, "updated_at": watermark}
 
-    return results, runs, result_scenarios, rejected_rows, cursor
+    @dlt.resource(
+        name="_fields",
+        primary_key=("table_name", "api_name"),
+        write_disposition="merge",
+        columns={name: {"data_type": "text"} for name in ("table_name", "api_name", "column_name")},
+    )
+    def fields() -> "Iterator[TDataItem]":
+        yield dlt.mark.materialize_table_schema()
+        yield from changes.fields()
+
+    return results, runs, result_scenarios, rejected_rows, cursor, fields
 
 
 def load(

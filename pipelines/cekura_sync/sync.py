@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -100,11 +100,12 @@ def _take_listing(listing: Listing, changes: Comparison, progress: Progress) -> 
     """Compare the rows batch by batch, each while the next one arrives."""
     waiting: list[Row] = []
     with ThreadPoolExecutor(1, thread_name_prefix="compare") as worker:
-        under_way = worker.submit(changes.restart)
+        under_way: Future[None] | None = None
 
         def then(step: Callable[..., None], *arguments: object) -> None:
             nonlocal under_way
-            under_way.result()
+            if under_way:
+                under_way.result()
             under_way = worker.submit(step, *arguments)
             waiting.clear()
 
@@ -115,13 +116,13 @@ def _take_listing(listing: Listing, changes: Comparison, progress: Progress) -> 
             if len(waiting) >= BATCH_ROWS:
                 then(_take, changes, [*waiting])
         then(_take, changes, [*waiting])
-        under_way.result()
+        then(lambda: None)
 
 
 def _take(changes: Comparison, rows: list[Row]) -> None:
     changes.take(rows)
     if changes.changeset.something_changed():
-        Thread(target=_import_source, daemon=True).start()
+        _import_in_background()
 
 
 def _warn(changes: Comparison, progress: Progress) -> None:
@@ -173,6 +174,11 @@ def _import_source() -> ModuleType:
     from cekura_sync import source
 
     return source
+
+
+@cache
+def _import_in_background() -> None:
+    Thread(target=_import_source, daemon=True).start()
 
 
 def rebuild(path: Path, swapping: Callable[[], None]) -> list[str]:
