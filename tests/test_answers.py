@@ -144,3 +144,16 @@ def test_a_page_that_breaks_off_behind_a_brace_was_cut_too() -> None:
     body = page(GOOD, GOOD)
     with pytest.raises(ApiUnavailable, match="cut short"):
         decode_page(body[: body.rindex(b"}, ") + 1])
+
+
+def test_a_broken_row_never_takes_the_id_of_something_inside_it() -> None:
+    bad, good = decode_page(page('{"runs": [{"id": 7, "x": NaN}], "id": 97}', GOOD)).rows
+
+    assert bad.flaw is not None
+    assert bad.key != 7
+    assert good.key == 7
+
+
+def test_a_megabyte_of_quotes_without_an_end_is_no_work() -> None:
+    with pytest.raises(ApiUnavailable, match="cut short"):
+        decode_page(b'{"results": [{"id": 1, "name": "' + b'\\"' * 500_000 + b"}")

@@ -6,6 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from cekura_sync import client
+from cekura_sync.sandbox import Answer, Request
 from harness import Account
 
 
@@ -46,3 +50,43 @@ def test_headers_that_drip_for_ever_end_with_the_budget_of_the_sync(account: Acc
     assert ran.code == 4
     assert "budget" in ran.json["error"]
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("after", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_limit_that_asks_for_no_wait_is_no_reason_to_hammer(
+    account: Account, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    monkeypatch.setattr(client, "backoff", 0.02)
+    account.sandbox.intercept = lambda _request: Answer(429, b"{}", {"Retry-After": after})
+
+    ran = account.sync("--timeout", "1s")
+
+    assert ran.code == 4
+    assert len(account.sandbox.requests) < 12
+
+
+def test_a_wait_beyond_the_budget_asked_of_one_request_fails_at_once(account: Account) -> None:
+    def limit_the_second_page(request: Request) -> Answer | None:
+        return None if request.query["page"] == "1" else Answer(429, b"{}", {"Retry-After": "86400"})
+
+    account.sandbox.intercept = limit_the_second_page
+    began = time.monotonic()
+
+    ran = account.sync("--page-size", "20", "--timeout", "60s")
+
+    assert ran.code == 4
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"ALL_PROXY": "ftp://proxy"}, {"SSL_CERT_FILE": "/nowhere/ca.pem"}],
+    ids=["proxy", "certificates"],
+)
+def test_a_proxy_or_certificate_that_cannot_be_used_is_a_matter_of_settings(
+    account: Account, setting: dict[str, str]
+) -> None:
+    ran = account.sync("--api-url", "https://cekura.invalid", **setting)
+
+    assert ran.code == 2
+    assert "environment" in ran.json["error"]

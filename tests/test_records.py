@@ -83,6 +83,7 @@ def test_any_change_of_content_changes_the_digest(other: dict[str, Any]) -> None
         ({"id": True}, "id is not a 64-bit integer"),
         ({"total_runs_count": "many"}, "total_runs_count is not a 64-bit integer"),
         ({"total_runs_count": 10.5}, "total_runs_count is not a 64-bit integer"),
+        ({"total_runs_count": 2**40}, "total_runs_count is not a believable count"),
         ({"success_rate": "1e999"}, "success_rate is not a finite number"),
         ({"is_cronjob": "perhaps"}, "is_cronjob is not true or false"),
         ({"created_at": None}, "created_at is missing"),

@@ -245,3 +245,20 @@ def test_one_old_date_at_the_end_of_a_page_hides_no_new_row_from_a_quick_sync(
     assert ran.code == 0, ran.err
     assert {*new} - {by_id[19]} <= account.stored().keys()
     assert ran.json["requests"] < 150
+
+
+def test_another_account_in_place_of_an_old_one_is_refused_even_where_all_known_rows_are_old(
+    new_account: Callable[..., Account],
+) -> None:
+    then = datetime.now(UTC) - timedelta(days=200)
+    old = new_account(results=40, in_flight=0, now=then)
+    assert old.sync().code == 0
+    other = new_account(results=90, in_flight=0)
+    for id_ in [*other.world.results]:
+        if id_ in old.world.results:
+            other.world.delete(id_)
+
+    ran = old.run("sync", "--json", "--full", CEKURA_API_URL=other.sandbox.url)
+
+    assert ran.code == 7
+    old.assert_equals_api()
