@@ -53,7 +53,7 @@ BREAKS = [
     (
         "passed_runs_never_exceed_decided_runs",
         "results",
-        "select * replace (decided_runs + 1 as passed_runs) from {view}",
+        "select * replace (case when decided_runs = 0 then 1 else passed_runs end as passed_runs) from {view}",
     ),
     ("passed_runs_never_exceed_decided_runs", "results", "select * replace (-1 as passed_runs) from {view}"),
     (
