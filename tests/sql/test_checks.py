@@ -53,7 +53,7 @@ BREAKS = [
     (
         "passed_runs_never_exceed_decided_runs",
         "results",
-        "select * replace (case when decided_runs = 0 then 1 else passed_runs end as passed_runs) from {view}",
+        "select * replace (decided_runs + 1 as passed_runs) from {view}",
     ),
     ("passed_runs_never_exceed_decided_runs", "results", "select * replace (-1 as passed_runs) from {view}"),
     (
@@ -93,7 +93,11 @@ def test_a_check_finds_what_it_is_for(own_base: Base, check: str, view: str | No
     else:
         own_base.con.execute(sql)
 
-    assert check in [finding.check for finding in models.check(own_base.con)]
+    # That check alone: what is broken here may be more than another check can calculate with.
+    (question,) = (
+        model for model in models.read_models(models.models_dir() / "checks") if model.name == check
+    )
+    assert own_base.con.execute(question.sql).fetchall()
 
 
 def test_no_check_is_without_such_a_test() -> None:
