@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cekura_sync import cli
+from cekura_sync import cli, database
 from harness import Account, Ran
 
 NewAccount = Callable[..., Account]
@@ -552,3 +552,25 @@ def test_a_failing_model_leaves_the_warehouse_as_it_was(
     assert ran.code == cli.ExitCode.UNBELIEVABLE
     assert "The check broken finds" in ran.err
     assert content(account.warehouse) == before
+
+
+# -- beside the warehouse ---------------------------------------------------------------------------------------------
+
+
+def test_memory_that_overflows_leaves_the_working_directory_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spill))
+    monkeypatch.chdir(tmp_path)
+
+    with database.connect() as con:
+        con.execute("set memory_limit = '60MB'; set threads = 1")
+        con.execute(
+            "create table spilled as select range as n, md5(range::varchar) as digest from range(3_000_000)"
+        )
+        assert [path.name for path in tmp_path.iterdir()] == ["spill"]
+        assert any(spill.rglob("*.tmp"))
+
+    assert list(spill.iterdir()) == []

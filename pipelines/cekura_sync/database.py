@@ -1,26 +1,40 @@
 """How this product opens DuckDB: times in UTC, nothing downloaded, errors as ours."""
 
+import tempfile
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from cekura_sync.errors import WarehouseError
+
+if TYPE_CHECKING:
+    import duckdb
 
 # A file in DuckDB 2.0's own format opens in no 1.x driver, and BI tools ship those.
 STORAGE_VERSION = "v1.0.0"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 
 
-def connect(path: Path | None = None, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.DuckDBPyConnection":
     """A connection to a file, or to memory. Raises WarehouseError."""
+    import duckdb
+
     try:
-        con = duckdb.connect(":memory:" if path is None else str(path), read_only=read_only, config=_CONFIG)
+        if path is None:
+            con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill()})
+        else:
+            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
     except duckdb.Error as error:
         raise WarehouseError(f"{path} cannot be opened: {first_line(error)}") from error
     return in_utc(con)
 
 
-def in_utc(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+def _spill() -> str:
+    """Where memory overflows to: by itself DuckDB takes the working directory. Made only when it does."""
+    return str(Path(tempfile.gettempdir(), f"cekura-sync-{uuid4().hex}"))
+
+
+def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     """The zone belongs to a session, so every cursor needs it."""
     con.execute("set timezone = 'UTC'")
     return con

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cekura_sync.database import literal, quoted
 from cekura_sync.errors import ModelError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
             _run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.sql}")
             _run(con, model, _comments(model))
         for name in sorted(_views(con) - {model.name for model in models}):
-            con.execute(f"drop view {SCHEMA}.{_quoted(name)}")
+            con.execute(f"drop view {SCHEMA}.{quoted(name)}")
         con.commit()
     except BaseException:
         con.rollback()
@@ -149,20 +150,12 @@ def _failure(model: Model, error: Exception) -> ModelError:
 def _comments(model: Model) -> str:
     """`create or replace view` drops the comments of the view before, so they are set every time."""
     view = f"{SCHEMA}.{model.name}"
-    statements = [f"comment on view {view} is {_literal(model.meaning)}"]
+    statements = [f"comment on view {view} is {literal(model.meaning)}"]
     for column, meaning in model.column_comments.items():
-        statements.append(f"comment on column {view}.{_quoted(column)} is {_literal(meaning)}")
+        statements.append(f"comment on column {view}.{quoted(column)} is {literal(meaning)}")
     return ";\n".join(statements)
 
 
 def _views(con: duckdb.DuckDBPyConnection) -> set[str]:
     sql = "select view_name from duckdb_views() where schema_name = ? and database_name = current_database()"
     return {str(name) for (name,) in con.execute(sql, [SCHEMA]).fetchall()}
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
