@@ -5,6 +5,7 @@ that history and from what a reader finds in the warehouse, never from what the 
 CEKURA_TEST_EXAMPLES and CEKURA_TEST_STEPS make the search longer and give it new luck, CEKURA_TEST_SHRINK makes a failure short.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -37,6 +38,8 @@ BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 IN_FLIGHT = ("pending", "in_queue", "scaling_up", "running", "in_progress", "evaluating")
 DAY = timedelta(days=1)
 KEPT = timedelta(days=90)  # what is older may be missing because the vendor no longer keeps it
+LOOKBACKS = {"1h": timedelta(hours=1), "24h": DAY, "7d": 7 * DAY}
+QUICK = ("--full-every", "0", "--lookback")
 EVERYTHING: tuple[str, str] | None = None
 
 Scope = tuple[str, str] | None
@@ -366,17 +369,36 @@ class Promise(RuleBasedStateMachine):
             assert self.fingerprint() == before
         self.sync("--full")
 
-    @rule(lookback=st.sampled_from(["1h", "24h", "7d"]))
-    def sync_quickly(self, lookback: str) -> None:
-        self.sync("--full-every", "0", "--lookback", lookback)
-
-    @rule()
-    def sync_with_defaults(self) -> None:
-        self.sync()
+    @rule(options=st.sampled_from([(), *((*QUICK, lookback) for lookback in LOOKBACKS)]))
+    def sync_quickly(self, options: tuple[str, ...]) -> None:
+        self.sync(*options)
 
     @rule(pick=numbers, kind=st.sampled_from(["--agent-id", "--search", "--scenarios"]), full=st.booleans())
     def sync_a_part(self, pick: int, kind: str, full: bool) -> None:
         self.sync(*(("--full",) if full else ()), scope=self.scope(kind, pick))
+
+    @rule(
+        pick=numbers,
+        hours=st.sampled_from([0.2, 3, 20]),
+        ending=st.sampled_from(["finish all", "cancel", "delete", "edit"]),
+        lookback=st.sampled_from(["1h", "24h"]),
+    )
+    def an_old_result_runs_again_and_ends_between_two_syncs(
+        self, pick: int, hours: float, ending: str, lookback: str
+    ) -> None:
+        for id_ in _one_of(_old(self.world), pick)[pick % 3 :]:  # two syncs: not every time
+            self.world.rerun(id_)
+            self.observe()
+            self.sync("--full")
+            self.clock.time += timedelta(hours=hours)
+            if ending == "delete":
+                self.world.delete(id_)
+            elif ending == "edit":
+                self.world.edit(id_, name="still running")
+            else:
+                CHANGES[ending](self.world, pick)
+            self.observe()
+            self.sync(*QUICK, lookback)
 
     @rule(
         arrivals=st.sampled_from([0, 12, 25]),
@@ -472,8 +494,7 @@ class Promise(RuleBasedStateMachine):
             assert ran.json["mode"] == "full" or not full
             full |= ran.json["mode"] == "full"
         lookback = options[options.index("--lookback") + 1] if "--lookback" in options else "24h"
-        hours = {"1h": 1, "24h": 24, "7d": 168}[lookback]
-        since = None if full else self.last_started[scope] - timedelta(hours=hours)
+        since = None if full else self.last_started[scope] - LOOKBACKS[lookback]
         self.judge(scope, since, began, place, before, after)
         if "--allow-mass-delete" not in options:
             vanished = [id_ for id_ in before.keys() - after.keys() if matches(before[id_], scope)]
@@ -609,3 +630,72 @@ def test_whatever_happens_each_completed_sync_keeps_the_promise() -> None:
             suppress_health_check=[*HealthCheck],
         ),
     )
+
+
+# -- single sentences of the promise, told once each ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["finished", "deleted"])
+def test_a_result_in_flight_below_the_lookback_is_followed_until_its_end(
+    new_account: Callable[..., Account], ending: str
+) -> None:
+    account = new_account(results=60, in_flight=0, page_size_cap=20)
+    oldest = min(account.world.results)
+    account.world.rerun(oldest)
+    assert account.sync().code == 0
+    if ending == "finished":
+        account.world.finish()
+    else:
+        account.world.delete(oldest)
+
+    assert account.sync().json["mode"] == "quick"
+    account.assert_equals_api()
+
+
+def test_a_result_in_flight_that_ages_out_is_not_deleted_too(new_account: Callable[..., Account]) -> None:
+    account = new_account(results=60, in_flight=0, days=120, page_size_cap=20)
+    oldest = min(account.world.results)
+    account.world.rerun(oldest)
+    assert account.sync().code == 0
+    account.world.delete(oldest)
+
+    ran = account.sync("--full")
+
+    assert (ran.json["deleted"], ran.json["results"], ran.json["in_flight"]) == (0, 60, 1)
+    assert oldest in account.stored()
+    assert account.query("select id from cekura.results where aged_out_at is not null") == [(oldest,)]
+
+
+@pytest.mark.parametrize("name", ["base.duckdb", "commit.json", "last.json", "pending_log.jsonl"])
+def test_once_readers_have_the_new_file_no_full_disk_turns_the_sync_into_a_failure(
+    account: Account, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    account.sync()
+    account.sync()  # leaves a pending log
+    account.world.insert(5)
+    published = account.warehouse.stat().st_ino
+    replace, unlink = Path.replace, Path.unlink
+
+    def is_full(path: Path) -> bool:
+        return path.name == name and account.warehouse.stat().st_ino != published
+
+    def replace_if_there_is_space(path: Path, target: Path) -> Path:
+        if is_full(target):
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return replace(path, target)
+
+    def unlink_if_there_is_space(path: Path, missing_ok: bool = False) -> None:
+        if is_full(path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_if_there_is_space)
+        patch.setattr(Path, "unlink", unlink_if_there_is_space)
+        ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    account.assert_equals_api()
+    account.world.insert(5)
+    assert account.sync().json["inserted"] == 5
+    account.assert_equals_api()

@@ -157,7 +157,10 @@ def _write(
     else:
         warehouse.commit(write, progress.swapping)
         warehouse.forget_pending()
-    warehouse.write_last(outcome.as_json() | {"finished_at": outcome.finished.isoformat()})
+    try:
+        warehouse.write_last(outcome.as_json() | {"finished_at": outcome.finished.isoformat()})
+    except OSError as error:
+        progress.warn(f"The sync is done, but {warehouse.files.last} cannot be written: {error.strerror}.")
     return outcome
 
 

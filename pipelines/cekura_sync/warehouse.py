@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,7 +171,8 @@ class Warehouse:
         except OSError:
             _write_json(self.files.commit, before)
             raise
-        self._replace_base(generation, published)
+        with suppress(OSError):  # readers have the new file: what fails from here on, the next start finishes
+            self._replace_base(generation, published)
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """What stands published, or with `swap` what a swap under way is to publish."""
