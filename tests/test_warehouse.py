@@ -1,5 +1,6 @@
 """The files of a warehouse: who may have them, what stands in their place, what was broken or left behind."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -479,6 +480,70 @@ def test_a_damaged_private_base_is_refused_with_the_way_out(account: Account) ->
     shutil.rmtree(account.home)
     assert account.sync().code == 0
     account.assert_equals_api()
+
+
+# -- after the swap ---------------------------------------------------------------------------------------------------
+
+
+def assert_done_and_kept(account: Account, ran: Ran) -> None:
+    """Readers have the new rows, the command says so, and not even a failing sync takes them back."""
+    assert (ran.code, ran.json["inserted"]) == (0, 2), ran.err
+    account.assert_equals_api()
+    account.world.insert(1)
+    seen = account.stored()
+    assert account.sync(CEKURA_API_KEY="another-key").code == 3
+    assert account.stored() == seen
+    assert account.sync().json["inserted"] == 1
+    account.assert_equals_api()
+
+
+def test_a_file_system_that_flushes_no_directories_is_no_failure(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def refuse_directories(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_directories)
+
+    assert_done_and_kept(account, account.sync())
+
+
+@pytest.mark.parametrize("name", ["base.duckdb", "commit.json"])
+def test_a_sync_that_cannot_finish_its_second_half_is_finished_by_the_next(
+    account: Account, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    replace = Path.replace
+
+    def fail_once_published(self: Path, target: Path) -> Path:
+        if target.name == name and not account.warehouse.with_name(".warehouse.duckdb.new").exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(target))
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail_once_published)
+        ran = account.sync()
+
+    assert_done_and_kept(account, ran)
+
+
+@pytest.mark.parametrize("news", [True, False], ids=["with news", "without news"])
+def test_a_sync_whose_last_note_cannot_be_written_is_done_all_the_same(still: Account, news: bool) -> None:
+    if news:
+        still.world.insert(2)
+    (still.home / "last.json.new").mkdir()
+
+    ran = still.sync()
+
+    assert "The sync is done, but" in ran.err
+    assert "last.json" in ran.err
+    if news:
+        assert_done_and_kept(still, ran)
+    else:
+        assert (ran.code, ran.json["changed"]) == (0, False)
 
 
 # -- the file itself --------------------------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ class Warehouse:
 
     def _clean(self) -> None:
         shutil.rmtree(self.files.scratch, ignore_errors=True)
-        self.files.incoming.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.files.incoming.unlink()
 
     def _published_changed(self) -> bool:
         recorded = read_json(self.files.commit).get("published")
@@ -194,7 +195,7 @@ class Warehouse:
         """The second half of a swap; after a crash it may find itself already done."""
         if self.files.work.exists():
             self.files.work.replace(self.files.base)
-            _flush(self.files.home)
+            _flush_directory(self.files.home)
         # An open record would take the work of the next sync, cut short, for this one's.
         self._record(generation, published)
 
@@ -202,7 +203,7 @@ class Warehouse:
         # Storage v1.0.0 would replay a .wal of the file before into this one.
         wal(self.files.published).unlink(missing_ok=True)
         self.files.incoming.replace(self.files.published)
-        _flush(self.files.published.parent)
+        _flush_directory(self.files.published.parent)
 
     # -- the log --------------------------------------------------------------------------------------------------
 
@@ -224,7 +225,8 @@ class Warehouse:
             log.write(json.dumps(entry) + "\n")
 
     def forget_pending(self) -> None:
-        self.files.pending_log.unlink(missing_ok=True)
+        with suppress(OSError):  # what stays is of an earlier generation, so nobody counts it
+            self.files.pending_log.unlink()
 
     def write_last(self, entry: dict[str, Any]) -> None:
         _write_json(self.files.last, entry)
@@ -268,6 +270,12 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flush_directory(path: Path) -> None:
+    """As far as the file system offers it: the step itself is done, and must not be taken back for this."""
+    with suppress(OSError):
+        _flush(path)
 
 
 @contextmanager
