@@ -1,5 +1,32 @@
-"""`python -m cekura_sync` is the command."""
+"""The command, as installed and as `python -m cekura_sync`. It handles signals before the slow imports begin."""
 
-from cekura_sync.cli import main
+import os
+import sys
 
-main()
+from cekura_sync.stopping import stop_signals
+
+
+def main() -> None:
+    """Leaves at once: a request thread that hangs must not hold the process."""
+    stop_signals.install()
+    _open_closed_streams()
+    from cekura_sync import cli
+
+    code = cli.run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody can be told any more, and the code is known
+    os._exit(code)
+
+
+def _open_closed_streams() -> None:
+    """In their order, so that each takes its own descriptor: a file of the warehouse must never get it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+if __name__ == "__main__":
+    main()

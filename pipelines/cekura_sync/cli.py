@@ -1,17 +1,16 @@
 """The command line: options in, tables or JSON on stdout, everything else on stderr, one exit code per kind of failure."""
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
 from enum import IntEnum
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from cekura_sync import __version__, errors, settings, terminal
+from cekura_sync.stopping import Stopped, stop_signals
 
 
 class ExitCode(IntEnum):
@@ -56,39 +55,12 @@ _EXIT_CODES: dict[type[Exception], ExitCode] = {
     errors.MassDeleteRefused: ExitCode.MASS_DELETE,
     errors.WarehouseBusy: ExitCode.BUSY,
     errors.WarehouseError: ExitCode.WAREHOUSE,
+    OSError: ExitCode.WAREHOUSE,
 }
 
 
 def exit_code_for(error: BaseException) -> ExitCode:
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.BUG)
-
-
-class Stopped(BaseException):
-    """A signal asked us to stop."""
-
-
-class StopSignals:
-    """SIGINT and SIGTERM end the command, unless it is past the point where that would still change nothing."""
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._held = False
-
-    def install(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
-
-    def hold(self) -> None:
-        self._held = True
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if not self._held:
-            # An exception alone may surface as DuckDB's own "Query interrupted": remember the number too.
-            self.received = number
-            raise Stopped
-
-
-stop_signals = StopSignals()
 
 
 def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -103,14 +75,21 @@ def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="cekura-sync")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Copy Cekura test results into a local DuckDB warehouse: complete, incremental, ready for SQL.
 
     The API key comes from CEKURA_API_KEY, or from the file of Cekura's own CLI, ~/.cekura/config.toml.
     Durations read 90s, 15m, 24h, 7d.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(ExitCode.USAGE)
 
 
 @cli.command()
@@ -169,7 +148,7 @@ def sync(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
     with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
         outcome = run_sync(resolved, reporter)
     if as_json:
-        click.echo(json.dumps(outcome.as_json()))
+        terminal.print_outcome(outcome.as_json())
     elif not quiet:
         terminal.message(outcome.sentence(dry_run=resolved.dry_run))
 
@@ -255,9 +234,11 @@ def status(warehouse: str, as_json: bool, max_age: str | None) -> None:
 
     limit = settings.duration(max_age) if max_age is not None else None
     state = read_status(settings.check_warehouse(warehouse))
-    click.echo(json.dumps(state.as_json()) if as_json else terminal.plain(state.sentence()))
-    if limit is not None and (state.age is None or state.age > limit):
-        raise SystemExit(ExitCode.STALE)
+    try:
+        click.echo(json.dumps(state.as_json()) if as_json else terminal.plain(state.sentence()))
+    finally:
+        if limit is not None and (state.age is None or state.age > limit):
+            raise SystemExit(ExitCode.STALE)
 
 
 @cli.command()
@@ -279,43 +260,39 @@ def query(sql: str, warehouse: str, as_json: bool, as_csv: bool) -> None:
 def run(arguments: list[str]) -> ExitCode:
     """Run a command; every failure becomes one sentence and one exit code."""
     try:
+        stop_signals.heed()
         code = cli.main(arguments, prog_name="cekura-sync", standalone_mode=False)
         return ExitCode(code or 0)
     except SystemExit as stop:
-        return ExitCode(int(stop.code or 0))
+        # With 1 click and rich leave when the reader of a pipe has gone: it wants no more.
+        return ExitCode.OK if stop.code == 1 else ExitCode(int(stop.code or 0))
     except BaseException as error:
+        stop_signals.hold()
         return _fail(error, as_json="--json" in arguments)
 
 
 def _fail(error: BaseException, *, as_json: bool) -> ExitCode:
     if stop_signals.received is not None or isinstance(error, Stopped | KeyboardInterrupt | click.Abort):
         code = ExitCode(128 + (stop_signals.received or signal.SIGINT))
-        sentence = f"{code.__doc__}"
-        sentence = (
-            "Interrupted: nothing was changed."
-            if code is ExitCode.INTERRUPTED
-            else "Terminated: nothing was changed."
-        )
+        sentence = f"{code.name.capitalize()}: nothing was changed."
     else:
         code = exit_code_for(error)
-        sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        if code is ExitCode.BUG:
-            sentence = f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
-            if "-v" in sys.argv or "--verbose" in sys.argv:
-                sys.excepthook(type(error), error, error.__traceback__)
+        sentence = _sentence(error, code)
+        if code is ExitCode.BUG and ("-v" in sys.argv or "--verbose" in sys.argv):
+            sys.excepthook(type(error), error, error.__traceback__)
     if as_json:
-        click.echo(json.dumps({"outcome": "failed", "exit_code": int(code), "error": sentence}))
+        terminal.print_outcome({"outcome": "failed", "exit_code": int(code), "error": sentence})
     terminal.message(f"cekura-sync: {sentence}")
+    for line in "\n".join(getattr(error, "__notes__", ())).splitlines():
+        terminal.message(line)
     return code
 
 
-def main() -> NoReturn:
-    """The installed command. Leaves at once: a request thread that hangs must not hold the process."""
-    stop_signals.install()
-    code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        pass  # the reader of a pipe has gone
-    os._exit(code)
+def _sentence(error: BaseException, code: ExitCode) -> str:
+    if code is ExitCode.BUG:
+        return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError):
+        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part) + "."
+    return str(error)

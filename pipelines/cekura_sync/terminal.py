@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -25,7 +26,9 @@ def plain(text: str) -> str:
 
 
 def message(text: str) -> None:
-    click.echo(plain(text), err=True)
+    """One line on stderr; that nobody can be told is no reason to fail."""
+    with suppress(OSError):
+        click.echo(plain(text), err=True)
 
 
 class Reporter:
@@ -44,16 +47,19 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()
 
     def read(self, pages: int, rows: int, expected: int | None) -> None:
         if self._quiet:
             return
+        now = time.monotonic()
+        rate = rows / max(now - self._started, 0.001)
         if sys.stderr.isatty():
-            self._draw(pages, rows, expected)
-        elif time.monotonic() - self._said >= LINE_EVERY:
-            self._said = time.monotonic()
-            rate = rows / (self._said - self._started)
+            with suppress(OSError):
+                self._draw(pages, rows, expected, rate)
+        elif now - self._said >= LINE_EVERY:
+            self._said = now
             left = (
                 f", about {(expected - rows) / rate:,.0f} s left"
                 if expected and expected > rows and rate
@@ -61,14 +67,15 @@ class Reporter:
             )
             message(f"{pages:,} pages, {rows:,} results, {rate:,.0f} a second{left}")
 
-    def _draw(self, pages: int, rows: int, expected: int | None) -> None:
+    def _draw(self, pages: int, rows: int, expected: int | None, rate: float) -> None:
         if self._bar is None:
             if pages < 2:
                 return  # most syncs are over before a bar could be read
             self._bar, self._task = _new_bar()
         if self._task is not None:
             total = max(expected, rows) if expected else None
-            self._bar.update(self._task, completed=rows, total=total, pages=f"{pages:,} pages")
+            said = f"{pages:,} pages, {rate:,.0f} a second"
+            self._bar.update(self._task, completed=rows, total=total, said=said)
 
     def say(self, text: str) -> None:
         if self._verbose and not self._quiet:
@@ -89,13 +96,13 @@ def _new_bar() -> "tuple[RichProgress, TaskID]":
         TextColumn("Reading results"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[pages]}"),
+        TextColumn("{task.fields[said]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     bar.start()
-    return bar, bar.add_task("read", total=None, pages="")
+    return bar, bar.add_task("read", total=None, said="")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
@@ -128,17 +135,27 @@ def _text(value: object) -> str:
     return isoformat(sep=" ", timespec="seconds") if isoformat and hasattr(value, "hour") else str(value)
 
 
+def print_outcome(outcome: dict[str, Any]) -> None:
+    """One JSON object. What has happened has happened, whoever hears of it."""
+    try:
+        click.echo(json.dumps(outcome))
+    except OSError as error:
+        message(f"Warning: the outcome cannot be printed: {error.strerror}.")
+
+
 def print_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     objects = [dict(zip(columns, map(_json_value, row), strict=True)) for row in rows]
     click.echo(json.dumps(objects, ensure_ascii=True, allow_nan=False))
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]], out: TextIO | None = None) -> None:
-    writer = csv.writer(out or sys.stdout, lineterminator="\n")
+    out = out or sys.stdout
+    writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    if out is None and sys.stdout.isatty():
+    if out.isatty():
         rows = [["" if value is None else plain(str(value)) for value in row] for row in rows]
     writer.writerows(rows)
+    out.flush()
 
 
 def _json_value(value: object) -> object:
