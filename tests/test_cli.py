@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import os
+import pwd
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import pytest
@@ -125,6 +127,8 @@ USAGE = [
     pytest.param(["sync", "--lookback", "1 day"], "not a duration", id="a lookback in words"),
     pytest.param(["sync", "--full-every", "-1h"], "not a duration", id="a negative duration"),
     pytest.param(["sync", "--timeout", "1.5h"], "not a duration", id="a duration with a fraction"),
+    pytest.param(["sync", "--timeout", "0"], "--timeout 0 leaves no time", id="no time at all"),
+    pytest.param(["sync", "--timeout", "0s"], "--timeout 0s leaves no time", id="no seconds at all"),
     pytest.param(["sync", "--lookback", "99999999d"], "too long", id="a duration beyond all years"),
     pytest.param(["sync", "--warehouse", ""], "not a file name", id="a warehouse without name"),
     pytest.param(["sync", "--api-url"], "requires an argument", id="an option without its value"),
@@ -156,8 +160,8 @@ def test_usage_errors_exit_2_and_say_what_is_wrong(synced: Account, arguments: l
 def test_no_arguments_show_the_help_and_exit_2() -> None:
     ran = run(env={})
 
-    assert ran.code == 2
-    assert "Usage: cekura-sync" in ran.out + ran.err
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == run("--help", env={}).out
 
 
 def test_no_key_exits_2_and_names_the_ways_to_give_one(quick: Account) -> None:
@@ -285,6 +289,60 @@ def test_a_failed_sync_does_not_make_the_status_younger(quick: Account) -> None:
     assert quick.run("status", "--json").json["last_sync"] == before
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"finished_at": 7}',
+        '{"finished_at": "soon", "mode": "full", "results": 1, "in_flight": 0}',
+        '{"finished_at": "2026-01-01T00:00:00", "mode": "full", "results": 1, "in_flight": 0}',
+        '{"finished_at": "2026-01-01T00:00:00+00:00", "mode": "full", "results": "many", "in_flight": 0}',
+        '{"finished_at": "2026-01-01T00:00:00+00:00", "mode": null, "results": 1, "in_flight": 0}',
+    ],
+)
+def test_a_record_that_no_sync_has_written_counts_as_absent(tmp_path: Path, content: str) -> None:
+    home = tmp_path / "w.duckdb.d"
+    home.mkdir()
+    (home / "last.json").write_text(content)
+    status = ["status", "--warehouse", str(tmp_path / "w.duckdb")]
+
+    assert "No sync of" in run(*status, env={}).out
+    ran = run(*status, "--json", "--max-age", "9999d", env={})
+    assert (ran.code, ran.json["last"], ran.json["last_sync"]) == (10, None, None)
+
+
+@pytest.mark.parametrize("command", [["status"], ["check"], ["build"], ["query", "select 1"], ["sync"]])
+@pytest.mark.parametrize("place", ["a-file/w.duckdb", "n" * 300 + ".duckdb"])
+def test_a_place_where_no_file_can_be_is_no_bug(quick: Account, command: list[str], place: str) -> None:
+    folder = quick.warehouse.parent
+    (folder / "a-file").write_text("in place of a directory")
+
+    ran = quick.run(*command, "--warehouse", str(folder / place))
+
+    assert ran.code == 9, ran.err
+    assert re.fullmatch(r"cekura-sync: [^\n]*\n", ran.err)
+    assert place[:6] in ran.err
+
+
+@pytest.mark.parametrize("command", [["status"], ["query", "select 1"], ["sync"]])
+def test_a_link_that_leads_back_to_itself_is_no_warehouse(quick: Account, command: list[str]) -> None:
+    quick.warehouse.symlink_to(quick.warehouse.name)
+
+    ran = quick.run(*command)
+
+    assert (ran.code, "leads back to itself" in ran.err) == (2, True), ran.err
+
+
+def test_a_link_may_not_hide_a_name_that_duckdb_would_confuse(quick: Account) -> None:
+    quick.warehouse.symlink_to("cekura.duckdb")
+
+    ran = quick.run("sync")
+
+    assert (ran.code, "may not be called 'cekura.duckdb'" in ran.err) == (2, True), ran.err
+
+
 def test_a_sync_without_news_makes_the_status_younger(quick: Account) -> None:
     quick.sync()
     before = quick.run("status", "--json").json["last_sync"]
@@ -319,6 +377,16 @@ def test_other_durations_are_refused(text: str) -> None:
 
 
 # -- query, check, build ----------------------------------------------------------------------------------------------
+
+
+def test_a_query_that_does_not_run_says_where_and_its_json_one_sentence(synced: Account) -> None:
+    ran = synced.run("query", "--json", "select missing\nfrom cekura.results")
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"cekura-sync: {ran.json['error']}\n")
+    assert "\n" not in ran.json["error"]
+    assert "\nLINE 1: select missing\n               ^" in ran.err
+
 
 QUERY = "select 1 as n, 'a\"b,c\nd' as t, null as nothing, timestamptz '2026-01-02 03:04:05+00' as at, [1, 2] as list, 0.5::double as half"
 
@@ -490,6 +558,20 @@ def test_a_vendor_file_that_cannot_be_read_as_text_does_not_leak_its_content(qui
 
     assert ran.code == 2
     assert "very-secret-key" not in ran.err
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/nonexistent", None])
+def test_who_has_no_home_has_no_vendor_file(
+    quick: Account, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    def nobody(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
+
+    assert quick.sync().code == 0
+    assert run("sync", env={}).code == 2
 
 
 @pytest.mark.parametrize(

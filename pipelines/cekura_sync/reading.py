@@ -33,10 +33,13 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def run_query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of one query. Raises SettingsError for SQL that does not run."""
+    """Column names and rows of one query. Raises SettingsError for SQL that does not run; a note tells where."""
     with open_warehouse(path) as con:
         try:
             con.execute(sql)
             return [column[0] for column in con.description or []], con.fetchall()
         except duckdb.Error as error:
-            raise SettingsError(f"The query cannot be run: {error}") from error
+            what, _, where = str(error).strip().partition("\n")
+            refused = SettingsError(f"The query cannot be run: {what}")
+            refused.add_note(where.strip("\n"))
+            raise refused from error

@@ -1,5 +1,6 @@
 """What a sync is told: option, else environment, else the vendor CLI's file, else default."""
 
+import errno
 import os
 import re
 import tomllib
@@ -84,7 +85,6 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         option = options.get(name)
         return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
 
-    timeout = options.get("timeout")
     return Settings(
         api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
         api_url=check_url(
@@ -98,7 +98,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK)),
         page_size=int(str(options.get("page_size") or PAGE_SIZE)),
         concurrency=int(str(options.get("concurrency") or CONCURRENCY)),
-        timeout=duration(str(timeout)) if timeout is not None else None,
+        timeout=_timeout(options.get("timeout")),
         allow_mass_delete=bool(options.get("allow_mass_delete")),
         dry_run=bool(options.get("dry_run")),
     )
@@ -161,14 +161,36 @@ def is_loopback(host: str) -> bool:
 
 
 def check_warehouse(path: str) -> Path:
-    """The path that readers open. Its stem must not be a schema's name."""
-    if Path(path).stem.lower() in RESERVED_STEMS:
-        raise SettingsError(
-            f"The warehouse file may not be called '{Path(path).name}': DuckDB would confuse it with a schema of that name. Choose another name."
-        )
+    """The path that readers open. Its stem must not be a schema's name, nor that of the file it links to."""
     if not Path(path).name or "\0" in path:
         raise SettingsError(f"'{path}' is not a file name: write --warehouse as in {WAREHOUSE}.")
+    if _is_loop(Path(path)):
+        raise SettingsError(f"'{path}' is a symbolic link that leads back to itself: choose another path.")
+    for file in (Path(path), Path(path).resolve()):
+        if file.stem.lower() in RESERVED_STEMS:
+            raise SettingsError(
+                f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with a schema of that name. Choose another name."
+            )
     return Path(path)
+
+
+def _is_loop(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
+def _timeout(text: object) -> timedelta | None:
+    if text is None:
+        return None
+    timeout = duration(str(text))
+    if not timeout:
+        raise SettingsError(
+            f"--timeout {text} leaves no time to read anything: write a longer one, or none for the default."
+        )
+    return timeout
 
 
 def _filters(options: Mapping[str, object]) -> Filters:
@@ -195,10 +217,13 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
 
 
 def _read_vendor_file() -> dict[str, str]:
-    path = vendor_config()
+    try:
+        path = vendor_config()
+    except RuntimeError:  # a user without a home, as in many a container
+        return {}
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}): mend it, or move it away.") from None

@@ -7,6 +7,8 @@ from typing import Any
 
 from cekura_sync.layout import Layout, read_json
 
+_USED = {"finished_at": str, "mode": str, "results": int, "in_flight": int}
+
 
 @dataclass(frozen=True)
 class Status:
@@ -34,8 +36,21 @@ class Status:
 def read_status(path: Path) -> Status:
     files = Layout(path)
     last = read_json(files.last)
-    age = datetime.now(UTC) - datetime.fromisoformat(last["finished_at"]) if last else None
-    return Status(files.published, last, age)
+    finished = _finished(last)
+    if finished is None:
+        return Status(files.published, {}, None)
+    return Status(files.published, last, datetime.now(UTC) - finished)
+
+
+def _finished(last: dict[str, Any]) -> datetime | None:
+    """When the sync completed; None if this is not what a sync writes."""
+    if not all(isinstance(last.get(name), kind) for name, kind in _USED.items()):
+        return None
+    try:
+        finished = datetime.fromisoformat(last["finished_at"])
+    except ValueError:
+        return None
+    return finished if finished.tzinfo else None
 
 
 def _ago(age: timedelta) -> str:
