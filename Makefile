@@ -23,7 +23,7 @@ sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
 	@$(BIN)/cekura-sync sync
 
 test: $(VENV)/developer ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff check .
