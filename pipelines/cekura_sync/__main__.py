@@ -1,5 +1,6 @@
 """The command, as installed and as `python -m cekura_sync`. It handles signals before the slow imports begin."""
 
+import io
 import os
 import sys
 
@@ -9,7 +10,7 @@ from cekura_sync.stopping import stop_signals
 def main() -> None:
     """Leaves at once: a request thread that hangs must not hold the process."""
     stop_signals.install()
-    _open_closed_streams()
+    _make_streams_usable()
     from cekura_sync import cli
 
     code = cli.run(sys.argv[1:])
@@ -21,11 +22,13 @@ def main() -> None:
     os._exit(code)
 
 
-def _open_closed_streams() -> None:
-    """In their order, so that each takes its own descriptor: a file of the warehouse must never get it."""
+def _make_streams_usable() -> None:
+    """Closed ones are opened in their order, each on its own descriptor: a file of the warehouse must never get it."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
 
 
 if __name__ == "__main__":
