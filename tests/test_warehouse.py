@@ -234,6 +234,32 @@ def test_a_stem_like_a_schema_is_refused(new_account: NewAccount, name: str) -> 
     assert list(account.warehouse.parent.iterdir()) == []
 
 
+NAMES = ["Tom's", "50%", "a%20b", "[x]", "*", "a b", "#1;", "Müller", '{a,"b"}:$HOME~']
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_warehouse_lives_under_any_name(new_account: NewAccount, name: str) -> None:
+    account = new_account(f"{name}/warehouse.duckdb", results=5, runs_per_result=1)
+    account.warehouse.parent.mkdir()
+    for _ in range(2):
+        ran = account.sync()
+        assert ran.code == 0, ran.err
+        account.assert_equals_api()
+        account.world.insert(1)
+
+    assert account.run("query", "--csv", "select count(*) as n from cekura.results").out == "n\n6\n"
+    assert not (account.home / "scratch").exists()
+
+
+@pytest.mark.parametrize("name", ["a?b/warehouse.duckdb", "a\\b/warehouse.duckdb", "who?.duckdb"])
+def test_a_name_that_duckdb_itself_cannot_open_is_refused(new_account: NewAccount, name: str) -> None:
+    account = new_account(name, results=5)
+    account.warehouse.parent.mkdir(exist_ok=True)
+
+    assert_refused(account.sync(), "DuckDB opens no file")
+    assert list(account.warehouse.parent.iterdir()) == []
+
+
 # -- a disk that is full ----------------------------------------------------------------------------------------------
 
 
@@ -639,3 +665,48 @@ def test_memory_that_overflows_leaves_the_working_directory_alone(
         assert any(spill.rglob("*.tmp"))
 
     assert list(spill.iterdir()) == []
+
+
+BROKEN_TOML = "this is [not TOML"
+
+
+def test_neither_variables_nor_files_of_its_surroundings_steer_dlt(account: Account, tmp_path: Path) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    for folder in (here, home):
+        (folder / ".dlt").mkdir(parents=True)
+        (folder / ".dlt" / "config.toml").write_text(BROKEN_TOML)
+        (folder / ".dlt" / "secrets.toml").write_text(BROKEN_TOML)
+    variables = {
+        "RESTORE_FROM_DESTINATION": "false",
+        "DEV_MODE": "true",
+        "RUNTIME__SENTRY_DSN": "https://key@sentry.invalid/1",
+        "RUNTIME__DLTHUB_TELEMETRY": "true",
+        "RUNTIME__LOG_LEVEL": "DEBUG",
+        "DESTINATION__DUCKDB__CREDENTIALS": "duckdb:///elsewhere.duckdb",
+        "SCHEMA__NAMING": "direct",
+        "DLT_PROJECT_DIR": str(home),
+        "DLT_DATA_DIR": str(home / "data"),
+        "DLT_DEFAULT_NAMING_MODULE": "nowhere",
+        "DLT_INTERVAL_START": "2020-01-01T00:00:00Z",
+        "DLT_ALLOW_EXTERNAL_SCHEDULERS": "true",
+    }
+
+    for _ in range(2):
+        account.world.insert(2)
+        ran = subprocess.run(
+            [sys.executable, "-m", "cekura_sync", "sync", "-q"],
+            env=os.environ | account.env | variables | {"HOME": str(home)},
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+        account.assert_equals_api()
+
+    assert [path.name for path in (*here.iterdir(), *home.iterdir())] == [".dlt", ".dlt"]
+    assert account.query("select distinct table_schema from information_schema.tables order by 1") == [
+        ("analytics",),
+        ("cekura",),
+    ]

@@ -166,8 +166,8 @@ def _write(
 
 def _load(work: Path, scratch: Path, changes: Changeset, outcome: Outcome, *, first: bool) -> None:
     source = _import_source()
-    source.load(work, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark, first=first)
     with database.connect(work) as con:
+        source.load(con, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark, first=first)
         source.tidy(con)
 
 

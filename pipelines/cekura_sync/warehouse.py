@@ -62,6 +62,10 @@ class Warehouse:
             raise WarehouseError(
                 f"There is no directory {directory}: create it, or choose another --warehouse."
             )
+        if {"?", "\\"} & set(str(self.files.published)):
+            raise WarehouseError(
+                f"DuckDB opens no file with ? or \\ in its path, such as {self.files.published}: choose another --warehouse."
+            )
         self.files.home.mkdir(mode=0o700, exist_ok=True)
         with self.files.lock.open("w") as lock:
             try:
