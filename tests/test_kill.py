@@ -185,6 +185,18 @@ def test_a_kill_before_the_swap_followed_by_a_kill_while_mending_takes_nothing_b
         the_next_sync_mends(account, f"{first}, then {second}")
 
 
+def test_what_readers_saw_before_a_kill_is_not_taken_back_by_a_quick_sync(account: Account) -> None:
+    account.world.touchless_edit(min(account.world.results), name="only a full sync sees this")
+    killed_at(account, "file:os.rename work.duckdb", "--full")
+    account.assert_equals_api()
+    account.world.insert(2)
+
+    ran = account.sync("--full-every", "0", "--lookback", "1h")
+
+    assert (ran.json["inserted"], ran.json["pages"]) == (2, 1)
+    account.assert_equals_api()
+
+
 def test_a_failing_sync_after_a_kill_changes_nothing(account: Account) -> None:
     for point in (PUBLISH, "file:os.rename work.duckdb"):
         change_the_account(account)
@@ -206,6 +218,8 @@ def test_a_killed_sync_does_not_count_as_done(account: Account) -> None:
 
     assert account.sync("--full-every", "0").json["mode"] == "quick"
     assert account.query("select count(*) from cekura.sync_log where mode = 'full'") == [(1,)]
+    assert account.sync("--full").json["updated"] >= 1
+    account.assert_equals_api()
 
 
 # -- signals ------------------------------------------------------------------------------------------------------

@@ -525,10 +525,12 @@ class Promise(RuleBasedStateMachine):
     ) -> None:
         """A completed sync. `since`: where the lookback of a quick sync ends; None for a full one."""
         judgeable = scope is None or scope[0] == "--agent-id" or {*self.last_started} <= {scope}
-        listed = [self.past.was(id_, place) for id_ in self.past.states] + [*self.account.api().values()]
-        oldest_listed = min(
-            (created(record) for record in listed if record and matches(record, scope)), default=BEGIN
-        )
+        # The oldest listed result at the sync's start and at its end: either may have been seen.
+        listed = ([self.past.was(id_, place) for id_ in self.past.states], self.account.api().values())
+        oldest_listed = [
+            min((created(record) for record in records if record and matches(record, scope)), default=None)
+            for records in listed
+        ]
         expected, found = dict[int, Record](), dict[int, Record]()
         for id_ in self.past.states:
             now, last = self.past.now(id_), self.past.last_known(id_)
@@ -546,10 +548,12 @@ class Promise(RuleBasedStateMachine):
                 covered |= flight is not None and began - flight < DAY
             if not covered or (now is None and not judgeable):
                 continue
-            old = created(last) < began - KEPT and created(last) < oldest_listed
-            if now is None and id_ in before and (old or id_ in self.aged):
+            old = {
+                oldest is not None and created(last) < min(oldest, began - KEPT) for oldest in oldest_listed
+            }
+            if now is None and id_ in before and (True in old or id_ in self.aged):
                 self.aged.add(id_)
-                assert not old or id_ in after, f"result {id_} has aged out and was to stay"
+                assert False in old or id_ in after, f"result {id_} has aged out and was to stay"
                 continue
             if now is not None:
                 expected[id_] = now
