@@ -442,6 +442,12 @@ def _garble_records(account: Account) -> None:
         (account.home / name).write_text('{"cut sho')
 
 
+def _odd_records(account: Account) -> None:
+    (account.home / "commit.json").write_text('{"swap": true, "published": "?"}')
+    (account.home / "last.json").write_text("[1, 2]")
+    (account.home / "pending_log.jsonl").write_bytes(b'\xff\n{}\n[]\n{"generation": 1}\n3\n{"a": }\n')
+
+
 def _leave_scratch(account: Account) -> None:
     scratch = account.home / "scratch"
     (scratch / "dlt" / "cekura_sync" / "load").mkdir(parents=True)
@@ -464,6 +470,7 @@ BROKEN = [
     pytest.param(_delete_base, id="the private base was deleted"),
     pytest.param(_delete_record, id="the record of what was published was deleted"),
     pytest.param(_garble_records, id="the small files are cut short"),
+    pytest.param(_odd_records, id="the small files hold something else"),
     pytest.param(_leave_scratch, id="scratch of a killed sync lies around"),
     pytest.param(_move_away_and_back, id="the published file was copied back from a backup"),
 ]
@@ -506,6 +513,118 @@ def test_a_damaged_private_base_is_refused_with_the_way_out(account: Account) ->
     shutil.rmtree(account.home)
     assert account.sync().code == 0
     account.assert_equals_api()
+
+
+# -- dry runs ---------------------------------------------------------------------------------------------------------
+
+
+def everything_in(folder: Path) -> dict[Path, object]:
+    """Whatever a write would change."""
+    return {
+        path: (path.stat(follow_symlinks=False).st_mtime_ns, path.is_file() and content(path))
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def assert_dry_run_foretells(account: Account) -> None:
+    top = account.warehouse.parent.parent
+    before = everything_in(top)
+    dry = account.sync("--dry-run")
+    assert everything_in(top) == before
+
+    real = account.sync()
+
+    told = (
+        "inserted",
+        "updated",
+        "unchanged",
+        "deleted",
+        "restored",
+        "in_flight",
+        "results",
+        "mode",
+        "changed",
+    )
+    assert dry.code == real.code, (dry.err, real.err)
+    if real.code == 0:
+        assert [dry.json[name] for name in told] == [real.json[name] for name in told]
+    else:
+        assert dry.json == real.json
+
+
+@pytest.mark.parametrize("break_it", BROKEN)
+def test_a_dry_run_foretells_the_sync_that_makes_it_whole(
+    account: Account, break_it: Callable[[Account], None]
+) -> None:
+    break_it(account)
+
+    assert_dry_run_foretells(account)
+
+
+def test_a_dry_run_foretells_the_sync_that_finishes_a_swap(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if target.name == "base.duckdb":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        assert account.sync().json["inserted"] == 2
+    account.world.insert(1)
+
+    assert_dry_run_foretells(account)
+
+
+@pytest.mark.parametrize("make", [case.values[0] for case in STRANGERS], ids=[case.id for case in STRANGERS])
+def test_a_dry_run_refuses_a_file_that_is_not_ours(
+    account: Account, new_account: NewAccount, make: Callable[[Path], None]
+) -> None:
+    never_synced = new_account("other/warehouse.duckdb", results=5)
+    never_synced.warehouse.parent.mkdir()
+    make(never_synced.warehouse)
+    account.warehouse.unlink()
+    make(account.warehouse)
+
+    for each in (never_synced, account):
+        assert each.sync("--dry-run").code == 9
+        assert_dry_run_foretells(each)
+
+
+def _no_directory(account: Account) -> None:
+    account.warehouse.parent.rmdir()
+
+
+def _a_directory(account: Account) -> None:
+    account.warehouse.mkdir()
+
+
+def _no_private_directory(account: Account) -> None:
+    account.home.write_text("mine")
+
+
+@pytest.mark.parametrize("spoil", [_no_directory, _a_directory, _no_private_directory])
+def test_a_dry_run_refuses_a_place_that_the_sync_refuses(
+    new_account: NewAccount, spoil: Callable[[Account], None]
+) -> None:
+    account = new_account("inside/warehouse.duckdb", results=5)
+    account.warehouse.parent.mkdir()
+    spoil(account)
+
+    assert account.sync("--dry-run").code == 9
+    assert_dry_run_foretells(account)
+
+
+def test_building_where_no_warehouse_is_leaves_nothing_behind(new_account: NewAccount) -> None:
+    account = new_account(results=5)
+
+    ran = account.run("build")
+
+    assert (ran.code, list(account.warehouse.parent.iterdir())) == (9, [])
+    assert "There is no warehouse" in ran.err
 
 
 # -- after the swap ---------------------------------------------------------------------------------------------------

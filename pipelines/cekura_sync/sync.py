@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from cekura_sync.api import Api
 from cekura_sync.changeset import Changeset, open_base
 from cekura_sync.client import Client
 from cekura_sync.compare import Comparison
-from cekura_sync.errors import ApiUnavailable, ModelError, WarehouseError
+from cekura_sync.errors import ApiUnavailable, ModelError
 from cekura_sync.history import History
 from cekura_sync.listing import Listing
 from cekura_sync.outcome import Outcome, Progress
@@ -34,7 +34,8 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
     started = datetime.now(UTC)
     warehouse = Warehouse(settings.warehouse)
-    with nullcontext() if settings.dry_run else warehouse.locked(), open_base(warehouse.existing()) as con:
+    held = warehouse.observed() if settings.dry_run else warehouse.locked()
+    with held, open_base(warehouse.existing()) as con:
         scope = history.scope_text(settings.filters)
         past = history.read(con, scope, warehouse.pending_log(), started)
         changes = Comparison(
@@ -193,11 +194,8 @@ def rebuild(path: Path, swapping: Callable[[], None]) -> list[str]:
         with database.connect(work) as con:
             names.extend(_build_models(con))
 
+    warehouse.require()
     with warehouse.locked():
-        if warehouse.existing() is None:
-            raise WarehouseError(
-                f"There is no warehouse at {path}: run `cekura-sync sync` first, or pass --warehouse."
-            )
         warehouse.commit(write, swapping)
     return names
 

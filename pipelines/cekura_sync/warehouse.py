@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
+from cekura_sync.history import LOG
 from cekura_sync.layout import Layout, read_json, wal
 
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
@@ -41,6 +43,7 @@ class Warehouse:
 
     def __init__(self, path: Path) -> None:
         self.files = Layout(path)
+        self._stand_in: Path | None = None  # for the base, where a dry run must not make it whole
 
     # -- opening --------------------------------------------------------------------------------------------------
 
@@ -56,7 +59,31 @@ class Warehouse:
                     self._clean()
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def observed(self) -> Iterator[None]:
+        """For a dry run: finds what `locked` would, and refuses what it would, but writes nothing and keeps nobody out."""
+        with (
+            _disk_errors(self.files.published),
+            _private_files(),
+            tempfile.TemporaryDirectory(prefix="cekura-sync-") as elsewhere,
+        ):
+            self._require_place()
+            if self._recorded().get("swap") is True and self.files.work.exists():
+                self._stand_in = self.files.work
+            elif self.files.published.exists() and not self.files.base.exists():
+                self._stand_in, _ = self._copy_of_published(Path(elsewhere))
+            if self.files.base.exists() and self._published_changed():
+                self._require_ours(Path(elsewhere))
+            yield
+
+    def require(self) -> None:
+        """Raises WarehouseError where there is nothing yet."""
+        with _disk_errors(self.files.published):
+            if not self.files.published.exists() and not self.files.base.exists():
+                raise WarehouseError(
+                    f"There is no warehouse at {self.files.published}: run `cekura-sync sync` first, or pass --warehouse."
+                )
+
+    def _require_place(self) -> None:
         directory = self.files.published.parent
         if not directory.is_dir():
             raise WarehouseError(
@@ -66,6 +93,14 @@ class Warehouse:
             raise WarehouseError(
                 f"DuckDB opens no file with ? or \\ in its path, such as {self.files.published}: choose another --warehouse."
             )
+        if self.files.home.exists() and not self.files.home.is_dir():
+            raise WarehouseError(
+                f"{self.files.home} is not a directory: move it away, or choose another --warehouse."
+            )
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self._require_place()
         self.files.home.mkdir(mode=0o700, exist_ok=True)
         with self.files.lock.open("w") as lock:
             try:
@@ -84,20 +119,27 @@ class Warehouse:
         if self.files.published.exists() and not self.files.base.exists():
             self._adopt()
         if self.files.base.exists() and self._published_changed():
-            self._require_ours()
+            self._require_ours(self.files.scratch)
             self._publish_again()
 
     def _swap_is_cut(self) -> bool:
         """The record of a swap stands open."""
-        return read_json(self.files.commit).get("swap") is True
+        return _record_in(self.files.commit).get("swap") is True
+
+    def _recorded(self) -> dict[str, Any]:
+        """What the record comes to: a swap whose file was never published has not happened."""
+        record = _record_in(self.files.commit)
+        if record.get("swap") is True and self.files.work.exists() and self.files.incoming.exists():
+            return {"generation": record["generation"] - 1, "published": None, "swap": False}
+        return record
 
     def _settle_swap(self) -> None:
-        """Finish a swap whose file readers may have seen; one whose file was never published has not happened."""
-        record = read_json(self.files.commit)
-        if self.files.work.exists() and self.files.incoming.exists():
-            self._record(record["generation"] - 1, None)
-        else:
+        """Finish a swap whose file readers may have seen; close the record of any other."""
+        record = self._recorded()
+        if record["swap"]:
             self._replace_base(record["generation"], record["published"])
+        else:
+            self._record(record["generation"], record["published"])
 
     def _clean(self) -> None:
         shutil.rmtree(self.files.scratch, ignore_errors=True)
@@ -105,16 +147,16 @@ class Warehouse:
             self.files.incoming.unlink()
 
     def _published_changed(self) -> bool:
-        recorded = read_json(self.files.commit).get("published")
+        recorded = self._recorded().get("published")
         return (
             list(Fingerprint.of(self.files.published) or ()) != recorded or wal(self.files.published).exists()
         )
 
-    def _require_ours(self) -> None:
+    def _require_ours(self, scratch: Path) -> None:
         """Never replace a file that may be somebody else's."""
         # The inode proves nothing: where ours was deleted, the next file often gets its number.
         if self.files.published.exists():
-            self._copy_of_published()
+            self._copy_of_published(scratch)
 
     def _publish_again(self) -> None:
         self._copy_to_fresh(self.files.base)
@@ -124,13 +166,13 @@ class Warehouse:
 
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
-        copy, generation = self._copy_of_published()
+        copy, generation = self._copy_of_published(self.files.scratch)
         copy.replace(self.files.base)
         self._record(generation, Fingerprint.of(self.files.published))
 
-    def _copy_of_published(self) -> tuple[Path, int]:
+    def _copy_of_published(self, scratch: Path) -> tuple[Path, int]:
         """A copy without the .wal of readers, free of their locks, and its generation. Raises for a file not ours."""
-        copy = self.files.scratch / "published.duckdb"
+        copy = scratch / "published.duckdb"
         shutil.copyfile(self.files.published, copy)
         try:
             return copy, _generation(copy)
@@ -139,13 +181,12 @@ class Warehouse:
 
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
-        return self.files.base if self.files.base.exists() else None
+        return self._stand_in or (self.files.base if self.files.base.exists() else None)
 
     def generation(self) -> int:
         """How many swaps made the base what it is; 0 before the first."""
-        if not self.files.base.exists():
-            return 0
-        return read_json(self.files.commit).get("generation") or _generation(self.files.base)
+        base = self.existing()
+        return self._recorded().get("generation") or _generation(base) if base else 0
 
     # -- the swap -------------------------------------------------------------------------------------------------
 
@@ -214,12 +255,10 @@ class Warehouse:
     def pending_log(self) -> list[dict[str, Any]]:
         """Completed syncs that changed nothing, not yet in `sync_log`."""
         try:
-            lines = self.files.pending_log.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        entries = [
-            json.loads(line) for line in lines if line.endswith("}")
-        ]  # a crash may have cut the last one
+            lines = self.files.pending_log.read_bytes().splitlines()
+        except OSError:
+            return []  # without it a sync only reads more than it had to
+        entries = [entry for line in lines if (entry := _log_entry(line)) is not None]
         generation = self.generation()
         return [entry for entry in entries if entry["generation"] == generation]
 
@@ -234,6 +273,22 @@ class Warehouse:
 
     def write_last(self, entry: dict[str, Any]) -> None:
         _write_json(self.files.last, entry)
+
+
+def _record_in(path: Path) -> dict[str, Any]:
+    """The record of a swap; one without its keys counts as none."""
+    record = read_json(path)
+    fits = isinstance(record.get("generation"), int) and isinstance(record.get("published"), list | None)
+    return record if fits else {}
+
+
+def _log_entry(line: bytes) -> dict[str, Any] | None:
+    """An entry of the pending log; None for a line that a crash cut short."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() else None
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
