@@ -98,11 +98,9 @@ MUTATIONS = (
         (
             (
                 "warehouse.py",
-                '            self._record(record["generation"] - 1, None)\n',
-                (
-                    "            self._replace_published()\n"
-                    '            self._replace_base(record["generation"], record["published"])\n'
-                ),
+                "        record = self._recorded()\n        if record",
+                "        record = _record_in(self.files.commit)\n"
+                + "        if self.files.incoming.exists():\n            self._replace_published()\n        if record",
             ),
         ),
         (KILL, WAREHOUSE, PROMISE),
