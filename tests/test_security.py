@@ -79,12 +79,12 @@ def test_scratch_that_a_killed_sync_leaves_does_not_hold_the_key(account: Accoun
     """dlt writes its packages and traces into scratch; it is kept here to be read."""
     program = (
         "import os, sys\n"
-        "from cekura_sync import source, cli\n"
-        "load = source.load\n"
+        "from cekura_sync import loading, cli\n"
+        "load = loading.load\n"
         "def and_die(*arguments, **more):\n"
         "    load(*arguments, **more)\n"
         "    os._exit(99)\n"
-        "source.load = and_die\n"
+        "loading.load = and_die\n"
         "cli.run(['sync', '-q', '-v'])\n"
     )
     ran = subprocess.run(

@@ -166,23 +166,23 @@ def _write(
 
 
 def _load(work: Path, scratch: Path, changes: Changeset, outcome: Outcome, *, first: bool) -> None:
-    source = _import_source()
+    loading = _import_loading()
     with database.connect(work) as con:
-        source.load(con, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark, first=first)
-        source.tidy(con)
+        loading.load(con, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark, first=first)
+        loading.tidy(con)
 
 
 @cache
-def _import_source() -> ModuleType:
+def _import_loading() -> ModuleType:
     """dlt takes half a second to import; a sync without changes needs none of it."""
-    from cekura_sync import source
+    from cekura_sync import loading
 
-    return source
+    return loading
 
 
 @cache
 def _import_in_background() -> None:
-    Thread(target=_import_source, daemon=True).start()
+    Thread(target=_import_loading, daemon=True).start()
 
 
 def rebuild(path: Path, swapping: Callable[[], None]) -> list[str]:

@@ -1,0 +1,100 @@
+"""Runs dlt, with nothing but our own settings, into the copy of the base that is to become the warehouse."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# ruff: noqa: E402 - dlt reads these variables while it is imported
+for _name in [name for name in os.environ if name.startswith("DLT_")]:
+    del os.environ[_name]
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.runtime.run_context import RunContext
+
+from cekura_sync.source import cekura_source
+
+if TYPE_CHECKING:
+    import duckdb
+    from dlt.common.configuration.providers.provider import ConfigProvider
+
+    from cekura_sync.changeset import Changeset
+
+DATASET = "cekura"
+KEPT_VERSIONS = 10  # of dlt's schema and state
+_CONFIGURATION = {
+    "runtime": {
+        "dlthub_telemetry": False,  # this product speaks to the API and to nobody else
+        "log_level": "CRITICAL",  # what goes wrong is raised to us, and told once
+        "intercept_signals": False,  # a sync stops at once; what it leaves is scratch
+    },
+    "providers": {"enable_airflow_secrets": False},
+}
+_PLAIN = re.compile(r"[\w /.-]+")  # what means nothing but itself in SQL, globs and patterns
+
+
+class _Alone(RunContext):
+    """No variable and no .dlt/ of the place where a sync happens to run can stop or steer dlt."""
+
+    def initial_providers(self) -> "list[ConfigProvider]":
+        return [CustomLoaderDocProvider("cekura_sync", lambda: _CONFIGURATION)]
+
+
+Container()[PluggableRunContext] = PluggableRunContext(_Alone("."))
+
+
+def load(
+    con: "duckdb.DuckDBPyConnection",
+    folder: Path,
+    changes: "Changeset",
+    scope: str,
+    watermark: datetime | None,
+    *,
+    first: bool,
+) -> None:
+    """Run the pipeline into the database of `con`; its state is restored from there and kept there."""
+    with _plainly_named(folder) as pipelines_dir:
+        pipeline = dlt.pipeline(
+            "cekura_sync",
+            destination=dlt.destinations.duckdb(con),
+            dataset_name=DATASET,
+            pipelines_dir=str(pipelines_dir),
+        )
+        run = partial(pipeline.run, cekura_source(changes, scope, watermark), loader_file_format="parquet")
+        if first:
+            run(write_disposition="append")  # into empty tables there is nothing to merge
+        else:
+            run()
+
+
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[Path]:
+    """The folder, or one elsewhere for as long as it takes: dlt puts its path into SQL and patterns as it stands."""
+    if _PLAIN.fullmatch(str(folder)):
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory(prefix="cekura-sync-") as elsewhere:
+            yield Path(elsewhere)
+
+
+def tidy(con: "duckdb.DuckDBPyConnection") -> None:
+    """Leave no more of dlt's bookkeeping than it needs: over years of syncs its tables would only grow."""
+    con.execute(f"drop schema if exists {DATASET}_staging cascade")
+    for table, order in (("_dlt_version", "version"), ("_dlt_pipeline_state", "version")):
+        newest = f"select max({order}) - {KEPT_VERSIONS} from {DATASET}.{table}"
+        con.execute(f"delete from {DATASET}.{table} where {order} <= ({newest})")
+    con.execute(
+        f"""
+        delete from {DATASET}._dlt_loads
+        where inserted_at < (select max(inserted_at) from {DATASET}._dlt_loads) - interval 30 day
+            and load_id not in (select _dlt_load_id from {DATASET}._dlt_pipeline_state)
+        """
+    )
