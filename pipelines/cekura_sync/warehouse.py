@@ -1,6 +1,5 @@
 """The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
 
-import errno
 import fcntl
 import json
 import os
@@ -10,32 +9,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import duckdb
+from typing import Any
 
 from cekura_sync import database
-from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
+from cekura_sync.disk import Fingerprint, disk_errors, flush, flush_directory, private_files, write_json
+from cekura_sync.errors import WarehouseBusy, WarehouseError
 from cekura_sync.history import LOG
 from cekura_sync.layout import Layout, read_json, wal
 
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
-
-
-class Fingerprint(NamedTuple):
-    """Which file stands at a path: enough to see that somebody replaced it or wrote to it."""
-
-    inode: int
-    size: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Fingerprint | None":
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return None
-        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Warehouse:
@@ -50,7 +32,7 @@ class Warehouse:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the warehouse; make whole what an earlier sync or a reader left behind. Raises WarehouseBusy."""
-        with _disk_errors(self.files.published), _private_files(), self._lock():
+        with disk_errors(self.files.published), private_files(), self._lock():
             self._recover()
             try:
                 yield
@@ -62,8 +44,8 @@ class Warehouse:
     def observed(self) -> Iterator[None]:
         """For a dry run: finds what `locked` would, and refuses what it would, but writes nothing and keeps nobody out."""
         with (
-            _disk_errors(self.files.published),
-            _private_files(),
+            disk_errors(self.files.published),
+            private_files(),
             tempfile.TemporaryDirectory(prefix="cekura-sync-") as elsewhere,
         ):
             self._require_place()
@@ -77,7 +59,7 @@ class Warehouse:
 
     def require(self) -> None:
         """Raises WarehouseError where there is nothing yet."""
-        with _disk_errors(self.files.published):
+        with disk_errors(self.files.published):
             if not self.files.published.exists() and not self.files.base.exists():
                 raise WarehouseError(
                     f"There is no warehouse at {self.files.published}: run `cekura-sync sync` first, or pass --warehouse."
@@ -207,7 +189,7 @@ class Warehouse:
                 "create or replace table cekura._generation as select $1::bigint as generation", [generation]
             )
             con.execute("checkpoint")
-        _flush(self.files.work)
+        flush(self.files.work)
         self._copy_to_fresh(self.files.work)
         published = Fingerprint.of(self.files.incoming)
         before_swap()
@@ -215,14 +197,14 @@ class Warehouse:
         try:
             self._replace_published()
         except OSError:
-            _write_json(self.files.commit, before)
+            write_json(self.files.commit, before)
             raise
         with suppress(OSError):  # readers have the new file: what fails from here on, the next start finishes
             self._replace_base(generation, published)
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """What stands published, or with `swap` what a swap under way is to publish."""
-        _write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
+        write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
 
     def _copy_to_fresh(self, source: Path) -> None:
         """A copy beside the published path, with the mode and owner that readers are used to."""
@@ -234,13 +216,13 @@ class Warehouse:
             self.files.incoming.chmod(stat.S_IMODE(status.st_mode))
             if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
                 os.chown(self.files.incoming, status.st_uid, status.st_gid)
-        _flush(self.files.incoming)
+        flush(self.files.incoming)
 
     def _replace_base(self, generation: int, published: Fingerprint | None) -> None:
         """The second half of a swap; after a crash it may find itself already done."""
         if self.files.work.exists():
             self.files.work.replace(self.files.base)
-            _flush_directory(self.files.home)
+            flush_directory(self.files.home)
         # An open record would take the work of the next sync, cut short, for this one's.
         self._record(generation, published)
 
@@ -248,7 +230,7 @@ class Warehouse:
         # Storage v1.0.0 would replay a .wal of the file before into this one.
         wal(self.files.published).unlink(missing_ok=True)
         self.files.incoming.replace(self.files.published)
-        _flush_directory(self.files.published.parent)
+        flush_directory(self.files.published.parent)
 
     # -- the log --------------------------------------------------------------------------------------------------
 
@@ -272,7 +254,7 @@ class Warehouse:
             self.files.pending_log.unlink()
 
     def write_last(self, entry: dict[str, Any]) -> None:
-        _write_json(self.files.last, entry)
+        write_json(self.files.last, entry)
 
 
 def _record_in(path: Path) -> dict[str, Any]:
@@ -289,14 +271,6 @@ def _log_entry(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() else None
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(json.dumps(content), encoding="utf-8")
-    _flush(fresh)
-    fresh.replace(path)
 
 
 def _is_duckdb(path: Path) -> bool:
@@ -320,58 +294,3 @@ def _generation(path: Path) -> int:
             f"{path} is a DuckDB file, but not a warehouse of ours: choose another --warehouse."
         )
     return int(rows[0][0])
-
-
-def _flush(path: Path) -> None:
-    """To the disk itself, so that a power cut finds the steps in their order."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _flush_directory(path: Path) -> None:
-    """As far as the file system offers it: the step itself is done, and must not be taken back for this."""
-    with suppress(OSError):
-        _flush(path)
-
-
-@contextmanager
-def _private_files() -> Iterator[None]:
-    """What is created here is for its owner alone: the data, and who may see it, are not ours to share."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except CekuraSyncError:
-        raise
-    except Exception as error:
-        cause = next(filter(_is_the_disk, _causes(error)), None)
-        if cause is None:
-            raise
-        full = any(os.strerror(number) in str(cause) for number in (errno.ENOSPC, errno.EDQUOT))
-        reason = (
-            "the disk is full" if full else getattr(cause, "strerror", None) or database.first_line(cause)
-        )
-        raise WarehouseError(
-            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; mend that and sync again."
-        ) from error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it: dlt and DuckDB wrap what the disk says."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _is_the_disk(error: BaseException) -> bool:
-    return isinstance(error, OSError | duckdb.IOException) or os.strerror(errno.ENOSPC) in str(error)
