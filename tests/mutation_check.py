@@ -99,8 +99,10 @@ MUTATIONS = (
             (
                 "warehouse.py",
                 "        record = self._recorded()\n        if record",
-                "        record = _record_in(self.files.commit)\n"
-                + "        if self.files.incoming.exists():\n            self._replace_published()\n        if record",
+                (
+                    "        record = _record_in(self.files.commit)\n"
+                    "        if self.files.incoming.exists():\n            self._replace_published()\n        if record"
+                ),
             ),
         ),
         (KILL, WAREHOUSE, PROMISE),
