@@ -262,3 +262,19 @@ def test_another_account_in_place_of_an_old_one_is_refused_even_where_all_known_
 
     assert ran.code == 7
     old.assert_equals_api()
+
+
+def test_a_row_in_flight_that_the_pages_do_not_reach_is_read_by_id(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=60, in_flight=0, page_size_cap=20)
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    (running,) = account.world.insert(1, status="running", created_at=long_ago)
+    account.sync()
+    account.world.insert(30)
+    account.world.finish([running])
+
+    ran = account.sync("--lookback", "0")
+
+    assert (ran.json["mode"], ran.json["inserted"], ran.json["updated"]) == ("quick", 30, 1)
+    account.assert_equals_api()
