@@ -268,7 +268,7 @@ def test_a_row_in_flight_that_the_pages_do_not_reach_is_read_by_id(
     new_account: Callable[..., Account],
 ) -> None:
     account = new_account(results=60, in_flight=0, page_size_cap=20)
-    long_ago = datetime.now(UTC) - timedelta(days=3)
+    long_ago = datetime.now(UTC) - timedelta(days=20)
     (running,) = account.world.insert(1, status="running", created_at=long_ago)
     account.sync()
     account.world.insert(30)
