@@ -51,24 +51,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             concurrency=settings.concurrency,
             seconds=timeout.total_seconds(),
         ) as client:
-            full = settings.full or past.needs_full(started, settings.full_every)
-            api = Api(client, settings)
-            listing = Listing(
-                api.page,
-                page_size=settings.page_size,
-                concurrency=settings.concurrency,
-                horizon=None if full else past.horizon(settings.lookback),
-            )
-            with _how_far(listing):
-                _take_listing(listing, changes, progress)
-                account_for_absent(
-                    api,
-                    listing,
-                    changes,
-                    last_started=past.last_started,
-                    allow_mass_delete=settings.allow_mass_delete,
-                    progress=progress,
-                )
+            listing = _read(client, settings, past, changes, progress)
         _warn(changes, progress)
         outcome = Outcome(
             mode="full" if listing.full else "quick",
@@ -85,6 +68,31 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             changed=changes.changeset.has_changes(),
         )
         return outcome if settings.dry_run else _write(warehouse, changes.changeset, outcome, past, progress)
+
+
+def _read(
+    client: Client, settings: Settings, past: History, changes: Comparison, progress: Progress
+) -> Listing:
+    """Everything that this sync reads from the API."""
+    full = settings.full or past.needs_full(changes.started, settings.full_every)
+    api = Api(client, settings)
+    listing = Listing(
+        api.page,
+        page_size=settings.page_size,
+        concurrency=settings.concurrency,
+        horizon=None if full else past.horizon(settings.lookback),
+    )
+    with _how_far(listing):
+        _take_listing(listing, changes, progress)
+        account_for_absent(
+            api,
+            listing,
+            changes,
+            last_started=past.last_started,
+            allow_mass_delete=settings.allow_mass_delete,
+            progress=progress,
+        )
+    return listing
 
 
 @contextmanager
