@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 import pytest
 
-from cekura_sync import cli, errors, settings
+from cekura_sync import cli, errors, exits, settings
 from cekura_sync.sandbox import Fault, Sandbox, World
 from harness import Account, run
 
@@ -103,12 +103,12 @@ def test_every_error_of_the_tree_has_its_exit_code() -> None:
         "WarehouseError": 9,
     }
     found = {
-        kind.__name__: int(cli.exit_code_for(kind.__new__(kind)))
+        kind.__name__: int(exits.exit_code_for(kind.__new__(kind)))
         for kind in leaves(errors.CekuraSyncError)
         if kind is not errors.CekuraSyncError
     }
     assert found == expected
-    assert cli.exit_code_for(RuntimeError()) == 1
+    assert exits.exit_code_for(RuntimeError()) == 1
 
 
 # -- usage ------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cekura_sync import cli, database
+from cekura_sync import database, exits
 from harness import Account, Ran
 
 NewAccount = Callable[..., Account]
@@ -753,13 +753,13 @@ def test_a_failing_model_leaves_the_warehouse_as_it_was(
 
     ran = account.sync()
 
-    assert ran.code == cli.ExitCode.UNBELIEVABLE
+    assert ran.code == exits.ExitCode.UNBELIEVABLE
     assert "broken.sql" in ran.err
     assert content(account.warehouse) == before
     (copy / "broken.sql").unlink()
     (copy / "checks" / "broken.sql").write_text("-- No result is there.\nselect id from cekura.results\n")
     ran = account.sync()
-    assert ran.code == cli.ExitCode.UNBELIEVABLE
+    assert ran.code == exits.ExitCode.UNBELIEVABLE
     assert "The check broken finds" in ran.err
     assert content(account.warehouse) == before
 

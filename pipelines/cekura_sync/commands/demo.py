@@ -1,0 +1,47 @@
+"""Commands that work with invented data."""
+
+import click
+
+from cekura_sync import settings
+
+
+@click.command()
+@click.option(
+    "--results", type=click.IntRange(min=1), default=3000, show_default=True, help="Results to invent."
+)
+def demo(results: int) -> None:
+    """Sync invented results from an embedded stand-in API and show the main views."""
+    from cekura_sync import demo as demonstration
+
+    demonstration.run(results)
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--results", type=click.IntRange(min=0), default=2000, show_default=True, help="Results to invent."
+)
+@click.option("--latency", metavar="DUR", default="0s", show_default=True, help="Delay of every answer.")
+@click.option(
+    "--shape",
+    type=click.Choice(["observed", "literal"]),
+    default="observed",
+    show_default=True,
+    help="Payloads as observed, or as the specification types them.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[@N]",
+    help="Misbehave, as in 429@3 or html:0.1; repeatable.",
+)
+def sandbox(port: int, results: int, latency: str, shape: str, faults: tuple[str, ...]) -> None:
+    """Serve a stand-in for the Cekura API, with invented data, on loopback."""
+    from cekura_sync import demo as demonstration
+
+    demonstration.serve(
+        port=port, results=results, latency=settings.duration(latency), shape=shape, faults=faults
+    )

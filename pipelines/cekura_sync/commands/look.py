@@ -1,0 +1,61 @@
+"""Commands that read the warehouse."""
+
+import json
+
+import click
+
+from cekura_sync import errors, settings, terminal
+from cekura_sync.commands.options import warehouse_option
+from cekura_sync.exits import ExitCode
+
+
+@click.command()
+@warehouse_option
+def check(warehouse: str) -> None:
+    """Run the SQL checks against the warehouse."""
+    from cekura_sync import models, reading
+
+    with reading.open_warehouse(settings.check_warehouse(warehouse)) as con:
+        findings = models.check(con)
+    for finding in findings:
+        terminal.message(
+            f"{finding.check}: {finding.rows} wrong rows, such as {finding.example}: {finding.question}"
+        )
+    if findings:
+        raise errors.ModelError(
+            f"{len(findings)} checks failed: the warehouse breaks our own rules, please report it."
+        )
+    terminal.message("All checks hold.")
+
+
+@click.command()
+@warehouse_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--max-age", metavar="DUR", help="Exit 10 when the last completed sync is older.")
+def status(warehouse: str, as_json: bool, max_age: str | None) -> None:
+    """Say when the last sync completed and what the warehouse holds."""
+    from cekura_sync.status import read_status
+
+    limit = settings.duration(max_age) if max_age is not None else None
+    state = read_status(settings.check_warehouse(warehouse))
+    try:
+        click.echo(json.dumps(state.as_json()) if as_json else terminal.plain(state.sentence()))
+    finally:
+        if limit is not None and (state.age is None or state.age > limit):
+            raise SystemExit(ExitCode.STALE)
+
+
+@click.command()
+@click.argument("sql")
+@warehouse_option
+@click.option("--json", "as_json", is_flag=True, help="A JSON array of objects.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header line.")
+def query(sql: str, warehouse: str, as_json: bool, as_csv: bool) -> None:
+    """Run one SQL query, read only, and print its rows."""
+    from cekura_sync import reading
+
+    if as_json and as_csv:
+        raise click.UsageError("Choose --json or --csv, not both.")
+    columns, rows = reading.run_query(settings.check_warehouse(warehouse), sql)
+    show = terminal.print_json if as_json else terminal.print_csv if as_csv else terminal.print_table
+    show(columns, rows)

@@ -1,0 +1,80 @@
+"""Commands that write the warehouse."""
+
+from typing import Any
+
+import click
+
+from cekura_sync import settings, terminal
+from cekura_sync.commands.options import warehouse_option
+from cekura_sync.stopping import stop_signals
+
+
+@click.command()
+@click.option(
+    "--api-url", metavar="URL", help=f"The API's address.  [env: CEKURA_API_URL; default: {settings.API_URL}]"
+)
+@click.option(
+    "--api-version",
+    metavar="|".join(settings.API_VERSIONS),
+    help=f"The version in the path.  [env: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
+)
+@click.option("--allow-http", is_flag=True, help="Send the key over plain http to other machines too.")
+@click.option(
+    "--warehouse",
+    metavar="PATH",
+    help=f"The file that readers open.  [env: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
+)
+@click.option("--agent-id", type=click.IntRange(min=0), help="Only results of this agent.")
+@click.option("--project-id", type=click.IntRange(min=0), help="Only results of this project.")
+@click.option("--search", metavar="TEXT", help="Only results whose name holds this text.")
+@click.option("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios.")
+@click.option("--full", is_flag=True, help="Read everything now.")
+@click.option(
+    "--full-every",
+    metavar="DUR",
+    help=f"Read everything when the last full sync is older; 0 never.  [env: CEKURA_FULL_EVERY; default: {settings.FULL_EVERY}]",
+)
+@click.option(
+    "--lookback",
+    metavar="DUR",
+    help=f"How far behind the watermark a quick sync reads.  [env: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
+)
+@click.option(
+    "--page-size",
+    type=click.IntRange(1, 10_000),
+    help=f"Asked-for page size.  [default: {settings.PAGE_SIZE}]",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 64),
+    help=f"Requests in flight at most.  [default: {settings.CONCURRENCY}]",
+)
+@click.option(
+    "--timeout", metavar="DUR", help="Budget of the whole sync.  [default: 1h; 6h before the first full sync]"
+)
+@click.option("--allow-mass-delete", is_flag=True, help="Accept that many or all known results are gone.")
+@click.option("--dry-run", is_flag=True, help="Read and compare, write nothing, print what would change.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+def sync(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
+    """Bring the warehouse up to date with the API."""
+    resolved = settings.resolve(options)
+    from cekura_sync.sync import sync as run_sync
+
+    with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
+        outcome = run_sync(resolved, reporter)
+    if as_json:
+        terminal.print_outcome(outcome.as_json())
+    elif not quiet:
+        terminal.message(outcome.sentence(dry_run=resolved.dry_run))
+
+
+@click.command()
+@warehouse_option
+def build(warehouse: str) -> None:
+    """Rebuild the SQL views in the warehouse, after a change to sql/."""
+    from cekura_sync.sync import rebuild
+
+    names = rebuild(settings.check_warehouse(warehouse), stop_signals.hold)
+    terminal.message(f"Built {len(names)} views: {', '.join(names)}.")
