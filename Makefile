@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test check bench format clean
+.PHONY: help install demo sync test readers check bench format clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -24,6 +24,8 @@ sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
 
 test: $(VENV)/developer ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+readers: $(VENV)/readers/made ## Install the drivers of BI tools, for the tests that read with them
 
 check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff check .
@@ -48,4 +50,13 @@ $(VENV)/product: pyproject.toml .ci/constraints.txt
 
 $(VENV)/developer: $(VENV)/product
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# Each line of the list is an environment of its own, named for the DuckDB in it; our own constraints say nothing about those.
+$(VENV)/readers/made: .ci/readers.txt
+	rm -rf $(@D)
+	@grep '^duckdb==' $< | while read -r duckdb others; do \
+		home=$(@D)/$${duckdb#duckdb==} && echo "$$home" && $(PYTHON) -m venv $$home && \
+		env -u PIP_CONSTRAINT $$home/bin/python -m pip install --quiet $$duckdb $$others </dev/null || exit 1; \
+	done
 	@touch $@
