@@ -80,8 +80,7 @@ def everything(door):
         view: {
             "columns": columns,
             "rows": [
-                [plain(value) for value in row]
-                for row in door.view(view, [column for column, _ in columns])
+                [plain(value) for value in row] for row in door.view(view, [column for column, _ in columns])
             ],
         }
         for view, columns in found.items()
