@@ -23,6 +23,7 @@ WITH_SQLALCHEMY = "1.4.5"
 OURS = "ours"
 READER = Path(__file__).with_name("bi_reader.py")
 ZONES = ["UTC", "Asia/Kolkata"]
+ALL = os.environ.get("CEKURA_TEST_READERS") == "all"
 NOW = datetime.now(UTC)
 
 Views = dict[str, Any]
@@ -35,7 +36,7 @@ def python_with(version: str) -> str:
     python = Path(sys.prefix, "readers", version, "bin", "python")
     if not python.exists():
         missing = f"There is no driver of DuckDB {version} in {python.parent.parent}: run `make readers`."
-        (pytest.fail if os.environ.get("CEKURA_TEST_READERS") == "all" else pytest.skip)(missing)
+        (pytest.fail if ALL else pytest.skip)(missing)
     return str(python)
 
 
