@@ -54,12 +54,26 @@ MUTATIONS = (
         (("absent.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
     ),
     Mutation(
-        "digest: updated_at decides",
+        "comparison: updated_at decides",
         (
             (
                 "compare.py",
-                "known._digest is distinct from parsed._digest",
-                "known.updated_at is distinct from parsed.updated_at",
+                "when parsed.id in (select id from differing)",
+                "when known.updated_at is distinct from parsed.updated_at",
+            ),
+        ),
+    ),
+    Mutation(
+        "comparison: a known id is enough",
+        (("compare.py", " and known._digest = raw_rows._digest", ""),),
+    ),
+    Mutation(
+        "comparison: fields only",
+        (
+            (
+                "content.py",
+                'yield f"select result_id from ({one} except {other})"',
+                'yield f"select result_id from ({one}) limit 0"',
             ),
         ),
     ),

@@ -90,3 +90,34 @@ def test_a_proxy_or_certificate_that_cannot_be_used_is_a_matter_of_settings(
 
     assert ran.code == 2
     assert "environment" in ran.json["error"]
+
+
+class RateLimit:
+    """So many requests in a second, whoever sends them; what comes beyond it is told to wait one."""
+
+    def __init__(self, a_second: int) -> None:
+        self.a_second = a_second
+        self.accepted: list[float] = []
+        self.refused = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Answer | None:
+        with self._lock:
+            self.accepted = [at for at in self.accepted if request.at - at < 1]
+            if len(self.accepted) < self.a_second:
+                self.accepted.append(request.at)
+                return None
+            self.refused += 1
+            return Answer(429, b"{}", {"Retry-After": "0"})
+
+
+def test_a_rate_limit_costs_few_requests_in_vain(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "backoff", 0.25)
+    limit = RateLimit(10)
+    account.sandbox.intercept = limit
+
+    ran = account.sync("--page-size", "8")
+
+    assert ran.code == 0, ran.err
+    account.assert_equals_api()
+    assert limit.refused < ran.json["requests"] / 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from cekura_sync import database
+from cekura_sync.content import RUNS, SCENARIOS
 from cekura_sync.database import literal
 from cekura_sync.errors import WarehouseError
 from cekura_sync.history import LOG_COLUMNS
@@ -17,12 +18,12 @@ from cekura_sync.records import FIELDS, TERMINAL, Keys
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH_ROWS = 50_000  # rows of one Arrow batch
+BATCH_ROWS = 10_000  # rows of one Arrow batch
 
 _OWN = "_runs_known boolean, _digest varchar, first_seen_at timestamptz, synced_at timestamptz"
 _RESULTS = f"{', '.join(f'{name} {kind}' for name, kind in FIELDS.items())}, {_OWN}"
-_RUNS = "id bigint, result_id bigint, status varchar, success boolean, scenario bigint, scenario_name varchar, duration_seconds double"
-_SCENARIOS = "result_id bigint, scenario_id bigint, scenario_name varchar"
+_RUNS = ", ".join(f"{name} {kind}" for name, kind in RUNS.items())
+_SCENARIOS = ", ".join(f"{name} {kind}" for name, kind in SCENARIOS.items())
 _REJECTED = "_digest varchar, id bigint, reason varchar, raw varchar, seen_at timestamptz"
 
 _EMPTY_BASE = f"""
@@ -55,7 +56,12 @@ _WRITE_RESULTS = """
 # Children are replaced as a whole: a result that has none left gets one row that only says "remove".
 # A run that moved to another result takes the rest of the old result's runs along, written again without it.
 _WRITE_RUNS = """
-    with mine as (select distinct on (id) * from changed_runs order by id, result_id desc),
+    with twice as (select id from changed_runs group by id having count(*) > 1),
+    mine as not materialized (
+        select * from changed_runs where id not in (select id from twice)
+        union all
+        (select distinct on (id) * from changed_runs where id in (select id from twice) order by id, result_id desc)
+    ),
     robbed as (
         select distinct known.result_id
         from base.cekura.runs as known join mine on mine.id = known.id and mine.result_id <> known.result_id

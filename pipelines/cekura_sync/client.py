@@ -26,6 +26,7 @@ from cekura_sync.errors import (
     UnreadableAnswer,
 )
 from cekura_sync.settings import is_loopback
+from cekura_sync.throttle import Throttle
 
 ATTEMPTS = 8
 SECONDS_PER_REQUEST = 30.0
@@ -64,7 +65,7 @@ class Client:
         self._deadline = time.monotonic() + seconds
         self._closing = threading.Event()
         self._count_lock = threading.Lock()
-        self._not_before = 0.0
+        self._throttle = Throttle(concurrency)
         self.concurrency = concurrency
         self.requests = 0
         self.retries = 0
@@ -97,6 +98,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
+        self._throttle.release()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._http.close()
 
@@ -120,7 +122,12 @@ class Client:
         return retrying(self._get_once, path, params, decode)
 
     def _get_once(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
-        self._sleep(self._not_before - time.monotonic())
+        with self._throttle.slot(self._sleep, self._closing.is_set):
+            answer = self._ask(path, params, decode)
+        self._throttle.went_well()
+        return answer
+
+    def _ask(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
         if time.monotonic() >= self._deadline:
             raise ApiUnavailable(_BUDGET_SPENT)
         with self._count_lock:
@@ -201,8 +208,7 @@ class Client:
         if isinstance(error, RateLimited):
             wait = max(min(wait, SECONDS_PER_REQUEST), error.retry_after or 0.0)
             if time.monotonic() + wait < self._deadline:
-                # One 429 is meant for all of us: the other requests wait too.
-                self._not_before = max(self._not_before, time.monotonic() + wait)
+                self._throttle.pause(wait)
         return wait
 
     def _give_up(self, state: tenacity.RetryCallState) -> bool:

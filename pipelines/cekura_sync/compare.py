@@ -9,11 +9,19 @@ import duckdb
 from cekura_sync import records
 from cekura_sync.answers import Row
 from cekura_sync.changeset import Changeset, Counts
+from cekura_sync.content import Known, runs_of, scenarios_of
 from cekura_sync.database import quoted
 from cekura_sync.records import TERMINAL
 
 AGED_OUT_AFTER = timedelta(days=90)
 MAX_RAW = 100_000  # characters of a rejected row that are kept
+# A row that reads as it did when it was written last has not changed, and is not parsed again.
+_SAME = """
+    create or replace temp table same as
+    select known.id, known.agent, known.updated_at
+    from raw_rows join base.cekura.results as known on known.id = raw_rows.id and known._digest = raw_rows._digest
+    where known.deleted_at is null and known.aged_out_at is null
+"""
 _JUDGE = """
     create or replace temp table verdicts as
     select parsed.id,
@@ -21,18 +29,11 @@ _JUDGE = """
         $started::timestamptz as synced_at,
         case when known.id is null then 'inserted'
             when known.deleted_at is not null or known.aged_out_at is not null then 'restored'
-            when known._digest is distinct from parsed._digest then 'updated'
+            when parsed.id in (select id from differing) then 'updated'
             else 'unchanged' end as change
     from parsed left join base.cekura.results as known on known.id = parsed.id
 """
 _FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
-_SECONDS = """
-    case when contains(run.duration, ':')
-        then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
-            + try_cast(split_part(run.duration, ':', -2) as double) * 60
-            + try_cast(split_part(run.duration, ':', -1) as double)
-        else try_cast(run.duration as double) end as duration_seconds
-"""
 
 
 class InFlight(NamedTuple):
@@ -53,6 +54,7 @@ class Comparison:
         self.changeset = Changeset(con, started)
         self._covers = f"({covers}) and deleted_at is null and aged_out_at is null"
         self.keys = self.changeset.keys
+        self._known_content = Known(con)
         self.restart()
 
     def restart(self) -> None:
@@ -68,25 +70,30 @@ class Comparison:
 
     def take(self, rows: Sequence[Row]) -> None:
         """Compare rows with what is known; each id at most once since the last restart."""
-        records.parse(self._con, [row.raw for row in rows if row.flaw is None], self.keys)
+        sound = [row for row in rows if row.flaw is None]
+        records.receive(self._con, [_key(row.key) for row in sound], [row.raw for row in sound])
+        self._con.execute(_SAME)
+        self._con.execute("delete from raw_rows where id in (select id from same)")
+        records.parse(self._con, self.keys)
         if self._agent_id is not None:
             self._drop_other_agents(self._agent_id)
         self._reject([(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None])
         self._reject(self._con.execute("select id, flaw, raw from parsed where flaw is not null").fetchall())
         self._con.execute("delete from parsed where flaw is not null")
-        self._con.execute("insert into listed select id from parsed")
+        self._con.execute("insert into listed select id from parsed union all select id from same")
         self._judge()
         self._keep()
 
     def _drop_other_agents(self, agent_id: int) -> None:
         """The API's filter has been seen to be loose; a row of another agent is not of this scope."""
-        dropped = self._con.execute(
-            "delete from parsed where agent is distinct from $1 and flaw is null returning id", [agent_id]
-        )
-        self.other_agents += len(dropped.fetchall())
+        for table, sound in (("parsed", "flaw is null"), ("same", "true")):
+            dropped = self._con.execute(
+                f"delete from {table} where agent is distinct from $1 and {sound} returning id", [agent_id]
+            )
+            self.other_agents += len(dropped.fetchall())
 
     def _reject(self, flaws: Sequence[tuple[object, str | None, str]]) -> None:
-        ids = [key if isinstance(key, int) and -(2**63) <= key < 2**63 else None for key, _, _ in flaws]
+        ids = [_key(key) for key, _, _ in flaws]
         reasons, raws = [flaw for _, flaw, _ in flaws], [raw[:MAX_RAW] for _, _, raw in flaws]
         self.rejected += len(flaws)
         self._con.execute(
@@ -100,10 +107,24 @@ class Comparison:
         )
 
     def _judge(self) -> None:
+        self._con.execute(
+            f"create or replace temp table differing as {self._known_content.differing(self.keys)}"
+        )
         self._con.execute(_JUDGE, {"started": self.started})
-        self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
-        newest = self._value("select max(updated_at) from parsed where updated_at <= $1", self.started)
+        self._unchanged += self._value(
+            "select (select count(*) from verdicts where change = 'unchanged') + (select count(*) from same)"
+        )
+        newest = self._value(
+            "select max(updated_at) from (select updated_at from parsed union all select updated_at from same)"
+            " where updated_at <= $1",
+            self.started,
+        )
         self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
+
+    def _find_differing(self) -> None:
+        known = self._value("select count(*) from parsed where id in (select id from base.cekura.results)")
+        query = self._known_content.differing(self.keys) if known else "select id from parsed limit 0"
+        self._con.execute(f"create or replace temp table differing as {query}")
 
     def _keep(self) -> None:
         con = self._con
@@ -112,17 +133,8 @@ class Comparison:
             "insert into changed by name select parsed.* exclude (raw, flaw, runs, scenarios),"
             f" scenarios is not null as scenarios_known, verdicts.* exclude (id) from {_FRESH}"
         )
-        con.execute(
-            "insert into changed_scenarios select distinct id, scenario.id, scenario.name"
-            f" from (select parsed.id, unnest(scenarios) as scenario from {_FRESH})"
-        )
-        more = "".join(
-            f", run.{quoted(key)} as {quoted(name)}" for key, name in self.keys.new_run_columns.items()
-        )
-        con.execute(
-            "insert into changed_runs by name select run.id, result_id, run.status, run.success, run.scenario,"
-            f" run.scenario_name, {_SECONDS} {more} from (select parsed.id as result_id, unnest(runs) as run from {_FRESH})"
-        )
+        con.execute(f"insert into changed_scenarios select * from ({scenarios_of(_FRESH)})")
+        con.execute(f"insert into changed_runs by name {runs_of(_FRESH, self.keys)}")
 
     def _widen(self) -> None:
         """A column for each field that the API has added since we last looked."""
@@ -184,3 +196,7 @@ class Comparison:
 
     def _value(self, query: str, *values: object) -> Any:
         return self._con.execute(query, list(values)).fetchall()[0][0]
+
+
+def _key(key: object) -> int | None:
+    return key if isinstance(key, int) and -(2**63) <= key < 2**63 else None

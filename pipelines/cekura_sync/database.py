@@ -21,7 +21,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
 
     try:
         if path is None:
-            con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill()})
+            con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill(), "threads": 1})
         else:
             con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
     except duckdb.Error as error:

@@ -68,11 +68,18 @@ def load(
             dataset_name=DATASET,
             pipelines_dir=str(pipelines_dir),
         )
-        run = partial(pipeline.run, cekura_source(changes, scope, watermark), loader_file_format="parquet")
+        if not first:
+            pipeline.sync_destination()
+        extract = partial(
+            pipeline.extract, cekura_source(changes, scope, watermark), loader_file_format="parquet"
+        )
         if first:
-            run(write_disposition="append")  # into empty tables there is nothing to merge
+            extract(write_disposition="append")  # into empty tables there is nothing to merge
         else:
-            run()
+            extract()
+        changes.clear()  # it is all in dlt's files now, and loading them needs the memory
+        pipeline.normalize()
+        pipeline.load(workers=1)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -96,12 +97,11 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def check(con: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """Ask every question of sql/checks/; a query that returns rows is a finding."""
-    findings = []
-    for model in read_models(models_dir() / "checks"):
-        if finding := _ask(con, model):
-            findings.append(finding)
-    return findings
+    """Ask every question of sql/checks/, two at a time; a query that returns rows is a finding."""
+    models = read_models(models_dir() / "checks")
+    with ThreadPoolExecutor(2, thread_name_prefix="check") as pool:
+        findings = pool.map(_ask, [con.cursor() for _ in models], models)
+        return [finding for finding in findings if finding]
 
 
 def read_models(folder: Path) -> list[Model]:

@@ -1,4 +1,4 @@
-"""Raw result texts → one typed, digested record each. DuckDB does the parsing; what cannot be taken gets a `flaw`.
+"""Raw result texts → one typed record each. DuckDB does the parsing; what cannot be taken gets a `flaw`.
 
 Fields whose type the sources disagree on are read as text and cast, so that `10`, `"10"` and `10.0` are one number.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from cekura_sync.database import literal, quoted
+from cekura_sync.database import quoted
 
 # The API's list fields and the type of their column.
 FIELDS = {
@@ -57,6 +57,7 @@ OWN_COLUMNS = (
     "scenarios_known",
     *LISTS,
 )
+READING = 1  # stands before each digest; another number has every row read and compared anew
 MAX_FIELDS = 500  # columns a hostile answer could make us add
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
@@ -137,17 +138,24 @@ def column_name(key: str) -> str:
     return f"_{name}" if not name or name[0].isdigit() else name
 
 
-def parse(con: duckdb.DuckDBPyConnection, raws: Sequence[str], keys: Keys) -> None:
-    """Fill the table `parsed`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and `_digest`."""
-    con.execute("create or replace temp table raw_rows as select unnest($1::varchar[]) as raw", [list(raws)])
+def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], raws: Sequence[str]) -> None:
+    """Fill the table `raw_rows`: each raw text with its digest, and its id where the envelope gave one."""
+    con.execute(
+        f"create or replace temp table raw_rows as select id, raw, '{READING}:' || md5(raw) as _digest"
+        " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw)",
+        [list(ids), list(raws)],
+    )
+
+
+def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
+    """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios` and `flaw`."""
     keys.learn(con)
     con.execute(_parse_sql(keys), {"structure": _structure(keys)})
 
 
 def _structure(keys: Keys) -> str:
     """What to read from each text, in the form of DuckDB's `from_json`."""
-    # In one order, whatever the order in which they were learned: the digest is made of it.
-    runs = RUN_FIELDS | dict.fromkeys(sorted(keys.new_run_columns), "varchar")
+    runs = RUN_FIELDS | dict.fromkeys(keys.new_run_columns, "varchar")
     rows = ", ".join(f'{_json_text(key)}: "VARCHAR"' for key in keys.row)
     run = ", ".join(f'{_json_text(key)}: "{kind}"' for key, kind in runs.items())
     scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
@@ -159,27 +167,14 @@ def _parse_sql(keys: Keys) -> str:
     extra = "".join(
         f",\n text.{quoted(key)} as {quoted(column)}" for key, column in keys.new_row_columns.items()
     )
-    plain = ", ".join(
-        f"{name} := epoch_us({name})" if kind == "timestamptz" else f"{name} := {name}"
-        for name, kind in FIELDS.items()
-    )
-    more = "".join(
-        f", {quoted(column)} := {quoted(column)}" for column in sorted(keys.new_row_columns.values())
-    )
     return f"""
         create or replace temp table parsed as
-        with texts as materialized (select raw, from_json(raw, $structure) as text from raw_rows),
+        with texts as materialized (select raw, _digest, from_json(raw, $structure) as text from raw_rows),
         typed as not materialized (
-            select raw, text, {typed}{extra},
-                list_sort(text.runs) as runs,
-                list_sort(text.scenarios) as scenarios
+            select raw, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
             from texts
         )
-        select * exclude (text),
-            runs is not null as _runs_known,
-            {_flaw()} as flaw,
-            md5({_without_unknown_nulls(f"to_json(struct_pack({plain}{more}, runs := runs, scenarios := scenarios))::varchar", keys)}) as _digest
-        from typed
+        select * exclude (text), runs is not null as _runs_known, {_flaw()} as flaw from typed
     """
 
 
@@ -212,19 +207,10 @@ def _flaw() -> str:
         for name in FIELDS
         if name.endswith("_count")
     ]
-    # NULLs sort last.
-    reasons.append("when len(runs) > 0 and runs[-1].id is null then 'a run has no usable id'")
+    reasons.append(
+        "when len(list_filter(runs, lambda run: run.id is null)) > 0 then 'a run has no usable id'"
+    )
     return f"case {' '.join(reasons)} end"
-
-
-def _without_unknown_nulls(text: str, keys: Keys) -> str:
-    """A field that only newer rows carry must not change the digest of the others.
-
-    Sound on JSON text: inside a string the quotes would be escaped.
-    """
-    for column in [*keys.new_row_columns.values(), *keys.new_run_columns]:
-        text = f"replace({text}, {literal(f',{_json_text(column)}:null')}, '')"
-    return text
 
 
 def _json_text(key: str) -> str:

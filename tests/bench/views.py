@@ -1,0 +1,72 @@
+"""Times every view over a large warehouse of invented rows, written straight into its tables.
+
+python views.py [--results N]
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from cekura_sync import changeset, database, models
+
+RUNS = 10  # of each result
+_RESULTS = """
+    insert into cekura.results by name
+    select
+        n as id, 'Nightly ' || n % 40 as name, n % 200 as agent, 'Agent ' || n % 200 as agent_name,
+        n % 3 = 0 as agent_inbound, n % 4 = 0 as run_as_text, n % 2 = 0 as is_cronjob,
+        case when n % 50 = 0 then 'failed' when n % 77 = 0 then 'cancelled' else 'completed' end as status,
+        hash(n) % 11 / 10 as success_rate, $runs as total_runs_count, $runs as completed_runs_count,
+        5 as met_expected_outcome_count, 8 as total_expected_outcome_count, true as _runs_known,
+        timestamptz '2026-01-01 00:00:00+00' - to_minutes(n) as created_at, created_at as updated_at,
+        created_at as synced_at, created_at as first_seen_at
+    from range($results) as numbers(n)
+"""
+_CHILDREN = """
+    insert into cekura.runs by name
+    select id * $runs + n as id, id as result_id, 'completed' as status, hash(id, n) % 10 < 7 as success,
+        n + id % 40 as scenario, 'Scenario ' || n + id % 40 as scenario_name
+    from cekura.results cross join range($runs) as numbers(n)
+"""
+
+
+def build(path: Path, results: int) -> None:
+    database.create(path)
+    with changeset.open_base(None) as con:
+        con.execute(f"attach {database.literal(str(path))} as big")
+        con.execute("copy from database base to big")
+    with database.connect(path) as con:
+        con.execute(_RESULTS, {"results": results, "runs": RUNS})
+        con.execute(_CHILDREN, {"runs": RUNS})
+        models.build(con)
+
+
+def seconds(con: duckdb.DuckDBPyConnection, view: str) -> float:
+    """Median of five; the hash of whole rows has every column computed and none printed."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        con.execute(f"select count(*), max(hash(shown)) from analytics.{view} as shown").fetchall()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=int, default=1_000_000)
+    results = parser.parse_args().results
+    print(f"{results:,} results, {results * RUNS:,} runs; every column of every row, median of 5\n")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "big.duckdb"
+        build(path, results)
+        with database.connect(path, read_only=True) as con:
+            for model in models.read_models(models.models_dir()):
+                print(f"{model.name:<32} {seconds(con, model.name):6.2f} s")
+
+
+if __name__ == "__main__":
+    main()
