@@ -54,7 +54,7 @@ def intervals(title: str, items: Sequence[Item], axis: str, whole: bool = True) 
 
 def over_time(title: str, periods: Sequence[Item], unit: str, first: date, last: date) -> Markup:
     """`rate` by `period` with the band of its interval, broken where there is none."""
-    base = alt.Chart(alt.Data(values=list(periods)))
+    base = alt.Chart(alt.InlineData(values=list(periods)))
     x = alt.X(
         "period:T",
         scale=alt.Scale(type="utc", domain=[first.isoformat(), last.isoformat()], nice=False, padding=6),
@@ -88,12 +88,12 @@ def stacked_days(title: str, days: Sequence[Item], most: int, first: date, last:
         scale=alt.Scale(domain=kinds, range=[WORSE, SERIES]),
         legend=alt.Legend(title=None, orient="top", symbolType="square"),
     )
-    bars = alt.Chart(alt.Data(values=list(days))).mark_bar(width=8).encode(x=x, y=y, color=color)
+    bars = alt.Chart(alt.InlineData(values=list(days))).mark_bar(width=8).encode(x=x, y=y, color=color)
     return _svg(title, bars, 150)
 
 
 def _base(rows: list[Item]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=rows)).encode(y=alt.Y("place:O", axis=None))
+    return alt.Chart(alt.InlineData(values=rows)).encode(y=alt.Y("place:O", axis=None))
 
 
 def _labels(base: alt.Chart, limit: int, color: Any) -> list[alt.Chart]:
@@ -133,10 +133,10 @@ def _date_axis(title: str, first: date, last: date) -> alt.Axis:
     """About five dates, none twice."""
     days = (last - first).days
     if days < 45:
-        interval, step, text = "day", max(1, days // 5), "%-d %b"
+        ticks, text = alt.TimeIntervalStep(interval="day", step=max(1, days // 5)), "%-d %b"
     else:
-        interval, step, text = "month", 1 if days < 200 else 3 if days < 400 else 6, "%b %Y"
-    ticks = alt.TimeIntervalStep(interval=interval, step=step)
+        months = 1 if days < 200 else 3 if days < 400 else 6
+        ticks, text = alt.TimeIntervalStep(interval="month", step=months), "%b %Y"
     return alt.Axis(title=f"{title}, UTC", format=text, tickCount=ticks, labelOverlap=True, grid=False)
 
 
