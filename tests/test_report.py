@@ -77,9 +77,10 @@ def _values(rows: list[list[tuple[str, float | None]]]) -> list[list[float | Non
     return [[value for _, value in row] for row in rows]
 
 
-def report(account: Account, *arguments: str) -> tuple[Ran, Page, Path]:
+def report(account: Account) -> tuple[Ran, Page, Path]:
     target = account.warehouse.parent / "page.html"
-    ran = account.run("report", "-o", str(target), *arguments)
+    target.write_text("an older page")
+    ran = account.run("report", "-o", str(target))
     assert ran.code == 0, ran.err
     return ran, Page(target.read_text(encoding="utf-8")), target
 
@@ -352,13 +353,12 @@ def test_data_that_nobody_refreshes_is_not_called_fresh(new_account: NewAccount)
 # -- where it is written ----------------------------------------------------------------------------------------------
 
 
-def test_the_page_replaces_what_stood_there_and_is_for_its_owner_alone(hostile: Account) -> None:
-    target = hostile.warehouse.parent / "old.html"
-    target.write_text("old")
+def test_the_page_replaces_what_stood_there_and_is_for_its_owner_alone(
+    written: tuple[Ran, Page, Path],
+) -> None:
+    _, _, target = written
 
-    assert hostile.run("report", "-o", str(target)).code == 0
-
-    assert target.read_text().startswith("<!doctype html>")
+    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert target.stat().st_mode & 0o077 == 0
     assert not list(target.parent.glob(".*.new"))
 
@@ -410,6 +410,28 @@ def test_without_the_extra_the_command_says_how_to_install_it(hostile: Account, 
     assert (ran.returncode, ran.stdout) == (2, "")
     assert re.fullmatch(r"cekura-sync: [^\n]+pip install '\.\[report\]'[^\n]+\n", ran.stderr)
     assert not (hostile.warehouse.parent / "report.html").exists()
+
+
+@pytest.mark.parametrize("extra", [True, False], ids=["with the extra", "without it"])
+def test_the_demo_writes_a_page_or_says_how_to_get_one(tmp_path: Path, extra: bool) -> None:
+    without = "" if extra else "sys.modules['altair'] = None; "
+    program = (
+        f"import sys; {without}from cekura_sync import cli; sys.exit(cli.run(['demo', '--results', '20']))"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert ("/demo.html: " in ran.stdout, "pip install '.[report]'" in ran.stdout) == (extra, not extra)
+    assert (tmp_path / "demo.html").exists() is extra
+    assert "The warehouse is" in ran.stdout
 
 
 def test_every_query_of_the_page_has_its_place_in_it(hostile: Account) -> None:
