@@ -334,20 +334,22 @@ def test_one_day_of_data_is_no_comparison(new_account: NewAccount) -> None:
     assert any("too few runs to compare" in heading for heading in page.headings)
 
 
-def test_data_that_nobody_refreshes_is_not_called_fresh(new_account: NewAccount) -> None:
+def test_the_page_is_as_fresh_as_the_last_sync_in_the_file_or_on_record(new_account: NewAccount) -> None:
     account = new_account(results=5, agents=1)
     account.sync()
-    for path in (account.warehouse, account.home / "base.duckdb"):
-        with duckdb.connect(str(path)) as con:
-            con.execute("update cekura.sync_log set finished_at = finished_at - interval '3 days'")
-    last = account.home / "last.json"
-    last.write_text(
-        re.sub(r'"finished_at": "[^"]+"', '"finished_at": "2026-01-01T00:00:00+00:00"', last.read_text())
-    )
+    record = account.home / "last.json"
+    with duckdb.connect(str(account.warehouse)) as con:
+        con.execute("update cekura.sync_log set finished_at = finished_at - interval '3 days'")
 
-    _, _, target = report(account)
+    def said_with_a_sync_on_record_in(year: int) -> str:
+        said = re.sub(
+            r'"finished_at": "[^"]+"', f'"finished_at": "{year}-01-01T00:00:00+00:00"', record.read_text()
+        )
+        record.write_text(said)
+        return report(account)[2].read_text(encoding="utf-8")
 
-    assert "This page was written 3 days after the last sync." in target.read_text()
+    assert "This page was written 3 days after the last sync." in said_with_a_sync_on_record_in(2001)
+    assert "Data as of 1 Jan 2099, 00:00 UTC" in said_with_a_sync_on_record_in(2099)
 
 
 # -- where it is written ----------------------------------------------------------------------------------------------
