@@ -235,7 +235,7 @@ def test_a_browser_draws_the_charts_and_asks_for_nothing(
     assert "<script>alert(1)</script>" in seen["text"]
     assert seen["ground"] == ("rgb(30, 35, 41)" if options else "rgb(255, 255, 255)")
     assert len(seen["charts"]) == len(written[1].tables) - 1
-    series = "rgb(98, 182, 238)" if options else "rgb(0, 101, 163)"
+    series = "rgb(143, 208, 255)" if options else "rgb(0, 86, 140)"
     for chart in seen["charts"]:
         assert chart["box"][2] - chart["box"][0] > 250
         assert chart["box"][3] - chart["box"][1] > 60
@@ -307,8 +307,10 @@ def test_every_text_and_mark_stands_out_from_its_ground(written: tuple[Ran, Page
         assert _contrast(colours[text], colours["card"]) >= 4.5, text
         assert _contrast(colours[text], colours["page"]) >= 4.5, text
     assert _contrast(colours["ink"], colours["warn"]) >= 4.5
-    assert _contrast(colours["series"], colours["card"]) >= 3
-    assert _contrast(colours["series"], colours["band"]) >= 2
+    for mark in ("series", "range", "worse", "better"):
+        assert _contrast(colours[mark], colours["card"]) >= 3, mark
+    for ground in ("range", "band"):
+        assert _contrast(colours["series"], colours[ground]) >= 2, ground
 
 
 # -- little data, old data --------------------------------------------------------------------------------------------

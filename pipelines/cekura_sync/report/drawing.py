@@ -16,7 +16,8 @@ NAMES, BELOW, MARKS = -21, -5, 13  # where these are, from the row's middle
 LONGEST, LONGER = 190, 250  # pixels of a name before it is cut, beside a change and beside one number
 
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--grid)"
-SERIES, BAND, WORSE, BETTER = "var(--series)", "var(--band)", "var(--worse)", "var(--better)"
+SERIES, RANGE, BAND = "var(--series)", "var(--range)", "var(--band)"
+WORSE, BETTER = "var(--worse)", "var(--better)"
 TONES = {"regressed": WORSE, "improved": BETTER}
 
 PERCENT = "format(datum.value * 100, '~r') + ' %'"
@@ -30,7 +31,7 @@ def dumbbells(title: str, items: Sequence[Item], axis: str) -> Markup:
     before, after = alt.X("before:Q", scale=_whole(), axis=_percent_axis(axis)), alt.X("after:Q")
     bar = base.mark_rule(strokeWidth=3, yOffset=MARKS).encode(x=before, x2="after:Q", color=_tone())
     hollow = base.mark_point(size=70, fill="var(--card)", opacity=1, strokeWidth=2, yOffset=MARKS).encode(
-        x=before, stroke=_tone("tone:N")
+        x=before, stroke=_tone()
     )
     filled = base.mark_point(size=90, filled=True, opacity=1, yOffset=MARKS).encode(x=after, color=_tone())
     return _svg(
@@ -45,7 +46,7 @@ def intervals(title: str, items: Sequence[Item], axis: str, whole: bool = True) 
     rate = alt.X(
         "rate:Q", scale=_whole() if whole else alt.Scale(zero=True, nice=True), axis=_percent_axis(axis)
     )
-    bar = base.mark_rule(strokeWidth=7, strokeCap="round", color=BAND, yOffset=MARKS).encode(
+    bar = base.mark_rule(strokeWidth=6, strokeCap="round", color=RANGE, yOffset=MARKS).encode(
         x=alt.X("low:Q", axis=_percent_axis(axis)), x2="high:Q"
     )
     point = base.mark_point(size=80, filled=True, opacity=1, color=SERIES, yOffset=MARKS).encode(x=rate)
@@ -65,8 +66,8 @@ def over_time(title: str, periods: Sequence[Item], unit: str, first: date, last:
     rate = alt.Y("rate:Q", scale=_whole(), axis=axis)
     dot = 18 if len(periods) < 60 else 6
     layers = [
-        base.mark_area(color=BAND).encode(x=x, y=low, y2="high:Q"),
-        base.mark_rule(color=BAND, strokeWidth=3).encode(x=x, y=low, y2="high:Q"),
+        base.mark_area(fill=BAND, stroke=RANGE, strokeWidth=0.75).encode(x=x, y=low, y2="high:Q"),
+        base.mark_rule(color=RANGE, strokeWidth=dot / 18).encode(x=x, y=low, y2="high:Q"),
         base.mark_line(color=SERIES, strokeWidth=2).encode(x=x, y=rate),
         base.mark_point(color=SERIES, filled=True, opacity=1, size=dot).encode(x=x, y=rate),
     ]
