@@ -16,7 +16,7 @@ help: ## Say what can be made
 
 install: $(VENV)/product ## Install the product into .venv
 
-demo: $(VENV)/product ## Sync invented results from an embedded stand-in API and show the main views
+demo: $(VENV)/product ## Sync invented results from an embedded stand-in API, show the main views, write a report
 	@$(BIN)/cekura-sync demo
 
 sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
@@ -41,15 +41,15 @@ format: $(VENV)/developer ## Format the code
 	$(BIN)/ruff format .
 
 clean: ## Remove what was made, except warehouses
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache demo.duckdb demo.duckdb.d
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache demo.duckdb demo.duckdb.d demo.html
 
 $(VENV)/product: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[report]'
 	@touch $@
 
 $(VENV)/developer: $(VENV)/product
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,report]'
 	@touch $@
 
 # Each line of the list is an environment of its own, named for the DuckDB in it; our own constraints say nothing about those.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cekura_sync import reading, settings, terminal
+from cekura_sync import reading, report, settings, terminal
 from cekura_sync.errors import SettingsError
 from cekura_sync.layout import Layout, wal
 from cekura_sync.sandbox import Sandbox, World, parse_fault
@@ -16,6 +16,7 @@ from cekura_sync.settings import Settings
 from cekura_sync.sync import sync
 
 FILE = "demo.duckdb"
+PAGE = "demo.html"
 IN_FLIGHT = 12
 NEW = 3
 VIEWS = {
@@ -44,6 +45,7 @@ def run(results: int) -> None:
             rows = con.execute(query)
             click.echo()
             terminal.print_table([column[0] for column in rows.description or []], rows.fetchall(), title)
+    click.echo(f"\n{_report(path)}")
     command = "cekura-sync" if shutil.which("cekura-sync") else sys.argv[0]
     click.echo(
         f"""
@@ -73,6 +75,14 @@ def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tu
 def _sync(mine: Settings) -> None:
     with terminal.Reporter(quiet=False, verbose=False) as reporter:
         click.echo(sync(mine, reporter).sentence())
+
+
+def _report(path: Path) -> str:
+    """What became of the page. That nothing can draw it is no reason to show nothing."""
+    try:
+        return report.write(path, Path(PAGE))
+    except SettingsError as error:
+        return str(error)
 
 
 def _remove(path: Path) -> None:

@@ -1,0 +1,30 @@
+"""The report: one HTML page that tells what the analytics views say, with nothing to fetch and no program in it.
+
+figures.py      what the views say: the queries of sql/report, as rows
+wording.py      numbers, names and findings in words
+drawing.py      charts as SVG
+tables.py       what a chart shows, in figures
+content.py      what a page is made of
+agents.py, trouble.py   the sections; sections.py their order; summary.py the top of the page
+page.py         the page, written whole or not at all
+"""
+
+from pathlib import Path
+
+from cekura_sync.errors import SettingsError
+
+DRAWN_WITH = {"altair", "jinja2", "markupsafe", "vl_convert"}
+
+
+def write(warehouse: Path, output: Path) -> str:
+    """Write the page and say so. Raises SettingsError when the libraries that draw are not installed, WarehouseError."""
+    try:
+        from cekura_sync.report import page
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in DRAWN_WITH:
+            raise
+        raise SettingsError(
+            f"The report is drawn with {missing.name}, which is not installed: type `pip install '.[report]'` in a checkout of cekura-sync."
+        ) from missing
+    headline = page.write(warehouse, output)
+    return f"The report is {output.resolve()}: {headline}."

@@ -1,0 +1,184 @@
+"""The agents: what changed, how each did over time, and all of them in a table."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from cekura_sync.report import drawing, tables, wording
+from cekura_sync.report.content import Chart, Section
+from cekura_sync.report.figures import Figures
+
+SHOWN = 12  # agents that are drawn; the tables have them all
+Row = dict[str, Any]
+
+
+def changes(figures: Figures) -> Section:
+    compared = [row for row in figures.agents if row["active"] and row["verdict"]]
+    charts = []
+    if compared:
+        nobody = "No agent clearly fell in the last 7 days"
+        finding = _most_changed(compared, "previous", "recent", nobody)
+        items = [_change(row, "previous", "recent") for row in compared[:SHOWN]]
+        columns: list[tables.Column] = [
+            ("agent", tables.agent),
+            ("verdict", tables.verdict("verdict")),
+            ("difference", tables.points("difference")),
+            ("from", tables.points("difference_low")),
+            ("to", tables.points("difference_high")),
+            ("last 7 days", tables.rate("recent_pass_rate")),
+            ("runs", tables.number("recent_decided_runs")),
+            ("28 before", tables.rate("previous_pass_rate")),
+            ("runs", tables.number("previous_decided_runs")),
+        ]
+        note = "○ the 28 days before, ● the last 7 days. " + _cut(len(compared), "agents")
+        svg = drawing.dumbbells(finding.striptags(), items, "runs passed")
+        charts.append(Chart(finding, svg, tables.table(columns, compared), note, _tone(compared)))
+    charts += _today(figures)
+    lead = (
+        "Coloured where the 95 % interval of the difference (Newcombe's) excludes 0. "
+        "Chance alone lets about one unchanged agent in 40 fall."
+    )
+    return Section("What changed", lead, charts)
+
+
+def _today(figures: Figures) -> list[Chart]:
+    today = wording.day(figures.freshness[0]["today"])
+    rows = [row for row in figures.today if not row["everything"]]
+    compared = [row for row in rows if row["verdict"]]
+    if not rows:
+        return []
+    if compared:
+        nobody = f"No agent is clearly below its last week today, {today}"
+        finding = _most_changed(compared, "week", "today", nobody, " today")
+    else:
+        finding = Markup("{} is the first day with runs in a week").format(today)
+    items = [_change(row, "week", "today") for row in compared[:SHOWN]]
+    columns: list[tables.Column] = [
+        ("agent", tables.agent),
+        ("verdict", tables.verdict("verdict")),
+        ("difference", tables.points("difference")),
+        ("from", tables.points("difference_low")),
+        ("to", tables.points("difference_high")),
+        ("today", tables.rate("today_pass_rate")),
+        ("runs", tables.number("today_decided_runs")),
+        ("last week", tables.rate("week_pass_rate")),
+        ("runs", tables.number("week_decided_runs")),
+    ]
+    note = f"○ the seven days before, ● {today} (UTC). " + _cut(len(compared), "agents with runs today")
+    svg = drawing.dumbbells(finding.striptags(), items, "runs passed") if items else None
+    return [Chart(finding, svg, tables.table(columns, rows), note, _tone(compared))]
+
+
+def over_time(figures: Figures) -> Section:
+    rated = [row for row in figures.over_time if row["pass_rate"] is not None]
+    if not rated:
+        return Section("Pass rate over time", "", [])
+    first, last = min(row["period"] for row in rated), max(row["period"] for row in rated)
+    if first == last:  # one point stands in the middle
+        first, last = first - timedelta(days=1), last + timedelta(days=1)
+    unit = rated[0]["unit"]
+    charts = []
+    for agent in figures.agents[:SHOWN]:
+        periods = [row for row in figures.over_time if row["agent_id"] == agent["agent_id"]]
+        if any(row["pass_rate"] is not None for row in periods):
+            charts.append(_history(agent, periods, unit, first, last))
+    lead = (
+        f"By {unit}, with the 95 % interval (Wilson's): where the band is wide, few runs were decided. "
+        "The titles compare the last 7 days with the 28 before. "
+        + _cut(len(figures.agents), "agents", "the table at the end")
+    )
+    return Section("Pass rate over time", lead, charts)
+
+
+def _history(agent: Row, periods: list[Row], unit: str, first: date, last: date) -> Chart:
+    finding = _standing(agent)
+    items = [
+        {
+            "period": row["period"].isoformat(),
+            "rate": row["pass_rate"],
+            "low": row["pass_rate_low"],
+            "high": row["pass_rate_high"],
+        }
+        for row in periods
+    ]
+    columns: list[tables.Column] = [
+        (f"{unit} (UTC)", tables.period("period")),
+        ("pass rate", tables.rate("pass_rate")),
+        ("low", tables.rate("pass_rate_low")),
+        ("high", tables.rate("pass_rate_high")),
+        ("runs", tables.number("decided_runs")),
+        ("passed", tables.number("passed_runs")),
+    ]
+    svg = drawing.over_time(finding.striptags(), items, unit, first, last)
+    n = f"n = {wording.counted(agent['decided_runs'], 'run')} in {wording.counted(agent['completed_results'], 'completed result')}"
+    return Chart(finding, svg, tables.table(columns, periods), n, _tone([agent]))
+
+
+def every_agent(figures: Figures) -> Section:
+    rows = figures.agents
+    columns: list[tables.Column] = [
+        ("agent", tables.agent),
+        ("pass rate", tables.rate("pass_rate")),
+        ("low", tables.rate("pass_rate_low")),
+        ("high", tables.rate("pass_rate_high")),
+        ("runs", tables.number("decided_runs")),
+        ("results", tables.number("completed_results")),
+        ("latest 10 results", tables.rate("latest_pass_rate")),
+        ("against the 10 before", tables.verdict("latest_verdict")),
+        ("last result (UTC)", tables.moment("last_result_at")),
+    ]
+    finding = Markup("{}, the regressed ones first").format(wording.counted(len(rows), "agent"))
+    charts = [Chart(finding, None, tables.table(columns, rows))] if rows else []
+    return Section("Every agent", "Over its whole history.", charts)
+
+
+def _most_changed(rows: list[Row], before: str, after: str, nobody: str, when: str = "") -> Markup:
+    """The first of those that fell, how many more did; and if none did, that."""
+    fallen = [row for row in rows if row["verdict"] == "regressed"]
+    if not fallen:
+        return Markup("{}").format(nobody)
+    first = fallen[0]
+    finding = Markup("{} {}{}").format(
+        wording.isolated(wording.agent(first)),
+        wording.change(first[f"{before}_pass_rate"], first[f"{after}_pass_rate"], first["verdict"]),
+        when,
+    )
+    more = len(fallen) - 1
+    return finding + (f", and {wording.counted(more, 'more agent')} fell" if more else "")
+
+
+def _standing(agent: Row) -> Markup:
+    name = wording.isolated(wording.agent(agent))
+    if not agent["active"]:
+        return Markup("{} was last tested on {}").format(name, wording.day(agent["last_result_at"]))
+    if not agent["verdict"]:
+        return Markup("{} passes {}; too few runs to compare").format(
+            name, wording.percent(agent["pass_rate"])
+        )
+    said = wording.change(agent["previous_pass_rate"], agent["recent_pass_rate"], agent["verdict"])
+    return Markup("{} {}").format(name, said)
+
+
+def _change(row: Row, before: str, after: str) -> Row:
+    mark = {"regressed": "▼ ", "improved": "▲ "}.get(row["verdict"], "")
+    interval = f"{wording.points(row['difference_low'])} to {wording.points(row['difference_high'])}"
+    n = f"n = {row[f'{before}_decided_runs']:,} → {wording.counted(row[f'{after}_decided_runs'], 'run')}"
+    return {
+        "name": wording.agent(row),
+        "below": n,
+        "figures": f"{mark}{wording.percent(row[f'{before}_pass_rate'])} → {wording.percent(row[f'{after}_pass_rate'])}",
+        "more": interval,
+        "before": row[f"{before}_pass_rate"],
+        "after": row[f"{after}_pass_rate"],
+        "verdict": row["verdict"],
+    }
+
+
+def _cut(total: int, noun: str, table: str = "the table") -> str:
+    return f"The first {SHOWN} of {total} {noun}; {table} has them all." if total > SHOWN else ""
+
+
+def _tone(rows: list[Row]) -> str:
+    verdicts = {row["verdict"] for row in rows if row.get("active", True)}
+    return "worse" if "regressed" in verdicts else "better" if verdicts == {"improved"} else ""

@@ -1,0 +1,61 @@
+"""The page around the sections, written whole or not at all."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+
+from cekura_sync import disk
+from cekura_sync.errors import SettingsError
+from cekura_sync.layout import Layout
+from cekura_sync.report import figures, sections, summary, wording
+
+TEMPLATE = "page.html.j2"
+
+
+def write(warehouse: Path, target: Path) -> str:
+    """Put the page in the place of whatever stands at `target`; returns its headline. Raises SettingsError, WarehouseError."""
+    target = target.resolve()
+    _refuse(target, warehouse)
+    found = figures.read(warehouse)
+    headline = summary.headline(found)
+    html = _render(found, headline)
+    fresh = target.with_name(f".{target.name}.new")
+    try:
+        with disk.private_files():
+            fresh.unlink(missing_ok=True)
+            fresh.write_text(html, encoding="utf-8")
+        disk.flush(fresh)
+        fresh.replace(target)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    return headline
+
+
+def _refuse(target: Path, warehouse: Path) -> None:
+    files = Layout(warehouse)
+    if target == files.published or target.is_relative_to(files.home):
+        raise SettingsError(f"-o {target} belongs to the warehouse: choose another file for the page.")
+    if not target.parent.is_dir():
+        raise SettingsError(f"-o {target} lies in no directory that exists: make it, or choose another.")
+
+
+def _render(found: figures.Figures, headline: str) -> str:
+    here = Path(__file__).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(here),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    written = datetime.now(UTC)
+    return environment.get_template(TEMPLATE).render(
+        headline=headline,
+        style=(here / "page.css").read_text(encoding="utf-8"),
+        written=wording.moment(written),
+        freshness=summary.freshness(found, written),
+        tiles=summary.tiles(found),
+        sections=sections.all_of(found),
+    )

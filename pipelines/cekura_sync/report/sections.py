@@ -1,0 +1,21 @@
+"""Which sections the page has, and their order."""
+
+from collections.abc import Callable, Sequence
+
+from cekura_sync.report import agents, trouble
+from cekura_sync.report.content import Section
+from cekura_sync.report.figures import Figures
+
+# A section is a function of the figures; one that tells why an agent fell would stand behind `changes`.
+SECTIONS: Sequence[Callable[[Figures], Section]] = (
+    agents.changes,
+    agents.over_time,
+    trouble.scenarios,
+    trouble.infrastructure,
+    agents.every_agent,
+)
+
+
+def all_of(figures: Figures) -> list[Section]:
+    """In the order of the page, without those that have nothing to say."""
+    return [section for section in (make(figures) for make in SECTIONS) if section.charts]

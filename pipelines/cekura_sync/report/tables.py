@@ -1,0 +1,69 @@
+"""Tables: what a chart shows, in figures. A cell keeps the exact value beside its words."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from cekura_sync.report import wording
+
+Row = dict[str, Any]
+
+
+class Cell(NamedTuple):
+    text: str | Markup
+    value: float | None = None
+    numeric: bool = False
+
+
+Column = tuple[str, Callable[[Row], Cell]]
+
+
+@dataclass(frozen=True)
+class Table:
+    headings: list[str]
+    rows: list[list[Cell]]
+
+
+def table(columns: Iterable[Column], rows: Iterable[Row]) -> Table:
+    columns = list(columns)
+    return Table([heading for heading, _ in columns], [[cell(row) for _, cell in columns] for row in rows])
+
+
+def agent(row: Row) -> Cell:
+    return Cell(wording.isolated(wording.agent(row)))
+
+
+def scenario(row: Row) -> Cell:
+    return Cell(wording.isolated(wording.scenario(row)))
+
+
+def verdict(column: str) -> Callable[[Row], Cell]:
+    said = {"regressed": "▼ fell", "improved": "▲ rose", "same": "no clear change"}
+    return lambda row: Cell(said.get(row[column], "nothing to compare"))
+
+
+def rate(column: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(wording.percent(row[column], 1), row[column], True)
+
+
+def points(column: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(wording.points(row[column]), row[column], True)
+
+
+def number(column: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(wording.count(row[column]), row[column], True)
+
+
+def period(column: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(row[column].isoformat())
+
+
+def moment(column: str) -> Callable[[Row], Cell]:
+    def cell(row: Row) -> Cell:
+        at: datetime | None = row[column]
+        return Cell(wording.NOTHING if at is None else f"{at:%Y-%m-%d %H:%M}")
+
+    return cell

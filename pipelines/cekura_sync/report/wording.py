@@ -1,0 +1,88 @@
+"""Numbers, names and findings in words. Names come from the data: they are cut, stripped of what cannot be shown, and escaped."""
+
+from datetime import date, datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from cekura_sync import terminal
+
+LONGEST_NAME = 80
+NOTHING = "–"
+Row = dict[str, Any]
+
+
+def agent(row: Row) -> str:
+    """The agent's name in plain text."""
+    unnamed = "Results without an agent" if row["agent_id"] is None else f"Agent {row['agent_id']}"
+    return shown(row["agent_name"]) or unnamed
+
+
+def scenario(row: Row) -> str:
+    unnamed = "Runs without a scenario" if row["scenario_id"] is None else f"Scenario {row['scenario_id']}"
+    return shown(row["scenario_name"]) or unnamed
+
+
+def shown(name: str | None) -> str:
+    """As much of a name as a page has room for, in one line."""
+    name = name or ""
+    cut = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "…"
+    return terminal.plain(cut).strip()
+
+
+def isolated(name: str) -> Markup:
+    """A name inside a sentence: text, whatever it holds, and its direction is its own affair."""
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
+def percent(rate: float | None, digits: int = 0) -> str:
+    """A rate of 0 to 1. Only what is 0 % or 100 % is called so."""
+    if rate is None:
+        return NOTHING
+    text = f"{rate * 100:.{digits}f}"
+    if float(text) in (0, 100) and float(text) != rate * 100:
+        text = "<0.1" if rate < 0.0005 else ">99.9" if rate > 0.9995 else f"{rate * 100:.1f}"
+    return f"{text}\N{NO-BREAK SPACE}%"
+
+
+def points(difference: float | None) -> str:
+    """A difference of rates, in percentage points."""
+    if difference is None:
+        return NOTHING
+    text = f"{difference * 100:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{text}\N{NO-BREAK SPACE}pp"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """The interval of a rate."""
+    return NOTHING if low is None or high is None else f"{low * 100:.0f}–{percent(high)}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def day(value: date) -> str:
+    return f"{value.day} {value:%b %Y}"
+
+
+def moment(value: datetime | None) -> str:
+    return NOTHING if value is None else f"{day(value)}, {value:%H:%M} UTC"
+
+
+def change(before: float, after: float, verdict: str) -> str:
+    """What became of a rate, behind a name: `fell from 71 % to 56 %`."""
+    digits = 1 if percent(before) == percent(after) else 0
+    if verdict == "same":
+        return f"stands at {percent(after)}, no clear change"
+    verb = "fell" if verdict == "regressed" else "rose"
+    return f"{verb} from {percent(before, digits)} to {percent(after, digits)}"
+
+
+def share_of(number: int, total: int, noun: str) -> str:
+    """`2 of 12 agents`, `none of 12 agents`."""
+    return f"{number or 'none'} of {counted(total, noun)}"

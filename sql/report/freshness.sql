@@ -1,0 +1,12 @@
+-- One row: how fresh the page's data is, and what a reader must know before believing it.
+-- `today` is the UTC day of the last sync: a page about a warehouse that nobody refreshes must not call old days today.
+select
+    last_sync_at,
+    last_full_sync_at,
+    live_results,
+    in_flight_results,
+    cast(coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as date) as today,
+    (select max(last_result_at) from analytics.agents) as newest_result_at,
+    (select count(*) from analytics.stuck_results) as stuck_results,
+    (select count(*) from analytics.data_quality where severity = 'error') as suspect_findings
+from analytics.sync_status

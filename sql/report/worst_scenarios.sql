@@ -1,0 +1,56 @@
+-- The ten scenarios of the last 30 days that are most surely bad: the upper end of the interval decides, so that one failure
+-- of one run is not the worst of all. Only scenarios that an agent failed at least once.
+with as_of as (
+    select coalesce(last_sync_at, current_timestamp) as moment
+    from analytics.sync_status
+),
+
+sums as (
+    select
+        runs.agent_id,
+        runs.scenario_id,
+        count(*) as decided_runs,
+        count(*) filter (where runs.passed) as passed_runs
+    from analytics.runs as runs
+    inner join as_of on runs.created_at >= as_of.moment - interval '30 days'
+    where runs.result_status_group = 'completed' and runs.passed is not null
+    group by runs.agent_id, runs.scenario_id
+),
+
+-- x passes of n, z for 95 %: the letters of the interval's formula.
+counts as (
+    select
+        *,
+        cast(passed_runs as double) as x,
+        cast(decided_runs as double) as n,
+        1.959963984540054e0 as z
+    from sums
+    where passed_runs < decided_runs
+),
+
+-- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
+rated as (
+    select
+        *,
+        x / n as pass_rate,
+        (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_low,
+        1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_high
+    from counts
+)
+
+select
+    rated.agent_id,
+    names.agent_name,
+    rated.scenario_id,
+    names.scenario_name,
+    rated.decided_runs,
+    rated.passed_runs,
+    rated.pass_rate,
+    rated.pass_rate_low,
+    rated.pass_rate_high
+from rated
+inner join analytics.scenario_pass_rate as names
+    on names.agent_id is not distinct from rated.agent_id
+    and names.scenario_id is not distinct from rated.scenario_id
+order by rated.pass_rate_high, rated.agent_id, rated.scenario_id
+limit 10
