@@ -156,6 +156,20 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
     return url.rstrip("/")
 
 
+def check_ping(url: str) -> str:
+    """The address of a dead-man's switch; plain http only to loopback."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
+        raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise SettingsError(f"--ping goes to {host} over something else than https: write https://.")
+    return url
+
+
 def is_loopback(host: str) -> bool:
     return host in _LOOPBACK or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
