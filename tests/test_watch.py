@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -369,3 +369,59 @@ def test_progress_is_an_object_with_its_figures(
     first, *_ = lines(account.run("sync", "--log-format", "json").err)
 
     assert (first["event"], first["pages"], first["rows"]) == ("progress", 1, 20)
+
+
+# -- the published file -----------------------------------------------------------------------------------------------
+
+LOG = "select changed from cekura.sync_log order by generation, finished_at"
+LAST = "select last_sync_at, overdue_at from analytics.sync_status"
+
+
+def test_on_a_quiet_weekend_the_published_file_is_replaced_once_an_hour_and_has_every_sync(
+    quick: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick.sync()
+    published = quick.warehouse.read_bytes()
+
+    quick.sync()
+    quick.sync()
+    assert quick.warehouse.read_bytes() == published
+
+    monkeypatch.setattr("cekura_sync.sync.LOG_AT_LEAST_EVERY", timedelta(0))  # an hour has passed
+    assert quick.sync().json["changed"] is False
+
+    assert quick.query(LOG) == [(True,), (False,), (False,), (False,)]
+    ((last, overdue),) = quick.query(LAST)
+    assert last.isoformat() == quick.run("status", "--json").json["last_sync"]
+    assert timedelta(minutes=90) < overdue - last < timedelta(minutes=92)
+
+
+def test_however_often_one_syncs_few_of_them_wait_to_be_published(
+    quick: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cekura_sync.sync.PENDING_AT_MOST", 2)
+    for _ in range(5):
+        quick.sync()
+
+    assert quick.query(LOG) == [(True,), (False,), (False,), (False,)]
+    assert len((quick.home / "pending_log.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_clock_that_was_ahead_once_does_not_keep_later_syncs_from_the_published_file(
+    quick: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=400)
+
+    with monkeypatch.context() as patched:
+        for module in ("sync", "outcome"):
+            patched.setattr(f"cekura_sync.{module}.datetime", Ahead)
+        quick.sync()
+    began = datetime.now(UTC)
+
+    quick.sync()
+
+    ((last, _),) = quick.query(LAST)
+    assert began < last < datetime.now(UTC)
