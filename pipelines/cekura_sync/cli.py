@@ -1,5 +1,6 @@
 """The command line: options in, tables or JSON on stdout, everything else on stderr, one exit code per kind of failure."""
 
+import errno
 import os
 import sys
 import traceback
@@ -84,5 +85,7 @@ def _sentence(error: BaseException, code: ExitCode) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError):
-        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part) + "."
+        what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return f"{what}: {'make room there' if full else 'check the path and who may use it'}, then try again."
     return str(error)
