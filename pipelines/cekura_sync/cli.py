@@ -9,7 +9,7 @@ from itertools import pairwise
 import click
 
 from cekura_sync import __version__, terminal
-from cekura_sync.commands import demo, look, sync
+from cekura_sync.commands import demo, doctor, look, sync
 from cekura_sync.exits import ExitCode, exit_code_for
 from cekura_sync.stopping import stop_signals
 
@@ -37,6 +37,7 @@ for command in (
     look.status,
     look.query,
     look.check,
+    doctor.doctor,
     demo.demo,
     demo.sandbox,
 ):
@@ -87,5 +88,7 @@ def _sentence(error: BaseException, code: ExitCode) -> str:
     if isinstance(error, OSError):
         what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return f"{what}: {'make room there' if full else 'check the path and who may use it'}, then try again."
+        return (
+            f"{what}: {'make room there' if full else 'check the path and who may use it'}, then try again."
+        )
     return str(error)

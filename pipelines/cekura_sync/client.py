@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -58,7 +58,15 @@ class Pending(Generic[T]):
 class Client:
     """Reads from one origin with one key, at most `concurrency` requests at a time, until `seconds` have passed."""
 
-    def __init__(self, api_url: str, api_key: str, *, concurrency: int, seconds: float) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        *,
+        concurrency: int,
+        seconds: float,
+        max_requests: float = math.inf,
+    ) -> None:
         self._url = api_url
         self._key = api_key
         self._deadline = time.monotonic() + seconds
@@ -66,8 +74,10 @@ class Client:
         self._count_lock = threading.Lock()
         self._not_before = 0.0
         self.concurrency = concurrency
+        self.max_requests = max_requests  # beyond which nothing is tried again
         self.requests = 0
         self.retries = 0
+        self.clock_ahead: timedelta | None = None  # of ours, against the API's at its last answer
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
         self._http = self._connect()
 
@@ -129,6 +139,7 @@ class Client:
             with self._http.stream(
                 "GET", self._url + path, params=params, timeout=self._timeouts()
             ) as response:
+                self.clock_ahead = _clock_ahead(response.headers.get("Date"))
                 return self._interpret(response, self._read(response), decode)
         except (httpx.TransportError, httpx.DecodingError) as error:
             reason = str(error).replace(self._key, "…") or type(error).__name__
@@ -209,6 +220,8 @@ class Client:
         wait = state.upcoming_sleep
         if self._closing.is_set() or time.monotonic() + wait > self._deadline:
             return True
+        if self.requests >= self.max_requests:
+            return True
         if isinstance(_error(state), RateLimited):
             return False
         elapsed = state.seconds_since_start or 0.0
@@ -248,9 +261,17 @@ def _retry_after(value: str | None) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
+        ahead = _clock_ahead(value)
+        if ahead is None:
             return None
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        seconds = -ahead.total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _clock_ahead(http_date: str | None) -> timedelta | None:
+    """By how much our clock is ahead of that moment; None when it is no date."""
+    try:
+        moment = parsedate_to_datetime(http_date or "")
+    except ValueError:
+        return None
+    return datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)

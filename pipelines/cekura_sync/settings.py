@@ -79,7 +79,7 @@ class Settings:
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from command-line options (None = not given). Raises SettingsError."""
-    vendor = _read_vendor_file()
+    vendor = read_vendor_file()
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
@@ -230,7 +230,8 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _read_vendor_file() -> dict[str, str]:
+def read_vendor_file() -> dict[str, str]:
+    """Its texts by name; none where there is no such file. Raises SettingsError."""
     try:
         path = vendor_config()
     except RuntimeError:  # a user without a home, as in many a container
