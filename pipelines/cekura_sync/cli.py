@@ -83,6 +83,8 @@ def _sentence(error: BaseException, code: ExitCode) -> str:
         return f"{code.name.capitalize()}: nothing was changed."
     if code is ExitCode.BUG:
         return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{error.format_message()} See `{error.ctx.command_path} --help`."
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError):

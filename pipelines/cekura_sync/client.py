@@ -147,7 +147,9 @@ class Client:
                 f"{self._url} cannot be reached: {reason}. Check the address and the network."
             ) from None
         except httpx.InvalidURL as error:
-            raise UnbelievableAnswer(f"{self._url}{path} is not a usable address: {error}.") from None
+            raise UnbelievableAnswer(
+                f"{self._url}{path} is not a usable address: {error}. Check --api-url."
+            ) from None
 
     def _timeouts(self) -> httpx.Timeout:
         seconds = max(0.01, min(SECONDS_PER_REQUEST, self._deadline - time.monotonic()))
@@ -157,7 +159,9 @@ class Client:
         """The body after decompression, within the limits of size and time."""
         if "," in response.headers.get("Content-Encoding", ""):
             # Packed twice, a few kilobytes fill the memory in one step.
-            raise UnbelievableAnswer("The answer is packed more than once, which is never unpacked.")
+            raise UnbelievableAnswer(
+                "The answer is packed more than once, which is never unpacked: check --api-url and the proxies on the way."
+            )
         chunks, size, until = [], 0, time.monotonic() + SECONDS_PER_REQUEST
         # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
         for chunk in response.iter_bytes():
@@ -170,7 +174,9 @@ class Client:
             if time.monotonic() > self._deadline:
                 raise ApiUnavailable(_BUDGET_SPENT)
             if time.monotonic() > until or self._closing.is_set():
-                raise ApiUnavailable(f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s.")
+                raise ApiUnavailable(
+                    f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s: check the network, or lower --page-size."
+                )
         return b"".join(chunks)
 
     def _interpret(self, response: httpx.Response, body: bytes, decode: Callable[[bytes], T]) -> T | None:

@@ -109,11 +109,11 @@ def append(con: duckdb.DuckDBPyConnection, entries: Iterable[Mapping[str, Any]])
     con.commit()
     con.execute(
         """
-        delete from cekura.sync_log
-        where finished_at < (select max_by(finished_at, generation) from cekura.sync_log) - $1::interval
-            and rowid not in (
-                select max_by(rowid, started_at) from cekura.sync_log
-                group by scope, mode, finished_at::date)
+        delete from cekura.sync_log where rowid in (
+            select rowid from cekura.sync_log
+            where finished_at < (select max_by(finished_at, generation) from cekura.sync_log) - $1::interval
+            qualify row_number() over (partition by scope, mode, finished_at::date order by started_at desc) > 1
+        )
         """,
         [LOG_WHOLE_FOR],
     )

@@ -113,7 +113,7 @@ def duration(text: str) -> timedelta:
         )
     seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match[1] else 0
     if seconds > LONGEST.total_seconds():
-        raise SettingsError(f"The duration '{text}' is too long.")
+        raise SettingsError(f"The duration '{text}' is too long: write {LONGEST.days}d at most.")
     return timedelta(seconds=seconds)
 
 

@@ -219,6 +219,6 @@ def _build_models(con: duckdb.DuckDBPyConnection) -> list[str]:
     if findings:
         first = findings[0]
         raise ModelError(
-            f"The check {first.check} finds {first.rows} wrong rows, such as {first.example}: {first.question}"
+            f"The check {first.check} finds {first.rows} wrong rows, such as {first.example}: {first.question} Nothing was changed; mend sql/, or report it."
         )
     return names
