@@ -35,6 +35,7 @@ class Monitor:
     url: str = ""
     status: int = 200
     delay: float = 0.0
+    slow_way: float = 0.0  # seconds that a start takes to arrive
     told: list[tuple[str, bytes]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
@@ -46,6 +47,7 @@ def monitor() -> Iterator[Monitor]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            time.sleep(heard.slow_way if self.path.endswith("/start") else 0)
             heard.told.append((self.path, body))
             heard.headers.append(dict(self.headers))
             time.sleep(heard.delay)
@@ -95,6 +97,14 @@ def test_a_sync_that_fails_pings_fail_with_its_code_and_keeps_it(
         ("/secret-uuid/start", b""),
         ("/secret-uuid/fail", f"exit code {code}\n".encode()),
     ]
+
+
+def test_an_end_never_overtakes_its_start(quick: Account, monitor: Monitor) -> None:
+    monitor.slow_way = 0.3
+
+    quick.sync("--ping", monitor.url, CEKURA_API_KEY="")
+
+    assert [path for path, _ in monitor.told] == ["/secret-uuid/start", "/secret-uuid/fail"]
 
 
 def test_the_query_of_a_pings_address_stays_behind_its_path(quick: Account, monitor: Monitor) -> None:
