@@ -403,6 +403,16 @@ def test_views_that_are_missing_are_told(synced: Account) -> None:
     assert (found.level, "cekura-sync build" in found.message) == ("warning", True)
 
 
+def test_a_damaged_file_exits_9(synced: Account) -> None:
+    content = bytearray(synced.warehouse.read_bytes())
+    content[20_000:] = bytes(len(content) - 20_000)
+    synced.warehouse.write_bytes(content)
+
+    code, found = examined(synced)
+
+    assert code == 9, found
+
+
 def _finished(account: Account, moment: datetime) -> None:
     last = json.loads((account.home / "last.json").read_text())
     (account.home / "last.json").write_text(json.dumps(last | {"finished_at": moment.isoformat()}))

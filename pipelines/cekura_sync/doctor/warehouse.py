@@ -39,7 +39,7 @@ def files(path: Path) -> Iterator[Finding]:
 
 def _odd(files: Layout, record: dict[str, object]) -> Iterator[str]:
     if record.get("swap") is True:
-        yield "A sync was cut short while it swapped the files: the next `cekura-sync sync` settles it."
+        yield "A sync was cut short while it swapped the files, unless one is at it just now: the next `cekura-sync sync` settles it."
     if not files.base.exists():
         yield f"{files.base} is missing: the next `cekura-sync sync` makes it from {files.published}."
     if not files.published.exists():
@@ -70,12 +70,16 @@ def content(path: Path) -> Iterator[Finding]:
             odd = con.execute(
                 "select severity, rows, meaning, example from analytics.data_quality where severity <> 'info' order by severity, rows desc"
             ).fetchall()
-        except duckdb.Error as error:
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
             yield warning(
                 "warehouse",
                 f"The views are not those of this version ({database.first_line(error)}): run `cekura-sync build`.",
             )
             return
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which puts it back."
+            ) from error
     yield from _freshness(path, *freshness)
     for severity, rows, meaning, example in odd:
         yield warning(
