@@ -343,6 +343,18 @@ def test_a_link_may_not_hide_a_name_that_duckdb_would_confuse(quick: Account) ->
     assert (ran.code, "may not be called 'cekura.duckdb'" in ran.err) == (2, True), ran.err
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_record_that_may_not_be_read_says_who_may(quick: Account) -> None:
+    quick.sync()
+    quick.home.chmod(0)
+    try:
+        ran = quick.run("status", "--max-age", "1h")
+    finally:
+        quick.home.chmod(0o700)
+
+    assert (ran.code, "as the user who syncs" in ran.err) == (9, True)
+
+
 def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(quick: Account) -> None:
     quick.sync()
     last = json.loads((quick.home / "last.json").read_text())

@@ -143,6 +143,14 @@ def test_a_monitor_that_is_down_is_a_warning(quick: Account) -> None:
     assert ran.err.startswith("Warning: The ping to 127.0.0.1:9 failed (")
 
 
+def test_a_proxy_that_cannot_be_used_for_the_ping_is_a_warning(quick: Account) -> None:
+    ran = quick.sync("--ping", "https://monitor.invalid/x", HTTPS_PROXY="nonsense://127.0.0.1:9")
+
+    assert (ran.code, ran.json["results"]) == (0, 20)
+    assert ran.err.startswith("Warning: The ping to monitor.invalid failed (")
+    assert "Traceback" not in ran.err
+
+
 def test_a_monitor_that_does_not_answer_holds_a_sync_up_for_seconds_only(
     quick: Account, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ _COUNTERS = {
     "restored_total": "Results that they brought back.",
     "rejected_total": "Rows that they could not take, counted at each sync.",
 }
+_ENOUGH = 1 << 16  # characters of a file that may not be ours
 _HEAD = f"# HELP {_PREFIX}"
 _SAMPLE = re.compile(rf"{_PREFIX}(\w+)(\{{.*\}}) ([\d.e+-]+)")
 
@@ -77,7 +78,10 @@ def _samples(path: Path, marks: str) -> dict[str, float]:
     """What the file says of this job. Raises OSError for a file that is not ours to replace."""
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "?"
+    text = "?"
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_ENOUGH)
     if text and not text.startswith(_HEAD):
         raise FileExistsError(None, "is no metrics file of cekura-sync and is left as it is", str(path))
     found = (_SAMPLE.fullmatch(line) for line in text.splitlines())

@@ -58,5 +58,5 @@ class Ping:
                     timeout=SECONDS,
                 )
             self._problem = "" if answer.is_success else f"it answers {answer.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+        except Exception as error:  # whatever it is, it is no reason to fail a sync
             self._problem = str(error) or type(error).__name__
