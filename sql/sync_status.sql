@@ -1,11 +1,14 @@
 -- One row, always: how fresh this warehouse is. Before the first sync its times are NULL.
+-- Syncs that find nothing new are written here once an hour, so last_sync_at may lie an hour behind a job that runs well.
 with syncs as (
     select
         finished_at,
         mode,
         scope,
         watermark,
-        row_number() over (order by finished_at desc, started_at desc) as newest_first
+        finished_at - lag(finished_at) over (order by generation nulls first, finished_at, started_at) as pause,
+        -- The generation goes first: it only grows, while a clock may have been wrong.
+        row_number() over (order by generation desc nulls last, finished_at desc, started_at desc) as newest_first
     from cekura.sync_log
 ),
 
@@ -17,6 +20,12 @@ last_sync as (
         max(watermark) as watermark
     from syncs
     where newest_first = 1
+),
+
+usual_pause as (
+    select max(pause) as longest
+    from syncs
+    where newest_first <= 20
 ),
 
 -- A full sync of another scope says nothing about this one.
@@ -40,7 +49,10 @@ select
     last_full_sync.finished_at as last_full_sync_at, -- when the last full sync of the same scope was completed
     last_sync.watermark, -- the newest updated_at that its scope had when it began; a quick sync reads back from here
     live.results as live_results, -- results that are not deleted
-    live.in_flight as in_flight_results -- live results that have not come to an end
+    live.in_flight as in_flight_results, -- live results that have not come to an end
+    -- The hour that quiet syncs may wait, and half an hour for the sync itself.
+    last_sync.finished_at + usual_pause.longest + interval '90 minutes' as overdue_at -- when to presume that the job has stopped, if no later sync shows by then: the longest pause between the last 20, and 90 minutes; NULL after a single sync
 from live
 cross join last_sync
+cross join usual_pause
 cross join last_full_sync

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -341,6 +341,42 @@ def test_a_link_may_not_hide_a_name_that_duckdb_would_confuse(quick: Account) ->
     ran = quick.run("sync")
 
     assert (ran.code, "may not be called 'cekura.duckdb'" in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_record_that_may_not_be_read_says_who_may(quick: Account) -> None:
+    quick.sync()
+    quick.home.chmod(0)
+    try:
+        ran = quick.run("status", "--max-age", "1h")
+    finally:
+        quick.home.chmod(0o700)
+
+    assert (ran.code, "as the user who syncs" in ran.err) == (9, True)
+
+
+def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(quick: Account) -> None:
+    quick.sync()
+    last = json.loads((quick.home / "last.json").read_text())
+    for ahead, code in ((timedelta(seconds=30), 0), (timedelta(days=300), 10)):
+        last["finished_at"] = (datetime.now(UTC) + ahead).isoformat()
+        (quick.home / "last.json").write_text(json.dumps(last))
+
+        ran = quick.run("status", "--max-age", "1h")
+        assert ran.code == code
+    assert "check this machine's clock" in ran.out
+
+
+def test_a_published_file_that_is_gone_is_older_than_any_age(quick: Account) -> None:
+    quick.sync()
+    quick.warehouse.unlink()
+
+    ran = quick.run("status", "--max-age", "1h")
+
+    assert ran.code == 10
+    assert "is gone" in ran.out
+    quick.sync()
+    assert quick.run("status", "--max-age", "1h").code == 0
 
 
 def test_a_sync_without_news_makes_the_status_younger(quick: Account) -> None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from cekura_sync import database, history
 from cekura_sync.absent import is_due
 from cekura_sync.compare import InFlight
 from cekura_sync.history import History
@@ -81,3 +82,38 @@ def test_a_row_in_flight_is_read_at_every_sync_for_a_day_and_then_ever_more_rare
 
 def test_a_sync_after_a_long_pause_reads_every_row_in_flight() -> None:
     assert is_due(InFlight(1, NOW - 30 * DAY), NOW - 20 * DAY, NOW)
+
+
+def logged(*entries: tuple[datetime, str, str]) -> list[tuple[datetime, str, str]]:
+    """What is left in `sync_log`, oldest first, of syncs that finished then, in this mode and scope."""
+    blank = dict.fromkeys(history.LOG)
+    with database.connect() as con:
+        con.execute("create schema cekura")
+        for generation, (finished, mode, scope) in enumerate(entries):
+            times = {"started_at": finished - timedelta(minutes=1), "finished_at": finished}
+            entry = blank | times | {"mode": mode, "scope": scope, "generation": generation}
+            history.append(con, [entry])
+        return con.execute("select finished_at, mode, scope from cekura.sync_log order by 1, 2, 3").fetchall()
+
+
+def test_of_syncs_beyond_90_days_the_last_of_each_day_scope_and_mode_is_kept() -> None:
+    def at(days_ago: int, hour: int, mode: str = "quick", scope: str = "{}") -> tuple[datetime, str, str]:
+        return (NOW - days_ago * DAY).replace(hour=hour), mode, scope
+
+    kept = logged(
+        at(200, 1, "full"), at(200, 2), at(200, 3), at(199, 1), at(199, 2, scope="other"), at(199, 5),
+        at(89, 1), at(89, 2), at(0, 1), at(0, 12),
+    )  # fmt: skip
+
+    assert kept == [
+        at(200, 1, "full"), at(200, 3), at(199, 2, scope="other"), at(199, 5),
+        at(89, 1), at(89, 2), at(0, 1), at(0, 12),
+    ]  # fmt: skip
+
+
+def test_a_sync_at_a_time_when_the_clock_was_ahead_costs_the_log_nothing_afterwards() -> None:
+    entries = [(NOW + 9999 * DAY, "quick", "{}")] + [
+        (NOW + timedelta(minutes=minute), "quick", "{}") for minute in range(3)
+    ]
+
+    assert len(logged(*entries)) == 4

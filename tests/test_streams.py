@@ -102,7 +102,9 @@ def test_data_that_is_lost_is_a_failure_and_a_reader_that_has_gone_is_none(
     ran = shell(synced, f"{COMMAND} {line}")
 
     assert ran.returncode == code, ran.stderr
-    assert ran.stderr.splitlines()[-1:] == (["cekura-sync: No space left on device."] if code == 9 else [])
+    assert ran.stderr.splitlines()[-1:] == (
+        ["cekura-sync: No space left on device: make room there, then try again."] if code == 9 else []
+    )
 
 
 # -- progress ---------------------------------------------------------------------------------------------------------

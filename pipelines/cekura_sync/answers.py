@@ -61,7 +61,7 @@ def decode_page(body: bytes) -> Page:
     try:
         envelope, rows = _decode_envelope(body)
     except msgspec.ValidationError as error:
-        raise UnbelievableAnswer(f"The answer is not a page of results ({error}): {_excerpt(body)}") from None
+        raise UnbelievableAnswer(f"The answer is not a page of results ({error}): {_begins(body)}") from None
     count = envelope.count if isinstance(envelope.count, int) else None
     return Page([_row(raw) for raw in rows], count, envelope.next is not None)
 
@@ -76,7 +76,7 @@ def decode_detail(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _flawed(body, f"not valid JSON: {error}")
     if "id" not in detail or "created_at" not in detail:
-        raise UnbelievableAnswer(f"The answer is not a result: {_excerpt(body)}")
+        raise UnbelievableAnswer(f"The answer is not a result: {_begins(body)}")
     row = {name: value for name, value in detail.items() if name in row_keys}
     _as_arrays(row)
     if isinstance(row.get("runs"), list):
@@ -93,10 +93,12 @@ def _require_object(body: bytes) -> None:
     text = body.strip()
     if not text.startswith(b"{"):
         if _is_json(text):
-            raise UnbelievableAnswer(f"The answer is JSON, but not an object: {_excerpt(body)}")
-        raise UnreadableAnswer(f"The answer is not JSON: {_excerpt(body)}")
+            raise UnbelievableAnswer(f"The answer is JSON, but not an object: {_begins(body)}")
+        raise UnreadableAnswer(f"The answer is not JSON: {_begins(body)}")
     if not text.endswith(b"}"):
-        raise ApiUnavailable(f"The answer was cut short after {len(body):,} bytes.")
+        raise ApiUnavailable(
+            f"The answer was cut short after {len(body):,} bytes: check the network, or lower --page-size."
+        )
 
 
 def _is_json(text: bytes) -> bool:
@@ -122,7 +124,7 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
     """Cut the elements of `results` out of a page that does not parse as a whole."""
     opening = _RESULTS.search(body)
     if opening is None:
-        raise UnreadableAnswer(f"The answer is not JSON: {_excerpt(body)}")
+        raise UnreadableAnswer(f"The answer is not JSON: {_begins(body)}")
     rows, start, depth = [], opening.end(), 0
     for token in _TOKENS.finditer(body, start):
         if token[0] in (b"[", b"{"):
@@ -139,8 +141,10 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
                     raw for raw in rows if raw
                 ]
             except msgspec.DecodeError as error:
-                raise UnreadableAnswer(f"The answer is not JSON ({error}): {_excerpt(body)}") from None
-    raise ApiUnavailable(f"The answer was cut short after {len(body):,} bytes.")
+                raise UnreadableAnswer(f"The answer is not JSON ({error}): {_begins(body)}") from None
+    raise ApiUnavailable(
+        f"The answer was cut short after {len(body):,} bytes: check the network, or lower --page-size."
+    )
 
 
 def _row(raw: bytes) -> Row:
@@ -224,6 +228,8 @@ def _microseconds(value: object) -> int | None:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
 
 
-def _excerpt(body: bytes) -> str:
+def _begins(body: bytes) -> str:
+    """How an answer of another shape begins, and where to look for the one who gave it."""
     text = body[:120].decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else " " for character in text)
+    excerpt = "".join(character if character.isprintable() else " " for character in text)
+    return f"{excerpt}: check --api-url, and which proxy or page of maintenance stands before it."

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -59,7 +59,15 @@ class Pending(Generic[T]):
 class Client:
     """Reads from one origin with one key, at most `concurrency` requests at a time, until `seconds` have passed."""
 
-    def __init__(self, api_url: str, api_key: str, *, concurrency: int, seconds: float) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        *,
+        concurrency: int,
+        seconds: float,
+        max_requests: float = math.inf,
+    ) -> None:
         self._url = api_url
         self._key = api_key
         self._deadline = time.monotonic() + seconds
@@ -67,8 +75,10 @@ class Client:
         self._count_lock = threading.Lock()
         self._throttle = Throttle(concurrency)
         self.concurrency = concurrency
+        self.max_requests = max_requests  # beyond which nothing is tried again
         self.requests = 0
         self.retries = 0
+        self.clock_ahead: timedelta | None = None  # of ours, against the API's at its last answer
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
         self._http = self._connect()
 
@@ -136,6 +146,7 @@ class Client:
             with self._http.stream(
                 "GET", self._url + path, params=params, timeout=self._timeouts()
             ) as response:
+                self.clock_ahead = _clock_ahead(response.headers.get("Date"))
                 return self._interpret(response, self._read(response), decode)
         except (httpx.TransportError, httpx.DecodingError) as error:
             reason = str(error).replace(self._key, "…") or type(error).__name__
@@ -143,7 +154,9 @@ class Client:
                 f"{self._url} cannot be reached: {reason}. Check the address and the network."
             ) from None
         except httpx.InvalidURL as error:
-            raise UnbelievableAnswer(f"{self._url}{path} is not a usable address: {error}.") from None
+            raise UnbelievableAnswer(
+                f"{self._url}{path} is not a usable address: {error}. Check --api-url."
+            ) from None
 
     def _timeouts(self) -> httpx.Timeout:
         seconds = max(0.01, min(SECONDS_PER_REQUEST, self._deadline - time.monotonic()))
@@ -153,7 +166,9 @@ class Client:
         """The body after decompression, within the limits of size and time."""
         if "," in response.headers.get("Content-Encoding", ""):
             # Packed twice, a few kilobytes fill the memory in one step.
-            raise UnbelievableAnswer("The answer is packed more than once, which is never unpacked.")
+            raise UnbelievableAnswer(
+                "The answer is packed more than once, which is never unpacked: check --api-url and the proxies on the way."
+            )
         chunks, size, until = [], 0, time.monotonic() + SECONDS_PER_REQUEST
         # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
         for chunk in response.iter_bytes():
@@ -166,7 +181,9 @@ class Client:
             if time.monotonic() > self._deadline:
                 raise ApiUnavailable(_BUDGET_SPENT)
             if time.monotonic() > until or self._closing.is_set():
-                raise ApiUnavailable(f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s.")
+                raise ApiUnavailable(
+                    f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s: check the network, or lower --page-size."
+                )
         return b"".join(chunks)
 
     def _interpret(self, response: httpx.Response, body: bytes, decode: Callable[[bytes], T]) -> T | None:
@@ -215,6 +232,8 @@ class Client:
         wait = state.upcoming_sleep
         if self._closing.is_set() or time.monotonic() + wait > self._deadline:
             return True
+        if self.requests >= self.max_requests:
+            return True
         if isinstance(_error(state), RateLimited):
             return False
         elapsed = state.seconds_since_start or 0.0
@@ -254,9 +273,17 @@ def _retry_after(value: str | None) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
+        ahead = _clock_ahead(value)
+        if ahead is None:
             return None
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        seconds = -ahead.total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _clock_ahead(http_date: str | None) -> timedelta | None:
+    """By how much our clock is ahead of that moment; None when it is no date."""
+    try:
+        moment = parsedate_to_datetime(http_date or "")
+    except ValueError:
+        return None
+    return datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)

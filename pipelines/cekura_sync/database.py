@@ -25,7 +25,9 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
         else:
             con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
     except duckdb.Error as error:
-        raise WarehouseError(f"{path} cannot be opened: {first_line(error)}") from error
+        raise WarehouseError(
+            f"{path} cannot be opened ({first_line(error)}): see who else has it open, and who may read it."
+        ) from error
     return in_utc(con)
 
 

@@ -1,10 +1,12 @@
 """What the exit status means, and which failure has which."""
 
+import signal
 from enum import IntEnum
 
 import click
 
 from cekura_sync import errors
+from cekura_sync.stopping import Stopped, stop_signals
 
 
 class ExitCode(IntEnum):
@@ -54,4 +56,7 @@ _EXIT_CODES: dict[type[Exception], ExitCode] = {
 
 
 def exit_code_for(error: BaseException) -> ExitCode:
+    """A signal that was received decides, whatever it surfaced as."""
+    if stop_signals.received is not None or isinstance(error, Stopped | KeyboardInterrupt | click.Abort):
+        return ExitCode(128 + (stop_signals.received or signal.SIGINT))
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.BUG)

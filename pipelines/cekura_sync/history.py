@@ -10,6 +10,7 @@ import duckdb
 
 from cekura_sync.settings import Filters
 
+LOG_WHOLE_FOR = timedelta(days=90)  # of what is older, one row a day is kept for each scope and mode
 FIRST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 LOG = {
     "started_at": "timestamptz",
@@ -76,7 +77,11 @@ def read(
     con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]], now: datetime
 ) -> History:
     """From the base attached to `con`, and from the syncs that are not in it yet."""
-    logged = con.execute("select scope, mode, started_at, finished_at from base.cekura.sync_log").fetchall()
+    logged = con.execute(
+        "select scope, mode, max(started_at), max(finished_at) filter (finished_at <= $1)"
+        " from base.cekura.sync_log group by scope, mode",
+        [now],  # a row from a time when the clock was ahead tells no age
+    ).fetchall()
     later = [
         (entry["scope"], entry["mode"], datetime.fromisoformat(entry["started_at"]), None)
         for entry in pending
@@ -85,7 +90,7 @@ def read(
     watermark = con.execute(
         "select max(updated_at) from base.cekura._watermarks where scope = $1", [scope]
     ).fetchall()
-    published = max((finished for *_, finished in logged), default=None)
+    published = max((finished for *_, finished in logged if finished), default=None)
     return History(
         last_started=max((started for _, started in mine), default=None),
         last_full_started=max((started for mode, started in mine if mode == "full"), default=None),
@@ -96,8 +101,19 @@ def read(
 
 
 def append(con: duckdb.DuckDBPyConnection, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Add rows to the `sync_log` of the warehouse that `con` writes."""
+    """Add rows to the `sync_log` of the warehouse that `con` writes, and thin out those of long ago."""
     con.execute(f"create table if not exists cekura.sync_log ({LOG_COLUMNS})")
-    for entry in entries:
-        values = [entry[name] for name in LOG]
-        con.execute(f"insert into cekura.sync_log values ({', '.join('?' * len(LOG))})", values)
+    rows = [[entry[name] for name in LOG] for entry in entries]
+    con.begin()  # each row on its own would wait for the disk
+    con.executemany(f"insert into cekura.sync_log values ({', '.join('?' * len(LOG))})", rows)
+    con.commit()
+    con.execute(
+        """
+        delete from cekura.sync_log where rowid in (
+            select rowid from cekura.sync_log
+            where finished_at < (select max_by(finished_at, generation) from cekura.sync_log) - $1::interval
+            qualify row_number() over (partition by scope, mode, finished_at::date order by started_at desc) > 1
+        )
+        """,
+        [LOG_WHOLE_FOR],
+    )

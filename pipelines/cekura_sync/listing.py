@@ -153,7 +153,7 @@ class Listing:
         self._barren = 0 if new else self._barren + 1
         if self._barren >= BARREN_WINDOWS:
             raise ListingUnverified(
-                f"The listing repeats itself: {self._barren} pages in a row brought nothing new after {len(self.chain):,} results."
+                f"The listing repeats itself: {self._barren} pages in a row brought nothing new after {len(self.chain):,} results; nothing was changed, try again later."
             )
 
     def _beyond_horizon(self, rows: list[Row]) -> bool:

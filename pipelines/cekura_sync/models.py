@@ -75,7 +75,9 @@ def models_dir() -> Path:
     for candidate in (here.parent / "sql", here.parents[2] / "sql"):
         if (candidate / "results.sql").is_file():
             return candidate
-    raise ModelError(f"The SQL models are missing: neither beside {here} nor in a checkout around it.")
+    raise ModelError(
+        f"The SQL models are missing: neither beside {here} nor in a checkout around it: install cekura-sync again."
+    )
 
 
 def build(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -116,7 +118,9 @@ def in_build_order(models: list[Model]) -> list[Model]:
         return [by_name[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError as error:
         circle = " -> ".join(f"{name}.sql" for name in error.args[1])
-        raise ModelError(f"SQL models select from each other in a circle: {circle}.") from error
+        raise ModelError(
+            f"SQL models select from each other in a circle: {circle}. Let one of them do without the next."
+        ) from error
 
 
 def _ask(con: duckdb.DuckDBPyConnection, model: Model) -> Finding | None:
@@ -144,7 +148,10 @@ def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
 
 
 def _failure(model: Model, error: Exception) -> ModelError:
-    return ModelError(f"{model.path} cannot be run: {error}")
+    what, _, where = str(error).strip().partition("\n")
+    failure = ModelError(f"{model.path} cannot be run: {what} (mend it, or report it)")
+    failure.add_note(where.strip("\n"))
+    return failure
 
 
 def _comments(model: Model) -> str:

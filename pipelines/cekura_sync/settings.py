@@ -79,7 +79,7 @@ class Settings:
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from command-line options (None = not given). Raises SettingsError."""
-    vendor = _read_vendor_file()
+    vendor = read_vendor_file()
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
@@ -113,7 +113,7 @@ def duration(text: str) -> timedelta:
         )
     seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match[1] else 0
     if seconds > LONGEST.total_seconds():
-        raise SettingsError(f"The duration '{text}' is too long.")
+        raise SettingsError(f"The duration '{text}' is too long: write {LONGEST.days}d at most.")
     return timedelta(seconds=seconds)
 
 
@@ -154,6 +154,20 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
             f"Refusing to send the API key over plain http to {host}: use https, or --allow-http if you must."
         )
     return url.rstrip("/")
+
+
+def check_ping(url: str) -> str:
+    """The address of a dead-man's switch; plain http only to loopback."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
+        raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise SettingsError(f"--ping goes to {host} over something else than https: write https://.")
+    return url
 
 
 def is_loopback(host: str) -> bool:
@@ -216,7 +230,8 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _read_vendor_file() -> dict[str, str]:
+def read_vendor_file() -> dict[str, str]:
+    """Its texts by name; none where there is no such file. Raises SettingsError."""
     try:
         path = vendor_config()
     except RuntimeError:  # a user without a home, as in many a container

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cekura_sync.errors import WarehouseError
 from cekura_sync.layout import Layout, read_json
 
+SKEW = timedelta(minutes=1)  # by which clocks may differ before a sync counts as one of the future
 _USED = {"finished_at": str, "mode": str, "results": int, "in_flight": int}
 
 
@@ -15,6 +17,11 @@ class Status:
     warehouse: Path
     last: dict[str, Any]  # the last completed sync as `sync --json` told it; empty before the first
     age: timedelta | None  # since it completed
+    missing: bool = False  # whether the file that readers open is gone
+
+    def is_older_than(self, limit: timedelta) -> bool:
+        """Whether a monitor should worry: nothing there counts as old, and so does an age that no clock can tell."""
+        return self.missing or self.age is None or not -SKEW <= self.age <= limit
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -27,6 +34,10 @@ class Status:
     def sentence(self) -> str:
         if self.age is None:
             return f"No sync of {self.warehouse} has completed yet: run `cekura-sync sync`."
+        if self.missing:
+            return f"{self.warehouse} is gone, though a sync completed at {self.last['finished_at']}: run `cekura-sync sync`, which puts it back."
+        if self.age < -SKEW:
+            return f"{self.warehouse}: the last sync completed at {self.last['finished_at']}, which is yet to come: check this machine's clock, then run `cekura-sync sync`."
         return (
             f"{self.warehouse}: last sync ({self.last['mode']}) completed {_ago(self.age)} ago, at {self.last['finished_at']}; "
             f"{self.last['results']:,} results, {self.last['in_flight']:,} in flight."
@@ -35,11 +46,16 @@ class Status:
 
 def read_status(path: Path) -> Status:
     files = Layout(path)
-    last = read_json(files.last)
+    try:
+        last = read_json(files.last)
+    except PermissionError:
+        raise WarehouseError(
+            f"{files.last} may not be read: ask as the user who syncs, or as one who may read {files.home}."
+        ) from None
     finished = _finished(last)
     if finished is None:
         return Status(files.published, {}, None)
-    return Status(files.published, last, datetime.now(UTC) - finished)
+    return Status(files.published, last, datetime.now(UTC) - finished, missing=not files.published.exists())
 
 
 def _finished(last: dict[str, Any]) -> datetime | None:

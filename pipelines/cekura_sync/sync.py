@@ -28,6 +28,7 @@ from cekura_sync.warehouse import Warehouse
 
 BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
+PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
 
 
 def sync(settings: Settings, progress: Progress) -> Outcome:
@@ -148,7 +149,10 @@ def _write(
 ) -> Outcome:
     """Commit what changed; with nothing to commit, only note that a sync was here."""
     first = warehouse.existing() is None
-    log_is_fresh = past.log_age is not None and past.log_age < LOG_AT_LEAST_EVERY
+    pending = warehouse.pending_log()
+    log_is_fresh = (
+        past.log_age is not None and past.log_age < LOG_AT_LEAST_EVERY and len(pending) < PENDING_AT_MOST
+    )
     generation = warehouse.generation() + 1
 
     def write(work: Path) -> None:
@@ -157,7 +161,7 @@ def _write(
             _load(work, warehouse.files.scratch, changes, outcome, first=first)
         with database.connect(work) as con:
             outcome = outcome.finished_now()
-            history.append(con, [*warehouse.pending_log(), outcome.log_entry() | {"generation": generation}])
+            history.append(con, [*pending, outcome.log_entry() | {"generation": generation}])
             _build_models(con)
 
     if not outcome.changed and not first and log_is_fresh:
@@ -215,6 +219,6 @@ def _build_models(con: duckdb.DuckDBPyConnection) -> list[str]:
     if findings:
         first = findings[0]
         raise ModelError(
-            f"The check {first.check} finds {first.rows} wrong rows, such as {first.example}: {first.question}"
+            f"The check {first.check} finds {first.rows} wrong rows, such as {first.example}: {first.question} Nothing was changed; mend sql/, or report it."
         )
     return names

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -25,10 +26,39 @@ def plain(text: str) -> str:
     )
 
 
-def message(text: str) -> None:
+_log_format = "text"
+
+
+def log_as(form: str) -> None:
+    """How lines on stderr look from now on: `json`, or anything else for text."""
+    global _log_format
+    _log_format = form
+
+
+def message(text: str, *, level: str = "info", event: str = "message", **fields: object) -> None:
     """One line on stderr; that nobody can be told is no reason to fail."""
+    if _log_format == "json":
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "level": level, "event": event, "message": text, **fields})
+    else:
+        line = plain(f"Warning: {text}" if level == "warning" else text)
     with suppress(OSError):
-        click.echo(plain(text), err=True)
+        click.echo(line, err=True)
+
+
+def warn(text: str) -> None:
+    message(text, level="warning", event="warning")
+
+
+def failed(sentence: str, code: int, notes: Sequence[str]) -> None:
+    """What went wrong, in one sentence; where it helps, lines that tell more."""
+    if _log_format == "json":
+        message(
+            sentence, level="error", event="failed", exit_code=code, **({"notes": notes} if notes else {})
+        )
+        return
+    for line in (f"cekura-sync: {sentence}", *notes):
+        message(line)
 
 
 class Reporter:
@@ -55,7 +85,7 @@ class Reporter:
             return
         now = time.monotonic()
         rate = rows / max(now - self._started, 0.001)
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and _log_format != "json":
             with suppress(OSError):
                 self._draw(pages, rows, expected, rate)
         elif now - self._said >= LINE_EVERY:
@@ -65,7 +95,13 @@ class Reporter:
                 if expected and expected > rows and rate
                 else ""
             )
-            message(f"{pages:,} pages, {rows:,} results, {rate:,.0f} a second{left}")
+            message(
+                f"{pages:,} pages, {rows:,} results, {rate:,.0f} a second{left}",
+                event="progress",
+                pages=pages,
+                rows=rows,
+                expected=expected,
+            )
 
     def _draw(self, pages: int, rows: int, expected: int | None, rate: float) -> None:
         if self._bar is None:
@@ -82,7 +118,7 @@ class Reporter:
             message(text)
 
     def warn(self, text: str) -> None:
-        message(f"Warning: {text}")
+        warn(text)
 
     def swapping(self) -> None:
         self._swapping()
@@ -140,7 +176,7 @@ def print_outcome(outcome: dict[str, Any]) -> None:
     try:
         click.echo(json.dumps(outcome))
     except OSError as error:
-        message(f"Warning: the outcome cannot be printed: {error.strerror}.")
+        warn(f"the outcome cannot be printed: {error.strerror}.")
 
 
 def print_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -41,7 +41,7 @@ def status(warehouse: str, as_json: bool, max_age: str | None) -> None:
     try:
         click.echo(json.dumps(state.as_json()) if as_json else terminal.plain(state.sentence()))
     finally:
-        if limit is not None and (state.age is None or state.age > limit):
+        if limit is not None and state.is_older_than(limit):
             raise SystemExit(ExitCode.STALE)
 
 

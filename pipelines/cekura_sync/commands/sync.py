@@ -6,6 +6,7 @@ import click
 
 from cekura_sync import settings, terminal
 from cekura_sync.commands.options import warehouse_option
+from cekura_sync.commands.watched import watched
 from cekura_sync.stopping import stop_signals
 
 
@@ -54,20 +55,54 @@ from cekura_sync.stopping import stop_signals
 )
 @click.option("--allow-mass-delete", is_flag=True, help="Accept that many or all known results are gone.")
 @click.option("--dry-run", is_flag=True, help="Read and compare, write nothing, print what would change.")
+@click.option(
+    "--ping",
+    metavar="URL",
+    envvar="CEKURA_PING",
+    show_envvar=True,
+    help="Tell a dead-man's switch: URL/start, then URL or URL/fail.",
+)
+@click.option(
+    "--metrics",
+    "metrics_file",
+    metavar="FILE",
+    envvar="CEKURA_METRICS",
+    show_envvar=True,
+    help="Write Prometheus metrics there, success or not.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="CEKURA_LOG_FORMAT",
+    show_default=True,
+    show_envvar=True,
+    expose_value=False,
+    help="Lines on stderr as text, or each a JSON object.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
-def sync(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
+def sync(
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    ping: str | None,
+    metrics_file: str | None,
+    **options: Any,
+) -> None:
     """Bring the warehouse up to date with the API."""
-    resolved = settings.resolve(options)
-    from cekura_sync.sync import sync as run_sync
+    with watched(ping, metrics_file, options) as watch:
+        resolved = settings.resolve(options)
+        from cekura_sync.sync import sync as run_sync
 
-    with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
-        outcome = run_sync(resolved, reporter)
-    if as_json:
-        terminal.print_outcome(outcome.as_json())
-    elif not quiet:
-        terminal.message(outcome.sentence(dry_run=resolved.dry_run))
+        with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
+            outcome = run_sync(resolved, reporter)
+        watch.outcome = outcome.as_json()
+        if as_json:
+            terminal.print_outcome(watch.outcome)
+        elif not quiet:
+            terminal.message(outcome.sentence(dry_run=resolved.dry_run), event="done", **watch.outcome)
 
 
 @click.command()

@@ -1,0 +1,53 @@
+"""The command that looks at everything and says what to do."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from cekura_sync import settings, terminal
+from cekura_sync.commands.options import warehouse_option
+
+MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
+
+
+@click.command()
+@click.option(
+    "--api-url", metavar="URL", help=f"The API's address.  [env: CEKURA_API_URL; default: {settings.API_URL}]"
+)
+@click.option(
+    "--api-version",
+    metavar="|".join(settings.API_VERSIONS),
+    help=f"The version in the path.  [env: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
+)
+@click.option("--allow-http", is_flag=True, help="Send the key over plain http to other machines too.")
+@warehouse_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def doctor(as_json: bool, warehouse: str, **options: Any) -> None:
+    """Look at key, API, disk, locks and warehouse, and say what to do about each finding. Changes nothing."""
+    from cekura_sync.doctor import examine
+
+    findings = []
+    for finding in examine(options | {"warehouse": warehouse}, warehouse):
+        findings.append(finding)
+        if not as_json:
+            mark = MARKS[finding.level] if _shows_marks() else " "
+            click.echo(f"{mark} {finding.level:8} {finding.check:12} {terminal.plain(finding.message)}")
+    code = next((finding.code for finding in findings if finding.code), 0)
+    if as_json:
+        listed = [
+            {"check": finding.check, "level": finding.level, "message": finding.message}
+            for finding in findings
+        ]
+        click.echo(json.dumps({"exit_code": int(code), "findings": listed}))
+    if code:
+        raise SystemExit(code)
+
+
+def _shows_marks() -> bool:
+    try:
+        "".join(MARKS.values()).encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""Looks at everything a sync needs, and changes nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from cekura_sync import settings
+from cekura_sync.doctor import account, machine, place, warehouse
+from cekura_sync.doctor.finding import Finding, Level, failure
+from cekura_sync.errors import CekuraSyncError, SettingsError
+
+
+def examine(options: Mapping[str, object], path: str) -> Iterator[Finding]:
+    """One finding after another, as they come; what fails hinders no other check."""
+    yield from _guarded("versions", machine.versions)
+    yield from _guarded("vendor file", machine.vendor_file)
+    resolved = None
+    try:
+        resolved = settings.resolve(options)
+    except SettingsError as error:
+        yield failure("settings", error)
+    if resolved is not None:
+        yield from _guarded("api", lambda: account.examine(resolved))
+    try:
+        file = settings.check_warehouse(path)
+    except SettingsError:
+        return  # the settings have told it
+    yield from _about_files(file)
+
+
+def _about_files(file: Path) -> Iterator[Finding]:
+    found = list(_guarded("place", lambda: place.directory(file)))
+    yield from found
+    if any(finding.level is Level.ERROR for finding in found):
+        return  # the rest would only say so again
+    yield from _guarded("disk", lambda: place.space(file))
+    yield from _guarded("lock", lambda: place.lock(file))
+    yield from _guarded("files", lambda: warehouse.files(file))
+    yield from _guarded("warehouse", lambda: warehouse.content(file))
+
+
+def _guarded(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except (CekuraSyncError, OSError) as error:
+        yield failure(check, error)

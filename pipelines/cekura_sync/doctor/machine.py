@@ -1,0 +1,39 @@
+"""What is installed, and the file of the vendor's own command line."""
+
+import stat
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from cekura_sync import __version__, settings
+from cekura_sync.doctor.finding import Finding, ok, warning
+from cekura_sync.errors import SettingsError
+
+TESTED = ((3, 11), (3, 13))
+
+
+def versions() -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield ok(
+        "versions",
+        f"cekura-sync {__version__}, Python {python}, DuckDB {version('duckdb')}, dlt {version('dlt')}.",
+    )
+    if not TESTED[0] <= sys.version_info[:2] <= TESTED[1]:
+        yield warning(
+            "versions", f"Python {python} is not among those tested: install with 3.11, 3.12 or 3.13."
+        )
+
+
+def vendor_file() -> Iterator[Finding]:
+    try:
+        found = settings.read_vendor_file()
+    except SettingsError:
+        return  # as a setting that is wrong it is told later
+    if not found:
+        return
+    path = settings.vendor_config()
+    yield ok(
+        "vendor file", f"{path} gives {', '.join(sorted(found))}, where neither option nor environment does."
+    )
+    if "api_key" in found and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        yield warning("vendor file", f"{path} holds a key, and others may read it: chmod 600 {path}.")

@@ -1,0 +1,117 @@
+"""A file in Prometheus text format, for the textfile collector of a node exporter: how the syncs of one job go."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+_PREFIX = "cekura_sync_"
+_GAUGES = {
+    "last_run_timestamp_seconds": "When the last sync ended, well or not.",
+    "last_run_exit_code": "Its exit code; 0 is success.",
+    "last_run_duration_seconds": "How long it took.",
+    "last_success_timestamp_seconds": "When the last successful sync ended; 0 before the first.",
+    "results": "Live results in the warehouse.",
+    "in_flight": "Those of them that have not come to an end.",
+}
+_COUNTERS = {
+    "runs_total": "Syncs that ended, well or not.",
+    "failures_total": "Syncs that failed.",
+    "requests_total": "Requests that successful syncs sent.",
+    "retries_total": "Requests that they sent again.",
+    "rows_read_total": "Results that they read.",
+    "inserted_total": "Results that they inserted.",
+    "updated_total": "Results whose content they changed.",
+    "deleted_total": "Results that they marked deleted.",
+    "restored_total": "Results that they brought back.",
+    "rejected_total": "Rows that they could not take, counted at each sync.",
+}
+_ENOUGH = 1 << 16  # characters of a file that may not be ours
+_HEAD = f"# HELP {_PREFIX}"
+_SAMPLE = re.compile(rf"{_PREFIX}(\w+)(\{{.*\}}) ([\d.e+-]+)")
+
+
+def record(
+    path: Path,
+    labels: Mapping[str, str],
+    *,
+    code: int,
+    started: datetime,
+    finished: datetime,
+    outcome: Mapping[str, Any] | None,
+) -> None:
+    """Replace the file as a whole. After a failure what the last success said stays. Raises OSError."""
+    path = path.resolve()
+    marks = _labels(labels)
+    values = _samples(path, marks)
+    values |= {
+        "last_run_timestamp_seconds": finished.timestamp(),
+        "last_run_exit_code": code,
+        "last_run_duration_seconds": (finished - started).total_seconds(),
+    }
+    values.setdefault("last_success_timestamp_seconds", 0)
+    if outcome is not None:
+        values["last_success_timestamp_seconds"] = finished.timestamp()
+        values |= {name: outcome[name] for name in ("results", "in_flight")}
+    for name in _COUNTERS:
+        values[name] = values.get(name, 0) + _increase(name.removesuffix("_total"), code, outcome)
+    _replace(path, _text(values, marks))
+
+
+def _increase(name: str, code: int, outcome: Mapping[str, Any] | None) -> int:
+    ours = {"runs": 1, "failures": int(code != 0)}
+    return ours[name] if name in ours else outcome[name] if outcome is not None else 0
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    """Label values as the format writes them; what is no line of text cannot break one."""
+    escapes = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": " "})
+    pairs = (f'{name}="{value.translate(escapes)}"' for name, value in labels.items())
+    return "{" + ",".join(pairs) + "}"
+
+
+def _samples(path: Path, marks: str) -> dict[str, float]:
+    """What the file says of this job. Raises OSError for a file that is not ours to replace."""
+    if not path.exists():
+        return {}
+    text = "?"
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_ENOUGH)
+    if text and not text.startswith(_HEAD):
+        raise FileExistsError(None, "is no metrics file of cekura-sync and is left as it is", str(path))
+    found = (_SAMPLE.fullmatch(line) for line in text.splitlines())
+    samples = {}
+    for match in found:
+        if match and match[2] == marks and match[1] in _GAUGES | _COUNTERS:
+            with suppress(ValueError):
+                samples[match[1]] = float(match[3])
+    return samples
+
+
+def _text(values: Mapping[str, float], marks: str) -> str:
+    lines = []
+    for kind, names in (("gauge", _GAUGES), ("counter", _COUNTERS)):
+        for name, meaning in names.items():
+            if name in values:
+                lines.append(f"{_HEAD}{name} {meaning}")
+                lines.append(f"# TYPE {_PREFIX}{name} {kind}")
+                lines.append(f"{_PREFIX}{name}{marks} {float(values[name])!r}")
+    return "\n".join(lines) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Under another name first, and one that no collector reads: it may come by at any moment."""
+    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(file.fileno(), 0o644)  # the exporter is another user
+        Path(fresh).replace(path)
+    except BaseException:
+        Path(fresh).unlink(missing_ok=True)
+        raise

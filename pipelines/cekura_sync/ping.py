@@ -1,0 +1,62 @@
+"""A dead-man's switch: tells a monitor's address that a sync begins and how it ended, as Healthchecks and its like expect."""
+
+from collections.abc import Callable
+from threading import Thread
+from urllib.parse import urlsplit, urlunsplit
+
+from cekura_sync import __version__
+from cekura_sync.settings import is_loopback
+
+SECONDS = 3.0  # that a monitor may hold up the end of a sync
+
+
+class Ping:
+    """`url`/start, then `url` or `url`/fail, in this order. A monitor that is down is worth a warning, never a failure."""
+
+    def __init__(self, url: str, warn: Callable[[str], None]) -> None:
+        self._url = urlsplit(url)
+        self._warn = warn
+        self._problem = ""
+        self._under_way: Thread | None = None
+
+    def start(self) -> None:
+        """Does not wait for the answer."""
+        self._send("/start")
+
+    def end(self, code: int) -> None:
+        # The body names the code and nothing else: error messages may quote the data.
+        thread = self._send("/fail", f"exit code {code}\n") if code else self._send("")
+        thread.join(SECONDS)
+        if thread.is_alive():
+            self._problem = f"no answer within {SECONDS:.0f} s"
+        if self._problem:
+            # The path of the address is the monitor's secret.
+            self._warn(
+                f"The ping to {self._url.netloc} failed ({self._problem}): check --ping. It changes nothing about the sync."
+            )
+
+    def _send(self, suffix: str, body: str = "") -> Thread:
+        """In a thread of its own that holds nobody up: neither a timeout of httpx nor one of DNS bounds the whole."""
+        path = self._url.path.rstrip("/") + suffix
+        address = urlunsplit(self._url._replace(path=path))
+        thread = Thread(target=self._post, args=(self._under_way, address, body), daemon=True)
+        self._under_way = thread
+        thread.start()
+        return thread
+
+    def _post(self, before: Thread | None, address: str, body: str) -> None:
+        import httpx
+
+        if before is not None:
+            before.join()
+        try:
+            with httpx.Client(trust_env=not is_loopback(self._url.hostname or "")) as http:
+                answer = http.post(
+                    address,
+                    content=body,
+                    headers={"User-Agent": f"cekura-sync/{__version__}"},
+                    timeout=SECONDS,
+                )
+            self._problem = "" if answer.is_success else f"it answers {answer.status_code}"
+        except Exception as error:  # whatever it is, it is no reason to fail a sync
+            self._problem = str(error) or type(error).__name__
