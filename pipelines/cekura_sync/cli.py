@@ -6,7 +6,7 @@ import sys
 import click
 
 from cekura_sync import __version__, terminal
-from cekura_sync.commands import demo, look, sync
+from cekura_sync.commands import demo, export, look, sync
 from cekura_sync.exits import ExitCode, exit_code_for
 from cekura_sync.stopping import Stopped, stop_signals
 
@@ -34,6 +34,7 @@ for command in (
     look.status,
     look.query,
     look.check,
+    export.export,
     demo.demo,
     demo.sandbox,
 ):
