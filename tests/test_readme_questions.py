@@ -38,7 +38,7 @@ def demo_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account
         yield account
 
 
-@pytest.mark.parametrize("query, answer", answers(), ids=[query[:60] for query, _ in answers()])
+@pytest.mark.parametrize(("query", "answer"), answers(), ids=[query[:60] for query, _ in answers()])
 def test_a_query_of_the_readme_answers_what_the_readme_says(
     demo_warehouse: Account, query: str, answer: str
 ) -> None:
