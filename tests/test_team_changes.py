@@ -129,6 +129,15 @@ def test_a_bad_line_is_named_by_its_number_and_the_others_are_taken(file: Path, 
     assert [change.line for change in noted.changes] == [2, 5]
 
 
+def test_of_many_bad_lines_the_first_are_named_and_the_others_counted(file: Path) -> None:
+    file.write_text(HEADER + "4101,yesterday,x\n" * 1000)
+
+    flaws = team_changes.read(file).flaws
+
+    assert len(flaws) == 21
+    assert flaws[-1] == f"{file}: 980 more lines are left out."
+
+
 def test_bad_lines_do_not_stop_the_sync(account: Account, file: Path) -> None:
     file.write_text(f"{HEADER}4101,yesterday,x\n4102,2026-03-11,fine\n")
 

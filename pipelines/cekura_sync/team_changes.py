@@ -16,6 +16,7 @@ from cekura_sync.errors import SettingsError
 COLUMNS = "line bigint, agent_id bigint, changed_at timestamptz, note varchar"
 MAX_BYTES = 10_000_000  # a list of changes that is larger is another file
 MAX_NOTE = 1000  # characters
+MAX_FLAWS = 20  # bad lines that are named one by one
 YEARS = range(2000, 2100)
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -61,7 +62,7 @@ def read(path: Path) -> Noted:
             flaws.append(f"{path}, line {line}: {error}; the line is left out.")
     if not columns:
         raise _no_header(path)
-    return Noted(changes, flaws)
+    return Noted(changes, _the_first(flaws, path))
 
 
 def differ(con: duckdb.DuckDBPyConnection, noted: Noted) -> bool:
@@ -78,8 +79,14 @@ def differ(con: duckdb.DuckDBPyConnection, noted: Noted) -> bool:
 def store(con: duckdb.DuckDBPyConnection, noted: Noted) -> None:
     """Replace what the warehouse that `con` writes holds."""
     con.execute("delete from cekura.changes")
-    for change in noted.changes:
-        con.execute("insert into cekura.changes select $1, $2, make_timestamptz($3), $4", list(change))
+    if noted.changes:
+        columns = [list(column) for column in zip(*noted.changes, strict=True)]
+        con.execute(
+            "insert into cekura.changes select line, agent_id, make_timestamptz(moment), note from ("
+            "select unnest($1::bigint[]) as line, unnest($2::bigint[]) as agent_id,"
+            " unnest($3::bigint[]) as moment, unnest($4::varchar[]) as note)",
+            columns,
+        )
 
 
 def _content(path: Path) -> bytes:
@@ -120,6 +127,11 @@ def _numbered(rows: Iterator[list[str]]) -> Iterator[tuple[int, list[str] | csv.
         if isinstance(cells, csv.Error) or any(cells):
             yield line, cells
         line = rows.line_num + 1  # type: ignore[attr-defined]
+
+
+def _the_first(flaws: list[str], path: Path) -> list[str]:
+    more = len(flaws) - MAX_FLAWS
+    return [*flaws[:MAX_FLAWS], *([f"{path}: {more:,} more lines are left out."] if more > 0 else [])]
 
 
 def _columns(cells: list[str], path: Path) -> list[str]:
