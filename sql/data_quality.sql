@@ -134,7 +134,7 @@ from_the_future as (
         'created_at lies more than a day after this warehouse read the result' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
-    where created_at > synced_at + interval '1 day'
+    where created_at > synced_at + interval '24 hours'
 ),
 
 rejected as (

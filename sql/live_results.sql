@@ -5,6 +5,7 @@ select
     name as result_name, -- name of the result
     agent as agent_id, -- Cekura's id of the agent under test
     agent_name, -- name of the agent as this result carries it
+    agent_version, -- version of the agent in the API's own words; NULL where it sends none
     case when run_as_text then 'text' when not run_as_text then 'voice' end as channel, -- voice or text
     case when agent_inbound then 'inbound' when not agent_inbound then 'outbound' end as direction, -- inbound or outbound
     case when is_cronjob then 'scheduled' when not is_cronjob then 'manual' end as trigger, -- scheduled or manual

@@ -52,6 +52,7 @@ select
     result_name, -- name of the result
     agent_id, -- Cekura's id of the agent under test
     agent_name, -- name of the agent as this result carries it
+    agent_version, -- version of the agent in the API's own words; NULL where it sends none
     channel, -- voice or text
     direction, -- inbound or outbound
     trigger, -- scheduled or manual

@@ -45,7 +45,17 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
     """Makes accounts: `new_account(results=300, page_size_cap=50)`; what World does not know goes to Sandbox."""
-    of_world = ("results", "agents", "runs_per_result", "vary_runs", "days", "seed", "now", "in_flight")
+    of_world = (
+        "results",
+        "agents",
+        "runs_per_result",
+        "vary_runs",
+        "days",
+        "seed",
+        "now",
+        "in_flight",
+        "versions",
+    )
 
     with ExitStack() as stack:
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import click
 
 from cekura_sync import __version__, failure, terminal
-from cekura_sync.commands import demo, doctor, look, report, sync
+from cekura_sync.commands import demo, doctor, export, look, report, sync
 from cekura_sync.exits import ExitCode
 from cekura_sync.stopping import stop_signals
 
@@ -35,6 +35,7 @@ for command in (
     look.query,
     look.check,
     report.report,
+    export.export,
     doctor.doctor,
     demo.demo,
     demo.sandbox,

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -17,6 +17,7 @@ from cekura_sync.sync import sync
 
 FILE = "demo.duckdb"
 PAGE = "demo.html"
+CHANGES = "demo-changes.csv"
 IN_FLIGHT = 12
 NEW = 3
 VIEWS = {
@@ -27,18 +28,20 @@ VIEWS = {
 
 def run(results: int) -> None:
     """Sync, let some results finish, sync again, show what the views say."""
-    path = Path(FILE)
+    path, changes = Path(FILE), Path(CHANGES)
     _remove(path)
-    world = World(results=results, in_flight=IN_FLIGHT, seed=7)
+    world = invent(results)
+    changes.write_text(changes_of(world), encoding="utf-8")
     click.echo(
         f"All data below is invented: a stand-in for the Cekura API serves {results:,} made-up results on loopback.\n"
     )
     with Sandbox(world) as sandbox:
-        mine = Settings(api_key=sandbox.key, api_url=sandbox.url, warehouse=path)
+        mine = Settings(api_key=sandbox.key, api_url=sandbox.url, warehouse=path, changes=changes)
         _sync(mine)
-        world.finish()
-        world.insert(NEW)
-        click.echo(f"\nMeanwhile {IN_FLIGHT} results finish and {NEW} new ones arrive.\n")
+        go_on(world)
+        click.echo(
+            f"\nMeanwhile {IN_FLIGHT} results finish, {NEW} new ones arrive, and an older one turns up that hangs.\n"
+        )
         _sync(mine)
     with reading.open_warehouse(path) as con:
         for title, query in VIEWS.items():
@@ -55,6 +58,28 @@ The warehouse is {path.resolve()}: open it with any DuckDB client, or type
     CEKURA_API_KEY=… {command} sync        # your own results, into {settings.WAREHOUSE}
 """
     )
+
+
+def invent(results: int, now: datetime | None = None) -> World:
+    return World(results=results, in_flight=IN_FLIGHT, seed=7, now=now)
+
+
+def go_on(world: World) -> None:
+    """What happens between the two syncs."""
+    world.finish()
+    world.insert(NEW)
+    world.insert_late(age=timedelta(hours=3), status="in_progress")
+
+
+def changes_of(world: World) -> str:
+    """What the invented team noted of its changes; one of them was a mistake."""
+    parcel, clinic = (agent.id for agent in world.agents[:2])
+    today = world.now()
+    rows = [
+        f"{parcel},{today - timedelta(days=14):%Y-%m-%d %H:%M},Voice changed",
+        f"{clinic},{today - timedelta(days=7):%Y-%m-%d %H:%M},Prompt shortened",
+    ]
+    return "\n".join(("agent_id,at,note", *rows, ""))
 
 
 def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tuple[str, ...]) -> None:

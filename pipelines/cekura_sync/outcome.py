@@ -65,7 +65,7 @@ class Outcome:
         verb = "would be " if dry_run and changes else ""
         return (
             f"{self.mode.capitalize()} sync: {self.rows_read:,} results read with {self.requests:,} request{'s' * (self.requests != 1)}; {verb}"
-            f"{', '.join(changes) or 'nothing changed'}; {self.counts.results:,} results in the warehouse, "
+            f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self.counts.results:,} results in the warehouse, "
             f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
         )
 

@@ -75,6 +75,7 @@ class Settings:
     timeout: timedelta | None = None
     allow_mass_delete: bool = False
     dry_run: bool = False
+    changes: Path | None = None
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -85,6 +86,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         option = options.get(name)
         return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
 
+    changes = pick("changes", "CEKURA_CHANGES", "")
     return Settings(
         api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
         api_url=check_url(
@@ -101,6 +103,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         timeout=_timeout(options.get("timeout")),
         allow_mass_delete=bool(options.get("allow_mass_delete")),
         dry_run=bool(options.get("dry_run")),
+        changes=Path(changes) if changes or options.get("changes") is not None else None,
     )
 
 

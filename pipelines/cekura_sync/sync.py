@@ -12,7 +12,7 @@ from types import ModuleType
 
 import duckdb
 
-from cekura_sync import database, history, models
+from cekura_sync import database, history, models, team_changes, upgrade
 from cekura_sync.absent import account_for_absent
 from cekura_sync.answers import Row
 from cekura_sync.api import Api
@@ -24,6 +24,7 @@ from cekura_sync.history import History
 from cekura_sync.listing import Listing
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
+from cekura_sync.team_changes import Noted
 from cekura_sync.warehouse import Warehouse
 
 BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
@@ -34,6 +35,7 @@ PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
 def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
     started = datetime.now(UTC)
+    noted = team_changes.read(settings.changes) if settings.changes else None
     warehouse = Warehouse(settings.warehouse)
     held = warehouse.observed() if settings.dry_run else warehouse.locked()
     with held, open_base(warehouse.existing()) as con:
@@ -53,7 +55,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             seconds=timeout.total_seconds(),
         ) as client:
             listing = _read(client, settings, past, changes, progress)
-        _warn(changes, progress)
+        _warn(changes, noted, progress)
         outcome = Outcome(
             mode="full" if listing.full else "quick",
             scope=settings.filters.params(),
@@ -66,9 +68,14 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             started=started,
             finished=datetime.now(UTC),
             warehouse=warehouse.files.published,
-            changed=changes.changeset.has_changes(),
+            changed=changes.changeset.has_changes()
+            or (noted is not None and team_changes.differ(con, noted)),
         )
-        return outcome if settings.dry_run else _write(warehouse, changes.changeset, outcome, past, progress)
+        return (
+            outcome
+            if settings.dry_run
+            else _write(warehouse, changes.changeset, noted, outcome, past, progress)
+        )
 
 
 def _read(
@@ -135,7 +142,9 @@ def _take(changes: Comparison, rows: list[Row]) -> None:
         _import_in_background()
 
 
-def _warn(changes: Comparison, progress: Progress) -> None:
+def _warn(changes: Comparison, noted: Noted | None, progress: Progress) -> None:
+    for flaw in noted.flaws if noted else ():
+        progress.warn(flaw)
     if changes.rejected:
         progress.warn(f"{changes.rejected:,} rows could not be taken: see the table cekura.rejected_rows.")
     if changes.other_agents:
@@ -145,7 +154,12 @@ def _warn(changes: Comparison, progress: Progress) -> None:
 
 
 def _write(
-    warehouse: Warehouse, changes: Changeset, outcome: Outcome, past: History, progress: Progress
+    warehouse: Warehouse,
+    changes: Changeset,
+    noted: Noted | None,
+    outcome: Outcome,
+    past: History,
+    progress: Progress,
 ) -> Outcome:
     """Commit what changed; with nothing to commit, only note that a sync was here."""
     first = warehouse.existing() is None
@@ -162,7 +176,7 @@ def _write(
         with database.connect(work) as con:
             outcome = outcome.finished_now()
             history.append(con, [*pending, outcome.log_entry() | {"generation": generation}])
-            _build_models(con)
+            _build_models(con, noted)
 
     if not outcome.changed and not first and log_is_fresh:
         outcome = outcome.finished_now()
@@ -197,14 +211,14 @@ def _import_in_background() -> None:
     Thread(target=_import_loading, daemon=True).start()
 
 
-def rebuild(path: Path, swapping: Callable[[], None]) -> list[str]:
+def rebuild(path: Path, swapping: Callable[[], None], noted: Noted | None = None) -> list[str]:
     """Build the views anew in an existing warehouse; returns their names."""
     warehouse = Warehouse(path)
     names: list[str] = []
 
     def write(work: Path) -> None:
         with database.connect(work) as con:
-            names.extend(_build_models(con))
+            names.extend(_build_models(con, noted))
 
     warehouse.require()
     with warehouse.locked():
@@ -212,8 +226,11 @@ def rebuild(path: Path, swapping: Callable[[], None]) -> list[str]:
     return names
 
 
-def _build_models(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Build the views and hold our own rules against them. Raises ModelError."""
+def _build_models(con: duckdb.DuckDBPyConnection, noted: Noted | None) -> list[str]:
+    """Build the views, with the team's changes in place, and hold our own rules against them. Raises ModelError."""
+    upgrade.complete(con)
+    if noted is not None:
+        team_changes.store(con, noted)
     names = models.build(con)
     findings = models.check(con)
     if findings:

@@ -46,3 +46,19 @@ union all
 select 'infrastructure_failures_daily', agent_id, share
 from analytics.infrastructure_failures_daily
 where not share between 0 and 1
+union all
+select 'scenario_flakiness', agent_id, flip_rate
+from analytics.scenario_flakiness
+where not flip_rate between 0 and 1
+union all
+select 'agent_last_week', agent_id, pass_rate
+from analytics.agent_last_week
+where not (pass_rate between 0 and 1 and previous_pass_rate between 0 and 1)
+union all
+select 'agent_version_pass_rate', agent_id, pass_rate
+from analytics.agent_version_pass_rate
+where not (pass_rate between 0 and 1 and pass_rate_low between 0 and 1 and pass_rate_high between 0 and 1)
+union all
+select 'agent_change_effect', agent_id, after_pass_rate
+from analytics.agent_change_effect
+where not (after_pass_rate between 0 and 1 and before_pass_rate between 0 and 1)

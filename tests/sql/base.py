@@ -16,7 +16,7 @@ create table cekura.results (
     met_expected_outcome_count bigint, total_expected_outcome_count bigint, total_runs_count bigint,
     completed_runs_count bigint, success_runs_count bigint, failed_runs_count bigint, run_type varchar,
     created_at timestamptz, updated_at timestamptz, deleted_at timestamptz, aged_out_at timestamptz,
-    first_seen_at timestamptz, synced_at timestamptz, _runs_known boolean, _digest varchar
+    first_seen_at timestamptz, synced_at timestamptz, _runs_known boolean, _digest varchar, agent_version varchar
 );
 create table cekura.runs (
     id bigint, result_id bigint, status varchar, success boolean, scenario bigint, scenario_name varchar,
@@ -32,6 +32,7 @@ create table cekura.sync_log (
 create table cekura.rejected_rows (
     _digest varchar primary key, id bigint, reason varchar, raw varchar, seen_at timestamptz
 );
+create table cekura.changes (line bigint, agent_id bigint, changed_at timestamptz, note varchar);
 """
 MONDAY = "2024-03-04 12:00:00+00"
 
@@ -45,7 +46,7 @@ class Base:
         self.con.execute(BASE_TABLES)
 
     def clear(self) -> None:
-        for table in ("results", "runs", "result_scenarios", "sync_log", "rejected_rows"):
+        for table in ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes"):
             self.con.execute(f"delete from cekura.{table}")
 
     def result(
@@ -95,6 +96,10 @@ class Base:
 
     def rejected(self, reason: str, result_id: int | None = None) -> None:
         self._insert("rejected_rows", {"_digest": f"{reason}{result_id}", "id": result_id, "reason": reason})
+
+    def change(self, at: str, agent: int | None = 1, note: str | None = None) -> None:
+        line = self.row("select count(*) + 2 from cekura.changes")[0]
+        self._insert("changes", {"line": line, "agent_id": agent, "changed_at": at, "note": note})
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.con.sql(sql).fetchall()

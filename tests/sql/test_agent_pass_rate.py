@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from sql.base import Base
@@ -109,6 +111,21 @@ def test_the_interval_ends_exactly_at_0_and_1_when_none_or_all_passed(base: Base
     assert every[1] == 1
     assert 0 < none[1] < 1
     assert 0 < every[0] < 1
+
+
+@pytest.mark.parametrize(("passed", "of"), [(1, 2), (3, 4), (9, 10), (0, 5), (5, 5), (123, 1000)])
+def test_the_runs_needed_make_the_interval_a_tenth_wide_and_one_run_fewer_does_not(
+    base: Base, passed: int, of: int
+) -> None:
+    base.result(1, passed=passed, of=of)
+    (needed,) = base.row("select runs_needed from analytics.agent_pass_rate")
+
+    def width(runs: int) -> float:
+        # Wilson's interval at that rate, be the passes a whole number or not.
+        rate, z = passed / of, 1.959963984540054
+        return 2 * z * math.sqrt(rate * (1 - rate) / runs + z**2 / (4 * runs**2)) / (1 + z**2 / runs)
+
+    assert width(needed) <= 0.1 < width(needed - 1)
 
 
 def test_the_first_and_last_result_count_whatever_their_status(base: Base) -> None:

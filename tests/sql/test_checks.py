@@ -67,6 +67,49 @@ BREAKS = [
     ("totals_agree", "agent_segments", "select * from {view} where false"),
     ("totals_agree", "agent_daily", "select * replace (decided_runs + 1 as decided_runs) from {view}"),
     ("totals_agree", "agent_weekly", "select * replace (0 as completed_results) from {view}"),
+    ("rates_are_between_0_and_1", "scenario_flakiness", "select * replace (1.5 as flip_rate) from {view}"),
+    ("rates_are_between_0_and_1", "agent_last_week", "select * replace (1.5 as pass_rate) from {view}"),
+    (
+        "rates_are_between_0_and_1",
+        "agent_version_pass_rate",
+        "select * replace (1.5 as pass_rate) from {view}",
+    ),
+    (
+        "rates_are_between_0_and_1",
+        "agent_change_effect",
+        "select * replace (1.5 as after_pass_rate) from {view}",
+    ),
+    *(
+        ("keys_are_unique", view, "select * from {view} union all select * from {view}")
+        for view in (
+            "agent_segments",
+            "agent_last_week",
+            "agent_daily",
+            "agent_weekly",
+            "scenario_pass_rate",
+            "scenario_flakiness",
+            "agent_version_pass_rate",
+            "agent_change_effect",
+            "infrastructure_failures_daily",
+            "result_trend",
+            "stuck_results",
+            "data_quality",
+        )
+    ),
+    *(
+        ("differences_lie_in_their_intervals", view, f"select * replace ({broken}) from {{view}}")
+        for view in (
+            "result_trend",
+            "agent_regressions",
+            "agent_last_week",
+            "agent_version_pass_rate",
+            "agent_change_effect",
+        )
+        for broken in (
+            "0.9 as difference_low, 0.5 as difference",
+            "0.5 as difference, -2.0 as difference_low",
+        )
+    ),
     ("sync_status_is_one_row", "sync_status", "select * from {view} where false"),
     ("sync_status_is_one_row", "sync_status", "select * from {view} union all select * from {view}"),
 ]
@@ -76,7 +119,9 @@ BREAKS = [
 def own_base(base: Base) -> Iterator[Base]:
     """Some sound rows; whatever a test breaks is undone."""
     base.con.begin()
-    base.result(1, runs=[True, False, True])
+    base.sync("2024-03-05 12:00:00+00")
+    base.change("2024-03-04 12:00:00+00")
+    base.result(1, runs=[True, False, True], agent_version="v1")
     base.result(2, passed=1, of=4, agent=2)
     base.result(3, of=4, status="running", agent=2)
     base.result(4, of=4, status="failed", agent=None)

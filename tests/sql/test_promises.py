@@ -26,6 +26,11 @@ PROMISED = {
     "result_trend": "result_id difference difference_low difference_high verdict",
     "agent_regressions": "agent_id difference difference_low difference_high verdict",
     "infrastructure_failures_daily": "agent_id day failed timeout cancelled share",
+    "agent_change_effect": "agent_id agent_name changed_at note before_decided_runs before_passed_runs before_pass_rate"
+    " after_decided_runs after_passed_runs after_pass_rate difference difference_low difference_high verdict",
+    "agent_version_pass_rate": "agent_id agent_version decided_runs passed_runs pass_rate previous_version"
+    " difference difference_low difference_high verdict",
+    "agent_last_week": "agent_id decided_runs pass_rate difference difference_low difference_high verdict",
     "stuck_results": "result_id in_flight_since",
     "data_quality": "finding severity rows example",
     "sync_status": "last_sync_at last_full_sync_at watermark live_results in_flight_results",

@@ -17,3 +17,13 @@ def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
         metavar="PATH",
         help="The DuckDB file that readers open.",
     )(command)
+
+
+def changes_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--changes",
+        envvar="CEKURA_CHANGES",
+        show_envvar=True,
+        metavar="FILE",
+        help="CSV of your team's changes to its agents (agent_id, at, note), for analytics.agent_change_effect; without it the warehouse keeps those that it has.",
+    )(command)

@@ -1,11 +1,12 @@
 """Commands that write the warehouse."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from cekura_sync import settings, terminal
-from cekura_sync.commands.options import warehouse_option
+from cekura_sync.commands.options import changes_option, warehouse_option
 from cekura_sync.commands.watched import watched
 from cekura_sync.stopping import stop_signals
 
@@ -55,6 +56,7 @@ from cekura_sync.stopping import stop_signals
 )
 @click.option("--allow-mass-delete", is_flag=True, help="Accept that many or all known results are gone.")
 @click.option("--dry-run", is_flag=True, help="Read and compare, write nothing, print what would change.")
+@changes_option
 @click.option(
     "--ping",
     metavar="URL",
@@ -107,9 +109,15 @@ def sync(
 
 @click.command()
 @warehouse_option
-def build(warehouse: str) -> None:
-    """Rebuild the SQL views in the warehouse, after a change to sql/."""
+@changes_option
+def build(warehouse: str, changes: str | None) -> None:
+    """Rebuild the SQL views in the warehouse, after a change to sql/ or to the file of changes."""
+    path = settings.check_warehouse(warehouse)
+    from cekura_sync import team_changes
     from cekura_sync.sync import rebuild
 
-    names = rebuild(settings.check_warehouse(warehouse), stop_signals.hold)
+    noted = team_changes.read(Path(changes)) if changes is not None else None
+    for flaw in noted.flaws if noted else ():
+        terminal.message(f"Warning: {flaw}")
+    names = rebuild(path, stop_signals.hold, noted)
     terminal.message(f"Built {len(names)} views: {', '.join(names)}.")

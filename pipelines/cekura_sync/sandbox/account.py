@@ -92,26 +92,33 @@ class Account:
     scenarios: dict[int, Scenario]
     began: int
     ended: int
+    versions: int = 0  # that each agent has gone through; 0: this account's API does not send them
 
     def agent(self, agent_id: object) -> Agent | None:
         return next((agent for agent in self.agents if agent.id == agent_id), None)
+
+    def version(self, at: int) -> str:
+        return f"v{1 + min(self.versions - 1, int(self._position(at) * self.versions))}"
 
     def chance(self, agent: Agent, scenario_id: object, at: int) -> float:
         scenario = self.scenarios.get(scenario_id) if isinstance(scenario_id, int) else None
         if scenario is None:
             return UNKNOWN_CHANCE
-        position = (at - self.began) / max(1, self.ended - self.began)
-        return agent.chance(scenario, min(1.0, position), recent=self.ended - at < 7 * DAY)
+        return agent.chance(scenario, self._position(at), recent=self.ended - at < 7 * DAY)
+
+    def _position(self, at: int) -> float:
+        """Where in the history a moment lies: 0 at its begin, 1 at its end and later."""
+        return min(1.0, (at - self.began) / max(1, self.ended - self.began))
 
     def expects_outcome(self, scenario_id: object) -> bool:
         scenario = self.scenarios.get(scenario_id) if isinstance(scenario_id, int) else None
         return scenario is None or scenario.expects_outcome
 
 
-def invent(agents: int, rng: random.Random, began: int, ended: int) -> Account:
+def invent(agents: int, rng: random.Random, began: int, ended: int, versions: int = 0) -> Account:
     made = tuple(_agent(number, rng) for number in range(agents))
     scenarios = {scenario.id: scenario for agent in made for scenario in agent.scenarios}
-    return Account(made, scenarios, began, ended)
+    return Account(made, scenarios, began, ended, versions)
 
 
 def _agent(number: int, rng: random.Random) -> Agent:

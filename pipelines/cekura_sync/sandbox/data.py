@@ -62,6 +62,7 @@ class World:
         in_flight: int = 5,
         *,
         vary_runs: bool = True,
+        versions: int = 0,
     ) -> None:
         self.lock = threading.RLock()
         self.version = 0  # moves with every change, so that a server knows when its lists are old
@@ -74,7 +75,7 @@ class World:
         self._vary_runs = vary_runs
         self._next_id, self._next_run = FIRST_RESULT, FIRST_RUN
         ended = self._last = microseconds(now or datetime.now(UTC))
-        self.account: Account = invent(agents, self._rng, ended - int(days * DAY), ended)
+        self.account: Account = invent(agents, self._rng, ended - int(days * DAY), ended, versions)
         self._seed_history(results, min(in_flight, results))
 
     @property

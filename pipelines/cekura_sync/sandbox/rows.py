@@ -111,6 +111,7 @@ def build_row(entry: Entry, account: Account) -> Row:
         "agent": agent.id,
         "agent_name": agent.name,
         "agent_inbound": agent.inbound,
+        **({"agent_version": account.version(entry.created)} if account.versions else {}),
         "status": entry.status,
         "success_rate": 0.0,
         "run_as_text": run_as_text,

@@ -1,0 +1,49 @@
+"""The command that hands data on as files."""
+
+from pathlib import Path
+
+import click
+
+from cekura_sync import settings, terminal
+from cekura_sync.commands.options import warehouse_option
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@warehouse_option
+@click.option("--to", metavar="DIR", required=True, help="Directory for the files; made if need be.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Kind of file.",
+)
+@click.option(
+    "--for-spreadsheet",
+    is_flag=True,
+    help="CSV in which text that begins like a formula (= + - @ tab CR) gets an apostrophe before it.",
+)
+def export(
+    names: tuple[str, ...], warehouse: str, to: str, file_format: str, *, for_spreadsheet: bool
+) -> None:
+    """Write views and tables as files, one each: NAME.parquet or NAME.csv.
+
+    NAME is a view of the schema analytics, or a table as in cekura.results; without any, all analytics views are
+    written. All files are of one sync. They are written aside, in a directory of their own inside DIR, and renamed into
+    place when the last one is complete: a failed export leaves DIR as it was, and no reader meets half a file. Files
+    of the same name are replaced, others stay.
+    """
+    if for_spreadsheet and file_format != "csv":
+        raise click.UsageError("--for-spreadsheet is for CSV: add --format csv.")
+    if not to or "\0" in to:
+        raise click.UsageError(f"'{to}' is not a directory: write --to as in --to exports.")
+    path = settings.check_warehouse(warehouse)
+    from cekura_sync import reading
+    from cekura_sync.export import export as write
+
+    with reading.open_warehouse(path) as con:
+        files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
+    written = "1 file" if len(files) == 1 else f"{len(files)} files"
+    terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")

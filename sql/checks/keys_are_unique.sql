@@ -1,0 +1,43 @@
+-- Does no view say the same thing twice: is there one row for each thing that a view has a row for?
+with keys as (
+    select 'agent_segments' as view_name, agent_id, channel as first_part, direction as second_part, trigger as third_part
+    from analytics.agent_segments
+    union all
+    select 'agent_last_week', agent_id, null, null, null
+    from analytics.agent_last_week
+    union all
+    select 'agent_daily', agent_id, cast(day as varchar), null, null
+    from analytics.agent_daily
+    union all
+    select 'agent_weekly', agent_id, cast(week as varchar), null, null
+    from analytics.agent_weekly
+    union all
+    select 'scenario_pass_rate', agent_id, cast(scenario_id as varchar), null, null
+    from analytics.scenario_pass_rate
+    union all
+    select 'scenario_flakiness', agent_id, cast(scenario_id as varchar), null, null
+    from analytics.scenario_flakiness
+    union all
+    select 'agent_version_pass_rate', agent_id, agent_version, null, null
+    from analytics.agent_version_pass_rate
+    union all
+    select 'agent_change_effect', agent_id, cast(line as varchar), null, null
+    from analytics.agent_change_effect
+    union all
+    select 'infrastructure_failures_daily', agent_id, cast(day as varchar), null, null
+    from analytics.infrastructure_failures_daily
+    union all
+    select 'result_trend', agent_id, cast(result_id as varchar), null, null
+    from analytics.result_trend
+    union all
+    select 'stuck_results', agent_id, cast(result_id as varchar), null, null
+    from analytics.stuck_results
+    union all
+    select 'data_quality', null, finding, null, null
+    from analytics.data_quality
+)
+
+select view_name, agent_id, first_part, second_part, third_part, count(*) as rows
+from keys
+group by view_name, agent_id, first_part, second_part, third_part
+having count(*) > 1

@@ -1,0 +1,200 @@
+"""What one result is, in plain Python: written from the contract's definitions, not from the SQL.
+
+A run passed when its `success` is true. A result's passes are the summaries with `success` true, when there are exactly
+`total_runs_count` of them and each says so or not; otherwise round(`success_rate` on 0 to 1 times `total_runs_count`).
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+Json = dict[str, Any]
+Z = 1.959963984540054  # the normal distribution's quantile for 95 %
+IN_FLIGHT = {"pending", "in_queue", "scaling_up", "running", "in_progress", "evaluating"}
+GROUPS = {
+    "completed": "completed",
+    "failed": "infrastructure_failure",
+    "timeout": "infrastructure_failure",
+    "cancelled": "cancelled",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    id: int
+    scenario_id: int | None
+    scenario_name: str | None
+    status: str | None
+    passed: bool | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    json: Json
+    scale: int
+    created: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "created", datetime.fromisoformat(self.json["created_at"]))
+
+    def __getattr__(self, name: str) -> Any:
+        """Any field of the API that has no meaning of its own here."""
+        return self.json.get(name)
+
+    @property
+    def key(self) -> tuple[datetime, int]:
+        """Newest last; the greater id decides among those of one instant."""
+        return self.created, self.id
+
+    @property
+    def day(self) -> date:
+        return self.created.astimezone(UTC).date()
+
+    @property
+    def group(self) -> str:
+        return GROUPS.get(self.status, "in_flight")
+
+    @property
+    def completed(self) -> bool:
+        return self.group == "completed"
+
+    @property
+    def infrastructure(self) -> bool:
+        return self.group == "infrastructure_failure"
+
+    @property
+    def channel(self) -> str | None:
+        return {True: "text", False: "voice", None: None}[self.run_as_text]
+
+    @property
+    def direction(self) -> str | None:
+        return {True: "inbound", False: "outbound", None: None}[self.agent_inbound]
+
+    @property
+    def trigger(self) -> str | None:
+        return {True: "scheduled", False: "manual", None: None}[self.is_cronjob]
+
+    @property
+    def rate(self) -> float | None:
+        reported = self.success_rate
+        return reported / self.scale if reported is not None and 0 <= reported / self.scale <= 1 else None
+
+    @property
+    def total(self) -> int | None:
+        return self.total_runs_count if (self.total_runs_count or 0) >= 0 else None
+
+    @property
+    def children(self) -> list[Run]:
+        """`runs` null means unknown: those that were known are kept. An empty list means none."""
+        return [
+            Run(
+                run["id"],
+                run.get("scenario"),
+                run.get("scenario_name"),
+                run.get("status"),
+                run.get("success"),
+                _seconds(run.get("duration")),
+            )
+            for run in self.json["runs"] or self.kept_runs or []
+        ]
+
+    @property
+    def summarised(self) -> bool:
+        known = self.json["runs"] is not None and len(self.children) == self.total
+        return known and all(run.passed is not None for run in self.children)
+
+    @property
+    def passes(self) -> int | None:
+        if self.summarised:
+            return sum(run.passed is True for run in self.children)
+        if self.total == 0:
+            return 0
+        return None if self.rate is None or self.total is None else math.floor(self.rate * self.total + 0.5)
+
+    @property
+    def decided_runs(self) -> int | None:
+        if not self.completed:
+            return 0
+        return None if self.passes is None else self.total
+
+    @property
+    def passed_runs(self) -> int | None:
+        return self.passes if self.completed else 0
+
+    @property
+    def expected(self) -> tuple[int | None, int | None]:
+        """Met, and expected; neither where they contradict each other."""
+        met, total = self.met_expected_outcome_count, self.total_expected_outcome_count
+        return (met, total) if met is not None and total is not None and 0 <= met <= total else (None, None)
+
+
+def _seconds(duration: str | None) -> float | None:
+    if duration is None:
+        return None
+    minutes, seconds = duration.split(":")
+    return int(minutes) * 60 + int(seconds)
+
+
+def facts(rows: Iterable[Json], before: Iterable[Json] = ()) -> list[Result]:
+    """One account uses one scale: a single rate above 1 proves that it is percent."""
+    known = {row["id"]: row["runs"] for row in before}
+    rows = [row if row["runs"] is not None else row | {"kept_runs": known.get(row["id"])} for row in rows]
+    percent = any((row.get("success_rate") or 0) > 1 for row in rows)
+    return [Result(row, 100 if percent else 1) for row in rows]
+
+
+def grouped(results: Iterable[Result], by: Callable[[Result], Any]) -> dict[Any, list[Result]]:
+    groups: dict[Any, list[Result]] = defaultdict(list)
+    for result in sorted(results, key=lambda result: result.key):
+        groups[by(result)].append(result)
+    return groups
+
+
+def decided(results: Iterable[Result]) -> int:
+    return sum(result.decided_runs or 0 for result in results)
+
+
+def passed(results: Iterable[Result]) -> int:
+    return sum(result.passed_runs or 0 for result in results)
+
+
+def ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def wilson(passes: int, runs: int) -> tuple[float | None, float | None]:
+    """As in any textbook: a centre, and half a width to either side."""
+    if not runs:
+        return None, None
+    rate = passes / runs
+    centre = (rate + Z**2 / (2 * runs)) / (1 + Z**2 / runs)
+    half = Z * math.sqrt(rate * (1 - rate) / runs + Z**2 / (4 * runs**2)) / (1 + Z**2 / runs)
+    return centre - half, centre + half
+
+
+def runs_needed(passes: int, runs: int) -> int | None:
+    """By trying: the first number of runs at which Wilson's interval of this rate is no wider than 0.1."""
+    if not runs:
+        return None
+    rate = passes / runs
+    n = 1
+    while 2 * Z * math.sqrt(rate * (1 - rate) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n) > 0.1:
+        n += 1
+    return n
+
+
+def compared(first: tuple[int, int], second: tuple[int, int]) -> Json:
+    """The first (passes, runs) less the second: Newcombe's interval from the two Wilson ones, and what it says."""
+    if not first[1] or not second[1]:
+        return {"difference": None, "difference_low": None, "difference_high": None, "verdict": None}
+    rates = first[0] / first[1], second[0] / second[1]
+    (low1, high1), (low2, high2) = wilson(*first), wilson(*second)
+    difference = rates[0] - rates[1]
+    low = difference - math.hypot(rates[0] - low1, high2 - rates[1])
+    high = difference + math.hypot(high1 - rates[0], rates[1] - low2)
+    verdict = "improved" if low > 0 else "regressed" if high < 0 else "same"
+    return {"difference": difference, "difference_low": low, "difference_high": high, "verdict": verdict}
