@@ -1,14 +1,11 @@
 """The command line: options in, tables or JSON on stdout, everything else on stderr, one exit code per kind of failure."""
 
-import signal
-import sys
-
 import click
 
-from cekura_sync import __version__, terminal
-from cekura_sync.commands import demo, look, sync
-from cekura_sync.exits import ExitCode, exit_code_for
-from cekura_sync.stopping import Stopped, stop_signals
+from cekura_sync import __version__, failure
+from cekura_sync.commands import demo, look, operate, sync
+from cekura_sync.exits import ExitCode
+from cekura_sync.stopping import stop_signals
 
 
 @click.group(
@@ -34,6 +31,7 @@ for command in (
     look.status,
     look.query,
     look.check,
+    operate.schedule,
     demo.demo,
     demo.sandbox,
 ):
@@ -51,31 +49,4 @@ def run(arguments: list[str]) -> ExitCode:
         return ExitCode.OK if stop.code == 1 else ExitCode(int(stop.code or 0))
     except BaseException as error:
         stop_signals.hold()
-        return _fail(error, as_json="--json" in arguments)
-
-
-def _fail(error: BaseException, *, as_json: bool) -> ExitCode:
-    if stop_signals.received is not None or isinstance(error, Stopped | KeyboardInterrupt | click.Abort):
-        code = ExitCode(128 + (stop_signals.received or signal.SIGINT))
-        sentence = f"{code.name.capitalize()}: nothing was changed."
-    else:
-        code = exit_code_for(error)
-        sentence = _sentence(error, code)
-        if code is ExitCode.BUG and ("-v" in sys.argv or "--verbose" in sys.argv):
-            sys.excepthook(type(error), error, error.__traceback__)
-    if as_json:
-        terminal.print_outcome({"outcome": "failed", "exit_code": int(code), "error": sentence})
-    terminal.message(f"cekura-sync: {sentence}")
-    for line in "\n".join(getattr(error, "__notes__", ())).splitlines():
-        terminal.message(line)
-    return code
-
-
-def _sentence(error: BaseException, code: ExitCode) -> str:
-    if code is ExitCode.BUG:
-        return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
-    if isinstance(error, click.ClickException):
-        return error.format_message()
-    if isinstance(error, OSError):
-        return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part) + "."
-    return str(error)
+        return failure.tell(error, as_json="--json" in arguments)
