@@ -6,7 +6,7 @@ from itertools import pairwise
 import click
 
 from cekura_sync import __version__, failure, terminal
-from cekura_sync.commands import demo, doctor, export, look, report, sync
+from cekura_sync.commands import demo, doctor, export, look, operate, report, sync
 from cekura_sync.exits import ExitCode
 from cekura_sync.stopping import stop_signals
 
@@ -37,6 +37,7 @@ for command in (
     report.report,
     export.export,
     doctor.doctor,
+    operate.schedule,
     demo.demo,
     demo.sandbox,
 ):

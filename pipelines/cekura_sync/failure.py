@@ -12,6 +12,8 @@ from cekura_sync.exits import ExitCode, exit_code_for
 
 def tell(error: BaseException, *, as_json: bool) -> ExitCode:
     code = exit_code_for(error)
+    if code is ExitCode.INTERRUPTED:
+        terminal.leave_ctrl_c()
     sentence = _sentence(error, code)
     if as_json:
         terminal.print_outcome({"outcome": "failed", "exit_code": int(code), "error": sentence})

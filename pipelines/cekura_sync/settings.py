@@ -120,6 +120,14 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def interval(text: str) -> timedelta:
+    """The duration between two syncs. Raises SettingsError."""
+    every = duration(text)
+    if not every:
+        raise SettingsError(f"--every {text} leaves no time between two syncs: write a duration such as 15m.")
+    return every
+
+
 def check_key(key: str) -> str:
     """The key, if it can stand in a header. Its text never appears in the message."""
     if not key:

@@ -15,6 +15,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._held = False
+        self._came_late: int | None = None  # while held: for whoever goes on to something else
 
     def install(self) -> None:
         """Handle the signals from now on; until `heed` they wait."""
@@ -26,15 +27,20 @@ class StopSignals:
         """Raises Stopped for a signal that has waited, and from now on for any other."""
         self._held = False
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
+        if self._came_late is not None:
+            late, self._came_late = self._came_late, None
+            self._handle(late, None)
 
     def hold(self) -> None:
         self._held = True
 
     def _handle(self, number: int, _frame: object) -> None:
-        if not self._held:
-            # An exception alone may surface as DuckDB's own "Query interrupted": remember the number too.
-            self.received = number
-            raise Stopped
+        if self._held:
+            self._came_late = number
+            return
+        # An exception alone may surface as DuckDB's own "Query interrupted": remember the number too.
+        self.received = number
+        raise Stopped
 
 
 stop_signals = StopSignals()

@@ -61,6 +61,12 @@ def failed(sentence: str, code: int, notes: Sequence[str]) -> None:
         message(line)
 
 
+def leave_ctrl_c() -> None:
+    """A new line, where a terminal shows ^C and leaves the cursor behind it."""
+    if sys.stderr.isatty():
+        message("")
+
+
 class Reporter:
     """How a sync speaks: a bar on a terminal, a line now and then elsewhere, nothing but warnings when quiet."""
 
@@ -107,7 +113,9 @@ class Reporter:
         if self._bar is None:
             if pages < 2:
                 return  # most syncs are over before a bar could be read
-            self._bar, self._task = _new_bar()
+            self._bar = _new_bar()
+            self._task = self._bar.add_task("read", total=None, said="")
+            self._bar.start()  # last: it hides the cursor, and whoever stops us must find the bar here
         if self._task is not None:
             total = max(expected, rows) if expected else None
             said = f"{pages:,} pages, {rate:,.0f} a second"
@@ -124,11 +132,11 @@ class Reporter:
         self._swapping()
 
 
-def _new_bar() -> "tuple[RichProgress, TaskID]":
+def _new_bar() -> "RichProgress":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    bar = Progress(
+    return Progress(
         TextColumn("Reading results"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -137,8 +145,6 @@ def _new_bar() -> "tuple[RichProgress, TaskID]":
         console=Console(stderr=True),
         transient=True,
     )
-    bar.start()
-    return bar, bar.add_task("read", total=None, said="")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:

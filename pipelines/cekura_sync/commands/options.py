@@ -3,8 +3,14 @@
 from collections.abc import Callable
 
 import click
+from click.shell_completion import CompletionItem
 
 from cekura_sync import settings
+
+
+def complete_file(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The shell completes a file's name better than we could."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -15,6 +21,7 @@ def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
         show_default=True,
         show_envvar=True,
         metavar="PATH",
+        shell_complete=complete_file,
         help="The DuckDB file that readers open.",
     )(command)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from cekura_sync import settings, terminal
-from cekura_sync.commands.options import changes_option, warehouse_option
+from cekura_sync import repeat, settings, terminal
+from cekura_sync.commands.options import changes_option, complete_file, warehouse_option
 from cekura_sync.commands.watched import watched
 from cekura_sync.stopping import stop_signals
 
@@ -24,6 +24,7 @@ from cekura_sync.stopping import stop_signals
 @click.option(
     "--warehouse",
     metavar="PATH",
+    shell_complete=complete_file,
     help=f"The file that readers open.  [env: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
 )
 @click.option("--agent-id", type=click.IntRange(min=0), help="Only results of this agent.")
@@ -52,7 +53,9 @@ from cekura_sync.stopping import stop_signals
     help=f"Requests in flight at most.  [default: {settings.CONCURRENCY}]",
 )
 @click.option(
-    "--timeout", metavar="DUR", help="Budget of the whole sync.  [default: 1h; 6h before the first full sync]"
+    "--timeout",
+    metavar="DUR",
+    help="Budget of the whole sync.  [default: 1h; 6h before the scope's first full sync]",
 )
 @click.option("--allow-mass-delete", is_flag=True, help="Accept that many or all known results are gone.")
 @click.option("--dry-run", is_flag=True, help="Read and compare, write nothing, print what would change.")
@@ -82,10 +85,12 @@ from cekura_sync.stopping import stop_signals
     expose_value=False,
     help="Lines on stderr as text, or each a JSON object.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--every", metavar="DUR", help="Go on until stopped, with a sync every so often.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; with --every one a line.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
 def sync(
+    every: str | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -94,17 +99,24 @@ def sync(
     **options: Any,
 ) -> None:
     """Bring the warehouse up to date with the API."""
-    with watched(ping, metrics_file, options) as watch:
-        resolved = settings.resolve(options)
-        from cekura_sync.sync import sync as run_sync
 
-        with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
-            outcome = run_sync(resolved, reporter)
-        watch.outcome = outcome.as_json()
-        if as_json:
-            terminal.print_outcome(watch.outcome)
-        elif not quiet:
-            terminal.message(outcome.sentence(dry_run=resolved.dry_run), event="done", **watch.outcome)
+    def once() -> None:
+        with watched(ping, metrics_file, options) as watch:
+            resolved = settings.resolve(options)
+            from cekura_sync.sync import sync as run_sync
+
+            with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
+                outcome = run_sync(resolved, reporter)
+            watch.outcome = outcome.as_json()
+            if as_json:
+                terminal.print_outcome(watch.outcome)
+            elif not quiet:
+                terminal.message(outcome.sentence(dry_run=resolved.dry_run), event="done", **watch.outcome)
+
+    if every is None:
+        once()
+    else:
+        repeat.until_stopped(once, settings.interval(every), as_json=as_json, quiet=quiet)
 
 
 @click.command()

@@ -1,0 +1,111 @@
+"""Commands that set the product up to run by itself."""
+
+import os
+from copy import copy
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cekura_sync import __version__, settings
+from cekura_sync.commands.options import complete_file
+from cekura_sync.commands.sync import sync
+from cekura_sync.errors import SettingsError
+from cekura_sync.schedule import ELSEWHERE, KINDS, Job, render
+
+EVERY = "15m"
+_OF_ONE_SYNC = ("full", "dry_run", "allow_mass_delete", "every", "as_json", "quiet", "verbose")
+_SECRET = ("ping",)  # such as belongs into the file that holds the key
+
+
+def _passed_on(option: click.Option) -> click.Option:
+    """The same option, which here is handed on whatever `sync` does with it."""
+    passed_on = copy(option)
+    passed_on.expose_value = True
+    return passed_on
+
+
+_SCHEDULED = [
+    _passed_on(option)
+    for option in sync.params
+    if isinstance(option, click.Option) and option.name not in (*_OF_ONE_SYNC, *_SECRET)
+]
+
+
+@click.command()
+@click.argument("kind", metavar="KIND", type=click.Choice(list(KINDS)))
+@click.option("--every", metavar="DUR", default=EVERY, show_default=True, help="How often to sync.")
+@click.option(
+    "--env-file",
+    metavar="PATH",
+    shell_complete=complete_file,
+    help="The file that holds CEKURA_API_KEY.  [default: ~/.config/cekura-sync.env]",
+)
+@click.option(
+    "--image",
+    metavar="NAME",
+    default=f"cekura-sync:{__version__}",
+    show_default=True,
+    help="The container image, for docker and kubernetes.",
+)
+def schedule(kind: str, every: str, env_file: str | None, image: str, **options: Any) -> None:
+    """Print a file that makes a scheduler sync, with this installation's paths and settings.
+
+    KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. What to do with it stands in the file. The options of `sync` are passed on, and so are its settings in the
+    environment; the key never stands in the file.
+    """
+    # The key is not looked at: it is for the one who runs the job, on whatever machine.
+    checked = settings.resolve(options, os.environ | {"CEKURA_API_KEY": "-"})
+    job = Job(
+        every=_whole_minutes(settings.interval(every)),
+        warehouse=checked.warehouse.resolve(),
+        options=tuple(_words(kind, options | {"api_url": checked.api_url})),
+        env_file=Path(env_file).absolute() if env_file else _default_env_file(),
+        image=image,
+    )
+    click.echo(render(kind, job), nl=False)
+
+
+schedule.params.extend(_SCHEDULED)
+
+
+def _whole_minutes(every: timedelta) -> timedelta:
+    if every % timedelta(minutes=1):
+        raise SettingsError("A scheduler counts in minutes: write an --every of whole minutes, such as 15m.")
+    return every
+
+
+def _words(kind: str, options: dict[str, Any]) -> list[str]:
+    """The settings that are set, as options of `sync`; without the warehouse, which each scheduler has elsewhere."""
+    words = []
+    for option in _SCHEDULED:
+        value = _value(option, options)
+        if option.name != "warehouse" and value not in (None, False, option.default):
+            if isinstance(value, Path) and kind in ELSEWHERE:
+                raise SettingsError(
+                    f"{option.opts[-1]} {value} is a file of this machine: leave it out for {kind}."
+                )
+            words += [option.opts[-1]] if value is True else [option.opts[-1], str(value)]
+    return words
+
+
+def _value(option: click.Option, options: dict[str, Any]) -> Any:
+    """As given, or as it stands in the environment; a path from anywhere, for a scheduler has a directory of its own."""
+    name = str(option.name)
+    value = options.get(name)
+    variable = f"CEKURA_{name.upper()}"
+    if value is None and variable in (option.help or ""):
+        value = os.environ.get(variable) or None
+    if name == "api_url" and value == settings.API_URL:
+        return None
+    return Path(value).absolute() if value and option.metavar in ("PATH", "FILE") else value
+
+
+def _default_env_file() -> Path:
+    try:
+        return Path.home() / ".config" / "cekura-sync.env"
+    except RuntimeError:
+        raise SettingsError(
+            "This user has no home directory: say with --env-file where the key will stand."
+        ) from None

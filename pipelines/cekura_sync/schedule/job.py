@@ -1,0 +1,58 @@
+"""What is to be run, and how often."""
+
+import sys
+import sysconfig
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from zlib import crc32
+
+from cekura_sync.errors import SettingsError
+
+_HOUR, _DAY = 60, 24 * 60  # in minutes
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sync as somebody asked for it; the key is no part of it."""
+
+    every: timedelta
+    warehouse: Path
+    options: tuple[str, ...]  # of `sync`, without the warehouse
+    env_file: Path
+    image: str
+
+    def cron(self) -> str:
+        """The five fields of crontab(5). The minute is this warehouse's own: full hours are busy everywhere."""
+        minutes, rest = divmod(int(self.every.total_seconds()), 60)
+        own = crc32(str(self.warehouse).encode())
+        if not rest and minutes < _HOUR and _HOUR % minutes == 0:
+            return f"{_times(own % minutes, _HOUR, minutes)} * * * *"
+        if not rest and minutes % _HOUR == 0 and _DAY % minutes == 0:
+            hours = minutes // _HOUR
+            return f"{own % _HOUR} {_times(own % hours, 24, hours)} * * *"
+        raise SettingsError(
+            f"Cron cannot repeat something every {duration_text(self.every)}: write an --every that divides an hour or a day, such as 15m or 6h."
+        )
+
+    def max_age(self) -> str:
+        """The age at which a monitor should speak up: three syncs have failed, and it is not only a slow one."""
+        return duration_text(max(3 * self.every, timedelta(hours=1)))
+
+
+def this_command() -> tuple[str, ...]:
+    """How to start the installation that runs now, from anywhere."""
+    script = Path(sysconfig.get_path("scripts"), "cekura-sync")
+    return (str(script),) if script.exists() else (sys.executable, "-m", "cekura_sync")
+
+
+def duration_text(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _times(first: int, end: int, step: int) -> str:
+    return "*" if step == 1 else ",".join(str(time) for time in range(first, end, step))

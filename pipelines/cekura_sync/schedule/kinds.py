@@ -1,0 +1,136 @@
+"""The kinds of schedulers, and what each one's file is made of."""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from importlib.resources import files
+from string import Template
+
+from cekura_sync import __version__
+from cekura_sync.errors import SettingsError
+from cekura_sync.schedule import quoting
+from cekura_sync.schedule.job import Job, duration_text, this_command
+
+ELSEWHERE = ("docker", "kubernetes", "github")  # these see no file of the machine that prints theirs
+_IN_CONTAINER = "/data"
+
+
+def render(kind: str, job: Job) -> str:
+    """The file for this kind of scheduler. Raises SettingsError for what it cannot carry."""
+    for text in (str(job.warehouse), str(job.env_file), job.image, *job.options, *this_command()):
+        quoting.check(text)
+    name, values = KINDS[kind]
+    template = files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+    return Template(template).substitute(_in_comments(job), **values(job))
+
+
+def _in_comments(job: Job) -> dict[str, str]:
+    """What every file's own instructions speak of."""
+    return {
+        "every": duration_text(job.every),
+        "env_file": quoting.shell([str(job.env_file)]),
+        "env_directory": quoting.shell([str(job.env_file.parent)]),
+        "max_age": job.max_age(),
+        "status": quoting.shell(
+            [*this_command(), "status", "--warehouse", str(job.warehouse), "--max-age", job.max_age()]
+        ),
+        "version": __version__,
+    }
+
+
+def _here(job: Job, *more: str) -> list[str]:
+    """The sync as this machine runs it."""
+    return [*this_command(), "sync", "--warehouse", str(job.warehouse), *job.options, *more]
+
+
+def _elsewhere(job: Job, *more: str) -> list[str]:
+    """The sync as an image of ours runs it, with the warehouse where that has it."""
+    return ["sync", "--warehouse", _warehouse_in_container(job), *job.options, *more]
+
+
+def _warehouse_in_container(job: Job) -> str:
+    return f"{_IN_CONTAINER}/{job.warehouse.name}"
+
+
+def _cron(job: Job) -> dict[str, str]:
+    return {
+        "times": job.cron(),
+        "source": quoting.cron([str(job.env_file)]),
+        "command": quoting.cron(_here(job, "--quiet")),
+    }
+
+
+def _systemd(job: Job) -> dict[str, str]:
+    system = os.geteuid() == 0
+    return {
+        "source": quoting.systemd_path(str(job.env_file)),
+        "directory": quoting.systemd_path(str(job.warehouse.parent)),
+        "command": quoting.systemd(_here(job, "--every", duration_text(job.every))),
+        "units": "/etc/systemd/system" if system else "~/.config/systemd/user",
+        "systemctl": "systemctl" if system else "systemctl --user",
+        "stays": "Add User= to run it as somebody else than root."
+        if system
+        else "So that it runs while you are not logged in: loginctl enable-linger",
+        "target": "multi-user.target" if system else "default.target",
+    }
+
+
+def _docker(job: Job) -> dict[str, str]:
+    every = duration_text(job.every)
+    healthy = ["CMD", "cekura-sync", "status", "--max-age", job.max_age()]
+    return {
+        "image": quoting.compose(job.image),
+        "image_word": quoting.shell([job.image]),
+        "arguments": quoting.compose(_elsewhere(job, "--every", every)),
+        "user": quoting.compose(f"{os.getuid()}:{os.getgid()}"),
+        "source": quoting.compose(str(job.env_file)),
+        "directory": quoting.compose(str(job.warehouse.parent)),
+        "container": quoting.compose(_IN_CONTAINER),
+        "warehouse": quoting.compose(_warehouse_in_container(job)),
+        "healthy": quoting.compose(healthy),
+    }
+
+
+def _kubernetes(job: Job) -> dict[str, str]:
+    return {
+        "times": quoting.yaml(job.cron()),
+        "image": quoting.yaml(job.image),
+        "arguments": quoting.kubernetes(_elsewhere(job)),
+        "container": quoting.yaml(_IN_CONTAINER),
+    }
+
+
+def _github(job: Job) -> dict[str, str]:
+    if job.every < timedelta(minutes=5):
+        raise SettingsError(
+            "GitHub starts nothing more often than every five minutes: write --every 5m or more."
+        )
+    warehouse = f"warehouse/{job.warehouse.name}"
+    return {
+        "times": quoting.yaml(job.cron()),
+        "command": quoting.github(
+            quoting.shell(["cekura-sync", "sync", "--warehouse", warehouse, *job.options])
+        ),
+    }
+
+
+def _airflow(job: Job) -> dict[str, str]:
+    return {
+        "seconds": str(int(job.every.total_seconds())),
+        "command": quoting.python(_here(job, "--json", "--quiet")),
+    }
+
+
+def _dagster(job: Job) -> dict[str, str]:
+    return {"times": repr(job.cron()), "command": quoting.python(_here(job, "--json", "--quiet"))}
+
+
+KINDS: Mapping[str, tuple[str, Callable[[Job], dict[str, str]]]] = {
+    "cron": ("cron.tmpl", _cron),
+    "systemd": ("systemd.service.tmpl", _systemd),
+    "docker": ("docker.yaml.tmpl", _docker),
+    "kubernetes": ("kubernetes.yaml.tmpl", _kubernetes),
+    "github": ("github.yaml.tmpl", _github),
+    "airflow": ("airflow.py.tmpl", _airflow),
+    "dagster": ("dagster.py.tmpl", _dagster),
+}
