@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cekura_sync.database import literal, quoted
+from cekura_sync.database import first_line, literal, quoted
 from cekura_sync.errors import ModelError
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ COMMENT = re.compile(r"--.*")
 TEXT = re.compile(r"'[^']*'")
 REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
 # The final select is the one that is not indented.
+# Checks ask several things of most views, so each is computed once. Not these: they are as large as the tables themselves.
+TOO_LARGE_TO_COPY = {"live_results", "results", "runs"}
 FINAL_COLUMNS = re.compile(r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL)
 COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
 
@@ -99,11 +100,12 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def check(con: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """Ask every question of sql/checks/, two at a time; a query that returns rows is a finding."""
+    """Ask every question of sql/checks/; a query that returns rows is a finding."""
     models = read_models(models_dir() / "checks")
-    with ThreadPoolExecutor(2, thread_name_prefix="check") as pool:
-        findings = pool.map(_ask, [con.cursor() for _ in models], models)
-        return [finding for finding in findings if finding]
+    asked = set().union(*(model.references for model in models)) - TOO_LARGE_TO_COPY
+    for name in sorted(asked):
+        _copy(con, quoted(name))
+    return [finding for model in models if (finding := _ask(con, model, asked))]
 
 
 def read_models(folder: Path) -> list[Model]:
@@ -123,11 +125,25 @@ def in_build_order(models: list[Model]) -> list[Model]:
         ) from error
 
 
-def _ask(con: duckdb.DuckDBPyConnection, model: Model) -> Finding | None:
+def _copy(con: duckdb.DuckDBPyConnection, view: str) -> None:
     import duckdb
 
     try:
-        wrong = con.sql(model.sql)
+        con.execute(f"create or replace temp table {view} as select * from {SCHEMA}.{view}")
+    except duckdb.Error as error:
+        raise ModelError(
+            f"The view {SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."
+        ) from error
+
+
+def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
+    import duckdb
+
+    def place(reference: re.Match[str]) -> str:
+        return f"temp.{reference[1]}" if reference[1] in copied else reference[0]
+
+    try:
+        wrong = con.sql(REFERENCE.sub(place, model.sql))
         first = wrong.limit(1).fetchall()
         if not first:
             return None
