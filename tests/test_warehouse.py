@@ -409,6 +409,31 @@ def test_queries_work_while_somebody_has_the_file_open_for_writing(
     assert (ran.code, ran.out) == (0, "n\n60\n"), ran.err
 
 
+def test_queries_ignore_what_somebody_writes_into_a_file_that_a_sync_has_replaced(account: Account) -> None:
+    late = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('open', flush=True); input()\n"
+    late += "con.execute('delete from cekura.results'); print('written', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", late, str(account.warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        account.world.insert(1)
+        assert account.sync().code == 0
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "written\n"
+        assert Path(f"{account.warehouse}.wal").exists()
+
+        ran = account.run("query", "--csv", "select count(*) as n from cekura.results")
+        process.kill()
+
+    assert (ran.code, ran.out) == (0, f"n\n{len(account.api())}\n"), ran.err
+
+
 @pytest.mark.parametrize("wal", [b"", b"WAL of something else" * 100], ids=["empty", "garbage"])
 def test_a_log_of_another_file_beside_the_warehouse_is_never_replayed(account: Account, wal: bytes) -> None:
     Path(f"{account.warehouse}.wal").write_bytes(wal)
