@@ -91,7 +91,7 @@ def open_with() -> Iterator[Callable[..., Tool]]:
 
 def diverse_world() -> World:
     """Something to see in every view."""
-    world = World(results=150, agents=4, runs_per_result=3, days=30, in_flight=2, now=NOW)
+    world = World(results=150, agents=4, runs_per_result=3, days=30, in_flight=2, now=NOW, versions=2)
     world.insert(1, status="running", created_at=NOW - timedelta(hours=3))
     world.edit(next(iter(world.results)), failed_runs_count=99)
     return world
@@ -102,7 +102,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A warehouse made by a real sync with our own DuckDB."""
     with Sandbox(diverse_world()) as sandbox:
         account = Account(sandbox, tmp_path_factory.mktemp("bi") / "warehouse.duckdb")
-        assert account.sync().code == 0
+        changes = account.warehouse.with_name("changes.csv")
+        changes.write_text(f"agent_id,at,note\n,{NOW - timedelta(days=7):%Y-%m-%d},New voice\n")
+        assert account.sync("--changes", str(changes)).code == 0
         yield account.warehouse
 
 

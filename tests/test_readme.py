@@ -48,6 +48,7 @@ def long_options(text: str) -> set[str]:
 def quoted_commands() -> Iterator[list[str]]:
     """Every call of ours that the README shows in a block or between backticks."""
     blocks = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    blocks = [re.sub(r'("[^"\n]*)\n +([^"]*")', r"\1 \2", block) for block in blocks]  # a query of two lines
     lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`([^`\n]+)`", README)
     for line in lines:
         call = re.search(r"(?:^|[ (])cekura-sync (?=[a-z-])(.*)", line)

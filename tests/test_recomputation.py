@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def test_the_state_of_the_warehouse_is_what_its_log_and_the_api_say(
         "select finished_at, mode, scope, watermark from cekura.sync_log order by finished_at"
     )
     watermark = max(datetime.fromisoformat(r.updated_at) for r in warehouse.results)
+    pauses = [later[0] - earlier[0] for earlier, later in pairwise(log)]
 
     assert shown(account, "sync_status") == [
         {
@@ -159,6 +161,7 @@ def test_the_state_of_the_warehouse_is_what_its_log_and_the_api_say(
             "watermark": watermark,
             "live_results": len(warehouse.results),
             "in_flight_results": sum(r.group == "in_flight" for r in warehouse.results),
+            "overdue_at": log[-1][0] + max(pauses) + timedelta(minutes=90),
         }
     ]
 

@@ -79,7 +79,8 @@ def load(
             extract()
         changes.clear()  # it is all in dlt's files now, and loading them needs the memory
         pipeline.normalize()
-        pipeline.load(workers=1)
+        # With one worker dlt would run its jobs in our main thread, and swallow the signal that is to stop us.
+        pipeline.load(workers=2)
 
 
 @contextmanager
