@@ -195,7 +195,7 @@ class Changeset:
         import pyarrow as pa  # a tenth of a second that a sync without changes does not spend
 
         reader = database.in_utc(self._con.cursor()).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
-        yield reader.schema.empty_table()
+        yield pa.Table.from_batches([], schema=reader.schema)
         for batch in reader:
             yield pa.Table.from_batches([batch])
 

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ for _name in [name for name in os.environ if name.startswith("DLT_")]:
     del os.environ[_name]
 
 import dlt
+import pyarrow.parquet  # noqa: F401 - dlt would import it when everybody waits for it
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
@@ -70,13 +70,13 @@ def load(
         )
         if not first:
             pipeline.sync_destination()
-        extract = partial(
-            pipeline.extract, cekura_source(changes, scope, watermark), loader_file_format="parquet"
-        )
+        source = cekura_source(changes, scope, watermark)
         if first:
-            extract(write_disposition="append")  # into empty tables there is nothing to merge
+            pipeline.extract(
+                source, write_disposition="append"
+            )  # into empty tables there is nothing to merge
         else:
-            extract()
+            pipeline.extract(source)
         changes.clear()  # it is all in dlt's files now, and loading them needs the memory
         pipeline.normalize()
         # With one worker dlt would run its jobs in our main thread, and swallow the signal that is to stop us.
