@@ -18,7 +18,7 @@ MAX_RAW = 100_000  # characters of a rejected row that are kept
 # A row that reads as it did when it was written last has not changed, and is not parsed again.
 _SAME = """
     create or replace temp table same as
-    select known.id, known.agent, known.updated_at
+    select known.id, known.agent, known.updated_at, null as flaw
     from raw_rows join base.cekura.results as known on known.id = raw_rows.id and known._digest = raw_rows._digest
     where known.deleted_at is null and known.aged_out_at is null
 """
@@ -70,27 +70,49 @@ class Comparison:
 
     def take(self, rows: Sequence[Row]) -> None:
         """Compare rows with what is known; each id at most once since the last restart."""
+        if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
+            self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]
         records.receive(self._con, [_key(row.key) for row in sound], [row.raw for row in sound])
+        self._recognise()
+        if self._value("select count(*) from raw_rows"):
+            self._read()
+
+    def _recognise(self) -> None:
+        """Be done with the rows that read as they did when they were written last."""
         self._con.execute(_SAME)
         self._con.execute("delete from raw_rows where id in (select id from same)")
+        self._note("same")
+        self._unchanged += self._value("select count(*) from same")
+
+    def _read(self) -> None:
+        """Parse the others, and keep those whose content is new."""
         records.parse(self._con, self.keys)
-        if self._agent_id is not None:
-            self._drop_other_agents(self._agent_id)
-        self._reject([(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None])
-        self._reject(self._con.execute("select id, flaw, raw from parsed where flaw is not null").fetchall())
-        self._con.execute("delete from parsed where flaw is not null")
-        self._con.execute("insert into listed select id from parsed union all select id from same")
+        self._note("parsed")
+        flawed = self._con.execute(
+            "delete from parsed where flaw is not null returning id, flaw, raw"
+        ).fetchall()
+        if flawed:
+            self._reject(flawed)
         self._judge()
         self._keep()
 
-    def _drop_other_agents(self, agent_id: int) -> None:
+    def _note(self, table: str) -> None:
+        """What has been listed, and until when it had changed."""
+        if self._agent_id is not None:
+            self._drop_other_agents(table, self._agent_id)
+        self._con.execute(f"insert into listed select id from {table} where flaw is null")
+        newest = self._value(
+            f"select max(updated_at) from {table} where flaw is null and updated_at <= $1", self.started
+        )
+        self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
+
+    def _drop_other_agents(self, table: str, agent_id: int) -> None:
         """The API's filter has been seen to be loose; a row of another agent is not of this scope."""
-        for table, sound in (("parsed", "flaw is null"), ("same", "true")):
-            dropped = self._con.execute(
-                f"delete from {table} where agent is distinct from $1 and {sound} returning id", [agent_id]
-            )
-            self.other_agents += len(dropped.fetchall())
+        dropped = self._con.execute(
+            f"delete from {table} where agent is distinct from $1 and flaw is null returning id", [agent_id]
+        )
+        self.other_agents += len(dropped.fetchall())
 
     def _reject(self, flaws: Sequence[tuple[object, str | None, str]]) -> None:
         ids = [_key(key) for key, _, _ in flaws]
@@ -107,24 +129,11 @@ class Comparison:
         )
 
     def _judge(self) -> None:
-        self._con.execute(
-            f"create or replace temp table differing as {self._known_content.differing(self.keys)}"
-        )
-        self._con.execute(_JUDGE, {"started": self.started})
-        self._unchanged += self._value(
-            "select (select count(*) from verdicts where change = 'unchanged') + (select count(*) from same)"
-        )
-        newest = self._value(
-            "select max(updated_at) from (select updated_at from parsed union all select updated_at from same)"
-            " where updated_at <= $1",
-            self.started,
-        )
-        self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
-
-    def _find_differing(self) -> None:
         known = self._value("select count(*) from parsed where id in (select id from base.cekura.results)")
-        query = self._known_content.differing(self.keys) if known else "select id from parsed limit 0"
-        self._con.execute(f"create or replace temp table differing as {query}")
+        differing = self._known_content.differing(self.keys) if known else "select id from parsed limit 0"
+        self._con.execute(f"create or replace temp table differing as {differing}")
+        self._con.execute(_JUDGE, {"started": self.started})
+        self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
 
     def _keep(self) -> None:
         con = self._con
