@@ -22,7 +22,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -32,6 +32,7 @@ from harness import EPOCH, Account, Ran, Record, assert_same
 
 EXAMPLES = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0"))
 STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "25"))
+SHARDS = 5  # for as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more
 SHRINK = bool(os.environ.get("CEKURA_TEST_SHRINK"))  # minutes, for a failure that is a few steps long
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -621,13 +622,15 @@ def _clockwork(world: World) -> type[datetime]:
     return Now
 
 
-def test_whatever_happens_each_completed_sync_keeps_the_promise() -> None:
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_whatever_happens_each_completed_sync_keeps_the_promise(shard: int) -> None:
+    class Shard(Promise): ...
+
     run_state_machine_as_test(
-        Promise,
+        Shard if EXAMPLES else seed(shard)(Shard),
         settings=settings(
-            max_examples=EXAMPLES or 15,
+            max_examples=-(-(EXAMPLES or 15) // SHARDS),
             stateful_step_count=STEPS,
-            derandomize=not EXAMPLES,
             deadline=None,
             database=None,
             phases=[Phase.generate, *([Phase.shrink] if SHRINK else [])],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from cekura_sync import changeset, database, models
+from cekura_sync import changeset, database, models, upgrade
 
 RUNS = 10  # of each result
 _RESULTS = """
@@ -42,6 +42,7 @@ def build(path: Path, results: int) -> None:
     with database.connect(path) as con:
         con.execute(_RESULTS, {"results": results, "runs": RUNS})
         con.execute(_CHILDREN, {"runs": RUNS})
+        upgrade.complete(con)
         models.build(con)
 
 
