@@ -89,6 +89,28 @@ def limited(bench: Bench) -> None:
         bench.sandbox.intercept = None
 
 
+def growth(bench: Bench) -> None:
+    """Ten times the results: the figures below are to be ten times those of a first sync, and those of nothing new."""
+    results = 10 * len(bench.sandbox.world.results)
+    with Sandbox(a_world(results)) as sandbox:
+        sandbox.warm()
+        larger = Bench(sandbox, bench.folder, runs=1)
+        for case, before, limit in (
+            ("first sync", larger.forget, "wall 12 ×, memory 1.5 ×"),
+            ("nothing new", lambda: None, "wall, requests 1.2 ×"),
+        ):
+            show(
+                f"{case}, {results:,}",
+                larger.compare({"ours": larger.ours("ours.duckdb")}, before),
+                "ours",
+                limit,
+            )
+
+
+def a_world(results: int) -> World:
+    return World(results=results, runs_per_result=10, in_flight=0, seed=3)
+
+
 def a_second(limit: int) -> Callable[[Request], Answer | None]:
     """Refuses what comes beyond so many requests in a second, and asks for a pause of one."""
     lock, accepted = threading.Lock(), []
@@ -110,7 +132,7 @@ def show(case: str, medians: dict[str, Medians], base: str, limit: str) -> None:
         line(case, name, figures, medians[base] if name != base else None, limit if name == mine else "")
 
 
-CASES = {case.__name__: case for case in (first, nothing, changes, starts, limited)}
+CASES = {case.__name__: case for case in (first, nothing, changes, starts, limited, growth)}
 
 
 def main() -> None:
@@ -125,8 +147,7 @@ def main() -> None:
     print(
         f"{'case':<26} {'command':<10} {'wall s':>7} {'cpu s':>7} {'MB':>7} {'requests':>9} {'wall ×':>6} {'cpu ×':>6}  target"
     )
-    world = World(results=arguments.results, runs_per_result=10, in_flight=0, seed=3)
-    with tempfile.TemporaryDirectory() as folder, Sandbox(world) as sandbox:
+    with tempfile.TemporaryDirectory() as folder, Sandbox(a_world(arguments.results)) as sandbox:
         sandbox.warm()
         place = Path(folder) / "work"
         place.mkdir()
