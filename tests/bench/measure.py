@@ -1,5 +1,6 @@
 """Times whole processes that take turns, against one served account."""
 
+import json
 import os
 import shutil
 import statistics
@@ -10,8 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cekura_sync.sandbox import Sandbox
+if TYPE_CHECKING:
+    from cekura_sync.sandbox import Sandbox
 
 HERE = Path(__file__).parent
 MEGABYTE = 1024 * (1 if sys.platform == "linux" else 1024)
@@ -32,10 +35,47 @@ class Medians:
     requests: int
 
 
+class Runner:
+    """Starts the commands from a small process of its own: a child counts the memory of the one that it was forked from."""
+
+    def __enter__(self) -> "Runner":
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def run(self, command: list[str], folder: str, environment: dict[str, str]) -> Run:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([command, folder, environment]) + "\n")
+        self._process.stdin.flush()
+        code, *figures = json.loads(self._process.stdout.readline())
+        if code:
+            raise SystemExit(f"{command} exited {code}")
+        return Run(*figures)
+
+
+def serve() -> None:
+    """The runner's side: a command a line in; its exit code, seconds, CPU seconds and peak memory out."""
+    for order in sys.stdin:
+        command, folder, environment = json.loads(order)
+        began = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        cpu = usage.ru_utime + usage.ru_stime
+        print(json.dumps([process.returncode, wall, cpu, usage.ru_maxrss / MEGABYTE]), flush=True)
+
+
 class Bench:
     """One served account, and a place for the files of the commands."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, runs: int) -> None:
+    def __init__(self, runner: Runner, sandbox: "Sandbox", folder: Path, runs: int) -> None:
+        self.runner = runner
         self.sandbox = sandbox
         self.folder = folder
         self.runs = runs
@@ -70,14 +110,7 @@ class Bench:
     def run(self, command: list[str]) -> Run:
         environment = os.environ | {"CEKURA_API_KEY": self.sandbox.key, "CEKURA_API_URL": self.sandbox.url}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{command} exited {process.returncode}")
-        return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MEGABYTE)
+        return self.runner.run(command, str(self.folder), environment)
 
     def forget(self) -> None:
         for path in self.folder.iterdir():
@@ -107,3 +140,7 @@ def line(case: str, name: str, mine: Medians, base: Medians | None = None, limit
     print(
         f"{case:<26} {name:<10} {mine.wall:7.2f} {mine.cpu:7.2f} {mine.memory:7.0f} {mine.requests:9} {ratio}  {limit}"
     )
+
+
+if __name__ == "__main__":
+    serve()

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Bench, Medians, line
+from measure import Bench, Medians, Runner, line
 
 from cekura_sync.sandbox import Answer, Request, Sandbox, World
 
@@ -92,9 +92,9 @@ def limited(bench: Bench) -> None:
 def growth(bench: Bench) -> None:
     """Ten times the results: the figures below are to be ten times those of a first sync, and those of nothing new."""
     results = 10 * len(bench.sandbox.world.results)
-    with Sandbox(a_world(results)) as sandbox:
+    with Sandbox(a_world(results, days=900)) as sandbox:
         sandbox.warm()
-        larger = Bench(sandbox, bench.folder, runs=1)
+        larger = Bench(bench.runner, sandbox, bench.folder, runs=1)
         for case, before, limit in (
             ("first sync", larger.forget, "wall 12 ×, memory 1.5 ×"),
             ("nothing new", lambda: None, "wall, requests 1.2 ×"),
@@ -107,8 +107,8 @@ def growth(bench: Bench) -> None:
             )
 
 
-def a_world(results: int) -> World:
-    return World(results=results, runs_per_result=10, in_flight=0, seed=3)
+def a_world(results: int, days: int = 90) -> World:
+    return World(results=results, runs_per_result=10, in_flight=0, seed=3, days=days)
 
 
 def a_second(limit: int) -> Callable[[Request], Answer | None]:
@@ -147,11 +147,15 @@ def main() -> None:
     print(
         f"{'case':<26} {'command':<10} {'wall s':>7} {'cpu s':>7} {'MB':>7} {'requests':>9} {'wall ×':>6} {'cpu ×':>6}  target"
     )
-    with tempfile.TemporaryDirectory() as folder, Sandbox(a_world(arguments.results)) as sandbox:
+    with (
+        Runner() as runner,
+        tempfile.TemporaryDirectory() as folder,
+        Sandbox(a_world(arguments.results)) as sandbox,
+    ):
         sandbox.warm()
         place = Path(folder) / "work"
         place.mkdir()
-        bench = Bench(sandbox, place, arguments.runs)
+        bench = Bench(runner, sandbox, place, arguments.runs)
         for name in arguments.cases or CASES:
             CASES[name](bench)
 
