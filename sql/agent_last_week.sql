@@ -1,4 +1,5 @@
--- One row per agent: the 7 UTC days that end with the newest result of the warehouse, against the 7 days before them.
+-- One row per agent: the 7 UTC days that end with the newest result of the warehouse, against the 28 days before them.
+-- Four weeks and not one: with more runs to hold it against, a smaller change of the last week shows.
 -- Verdict: improved or regressed when the interval of the difference excludes 0, else same; NULL without a comparison.
 with agents as (
     select agent_id, agent_name
@@ -19,7 +20,7 @@ decided as (
         results.decided_runs,
         results.passed_runs
     from analytics.results as results
-    inner join newest on results.created_on between newest.last_day - 13 and newest.last_day
+    inner join newest on results.created_on between newest.last_day - 34 and newest.last_day
     where results.decided_runs > 0
 ),
 
@@ -36,7 +37,7 @@ sums as (
     group by agent_id
 ),
 
--- x passes of n, z for 95 %; 1 is the last week, 2 the one before.
+-- x passes of n, z for 95 %; 1 is the last week, 2 the 28 days before it.
 counts as (
     select
         *,
@@ -79,7 +80,7 @@ select
     cast(coalesce(decided_runs, 0) as bigint) as decided_runs, -- their runs
     cast(coalesce(passed_runs, 0) as bigint) as passed_runs, -- how many of them passed
     p1 as pass_rate, -- passed_runs / decided_runs
-    coalesce(previous_results, 0) as previous_results, -- the same of the week before
+    coalesce(previous_results, 0) as previous_results, -- the same of the 28 days before
     cast(coalesce(previous_decided_runs, 0) as bigint) as previous_decided_runs, -- their runs
     cast(coalesce(previous_passed_runs, 0) as bigint) as previous_passed_runs, -- how many of them passed
     p2 as previous_pass_rate, -- previous_passed_runs / previous_decided_runs

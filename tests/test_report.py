@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -138,23 +139,19 @@ def test_the_days_of_a_chart_are_the_views_with_their_gaps(
     assert on_page == in_view
 
 
-def test_a_change_is_that_of_the_runs_of_its_days(hostile: Account, written: tuple[Ran, Page, Path]) -> None:
-    """The table below the first finding: the last 7 days against the 28 before, today's day included."""
+def test_this_week_is_told_as_agent_last_week_tells_it(
+    hostile: Account, written: tuple[Ran, Page, Path]
+) -> None:
     in_view = hostile.query(
-        """
-        select sum(passed_runs) filter (where day > today - 7) / sum(decided_runs) filter (where day > today - 7),
-            sum(decided_runs) filter (where day > today - 7),
-            sum(passed_runs) filter (where day <= today - 7) / sum(decided_runs) filter (where day <= today - 7),
-            sum(decided_runs) filter (where day <= today - 7)
-        from analytics.agent_daily, (select cast(last_sync_at as date) as today from analytics.sync_status)
-        where day > today - 35
-        group by agent_id
-        """
+        "select difference, difference_low, difference_high, pass_rate, decided_runs, previous_pass_rate,"
+        " previous_decided_runs from analytics.agent_last_week where verdict is not null"
     )
+    ((fallen,),) = hostile.query("select count(*) from analytics.agent_last_week where verdict = 'regressed'")
 
-    first = written[1].headings[1]
+    headline, first, *_ = written[1].headings
 
-    assert sorted(tuple(row[5:]) for row in written[1].values(first)) == sorted(in_view)
+    assert sorted(tuple(row[2:]) for row in written[1].values(first)) == sorted(in_view)
+    assert headline.startswith(f"{fallen or 'No'} ")
 
 
 def test_the_worst_scenario_is_counted_from_the_runs(
@@ -334,6 +331,23 @@ def test_one_day_of_data_is_no_comparison(new_account: NewAccount) -> None:
 
     assert page.headings[0] == "1 agent, not enough results to compare yet"
     assert any("too few runs to compare" in heading for heading in page.headings)
+
+
+def test_a_week_that_ended_before_the_day_of_the_last_sync_is_called_by_its_last_day(
+    new_account: NewAccount,
+) -> None:
+    account = new_account(agents=2, now=datetime.now(UTC) - timedelta(days=9), in_flight=0)
+    account.sync()
+    ((last_day,),) = account.query("select max(last_day) from analytics.agent_last_week")
+
+    _, page, target = report(account)
+
+    week = f"in the week to {last_day.day} {last_day:%b %Y}"
+    assert week in page.headings[0]
+    assert week in page.headings[1]
+    html = target.read_text(encoding="utf-8")
+    assert f"● the 7 days to {last_day.day} {last_day:%b %Y} (UTC)." in html
+    assert "this week" not in html
 
 
 def test_the_page_is_as_fresh_as_the_last_sync_in_the_file_or_on_record(new_account: NewAccount) -> None:

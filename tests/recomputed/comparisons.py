@@ -34,12 +34,10 @@ def agent_regressions(warehouse: Warehouse) -> Iterable[Row]:
 def agent_last_week(warehouse: Warehouse) -> Iterable[Row]:
     last_day = max(r.day for r in warehouse.results if r.day <= datetime.now(UTC).date())
     for agent, group in warehouse.by_agent.items():
-        weeks: list[list[Result]] = [[], []]
-        for result in group:
-            days_ago = (last_day - result.day).days
-            if result.decided_runs and 0 <= days_ago < 14:
-                weeks[days_ago // 7].append(result)
-        yield warehouse.agents[agent] | _sides(("", "previous_"), *weeks) | {"last_day": last_day}
+        usable = [r for r in group if r.decided_runs]
+        week = [r for r in usable if last_day - 7 * DAY < r.day <= last_day]
+        before = [r for r in usable if last_day - 35 * DAY < r.day <= last_day - 7 * DAY]
+        yield warehouse.agents[agent] | _sides(("", "previous_"), week, before) | {"last_day": last_day}
 
 
 def agent_change_effect(warehouse: Warehouse) -> Iterable[Row]:

@@ -1,3 +1,5 @@
+from datetime import date, timedelta
+
 import pytest
 
 from sql.base import Base
@@ -10,12 +12,14 @@ WEEKS = """
 """
 
 
-def test_the_seven_days_up_to_the_newest_result_are_held_against_the_seven_before(base: Base) -> None:
-    for day in range(1, 16):
-        base.result(day, passed=8 if day < 9 else 2, of=10, created_at=f"2024-03-{day:02} 23:59:59+00")
+def test_the_seven_days_up_to_the_newest_result_are_held_against_the_28_before(base: Base) -> None:
+    first = date(2024, 2, 1)
+    for day in range(36):
+        passed = 0 if day == 0 else 8 if day < 29 else 2
+        base.result(day, passed, of=10, created_at=f"{first + timedelta(days=day)} 23:59:59+00")
 
-    assert base.row("select cast(last_day as varchar) from analytics.agent_last_week") == ("2024-03-15",)
-    assert base.rows(WEEKS) == [(1, 7, 70, 14, 0.2, 7, 70, 56, 0.8, "regressed")]
+    assert base.row("select cast(last_day as varchar) from analytics.agent_last_week") == ("2024-03-07",)
+    assert base.rows(WEEKS) == [(1, 7, 70, 14, 0.2, 28, 280, 224, 0.8, "regressed")]
 
 
 def test_the_newest_result_of_any_agent_in_any_status_ends_the_week_of_all(base: Base) -> None:

@@ -17,8 +17,9 @@ def changes(figures: Figures) -> Section:
     compared = [row for row in figures.agents if row["active"] and row["verdict"]]
     charts = []
     if compared:
-        nobody = "No agent clearly fell in the last 7 days"
-        finding = _most_changed(compared, "previous", "recent", nobody)
+        last_day = compared[0]["last_day"]
+        week = wording.week(last_day, figures.freshness[0]["today"])
+        finding = _most_changed(compared, "previous", "recent", f"No agent clearly fell {week}", f" {week}")
         items = [_change(row, "previous", "recent") for row in compared[:SHOWN]]
         columns: list[tables.Column] = [
             ("agent", tables.agent),
@@ -26,12 +27,13 @@ def changes(figures: Figures) -> Section:
             ("difference", tables.points("difference")),
             ("from", tables.points("difference_low")),
             ("to", tables.points("difference_high")),
-            ("last 7 days", tables.rate("recent_pass_rate")),
+            ("7 days", tables.rate("recent_pass_rate")),
             ("runs", tables.number("recent_decided_runs")),
             ("28 before", tables.rate("previous_pass_rate")),
             ("runs", tables.number("previous_decided_runs")),
         ]
-        note = "○ the 28 days before, ● the last 7 days. " + _cut(len(compared), "agents")
+        days = f"the 7 days to {wording.day(last_day)} (UTC)"
+        note = f"○ the 28 days before, ● {days}. " + _cut(len(compared), "agents")
         svg = drawing.dumbbells(finding.striptags(), items, "runs passed")
         charts.append(Chart(finding, svg, tables.table(columns, compared), note, _tone(compared)))
     charts += _today(figures)
@@ -49,7 +51,7 @@ def _today(figures: Figures) -> list[Chart]:
     if not rows:
         return []
     if compared:
-        nobody = f"No agent is clearly below its last week today, {today}"
+        nobody = f"No agent clearly fell today, {today}"
         finding = _most_changed(compared, "week", "today", nobody, " today")
     else:
         finding = Markup("{} is the first day with runs in a week").format(today)
@@ -62,7 +64,7 @@ def _today(figures: Figures) -> list[Chart]:
         ("to", tables.points("difference_high")),
         ("today", tables.rate("today_pass_rate")),
         ("runs", tables.number("today_decided_runs")),
-        ("last week", tables.rate("week_pass_rate")),
+        ("7 before", tables.rate("week_pass_rate")),
         ("runs", tables.number("week_decided_runs")),
     ]
     note = f"○ the seven days before, ● {today} (UTC). " + _cut(len(compared), "agents with runs today")
@@ -85,7 +87,7 @@ def over_time(figures: Figures) -> Section:
             charts.append(_history(agent, periods, unit, first, last))
     lead = (
         f"By {unit}, with the 95 % interval (Wilson's): where the band is wide, few runs were decided. "
-        "The titles compare the last 7 days with the 28 before. "
+        "The titles compare the 7 days up to the newest result with the 28 before. "
         + _cut(len(figures.agents), "agents", "the table at the end")
     )
     return Section("Pass rate over time", lead, charts)
@@ -133,7 +135,7 @@ def every_agent(figures: Figures) -> Section:
     return Section("Every agent", "Over its whole history.", charts)
 
 
-def _most_changed(rows: list[Row], before: str, after: str, nobody: str, when: str = "") -> Markup:
+def _most_changed(rows: list[Row], before: str, after: str, nobody: str, when: str) -> Markup:
     """The first of those that fell, how many more did; and if none did, that."""
     fallen = [row for row in rows if row["verdict"] == "regressed"]
     if not fallen:

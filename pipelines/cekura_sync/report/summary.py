@@ -33,9 +33,10 @@ def headline(figures: Figures) -> str:
         return "Nothing was tested in the last 30 days"
     if not compared:
         return f"{wording.counted(len(active), 'agent')}, not enough results to compare yet"
+    week = wording.week(compared[0]["last_day"], figures.freshness[0]["today"])
     if not fallen:
-        return f"No agent got worse this week, of {len(compared):,} compared"
-    return f"{wording.share_of(len(fallen), len(compared), 'agent')} got worse this week"
+        return f"No agent got worse {week}, of {len(compared):,} compared"
+    return f"{wording.share_of(len(fallen), len(compared), 'agent')} got worse {week}"
 
 
 def freshness(figures: Figures, written: datetime) -> Freshness:

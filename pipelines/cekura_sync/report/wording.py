@@ -70,6 +70,11 @@ def day(value: date) -> str:
     return f"{value.day} {value:%b %Y}"
 
 
+def week(last_day: date, today: date) -> str:
+    """Only a week that ends today is this one: where nothing was tested since, it is an older one."""
+    return "this week" if last_day == today else f"in the week to {day(last_day)}"
+
+
 def moment(value: datetime | None) -> str:
     return NOTHING if value is None else f"{day(value)}, {value:%H:%M} UTC"
 
