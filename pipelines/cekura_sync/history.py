@@ -11,6 +11,7 @@ import duckdb
 from cekura_sync.settings import Filters
 
 FIRST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+LATER = {"details_read": "bigint", "details_left": "bigint"}  # not in the log of older warehouses
 LOG = {
     "started_at": "timestamptz",
     "finished_at": "timestamptz",
@@ -32,6 +33,7 @@ LOG = {
     "seconds": "double",
     "changed": "boolean",
     "generation": "bigint",
+    **LATER,
 }
 LOG_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in LOG.items())
 
@@ -98,6 +100,9 @@ def read(
 def append(con: duckdb.DuckDBPyConnection, entries: Iterable[Mapping[str, Any]]) -> None:
     """Add rows to the `sync_log` of the warehouse that `con` writes."""
     con.execute(f"create table if not exists cekura.sync_log ({LOG_COLUMNS})")
+    for name, kind in LATER.items():
+        con.execute(f"alter table cekura.sync_log add column if not exists {name} {kind}")
     for entry in entries:
-        values = [entry[name] for name in LOG]
-        con.execute(f"insert into cekura.sync_log values ({', '.join('?' * len(LOG))})", values)
+        values = [entry.get(name) for name in LOG]
+        marks = ", ".join("?" * len(LOG))
+        con.execute(f"insert into cekura.sync_log ({', '.join(LOG)}) values ({marks})", values)

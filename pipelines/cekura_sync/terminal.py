@@ -41,6 +41,7 @@ class Reporter:
         self._started = self._said = time.monotonic()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
+        self._details: TaskID | None = None
 
     def __enter__(self) -> "Reporter":
         return self
@@ -66,6 +67,26 @@ class Reporter:
                 else ""
             )
             message(f"{pages:,} pages, {rows:,} results, {rate:,.0f} a second{left}")
+
+    def read_details(self, done: int, asked: int) -> None:
+        if self._quiet:
+            return
+        if sys.stderr.isatty():
+            with suppress(OSError):
+                self._draw_details(done, asked)
+        elif time.monotonic() - self._said >= LINE_EVERY:
+            self._said = time.monotonic()
+            message(f"Details of {done:,} of {asked:,} results")
+
+    def _draw_details(self, done: int, asked: int) -> None:
+        if self._bar is None:
+            self._bar, self._task = _new_bar()
+        if self._details is None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+                self._task = None
+            self._details = self._bar.add_task("Reading details", total=asked, said="")
+        self._bar.update(self._details, completed=done)
 
     def _draw(self, pages: int, rows: int, expected: int | None, rate: float) -> None:
         if self._bar is None:
@@ -93,7 +114,7 @@ def _new_bar() -> "tuple[RichProgress, TaskID]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
-        TextColumn("Reading results"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[said]}"),
@@ -102,7 +123,7 @@ def _new_bar() -> "tuple[RichProgress, TaskID]":
         transient=True,
     )
     bar.start()
-    return bar, bar.add_task("read", total=None, said="")
+    return bar, bar.add_task("Reading results", total=None, said="")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
