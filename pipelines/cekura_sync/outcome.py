@@ -54,13 +54,18 @@ class Outcome:
             "pages": self.pages,
             "rows_read": self.rows_read,
             **asdict(self.counts),
-            "details_read": self.details_read,
-            "details_left": self.details_left,
             "watermark": self.watermark.isoformat() if self.watermark else None,
             "seconds": round((self.finished - self.started).total_seconds(), 3),
             "warehouse": str(self.warehouse),
             "changed": self.changed,
+            **self._details(),
         }
+
+    def _details(self) -> dict[str, int | None]:
+        """No figure where none was asked for."""
+        if self.details_read is None:
+            return {}
+        return {"details_read": self.details_read, "details_left": self.details_left}
 
     def sentence(self, *, dry_run: bool = False) -> str:
         changes = [

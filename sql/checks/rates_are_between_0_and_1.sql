@@ -46,3 +46,23 @@ union all
 select 'infrastructure_failures_daily', agent_id, share
 from analytics.infrastructure_failures_daily
 where not share between 0 and 1
+union all
+select 'metric_scores', agent_id, pass_rate
+from analytics.metric_scores
+where not pass_rate between 0 and 1
+union all
+select 'metric_regressions', agent_id, recent_pass_rate
+from analytics.metric_regressions
+where not (recent_pass_rate between 0 and 1 and previous_pass_rate between 0 and 1)
+union all
+select 'failing_metrics', agent_id, failing_share
+from analytics.failing_metrics
+where not (
+    failing_share between 0 and 1
+    and failing_share_low between 0 and 1
+    and failing_share_high between 0 and 1
+)
+union all
+select 'personality_pass_rate', agent_id, pass_rate
+from analytics.personality_pass_rate
+where not (pass_rate between 0 and 1 and pass_rate_low between 0 and 1 and pass_rate_high between 0 and 1)
