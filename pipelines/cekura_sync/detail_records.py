@@ -124,15 +124,17 @@ _DUE = """
 """
 _TAKE = f"""
     create or replace temp table taken as
-    select asked.id as result_id, due.synced_at as result_synced_at, $4::timestamptz as read_at,
-        case when asked.flaw is not null then 'rejected' when asked.raw is null then 'missing' else 'read' end as outcome,
-        case when outcome = 'read' then $5 else coalesce(known.with_transcripts, false) end as with_transcripts,
-        case when outcome = 'read' then '{READING}:' || md5(asked.raw) else known._digest end as _digest,
-        outcome = 'read' and '{READING}:' || md5(asked.raw) is distinct from known._digest as fresh,
+    with asked as (
+        select id, raw, '{READING}:' || md5(raw) as digest,
+            case when flaw is not null then 'rejected' when raw is null then 'missing' else 'read' end as outcome
+        from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw, unnest($3::varchar[]) as flaw)
+    )
+    select asked.id as result_id, due.synced_at as result_synced_at, $4::timestamptz as read_at, asked.outcome,
+        case when asked.outcome = 'read' then $5 else coalesce(known.with_transcripts, false) end as with_transcripts,
+        case when asked.outcome = 'read' then asked.digest else known._digest end as _digest,
+        asked.outcome = 'read' and asked.digest is distinct from known._digest as fresh,
         asked.raw
-    from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw, unnest($3::varchar[]) as flaw) as asked
-    join due on due.id = asked.id
-    left join known_details_read as known on known.result_id = asked.id
+    from asked join due on due.id = asked.id left join known_details_read as known on known.result_id = asked.id
 """
 
 
