@@ -123,6 +123,12 @@ def test_the_first_details_are_spread_over_several_syncs_newest_first(settled: A
     assert_details_equal_api(account)
 
 
+def test_status_says_how_much_is_left(settled: Account) -> None:
+    settled.sync("--details", "--details-budget", "15")
+
+    assert settled.run("status").out.endswith("2 in flight, details of 25 left to read.\n")
+
+
 def test_a_sync_with_nothing_due_changes_no_byte_asks_for_nothing_more_and_imports_no_dlt(
     account: Account,
 ) -> None:

@@ -27,9 +27,11 @@ class Status:
     def sentence(self) -> str:
         if self.age is None:
             return f"No sync of {self.warehouse} has completed yet: run `cekura-sync sync`."
+        left = self.last.get("details_left")
         return (
             f"{self.warehouse}: last sync ({self.last['mode']}) completed {_ago(self.age)} ago, at {self.last['finished_at']}; "
-            f"{self.last['results']:,} results, {self.last['in_flight']:,} in flight."
+            f"{self.last['results']:,} results, {self.last['in_flight']:,} in flight"
+            f"{f', details of {left:,} left to read' if isinstance(left, int) and left else ''}."
         )
 
 
