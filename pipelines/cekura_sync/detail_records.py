@@ -1,4 +1,4 @@
-"""The tables of run details: what their columns are, what of them is due, and what a sync is to write of them.
+"""Run details in DuckDB: of which results they are due, and what a sync is to write of them.
 
 Documents come from `detail_shapes`. All rows of a result are replaced at once, so that none outlives a re-evaluation.
 """
@@ -11,92 +11,9 @@ import duckdb
 
 from cekura_sync.content import SECONDS
 from cekura_sync.database import quoted
+from cekura_sync.detail_tables import CHILDREN, LISTS, RUN_FIELDS, TABLES, column_list
 from cekura_sync.records import TERMINAL, cast, json_text, learn
 
-RUN_FIELDS = {
-    "run_id": "bigint",
-    "result_id": "bigint",
-    "status": "varchar",
-    "success": "boolean",
-    "scenario": "bigint",
-    "scenario_name": "varchar",
-    "personality_name": "varchar",
-    "error_message": "varchar",
-    "duration_seconds": "double",
-    "timestamp": "timestamptz",
-    "executed_at": "timestamptz",
-    "metadata": "varchar",
-}
-# The lists of a document → the table each becomes, without its `result_id`.
-LISTS = {
-    "metrics": (
-        "run_metrics",
-        {
-            "run_id": "bigint",
-            "metric_id": "bigint",
-            "name": "varchar",
-            "type": "varchar",
-            "score": "double",
-            "passed": "boolean",
-            "enum_value": "varchar",
-            "explanation": "varchar",
-            "more": "varchar",
-        },
-    ),
-    "outcomes": (
-        "expected_outcomes",
-        {"run_id": "bigint", "score": "double", "explanation": "varchar", "more": "varchar"},
-    ),
-    "summary": (
-        "result_metrics",
-        {
-            "metric_id": "bigint",
-            "name": "varchar",
-            "type": "varchar",
-            "score": "double",
-            "passed": "boolean",
-            "enum_value": "varchar",
-            "explanation": "varchar",
-            "more": "varchar",
-        },
-    ),
-    "reasons": (
-        "failed_reasons",
-        {
-            "place": "bigint",
-            "run_id": "bigint",
-            "scenario": "bigint",
-            "reason": "varchar",
-            "more": "varchar",
-        },
-    ),
-    "turns": (
-        "transcript_turns",
-        {
-            "run_id": "bigint",
-            "place": "bigint",
-            "role": "varchar",
-            "content": "varchar",
-            "start_time": "double",
-            "end_time": "double",
-            "more": "varchar",
-        },
-    ),
-}
-CHILDREN = {
-    "run_details": RUN_FIELDS,
-    **{table: {"result_id": "bigint", **columns} for table, columns in LISTS.values()},
-}
-# One row per result that was asked for. `result_synced_at` is its `synced_at` then: another one now makes it due.
-READ = {
-    "result_id": "bigint",
-    "result_synced_at": "timestamptz",
-    "read_at": "timestamptz",
-    "outcome": "varchar",  # read, missing (404) or rejected; the last good details stay
-    "with_transcripts": "boolean",
-    "_digest": "varchar",
-}
-TABLES = {"details_read": READ, **CHILDREN}
 READING = 1  # stands before each digest; another number has the rows of what is read again written anew
 TRY_AGAIN_AFTER = timedelta(days=1)  # what could not be had is asked for again, but not at every sync
 REASON = "details: "  # begins the reason of a rejected row that is a detail
@@ -146,12 +63,6 @@ class Asked(NamedTuple):
     flaw: str | None
 
 
-def ensure(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables that the warehouse which `con` writes does not have yet, so that the views bind."""
-    for table, columns in TABLES.items():
-        con.execute(f"create table if not exists cekura.{table} ({_typed(columns)}, _removed boolean)")
-
-
 class DetailChanges:
     """What to write of run details, on a connection with the base attached."""
 
@@ -167,7 +78,7 @@ class DetailChanges:
             if table in present:
                 con.execute(f"create or replace view known_{table} as from base.cekura.{table}")
             else:
-                con.execute(f"create or replace table known_{table} ({_typed(columns)})")
+                con.execute(f"create or replace table known_{table} ({column_list(columns)})")
         query = "select api_name, column_name from base.cekura._fields where table_name = 'run_details' order by all"
         typed = {name: name for name in RUN_FIELDS if name not in ("run_id", "result_id", "duration_seconds")}
         self._keys = typed | {"id": "run_id", "duration": "duration_seconds"}
@@ -178,7 +89,7 @@ class DetailChanges:
     def clear(self) -> None:
         """Forget what was to be written; what was learned of the API's fields stays."""
         for table, columns in TABLES.items():
-            self._con.execute(f"create or replace table new_{table} ({_typed(columns)})")
+            self._con.execute(f"create or replace table new_{table} ({column_list(columns)})")
         self._con.execute("create or replace table replaced (result_id bigint)")
         self._columns: list[str] = []
 
@@ -277,10 +188,6 @@ class DetailChanges:
                     and result_id in (select result_id from known_{table})
                 """,
             )
-
-
-def _typed(columns: dict[str, str]) -> str:
-    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
 
 
 def _believable(value: str, kind: str) -> str:

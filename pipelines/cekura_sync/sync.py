@@ -20,7 +20,7 @@ from cekura_sync.api import Api
 from cekura_sync.changeset import Changeset, open_base
 from cekura_sync.client import Client
 from cekura_sync.compare import Comparison
-from cekura_sync.detail_records import ensure as ensure_details
+from cekura_sync.detail_tables import ensure as ensure_details
 from cekura_sync.details import DetailCounts, count_due, read_details
 from cekura_sync.errors import ApiUnavailable, ModelError
 from cekura_sync.history import History

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cekura_sync import detail_records
+from cekura_sync import detail_tables
 
 BASE_TABLES = """
 create schema cekura;
@@ -45,10 +45,10 @@ class Base:
         self.con = duckdb.connect()
         self.con.execute("set timezone = 'UTC'")
         self.con.execute(BASE_TABLES)
-        detail_records.ensure(self.con)
+        detail_tables.ensure(self.con)
 
     def clear(self) -> None:
-        tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", *detail_records.TABLES)
+        tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", *detail_tables.TABLES)
         for table in tables:
             self.con.execute(f"delete from cekura.{table}")
 
