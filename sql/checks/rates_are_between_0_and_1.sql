@@ -47,14 +47,6 @@ select 'infrastructure_failures_daily', agent_id, share
 from analytics.infrastructure_failures_daily
 where not share between 0 and 1
 union all
-select 'metric_scores', agent_id, pass_rate
-from analytics.metric_scores
-where not pass_rate between 0 and 1
-union all
-select 'metric_regressions', agent_id, recent_pass_rate
-from analytics.metric_regressions
-where not (recent_pass_rate between 0 and 1 and previous_pass_rate between 0 and 1)
-union all
 select 'failing_metrics', agent_id, failing_share
 from analytics.failing_metrics
 where not (

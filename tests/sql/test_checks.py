@@ -32,12 +32,6 @@ BREAKS = [
     ("metric_totals_agree", "metrics", "select * replace (runs + 1 as runs) from {view}"),
     ("metric_totals_agree", "metric_scores", "select * replace (0 as decided_runs) from {view}"),
     ("metric_totals_agree", "failing_metrics", "select * from {view} where false"),
-    ("rates_are_between_0_and_1", "metric_scores", "select * replace (1.1 as pass_rate) from {view}"),
-    (
-        "rates_are_between_0_and_1",
-        "metric_regressions",
-        "select * replace (-1.0 as recent_pass_rate) from {view}",
-    ),
     (
         "rates_are_between_0_and_1",
         "failing_metrics",
