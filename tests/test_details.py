@@ -246,9 +246,9 @@ def test_no_more_are_asked_for_at_a_time_than_was_allowed(settled: Account) -> N
 def test_details_take_half_of_the_time_that_is_left_and_the_list_is_committed(settled: Account) -> None:
     account = settled
     account.world.insert(1)
-    account.sandbox.latency = 0.2
+    account.sandbox.latency = 0.8
 
-    ran = account.sync("--details", "--concurrency", "1", "--timeout", "2s")
+    ran = account.sync("--details", "--concurrency", "1", "--timeout", "8s")
 
     assert ran.code == 0, ran.err
     assert 0 < ran.json["details_read"] < 12
