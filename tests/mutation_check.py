@@ -15,6 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROMISE, KILL, FAULTS = "tests/test_promise.py", "tests/test_kill.py", "tests/test_faults.py"
+DETAILS = "tests/test_details.py"
 LISTING, SYNC, WAREHOUSE = "tests/test_listing.py", "tests/test_sync.py", "tests/test_warehouse.py"
 
 
@@ -155,6 +156,32 @@ MUTATIONS = (
         "order check",
         (("paging.py", "            raise Disorder\n        above", "            pass\n        above"),),
         (LISTING, FAULTS, PROMISE),
+    ),
+    Mutation(
+        "details: read once is enough",
+        (("detail_records.py", "or known.result_synced_at is distinct from live.synced_at", "or false"),),
+        (DETAILS,),
+    ),
+    Mutation(
+        "details: what a result has no more stays",
+        (("detail_records.py", "in (select result_id from known_{table})", "in (select -1)"),),
+        (DETAILS,),
+    ),
+    Mutation(
+        "details: a 404 is asked for at every sync",
+        (("detail_records.py", "and known.read_at <= $retry", "and (known.read_at <= $retry or true)"),),
+        (DETAILS,),
+    ),
+    Mutation(
+        "details: transcripts unasked",
+        (
+            (
+                "detail_shapes.py",
+                "for turn in _turns(run)] if transcripts else []",
+                "for turn in _turns(run)]",
+            ),
+        ),
+        (DETAILS,),
     ),
 )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import details_reader
 from cekura_sync.sandbox import Answer, Request
 from harness import Account, Record
 
@@ -90,7 +91,7 @@ def killed_at(account: Account, point: str, *options: str) -> int:
     return process.returncode
 
 
-def kill_at_request(account: Account, index: int) -> int:
+def kill_at_request(account: Account, index: int, *options: str) -> int:
     account.sandbox.reset_requests()
 
     def kill(request: Request) -> Answer | None:
@@ -100,7 +101,7 @@ def kill_at_request(account: Account, index: int) -> int:
         return Answer(disconnect=True)
 
     account.sandbox.intercept = kill
-    process = account.spawn("--full")
+    process = account.spawn(*(options or ("--full",)))
     process.communicate(timeout=60)
     account.sandbox.intercept = None
     return process.returncode
@@ -220,6 +221,69 @@ def test_a_killed_sync_does_not_count_as_done(account: Account) -> None:
     assert account.query("select count(*) from cekura.sync_log where mode = 'full'") == [(1,)]
     assert account.sync("--full").json["updated"] >= 1
     account.assert_equals_api()
+
+
+# -- with run details ---------------------------------------------------------------------------------------------
+
+DETAILS = ("--full", "--details")
+IN_DETAILS = [
+    'statement:DELETE FROM "cekura"."run_metrics"',
+    "after load",
+    PUBLISH,
+    "file:os.rename work.duckdb",
+]
+if ALL:
+    IN_DETAILS += [
+        "after extract",
+        'statement:INSERT INTO "cekura_staging"."run_details"',
+        'statement:DELETE FROM "cekura"."details_read"',
+        'statement:DELETE FROM "cekura"."failed_reasons"',
+        "after build",
+        "after check",
+        "after commit",
+    ]
+
+
+def details(account: Account) -> list[list[tuple[object, ...]]]:
+    """What a reader finds of them, of live and finished results: of others, the last good ones stay."""
+    live = f"select id from cekura.results where deleted_at is null and status in {details_reader.TERMINAL}"
+    return [
+        sorted(account.query(f"select {columns} from cekura.{table} where result_id in ({live})"), key=repr)
+        for table, columns in details_reader.COLUMNS.items()
+        if table != "transcript_turns"
+    ]
+
+
+def details_of_the_api(account: Account) -> list[list[tuple[object, ...]]]:
+    tables = [table for table in details_reader.COLUMNS if table != "transcript_turns"]
+    return [details_reader.rows(account.world, table) for table in tables]
+
+
+def test_details_of_a_killed_sync_are_all_there_or_none_and_the_next_sync_brings_the_rest(
+    account: Account,
+) -> None:
+    for point in IN_DETAILS:
+        change_the_account(account)
+        before = (account.stored(), details(account))
+
+        assert killed_at(account, point, *DETAILS) == -signal.SIGKILL, f"{point} was never reached"
+        found = (read(account), details(account))
+        assert found in (before, (account.api(), details_of_the_api(account))), point
+        assert account.sync(*DETAILS).code == 0, point
+        assert details(account) == details_of_the_api(account), point
+        account.assert_equals_api()
+
+
+def test_a_sync_killed_while_details_are_read_has_not_happened(account: Account) -> None:
+    for index in (12, 40) if not ALL else range(8, 60, 4):
+        change_the_account(account)
+        before = account.warehouse.read_bytes()
+
+        assert kill_at_request(account, index, *DETAILS) == -signal.SIGKILL
+        assert account.warehouse.read_bytes() == before, f"request {index}"
+    assert account.sync(*DETAILS).code == 0
+    assert details(account) == details_of_the_api(account)
+    the_next_sync_mends(account, "the details")
 
 
 # -- signals ------------------------------------------------------------------------------------------------------

@@ -57,11 +57,11 @@ _listed = msgspec.json.Decoder(_Listed)
 
 def decode_page(body: bytes) -> Page:
     """A results page. Raises UnreadableAnswer, ApiUnavailable (cut short), UnbelievableAnswer (another shape)."""
-    _require_object(body)
+    require_object(body)
     try:
         envelope, rows = _decode_envelope(body)
     except msgspec.ValidationError as error:
-        raise UnbelievableAnswer(f"The answer is not a page of results ({error}): {_begins(body)}") from None
+        raise UnbelievableAnswer(f"The answer is not a page of results ({error}): {begins(body)}") from None
     count = envelope.count if isinstance(envelope.count, int) else None
     return Page([_row(raw) for raw in rows], count, envelope.next is not None)
 
@@ -70,13 +70,13 @@ def decode_detail(
     body: bytes, row_keys: Collection[str], run_keys: Collection[str], *, list_in_percent: bool
 ) -> Row:
     """One result by id, cut to the keys that list rows carry and in their scale, so that both give one record."""
-    _require_object(body)
+    require_object(body)
     try:
         detail = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _flawed(body, f"not valid JSON: {error}")
     if "id" not in detail or "created_at" not in detail:
-        raise UnbelievableAnswer(f"The answer is not a result: {_begins(body)}")
+        raise UnbelievableAnswer(f"The answer is not a result: {begins(body)}")
     row = {name: value for name, value in detail.items() if name in row_keys}
     _as_arrays(row)
     if isinstance(row.get("runs"), list):
@@ -89,12 +89,12 @@ def decode_detail(
     return _row(msgspec.json.encode(row))
 
 
-def _require_object(body: bytes) -> None:
+def require_object(body: bytes) -> None:
     text = body.strip()
     if not text.startswith(b"{"):
         if _is_json(text):
-            raise UnbelievableAnswer(f"The answer is JSON, but not an object: {_begins(body)}")
-        raise UnreadableAnswer(f"The answer is not JSON: {_begins(body)}")
+            raise UnbelievableAnswer(f"The answer is JSON, but not an object: {begins(body)}")
+        raise UnreadableAnswer(f"The answer is not JSON: {begins(body)}")
     if not text.endswith(b"}"):
         raise ApiUnavailable(
             f"The answer was cut short after {len(body):,} bytes: check the network, or lower --page-size."
@@ -124,7 +124,7 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
     """Cut the elements of `results` out of a page that does not parse as a whole."""
     opening = _RESULTS.search(body)
     if opening is None:
-        raise UnreadableAnswer(f"The answer is not JSON: {_begins(body)}")
+        raise UnreadableAnswer(f"The answer is not JSON: {begins(body)}")
     rows, start, depth = [], opening.end(), 0
     for token in _TOKENS.finditer(body, start):
         if token[0] in (b"[", b"{"):
@@ -141,7 +141,7 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
                     raw for raw in rows if raw
                 ]
             except msgspec.DecodeError as error:
-                raise UnreadableAnswer(f"The answer is not JSON ({error}): {_begins(body)}") from None
+                raise UnreadableAnswer(f"The answer is not JSON ({error}): {begins(body)}") from None
     raise ApiUnavailable(
         f"The answer was cut short after {len(body):,} bytes: check the network, or lower --page-size."
     )
@@ -162,7 +162,7 @@ def _row(raw: bytes) -> Row:
         return _flawed(raw, "not an object")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _flawed(raw, f"not valid JSON: {error}")
-    key = _identity(listed.id)
+    key = identity(listed.id)
     return Row(text if key is None else key, _microseconds(listed.created_at), text)
 
 
@@ -183,7 +183,7 @@ def _as_arrays(row: dict[str, Any]) -> None:
     for name in _LISTS:
         value = row.get(name)
         if isinstance(value, dict):
-            row[name] = [_with_id(item, key) for key, item in value.items()]
+            row[name] = [with_id(item, key) for key, item in value.items()]
     if isinstance(row.get("scenarios"), list):
         row["scenarios"] = [{"name": item} if isinstance(item, str) else item for item in row["scenarios"]]
 
@@ -203,13 +203,13 @@ def _as_fraction(row: dict[str, Any]) -> None:
         row["success_rate"] = rate / 100
 
 
-def _with_id(item: object, key: str) -> object:
+def with_id(item: object, key: str) -> object:
     if isinstance(item, str):
         return {"id": key, "name": item}
     return {"id": key, **item} if isinstance(item, dict) else item
 
 
-def _identity(value: object) -> int | None:
+def identity(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,30}", value):
@@ -228,7 +228,7 @@ def _microseconds(value: object) -> int | None:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
 
 
-def _begins(body: bytes) -> str:
+def begins(body: bytes) -> str:
     """How an answer of another shape begins, and where to look for the one who gave it."""
     text = body[:120].decode("utf-8", "replace")
     excerpt = "".join(character if character.isprintable() else " " for character in text)

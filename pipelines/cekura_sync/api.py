@@ -1,10 +1,12 @@
 """The two endpoints of the results API, within one scope."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 from cekura_sync.answers import Page, Row, decode_detail, decode_page
 from cekura_sync.client import Client, Pending
+from cekura_sync.detail_shapes import Detail, decode_details
 from cekura_sync.errors import UnbelievableAnswer
 from cekura_sync.paging import Window
 from cekura_sync.settings import Settings
@@ -41,3 +43,24 @@ class Api:
                     f"Asked for result {id_}, the API answers with another one: try again later."
                 )
             yield id_, row
+
+    def details(
+        self, ids: Iterable[int], *, transcripts: bool, go_on: Callable[[], bool]
+    ) -> Iterator[tuple[int, Detail | None]]:
+        """Each id with the full record of its result, or None where it is gone; asks for no more once `go_on` says no."""
+        ahead: deque[tuple[int, Pending[Detail]]] = deque()
+        for id_ in ids:
+            if not go_on():
+                break
+            decode = partial(decode_details, result_id=id_, transcripts=transcripts)
+            ahead.append((id_, self._client.submit(f"{self._path}{id_}/", {}, decode)))
+            # As many again wait as are under way, so that nobody idles while answers are taken.
+            if len(ahead) >= 2 * self._client.concurrency:
+                id_, answer = ahead.popleft()
+                yield id_, answer.result()
+        for id_, answer in ahead:
+            yield id_, answer.result()
+
+    def seconds_left(self) -> float:
+        """Of the budget of the whole sync."""
+        return self._client.seconds_left()

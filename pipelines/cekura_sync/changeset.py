@@ -11,6 +11,7 @@ import duckdb
 from cekura_sync import database
 from cekura_sync.content import RUNS, SCENARIOS
 from cekura_sync.database import literal
+from cekura_sync.detail_records import REASON, DetailChanges
 from cekura_sync.errors import WarehouseError
 from cekura_sync.history import LOG_COLUMNS
 from cekura_sync.records import FIELDS, TERMINAL, Keys
@@ -87,12 +88,15 @@ _WRITE_SCENARIOS = """
     where scenarios_known and id not in (select result_id from changed_scenarios)
         and id in (select result_id from base.cekura.result_scenarios)
 """
-_WRITE_REJECTED = """
+_WRITE_REJECTED = f"""
     select distinct on (_digest) *, false as _removed from rejected
     where _digest not in (select _digest from base.cekura.rejected_rows)
     union all by name
     select _digest, id, true as _removed from base.cekura.rejected_rows
-    where id in (select id from listed) and _digest not in (select _digest from rejected)
+    where _digest not in (select _digest from rejected)
+        and case when starts_with(reason, '{REASON}')
+            then id in (select result_id from new_details_read where outcome <> 'missing')
+            else id in (select id from listed) end
 """
 _AFTER = f"""
     with written as ({_WRITE_RESULTS}),
@@ -141,10 +145,12 @@ class Changeset:
         self._con = con
         self._started = started
         self.keys = Keys.known(con)
+        self.details = DetailChanges(con)
 
     def clear(self) -> None:
         """Forget what was to be written; what was learned of the API's fields stays."""
         self._con.execute(_TABLES)
+        self.details.clear()
 
     def mark_deleted(self, ids: Sequence[int]) -> None:
         self._con.execute("insert into gone select unnest($1::bigint[]), false", [list(ids)])
@@ -155,7 +161,8 @@ class Changeset:
 
     def has_changes(self) -> bool:
         queries = ("from changed", "from gone", _WRITE_REJECTED)
-        return any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
+        listed = any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
+        return listed or self.details.has_changes()
 
     def counts(self, *, unchanged: int, rejected: int) -> Counts:
         changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
@@ -174,7 +181,12 @@ class Changeset:
 
     def fields(self) -> Iterator[dict[str, str]]:
         """The columns that stand for fields which are not in the API's documents."""
-        for table, columns in (("results", self.keys.new_row_columns), ("runs", self.keys.new_run_columns)):
+        tables = (
+            ("results", self.keys.new_row_columns),
+            ("runs", self.keys.new_run_columns),
+            ("run_details", self.details.new_columns),
+        )
+        for table, columns in tables:
             for key, column in columns.items():
                 yield {"table_name": table, "api_name": key, "column_name": column}
 
@@ -189,6 +201,11 @@ class Changeset:
 
     def rejected_rows(self) -> "Iterator[pa.Table]":
         return self._arrow(_WRITE_REJECTED)
+
+    def run_details(self) -> "Iterator[tuple[str, Iterator[pa.Table]]]":
+        """Each of their tables with its rows; none where no details were read."""
+        if self.details.has_changes():
+            yield from ((table, self._arrow(query)) for table, query in self.details.queries())
 
     def _arrow(self, query: str, values: dict[str, object] | None = None) -> "Iterator[pa.Table]":
         """The query's rows in batches; an empty one first, so that the table exists even without rows."""

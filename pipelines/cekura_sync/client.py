@@ -112,6 +112,9 @@ class Client:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._http.close()
 
+    def seconds_left(self) -> float:
+        return self._deadline - time.monotonic()
+
     def submit(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> Pending[T]:
         return Pending(self._pool.submit(self.get, path, params, decode), self._deadline)
 

@@ -52,7 +52,8 @@ class Comparison:
         self._agent_id = agent_id
         self.started = started
         self.changeset = Changeset(con, started)
-        self._covers = f"({covers}) and deleted_at is null and aged_out_at is null"
+        self.covers = f"({covers})"
+        self._covers = f"{self.covers} and deleted_at is null and aged_out_at is null"
         self.keys = self.changeset.keys
         self._known_content = Known(con)
         self.restart()
@@ -115,18 +116,26 @@ class Comparison:
         self.other_agents += len(dropped.fetchall())
 
     def _reject(self, flaws: Sequence[tuple[object, str | None, str]]) -> None:
+        ids = self._keep_rejected(flaws)
+        self._con.execute(
+            "insert into listed select id from (select unnest($1::bigint[]) as id) where id is not null",
+            [ids],
+        )
+
+    def reject_details(self, flaws: Sequence[tuple[int, str, str | None]]) -> None:
+        """Details that cannot be taken; the rows of the list that they belong to were."""
+        self._keep_rejected(flaws)
+
+    def _keep_rejected(self, flaws: Sequence[tuple[object, str | None, str | None]]) -> list[int | None]:
         ids = [_key(key) for key, _, _ in flaws]
-        reasons, raws = [flaw for _, flaw, _ in flaws], [raw[:MAX_RAW] for _, _, raw in flaws]
+        reasons, raws = [flaw for _, flaw, _ in flaws], [(raw or "")[:MAX_RAW] for _, _, raw in flaws]
         self.rejected += len(flaws)
         self._con.execute(
             "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
             " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as reason, unnest($3::varchar[]) as raw)",
             [ids, reasons, raws, self.started],
         )
-        self._con.execute(
-            "insert into listed select id from (select unnest($1::bigint[]) as id) where id is not null",
-            [ids],
-        )
+        return ids
 
     def _judge(self) -> None:
         known = self._value("select count(*) from parsed where id in (select id from base.cekura.results)")

@@ -17,7 +17,7 @@ RUNS = {
     "duration_seconds": "double",
 }
 SCENARIOS = {"result_id": "bigint", "scenario_id": "bigint", "scenario_name": "varchar"}
-_SECONDS = """
+SECONDS = """
     case when contains(run.duration, ':')
         then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
             + try_cast(split_part(run.duration, ':', -2) as double) * 60
@@ -30,7 +30,7 @@ def runs_of(records: str, keys: Keys) -> str:
     """The rows of `runs` in `records` (what follows `from`), each column under its name."""
     more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
     return (
-        f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {_SECONDS} {more}"
+        f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {SECONDS} {more}"
         f" from (select parsed.id as result_id, unnest(runs) as run from {records})"
     )
 

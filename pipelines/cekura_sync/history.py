@@ -12,6 +12,7 @@ from cekura_sync.settings import Filters
 
 LOG_WHOLE_FOR = timedelta(days=90)  # of what is older, one row a day is kept for each scope and mode
 FIRST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+LATER = {"details_read": "bigint", "details_left": "bigint"}  # not in the log of older warehouses
 LOG = {
     "started_at": "timestamptz",
     "finished_at": "timestamptz",
@@ -33,6 +34,7 @@ LOG = {
     "seconds": "double",
     "changed": "boolean",
     "generation": "bigint",
+    **LATER,
 }
 LOG_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in LOG.items())
 
@@ -103,9 +105,12 @@ def read(
 def append(con: duckdb.DuckDBPyConnection, entries: Iterable[Mapping[str, Any]]) -> None:
     """Add rows to the `sync_log` of the warehouse that `con` writes, and thin out those of long ago."""
     con.execute(f"create table if not exists cekura.sync_log ({LOG_COLUMNS})")
-    rows = [[entry[name] for name in LOG] for entry in entries]
+    for name, kind in LATER.items():
+        con.execute(f"alter table cekura.sync_log add column if not exists {name} {kind}")
+    rows = [[entry.get(name) for name in LOG] for entry in entries]
+    marks = ", ".join("?" * len(LOG))
     con.begin()  # each row on its own would wait for the disk
-    con.executemany(f"insert into cekura.sync_log values ({', '.join('?' * len(LOG))})", rows)
+    con.executemany(f"insert into cekura.sync_log ({', '.join(LOG)}) values ({marks})", rows)
     con.commit()
     con.execute(
         """

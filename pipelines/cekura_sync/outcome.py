@@ -15,6 +15,8 @@ class Progress(Protocol):
 
     def read(self, pages: int, rows: int, expected: int | None) -> None: ...
 
+    def read_details(self, done: int, asked: int) -> None: ...
+
     def say(self, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
@@ -39,6 +41,8 @@ class Outcome:
     finished: datetime
     warehouse: Path
     changed: bool
+    details_read: int | None = None  # None where none were asked for
+    details_left: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -54,7 +58,14 @@ class Outcome:
             "seconds": round((self.finished - self.started).total_seconds(), 3),
             "warehouse": str(self.warehouse),
             "changed": self.changed,
+            **self._details(),
         }
+
+    def _details(self) -> dict[str, int | None]:
+        """No figure where none was asked for."""
+        if self.details_read is None:
+            return {}
+        return {"details_read": self.details_read, "details_left": self.details_left}
 
     def sentence(self, *, dry_run: bool = False) -> str:
         changes = [
@@ -65,9 +76,15 @@ class Outcome:
         verb = "would be " if dry_run and changes else ""
         return (
             f"{self.mode.capitalize()} sync: {self.rows_read:,} results read with {self.requests:,} request{'s' * (self.requests != 1)}; {verb}"
-            f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self.counts.results:,} results in the warehouse, "
+            f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self._said_of_details()}{self.counts.results:,} results in the warehouse, "
             f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
         )
+
+    def _said_of_details(self) -> str:
+        if self.details_read is None:
+            return ""
+        left = f", {self.details_left:,} left for later" if self.details_left else ""
+        return f"details of {self.details_read:,} read{left}; "
 
     def finished_now(self) -> "Outcome":
         return replace(self, finished=datetime.now(UTC))

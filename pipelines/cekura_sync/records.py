@@ -89,15 +89,15 @@ class Keys:
     def known(cls, con: duckdb.DuckDBPyConnection) -> "Keys":
         """What earlier syncs learned: a key keeps its column, whichever rows a sync happens to see."""
         keys = cls()
-        query = "select table_name, api_name, column_name from base.cekura._fields order by all"
+        query = "select table_name, api_name, column_name from base.cekura._fields where table_name in ('results', 'runs') order by all"
         for table, key, column in con.execute(query).fetchall():
             (keys.row if table == "results" else keys.run)[key] = column
         return keys
 
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
-        _learn(self.row, FIELDS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
-        _learn(
+        learn(self.row, FIELDS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
+        learn(
             self.run,
             RUN_FIELDS,
             con,
@@ -105,7 +105,7 @@ class Keys:
         )
 
 
-def _learn(
+def learn(
     known: dict[str, str],
     typed: Iterable[str],
     con: duckdb.DuckDBPyConnection,
@@ -156,14 +156,14 @@ def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
 def _structure(keys: Keys) -> str:
     """What to read from each text, in the form of DuckDB's `from_json`."""
     runs = RUN_FIELDS | dict.fromkeys(keys.new_run_columns, "varchar")
-    rows = ", ".join(f'{_json_text(key)}: "VARCHAR"' for key in keys.row)
-    run = ", ".join(f'{_json_text(key)}: "{kind}"' for key, kind in runs.items())
+    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in keys.row)
+    run = ", ".join(f'{json_text(key)}: "{kind}"' for key, kind in runs.items())
     scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
     return f'{{{rows}, "runs": [{{{run}}}], "scenarios": [{{{scenario}}}]}}'
 
 
 def _parse_sql(keys: Keys) -> str:
-    typed = ",\n".join(f"{_cast(name, kind)} as {name}" for name, kind in FIELDS.items())
+    typed = ",\n".join(f"{cast(f'text.{name}', kind)} as {name}" for name, kind in FIELDS.items())
     extra = "".join(
         f",\n text.{quoted(key)} as {quoted(column)}" for key, column in keys.new_row_columns.items()
     )
@@ -178,15 +178,16 @@ def _parse_sql(keys: Keys) -> str:
     """
 
 
-def _cast(name: str, kind: str) -> str:
+def cast(text: str, kind: str) -> str:
+    """SQL that gives a text its type, or NULL where it is of another."""
     if kind == "varchar":
-        return f"text.{name}"
+        return text
     if kind == "bigint":
         # A cast alone would round 10.5 to a whole number.
-        return f"case when try_cast(text.{name} as double) = try_cast(text.{name} as bigint) then try_cast(text.{name} as bigint) end"
+        return f"case when try_cast({text} as double) = try_cast({text} as bigint) then try_cast({text} as bigint) end"
     if kind == "double":
-        return f"case when isfinite(try_cast(text.{name} as double)) then try_cast(text.{name} as double) end"
-    return f"try_cast(text.{name} as {kind})"
+        return f"case when isfinite(try_cast({text} as double)) then try_cast({text} as double) end"
+    return f"try_cast({text} as {kind})"
 
 
 def _flaw() -> str:
@@ -213,5 +214,5 @@ def _flaw() -> str:
     return f"case {' '.join(reasons)} end"
 
 
-def _json_text(key: str) -> str:
+def json_text(key: str) -> str:
     return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'

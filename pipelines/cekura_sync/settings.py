@@ -20,6 +20,7 @@ FULL_EVERY = "24h"
 LOOKBACK = "24h"
 PAGE_SIZE = 200
 CONCURRENCY = 8
+DETAILS_BUDGET = 1000
 TIMEOUT = timedelta(hours=1)
 TIMEOUT_FIRST_FULL = timedelta(hours=6)
 LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
@@ -36,6 +37,9 @@ RESERVED_STEMS = (
 )
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
+    ("", "0", "false", "no", "off"), False
+)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -76,6 +80,9 @@ class Settings:
     allow_mass_delete: bool = False
     dry_run: bool = False
     changes: Path | None = None
+    details: bool = False
+    details_budget: int = DETAILS_BUDGET
+    transcripts: bool = False
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -87,6 +94,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
 
     changes = pick("changes", "CEKURA_CHANGES", "")
+    transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
     return Settings(
         api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
         api_url=check_url(
@@ -104,6 +112,9 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         allow_mass_delete=bool(options.get("allow_mass_delete")),
         dry_run=bool(options.get("dry_run")),
         changes=Path(changes) if changes or options.get("changes") is not None else None,
+        details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
+        details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
+        transcripts=transcripts,
     )
 
 
@@ -229,6 +240,19 @@ def _filters(options: Mapping[str, object]) -> Filters:
         search=str(search) if search is not None else None,
         scenarios=str(scenarios) if scenarios is not None else None,
     )
+
+
+def _switch(options: Mapping[str, object], environ: Mapping[str, str], name: str, env: str) -> bool:
+    if options.get(name) is not None:
+        return bool(options[name])
+    text = environ.get(env, "").strip().lower()
+    if text not in _SWITCHES:
+        raise SettingsError(f"{env} is '{text}', which is neither on nor off: set it to 1 or 0.")
+    return _SWITCHES[text]
+
+
+def _given(value: object, default: object) -> object:
+    return default if value is None else value
 
 
 def _optional_int(value: object) -> int | None:

@@ -64,4 +64,10 @@ def cekura_source(changes: "Changeset", scope: str, watermark: datetime | None) 
         yield dlt.mark.materialize_table_schema()
         yield from changes.fields()
 
-    return results, runs, result_scenarios, rejected_rows, cursor, fields
+    details = (_details(table, rows) for table, rows in changes.run_details())
+    return results, runs, result_scenarios, rejected_rows, cursor, fields, *details
+
+
+def _details(table: str, rows: "Iterator[pa.Table]") -> "DltResource":
+    """Run details go with their result, as runs do."""
+    return dlt.resource(rows, name=table, merge_key="result_id", write_disposition="merge", columns=_REMOVED)

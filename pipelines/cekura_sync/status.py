@@ -38,9 +38,11 @@ class Status:
             return f"{self.warehouse} is gone, though a sync completed at {self.last['finished_at']}: run `cekura-sync sync`, which puts it back."
         if self.age < -SKEW:
             return f"{self.warehouse}: the last sync completed at {self.last['finished_at']}, which is yet to come: check this machine's clock, then run `cekura-sync sync`."
+        left = self.last.get("details_left")
         return (
             f"{self.warehouse}: last sync ({self.last['mode']}) completed {_ago(self.age)} ago, at {self.last['finished_at']}; "
-            f"{self.last['results']:,} results, {self.last['in_flight']:,} in flight."
+            f"{self.last['results']:,} results, {self.last['in_flight']:,} in flight"
+            f"{f', details of {left:,} left to read' if isinstance(left, int) and left else ''}."
         )
 
 

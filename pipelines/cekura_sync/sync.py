@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from cekura_sync.api import Api
 from cekura_sync.changeset import Changeset, open_base
 from cekura_sync.client import Client
 from cekura_sync.compare import Comparison
+from cekura_sync.details import DetailCounts, count_due, read_details
 from cekura_sync.errors import ApiUnavailable, ModelError
 from cekura_sync.history import History
 from cekura_sync.listing import Listing
@@ -54,7 +56,9 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             concurrency=settings.concurrency,
             seconds=timeout.total_seconds(),
         ) as client:
-            listing = _read(client, settings, past, changes, progress)
+            api = Api(client, settings)
+            listing = _read(api, settings, past, changes, progress)
+            details = _read_details(api, settings, changes, progress) if settings.details else None
         _warn(changes, noted, progress)
         outcome = Outcome(
             mode="full" if listing.full else "quick",
@@ -70,6 +74,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             warehouse=warehouse.files.published,
             changed=changes.changeset.has_changes()
             or (noted is not None and team_changes.differ(con, noted)),
+            **(asdict(details) if details else {}),
         )
         return (
             outcome
@@ -78,12 +83,9 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
         )
 
 
-def _read(
-    client: Client, settings: Settings, past: History, changes: Comparison, progress: Progress
-) -> Listing:
-    """Everything that this sync reads from the API."""
+def _read(api: Api, settings: Settings, past: History, changes: Comparison, progress: Progress) -> Listing:
+    """The listing, and by id what it did not show."""
     full = settings.full or past.needs_full(changes.started, settings.full_every)
-    api = Api(client, settings)
     listing = Listing(
         api.page,
         page_size=settings.page_size,
@@ -101,6 +103,18 @@ def _read(
             progress=progress,
         )
     return listing
+
+
+def _read_details(api: Api, settings: Settings, changes: Comparison, progress: Progress) -> DetailCounts:
+    if settings.dry_run:
+        return count_due(changes, transcripts=settings.transcripts)
+    return read_details(
+        api,
+        changes,
+        budget=settings.details_budget,
+        transcripts=settings.transcripts,
+        progress=progress,
+    )
 
 
 @contextmanager

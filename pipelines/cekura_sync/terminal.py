@@ -77,6 +77,7 @@ class Reporter:
         self._started = self._said = time.monotonic()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
+        self._details: TaskID | None = None
 
     def __enter__(self) -> "Reporter":
         return self
@@ -109,12 +110,35 @@ class Reporter:
                 expected=expected,
             )
 
+    def read_details(self, done: int, asked: int) -> None:
+        if self._quiet:
+            return
+        if sys.stderr.isatty() and _log_format != "json":
+            with suppress(OSError):
+                self._draw_details(done, asked)
+        elif time.monotonic() - self._said >= LINE_EVERY:
+            self._said = time.monotonic()
+            message(
+                f"Details of {done:,} of {asked:,} results", event="progress", details=done, expected=asked
+            )
+
+    def _draw_details(self, done: int, asked: int) -> None:
+        if self._bar is None:
+            self._bar = _new_bar()
+            self._bar.start()
+        if self._details is None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+                self._task = None
+            self._details = self._bar.add_task("Reading details", total=asked, said="")
+        self._bar.update(self._details, completed=done)
+
     def _draw(self, pages: int, rows: int, expected: int | None, rate: float) -> None:
         if self._bar is None:
             if pages < 2:
                 return  # most syncs are over before a bar could be read
             self._bar = _new_bar()
-            self._task = self._bar.add_task("read", total=None, said="")
+            self._task = self._bar.add_task("Reading results", total=None, said="")
             self._bar.start()  # last: it hides the cursor, and whoever stops us must find the bar here
         if self._task is not None:
             total = max(expected, rows) if expected else None
@@ -137,7 +161,7 @@ def _new_bar() -> "RichProgress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("Reading results"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[said]}"),

@@ -14,7 +14,7 @@ from typing import Any
 from cekura_sync import database
 from cekura_sync.disk import Fingerprint, disk_errors, flush, flush_directory, private_files, write_json
 from cekura_sync.errors import WarehouseBusy, WarehouseError
-from cekura_sync.history import LOG
+from cekura_sync.history import LATER, LOG
 from cekura_sync.layout import Layout, read_json, wal
 
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
@@ -270,7 +270,7 @@ def _log_entry(line: bytes) -> dict[str, Any] | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() else None
+    return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() - LATER.keys() else None
 
 
 def _is_duckdb(path: Path) -> bool:

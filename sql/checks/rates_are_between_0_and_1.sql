@@ -62,3 +62,15 @@ union all
 select 'agent_change_effect', agent_id, after_pass_rate
 from analytics.agent_change_effect
 where not (after_pass_rate between 0 and 1 and before_pass_rate between 0 and 1)
+union all
+select 'failing_metrics', agent_id, failing_share
+from analytics.failing_metrics
+where not (
+    failing_share between 0 and 1
+    and failing_share_low between 0 and 1
+    and failing_share_high between 0 and 1
+)
+union all
+select 'personality_pass_rate', agent_id, pass_rate
+from analytics.personality_pass_rate
+where not (pass_rate between 0 and 1 and pass_rate_low between 0 and 1 and pass_rate_high between 0 and 1)

@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 
+from cekura_sync import detail_tables
+
 BASE_TABLES = """
 create schema cekura;
 create table cekura.results (
@@ -44,9 +46,11 @@ class Base:
         self.con = duckdb.connect()
         self.con.execute("set timezone = 'UTC'")
         self.con.execute(BASE_TABLES)
+        detail_tables.ensure(self.con)
 
     def clear(self) -> None:
-        for table in ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes"):
+        tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes")
+        for table in (*tables, *detail_tables.TABLES):
             self.con.execute(f"delete from cekura.{table}")
 
     def result(
@@ -88,6 +92,51 @@ class Base:
             "scenario_name": "Refund",
         }
         self._insert("runs", row | columns)
+
+    def details(self, result_id: int, **columns: Any) -> None:
+        """The details of that result were read."""
+        self._insert(
+            "details_read", {"result_id": result_id, "outcome": "read", "with_transcripts": False} | columns
+        )
+
+    def detail(self, run_id: int, result_id: int, **columns: Any) -> None:
+        """The details of a run, in a result whose details were read."""
+        if not self.rows(f"select 1 from cekura.details_read where result_id = {result_id}"):
+            self.details(result_id)
+        row: dict[str, Any] = {
+            "run_id": run_id,
+            "result_id": result_id,
+            "status": "completed",
+            "scenario": 7,
+            "scenario_name": "Refund",
+            "personality_name": "Patient caller",
+            "duration_seconds": 60.0,
+        }
+        self._insert("run_details", row | columns)
+
+    def metric(self, run_id: int, result_id: int, passed: bool | None = None, **columns: Any) -> None:
+        """A metric measured in a run; the run's own details are written with the first one."""
+        if not self.rows(
+            f"select 1 from cekura.run_details where run_id = {run_id} and result_id = {result_id}"
+        ):
+            self.detail(run_id, result_id)
+        row: dict[str, Any] = {
+            "run_id": run_id,
+            "result_id": result_id,
+            "metric_id": 901,
+            "name": "Task completed",
+            "type": "binary",
+            "passed": passed,
+        }
+        self._insert("run_metrics", row | columns)
+
+    def measured(
+        self, result_id: int, *values: Any, name: str = "passed", created_at: str = MONDAY, **columns: Any
+    ) -> None:
+        """A completed result with a run for each value of the metric."""
+        self.result(result_id, of=len(values), created_at=created_at, agent=columns.pop("agent", 1))
+        for place, value in enumerate(values):
+            self.metric(result_id * 100 + place, result_id, **{name: value} | columns)
 
     def sync(self, finished_at: str, mode: str = "quick", **columns: Any) -> None:
         scope = json.dumps(columns.pop("scope", {}))

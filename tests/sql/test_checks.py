@@ -21,6 +21,27 @@ BREAKS = [
     ("every_run_is_there_once", "runs", "select * replace (null as run_id) from {view}"),
     ("children_have_parents", None, "insert into cekura.runs (id, result_id) values (9, 999)"),
     ("children_have_parents", None, "insert into cekura.result_scenarios (result_id) values (999)"),
+    ("children_have_parents", None, "insert into cekura.details_read (result_id) values (999)"),
+    ("details_were_read", None, "delete from cekura.details_read"),
+    ("details_were_read", None, "insert into cekura.failed_reasons (result_id) values (2)"),
+    ("details_were_read", None, "insert into cekura.transcript_turns (result_id) values (1)"),
+    ("every_detail_is_there_once", None, "insert into cekura.details_read (result_id) values (1)"),
+    ("every_detail_is_there_once", None, "insert into cekura.run_details from cekura.run_details"),
+    ("every_detail_is_there_once", None, "insert into cekura.run_metrics from cekura.run_metrics"),
+    ("every_detail_is_there_once", None, "delete from cekura.run_details"),
+    ("metric_totals_agree", "metrics", "select * replace (runs + 1 as runs) from {view}"),
+    ("metric_totals_agree", "metric_scores", "select * replace (0 as decided_runs) from {view}"),
+    ("metric_totals_agree", "failing_metrics", "select * from {view} where false"),
+    (
+        "rates_are_between_0_and_1",
+        "failing_metrics",
+        "select * replace (-1.0 as failing_share_low) from {view}",
+    ),
+    (
+        "rates_are_between_0_and_1",
+        "personality_pass_rate",
+        "select * replace (3.0 as pass_rate_high) from {view}",
+    ),
     ("each_agent_has_one_row", "agent_pass_rate", "select * from {view} where agent_id is not null"),
     ("each_agent_has_one_row", "agent_regressions", "select * from {view} where false"),
     ("each_agent_has_one_row", "agents", "select * from {view} union all select * from {view}"),
@@ -126,6 +147,8 @@ def own_base(base: Base) -> Iterator[Base]:
     base.result(3, of=4, status="running", agent=2)
     base.result(4, of=4, status="failed", agent=None)
     base.result(5, passed=2, of=2, agent=None)
+    base.metric(100, 1, True)
+    base.metric(101, 1, False)
     yield base
     base.con.rollback()
 
@@ -181,5 +204,11 @@ def test_whatever_the_api_may_send_sets_no_check_off(base: Base, scale: int) -> 
             total_expected_outcome_count=(0, 1, 2, None)[result_id % 4],
             created_at=dates[result_id % 4],
         )
+        if result_id % 3 == 0:
+            odd = {"metric_id": (901, None)[result_id % 2], "name": ("Tone", None)[result_id // 2 % 2]}
+            base.metric(
+                result_id * 100, result_id, (True, False, None)[result_id % 5 % 3], score=-1e15, **odd
+            )
+            base.con.execute("update cekura.run_details set duration_seconds = null where result_id % 2 = 0")
 
     assert models.check(base.con) == []

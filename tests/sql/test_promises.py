@@ -32,6 +32,17 @@ PROMISED = {
     " difference difference_low difference_high verdict",
     "agent_last_week": "agent_id decided_runs pass_rate difference difference_low difference_high verdict",
     "stuck_results": "result_id in_flight_since",
+    "run_details": "run_id result_id agent_id scenario_id personality_name passed error_message duration_seconds",
+    "run_metrics": "run_id result_id agent_id metric_id metric_name metric_type score passed explanation",
+    "metrics": "agent_id metric_id metric_name metric_type runs",
+    "metric_scores": "agent_id agent_name metric_id metric_name day runs mean_score decided_runs passed_runs pass_rate",
+    "metric_regressions": "agent_id metric_id difference difference_low difference_high verdict score_difference"
+    " score_difference_low score_difference_high score_verdict",
+    "failing_metrics": "agent_id agent_name metric_id metric_name decided_runs failed_runs failing_share"
+    " last_failed_at last_explanation",
+    "call_duration_daily": "agent_id agent_name day calls p50_seconds p90_seconds p95_seconds",
+    "personality_pass_rate": "agent_id agent_name personality_name decided_runs passed_runs pass_rate pass_rate_low"
+    " pass_rate_high",
     "data_quality": "finding severity rows example",
     "sync_status": "last_sync_at last_full_sync_at watermark live_results in_flight_results",
 }

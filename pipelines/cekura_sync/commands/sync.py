@@ -57,6 +57,21 @@ from cekura_sync.stopping import stop_signals
     metavar="DUR",
     help="Budget of the whole sync.  [default: 1h; 6h before the scope's first full sync]",
 )
+@click.option(
+    "--details/--no-details",
+    default=None,
+    help="Read run details too: metrics with their explanations, expected outcomes, errors.  [env: CEKURA_DETAILS]",
+)
+@click.option(
+    "--transcripts/--no-transcripts",
+    default=None,
+    help="With the details, what was said in each call: personal data.  [env: CEKURA_TRANSCRIPTS]",
+)
+@click.option(
+    "--details-budget",
+    type=click.IntRange(min=0),
+    help=f"Results whose details one sync reads at most.  [default: {settings.DETAILS_BUDGET}]",
+)
 @click.option("--allow-mass-delete", is_flag=True, help="Accept that many or all known results are gone.")
 @click.option("--dry-run", is_flag=True, help="Read and compare, write nothing, print what would change.")
 @changes_option

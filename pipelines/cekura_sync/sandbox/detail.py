@@ -18,10 +18,30 @@ TURNS = (
 )
 ERRORS = {"failed": "Websocket handshake failed", "timeout": "The call reached its time limit"}
 TONES = ("friendly", "neutral", "curt")
+FAILURES = (
+    "The agent ended the call before it had confirmed the date.",
+    "The agent did not verify who was calling.",
+    "The agent promised a call back that it cannot arrange.",
+    "The agent asked for the account number twice.",
+)
+OUTCOMES = {
+    100: "Everything that the scenario expects has happened.",
+    50: "The request was taken, but not confirmed.",
+    25: "The request was understood, but not taken.",
+    0: "The request was not understood.",
+}
 
 
-def detail(row: Row, entry: Entry, account: Account) -> Row:
-    """The list row with everything that only the by-id endpoint has; `runs` is keyed by run id."""
+def detail(row: Row, entry: Entry, account: Account, shape: str = "observed") -> Row:
+    """The list row with everything that only the by-id endpoint has; `runs` is keyed by run id.
+
+    The literal shape has runs in an array, and metrics and reasons as the vendor's later documents write them.
+    """
+    found = _observed(row, entry, account)
+    return _literal(found) if shape == "literal" else found
+
+
+def _observed(row: Row, entry: Entry, account: Account) -> Row:
     runs = row.get("runs")
     full = [_full_run(run, entry, account) for run in runs_of(row)]
     return {
@@ -41,7 +61,7 @@ def _full_run(run: Row, entry: Entry, account: Account) -> Row:
     executed = stamp(entry.created + rng.randrange(5_000_000, 60_000_000))
     ended = "success" in run
     score = 100 if met_outcome(run) else rng.choice((0, 25, 50))
-    expected = {"score": score, "explanation": ["Compared with what the scenario expects."]}
+    expected = {"score": score, "explanation": [OUTCOMES[score]]}
     return {
         **run,
         "timestamp": executed,
@@ -52,17 +72,28 @@ def _full_run(run: Row, entry: Entry, account: Account) -> Row:
         "evaluation": {"metrics": _metrics(run, rng) if ended else []},
         "transcript_object": _transcript(rng) if run.get("status") == "completed" else [],
         "metadata": {"region": rng.choice(("us-east", "eu-west"))},
+        "voice_recording": f"https://recordings.invalid/{run.get('id')}.wav" if ended else None,
+        "dropoff_point": None,
     }
 
 
 def _metrics(run: Row, rng: random.Random) -> list[Row]:
     passed = bool(run.get("success"))
+    because = "The caller got what they called for." if passed else _failure(run)
+    instructions = rng.randrange(70 if passed else 30, 101)
+    latency = rng.randrange(400, 2400) if rng.random() < 0.97 else None  # nobody spoke
     return [
-        _metric(901, "Task completed", "binary", 100 if passed else 0, "Judged from the transcript."),
-        _metric(902, "Instructions", "continuous_qualitative", rng.randrange(50, 101), ["Step 1", "Step 2"]),
-        _metric(903, "Latency", "numeric", rng.randrange(400, 2400), "Milliseconds to the first word."),
+        _metric(901, "Task completed", "binary", 100 if passed else 0, because),
+        _metric(902, "Instructions", "continuous_qualitative", instructions, ["Step 1", "Step 2"]),
+        _metric(903, "Latency", "numeric", latency, "Milliseconds to the first word."),
         {**_metric(904, "Tone", "enum", None, ""), "enum": rng.choice(TONES)},
     ]
+
+
+def _failure(run: Row) -> str:
+    """A scenario tends to fail for one reason."""
+    scenario = run.get("scenario")
+    return FAILURES[scenario % len(FAILURES)] if isinstance(scenario, int) else FAILURES[0]
 
 
 def _metric(metric_id: int, name: str, kind: str, score: int | None, explanation: Any) -> Row:
@@ -122,3 +153,28 @@ def _seconds(duration: object) -> int:
 
 def _clock(seconds: int) -> str:
     return f"{seconds // 60:02d}:{seconds % 60:02d}"
+
+
+def _literal(found: Row) -> Row:
+    """The same, as the later documents have it: arrays, `eval_type` and `passed` beside the old type and its 0 or 5."""
+    runs = found["runs"]
+    return {
+        **found,
+        "runs": [_literal_run(run) for run in runs.values()] if isinstance(runs, dict) else runs,
+        "failed_reasons": {str(reason["run"]): reason["reason"] for reason in found["failed_reasons"]},
+    }
+
+
+def _literal_run(run: Row) -> Row:
+    metrics = [_literal_metric(metric) for metric in run["evaluation"]["metrics"]]
+    return {**run, "evaluation": {"metrics": metrics}, "expected_outcome": run["expected_outcome"] or {}}
+
+
+def _literal_metric(metric: Row) -> Row:
+    explanation = metric["explanation"]
+    metric = {**metric, "explanation": [explanation] if isinstance(explanation, str) else explanation}
+    if metric["type"] != "binary":
+        return metric
+    passed = metric["score"] > 0
+    old = {"type": "binary_workflow_adherence", "score": 5 if passed else 0}
+    return {**metric, **old, "eval_type": "binary", "passed": passed}

@@ -132,7 +132,7 @@ class Service:
         scale = self.options.scale.removesuffix("_by_id")
         listed = shaped(row, self.options.shape, scale)
         # Full runs are made of the list's summaries, whichever shape the list gives them.
-        payload = detail({**listed, "runs": row["runs"]}, entry, self.world.account)
+        payload = detail({**listed, "runs": row["runs"]}, entry, self.world.account, self.options.shape)
         if rewrite is not None:
             return _rewritten(request, payload, rewrite, zipped=zipped)
         return _json(200, dump(payload), zipped=zipped)

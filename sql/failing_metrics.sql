@@ -1,0 +1,85 @@
+-- One row per agent and metric that runs pass or fail: how often it fails, and why it failed the last time.
+-- Runs of completed results whose details were read; metrics that only give a score are in metric_scores.
+with agents as (
+    select agent_id, agent_name
+    from analytics.agents
+),
+
+metrics as (
+    select agent_id, metric_key, metric_id, metric_name
+    from analytics.metrics
+),
+
+decided as (
+    select
+        agent_id, metric_key, run_id, result_id, scenario_id, scenario_name, passed, explanation, created_at
+    from analytics.run_metrics
+    where result_status_group = 'completed' and passed is not null
+),
+
+sums as (
+    select
+        agent_id,
+        metric_key,
+        count(*) as decided_runs,
+        count(*) filter (where not passed) as failed_runs,
+        count(distinct case when not passed then scenario_id end) as failed_scenarios,
+        max(case when not passed then created_at end) as last_failed_at
+    from decided
+    group by agent_id, metric_key
+),
+
+-- A failure that says why goes before one that does not; then the newest result, the greatest run.
+failures as (
+    select
+        *,
+        row_number() over (
+            partition by agent_id, metric_key
+            order by
+                case when explanation is null then 1 else 0 end,
+                case when created_at is null then 1 else 0 end,
+                created_at desc, result_id desc, run_id desc
+        ) as place
+    from decided
+    where not passed
+),
+
+-- x failures of n, z for 95 %: the letters of the interval's formula.
+counts as (
+    select
+        *,
+        cast(failed_runs as double) as x,
+        cast(decided_runs as double) as n,
+        1.959963984540054e0 as z
+    from sums
+)
+
+-- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
+select
+    agents.agent_id, -- Cekura's id of the agent
+    agents.agent_name, -- its newest name
+    metrics.metric_id, -- Cekura's id of the metric
+    metrics.metric_name, -- its newest name
+    counts.decided_runs, -- runs of which it is known whether they passed the metric
+    counts.failed_runs, -- decided runs that failed it
+    x / n as failing_share, -- failed_runs / decided_runs
+    (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
+        / (n + z * z) as failing_share_low, -- lower end of the Wilson 95 % interval of failing_share
+    1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
+        / (n + z * z) as failing_share_high, -- upper end of the Wilson 95 % interval of failing_share
+    counts.failed_scenarios, -- how many different scenarios failed it
+    counts.last_failed_at, -- when the newest result with a failing run was triggered
+    failures.explanation as last_explanation, -- why the newest failing run that says so failed it
+    failures.run_id as last_explained_run_id, -- that run, or the newest failing one where none says why
+    failures.result_id as last_explained_result_id, -- its result
+    failures.scenario_id as last_explained_scenario_id, -- the scenario that it executed
+    failures.scenario_name as last_explained_scenario_name -- the name of that scenario
+from counts
+inner join metrics
+    on metrics.agent_id is not distinct from counts.agent_id
+    and metrics.metric_key = counts.metric_key
+inner join agents on agents.agent_id is not distinct from counts.agent_id
+left join failures
+    on failures.agent_id is not distinct from counts.agent_id
+    and failures.metric_key = counts.metric_key
+    and failures.place = 1

@@ -1,0 +1,51 @@
+-- One row per agent and metric that its completed results measured, under its newest name and type.
+with measured as (
+    select agent_id, metric_key, metric_id, metric_name, metric_type, run_id, score, passed, created_at
+    from analytics.run_metrics
+    where result_status_group = 'completed'
+),
+
+-- The newest run has the greatest id; one run may belong to two results while it is moved, so the greater name decides.
+ranked as (
+    select
+        agent_id,
+        metric_key,
+        metric_id,
+        metric_name,
+        metric_type,
+        row_number() over (
+            partition by agent_id, metric_key
+            order by case when metric_name is null then 1 else 0 end, run_id desc, metric_name desc, metric_type desc
+        ) as place
+    from measured
+),
+
+counts as (
+    select
+        agent_id,
+        metric_key,
+        count(*) as runs,
+        count(score) as scored_runs,
+        count(passed) as decided_runs,
+        min(created_at) as first_result_at,
+        max(created_at) as last_result_at
+    from measured
+    group by agent_id, metric_key
+)
+
+select
+    counts.agent_id, -- the agent under test
+    counts.metric_key, -- what tells metrics apart: the id, or the name of one that has none
+    ranked.metric_id, -- Cekura's id of the metric
+    ranked.metric_name, -- the name that its newest run carries
+    ranked.metric_type, -- the type that its newest run carries
+    counts.runs, -- runs of completed results that it was measured in
+    counts.scored_runs, -- those that have a score
+    counts.decided_runs, -- those that passed it or failed it
+    counts.first_result_at, -- when the first result with it was triggered
+    counts.last_result_at -- when the newest result with it was triggered
+from counts
+inner join ranked
+    on ranked.agent_id is not distinct from counts.agent_id
+    and ranked.metric_key = counts.metric_key
+    and ranked.place = 1

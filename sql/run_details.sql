@@ -1,0 +1,38 @@
+-- One row per run of a live result whose details were read: what the list of results does not say of it.
+-- The details are those last read; when the result has changed since, the next `sync --details` reads them again.
+with details as (
+    select
+        run_id, result_id, status, success, scenario, scenario_name, personality_name, error_message,
+        duration_seconds, executed_at
+    from cekura.run_details
+),
+
+runs as (
+    select run_id, result_id, passed
+    from analytics.runs
+),
+
+results as (
+    select result_id, agent_id, channel, status_group, created_at, created_on
+    from analytics.live_results
+)
+
+select
+    details.run_id, -- Cekura's id of the run
+    details.result_id, -- the result that it belongs to
+    results.agent_id, -- the agent under test
+    results.channel, -- voice or text
+    details.scenario as scenario_id, -- the scenario that was executed
+    details.scenario_name, -- name of the scenario as this run carries it
+    details.personality_name, -- the personality that the caller played; NULL when it had none
+    details.status, -- status of the run in the API's own word
+    coalesce(runs.passed, details.success) as passed, -- whether the run passed, by the list of results where that says so
+    nullif(details.error_message, '') as error_message, -- what went wrong outside of the evaluation
+    details.duration_seconds, -- how long it took
+    details.executed_at, -- when it began
+    results.status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
+    results.created_at, -- when its result was triggered
+    results.created_on -- UTC day of created_at
+from details
+inner join results on results.result_id = details.result_id
+left join runs on runs.result_id = details.result_id and runs.run_id = details.run_id

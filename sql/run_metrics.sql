@@ -1,0 +1,35 @@
+-- One row per metric that was measured in a run of a live result whose details were read.
+-- What passing a metric is, is decided here: the API's own `passed`, otherwise for a binary metric a score above 0.
+with metrics as (
+    select run_id, result_id, metric_id, name, type, score, passed, enum_value, explanation
+    from cekura.run_metrics
+),
+
+runs as (
+    select run_id, result_id, agent_id, scenario_id, scenario_name, result_status_group, created_at, created_on
+    from analytics.run_details
+)
+
+select
+    metrics.run_id, -- the run that it was measured in
+    metrics.result_id, -- the result of that run
+    runs.agent_id, -- the agent under test
+    coalesce(cast(metrics.metric_id as varchar), 'name ' || metrics.name, 'unnamed') as metric_key, -- what tells metrics apart: the id, or the name of one that has none
+    metrics.metric_id, -- Cekura's id of the metric
+    metrics.name as metric_name, -- its name as this run carries it
+    case when metrics.type like 'binary%' then 'binary' else metrics.type end as metric_type, -- binary, continuous_qualitative, numeric or enum
+    metrics.score, -- the score in the metric's own scale; NULL when it has none
+    case
+        when metrics.passed is not null then metrics.passed
+        when metrics.type like 'binary%' and metrics.score > 0 then true
+        when metrics.type like 'binary%' and metrics.score = 0 then false
+    end as passed, -- whether the run passed the metric; NULL when nobody says so
+    metrics.enum_value, -- the value of an enum metric
+    nullif(metrics.explanation, '') as explanation, -- why, in the words of the evaluation
+    runs.scenario_id, -- the scenario that was executed
+    runs.scenario_name, -- its name as this run carries it
+    runs.result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
+    runs.created_at, -- when the result was triggered
+    runs.created_on -- UTC day of created_at
+from metrics
+inner join runs on runs.result_id = metrics.result_id and runs.run_id = metrics.run_id
