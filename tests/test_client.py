@@ -121,3 +121,17 @@ def test_a_rate_limit_costs_few_requests_in_vain(account: Account, monkeypatch: 
     assert ran.code == 0, ran.err
     account.assert_equals_api()
     assert limit.refused < ran.json["requests"] / 2
+
+
+def test_a_pause_that_the_api_asked_for_leaves_a_request_its_other_tries(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "SECONDS_PER_REQUEST", 0.5)
+    troubles = iter([Answer(429, b"{}", {"Retry-After": "1"}), Answer(503)])
+    account.sandbox.intercept = lambda request: next(troubles, None) if request.query["page"] == "2" else None
+
+    ran = account.sync("--page-size", "50")
+
+    assert ran.code == 0, ran.err
+    assert ran.json["retries"] == 2
+    account.assert_equals_api()

@@ -65,6 +65,14 @@ CHANGES: dict[str, Change] = {
     "no scenarios": lambda row: row | {"scenarios": []},
     "a new field": lambda row: row | {"agentTemper": "calm"},
     "a run's new field": of_first_run(mood="calm"),
+    **{
+        f"a new field called {name}": lambda row, name=name: row | {name: "new"}
+        for name in ("channel", "trigger", "agent_id", "run", "parsed", "known", "result_id")
+    },
+    **{
+        f"a run's new field called {name}": of_first_run(**{name: "new"})
+        for name in ("created_at", "scenario_id", "passed", "run", "result_id")
+    },
 }
 
 

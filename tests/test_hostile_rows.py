@@ -68,6 +68,7 @@ FLAWS: dict[str, tuple[Callable[[Row], bytes], str]] = {
     "runs are a text": (put("runs", '"none"'), "runs is not a list"),
     "runs are a number": (put("runs", "5"), "runs is not a list"),
     "scenarios are a number": (put("scenarios", "5"), "scenarios is not a list"),
+    "an id that stands there twice": (lambda row: b'{"id": 7, ' + dump(row)[1:], "its id can be read in two ways"),
 }  # fmt: skip
 
 # Rows that nobody knows yet, and that nobody can know by an id.

@@ -7,6 +7,7 @@ import pytest
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from cekura_sync import database, records
+from cekura_sync.answers import identity
 
 ROW = {
     "id": 12,
@@ -23,11 +24,17 @@ ROW = {
 }
 
 
+def listed_id(row: dict[str, Any]) -> int | None:
+    """As the envelope of the page has it."""
+    id_ = identity(row.get("id"))
+    return id_ if id_ is not None and id_ < 2**63 else None
+
+
 def parsed(*rows: dict[str, Any], keys: records.Keys | None = None) -> list[dict[str, Any]]:
     with database.connect() as con:
-        records.receive(con, [None for _ in rows], [json.dumps(row) for row in rows])
+        records.receive(con, [listed_id(row) for row in rows], [json.dumps(row) for row in rows])
         records.parse(con, keys or records.Keys())
-        cursor = con.execute("select * exclude (raw, _digest) from parsed")
+        cursor = con.execute("select * exclude (raw, _digest, _listed) from parsed")
         columns = [column[0] for column in cursor.description]
         return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
 

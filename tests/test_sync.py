@@ -278,3 +278,45 @@ def test_a_row_in_flight_that_the_pages_do_not_reach_is_read_by_id(
 
     assert (ran.json["mode"], ran.json["inserted"], ran.json["updated"]) == ("quick", 30, 1)
     account.assert_equals_api()
+
+
+def test_a_run_that_leaves_a_result_and_returns_is_there_again(new_account: Callable[..., Account]) -> None:
+    account = new_account(results=120, in_flight=0, page_size_cap=20)
+    world = account.world
+    old, new = min(world.results), max(world.results)
+    before = {id_: list(world.results[id_]["runs"]) for id_ in (old, new)}
+    assert account.sync().code == 0
+    world.touchless_edit(old, runs=before[old][1:])
+    world.touchless_edit(new, runs=[*before[new], before[old][0]])
+    assert account.sync().json["mode"] == "quick"  # sees only the newer of the two
+    for id_, runs in before.items():
+        world.touchless_edit(id_, runs=runs)
+    assert account.sync().json["mode"] == "quick"
+
+    assert account.sync("--full").code == 0
+
+    account.assert_equals_api()
+    assert account.sync("--full").json["changed"] is False
+
+
+def test_a_rate_that_comes_in_percent_by_id_is_the_rate_of_the_list(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=120, in_flight=0, page_size_cap=20, runs_per_result=3, vary_runs=False)
+    world = account.world
+    old = next(
+        id_
+        for id_, row in sorted(world.results.items())
+        if sum(run["success"] is True for run in row["runs"]) == 1
+        and all(isinstance(run["success"], bool) for run in row["runs"])
+    )
+    world.edit(old, status="running")  # far below the pages, so it is read by its id
+    assert account.sync().code == 0
+
+    def percent(request: Request, payload: dict[str, Any]) -> dict[str, Any] | None:
+        is_list = "results" in payload
+        return None if is_list else payload | {"success_rate": payload["success_rate"] * 100}
+
+    account.sandbox.rewrite = percent
+
+    assert account.sync().json["updated"] == 0

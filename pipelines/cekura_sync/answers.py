@@ -196,10 +196,10 @@ def _as_fraction(row: dict[str, Any]) -> None:
     runs: list[Any] = [run.get("success") for run in row.get("runs") or [] if isinstance(run, dict)]
     if runs and all(isinstance(success, bool) for success in runs):
         share = sum(runs) / len(runs)
-        in_percent = abs(rate / 100 - share) < abs(rate - share)
-    else:
-        in_percent = rate > 1
-    if in_percent:
+        if abs(rate / 100 - share) < abs(rate - share):
+            # Not the quotient where the share is meant: it may differ in the last digit from what the list says.
+            row["success_rate"] = share if abs(rate / 100 - share) < 1e-9 else rate / 100
+    elif rate > 1:
         row["success_rate"] = rate / 100
 
 

@@ -45,14 +45,32 @@ _TABLES = f"""
     create or replace table rejected ({_REJECTED});
     create or replace table gone (id bigint, aged boolean);
 """
-_WRITE_RESULTS = """
-    select * exclude (change, scenarios_known), null::timestamptz as deleted_at, null::timestamptz as aged_out_at
+# Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
+_ROBBED = """
+    select run.result_id
+    from changed_runs as run
+    where exists (select 1 from changed_runs as other where other.id = run.id and other.result_id > run.result_id)
+    union
+    select known.result_id
+    from base.cekura.runs as known join changed_runs as run on run.id = known.id and run.result_id <> known.result_id
+    where known.result_id not in (select id from changed where _runs_known)
+"""
+_WRITE_RESULTS = f"""
+    with robbed as materialized ({_ROBBED})
+    select * exclude (change, scenarios_known)
+        replace (case when id not in (select result_id from robbed) then _digest end as _digest),
+        null::timestamptz as deleted_at, null::timestamptz as aged_out_at
     from changed
     union all by name
     select known.* replace (
         case when gone.aged then known.deleted_at else $started end as deleted_at,
         case when gone.aged then $started else known.aged_out_at end as aged_out_at)
     from base.cekura.results as known join gone on gone.id = known.id
+    union all by name
+    select known.* replace (null as _digest)
+    from base.cekura.results as known
+    where id in (select result_id from robbed)
+        and id not in (select id from changed) and id not in (select id from gone)
 """
 # Children are replaced as a whole: a result that has none left gets one row that only says "remove".
 # A run that moved to another result takes the rest of the old result's runs along, written again without it.

@@ -25,6 +25,7 @@ from cekura_sync.errors import (
     UnbelievableAnswer,
     UnreadableAnswer,
 )
+from cekura_sync.patience import Patience
 from cekura_sync.settings import is_loopback
 from cekura_sync.throttle import Throttle
 
@@ -132,10 +133,12 @@ class Client:
             before_sleep=self._count_retry,
             reraise=True,
         )
-        return retrying(self._get_once, path, params, decode)
+        return retrying(self._get_once, Patience(), path, params, decode)
 
-    def _get_once(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
-        with self._throttle.slot(self._sleep, self._closing.is_set):
+    def _get_once(
+        self, patience: Patience, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
+    ) -> T | None:
+        with self._throttle.slot(self._sleep, self._closing.is_set), patience.spent():
             answer = self._ask(path, params, decode)
         self._throttle.went_well()
         return answer
@@ -239,14 +242,16 @@ class Client:
             return True
         if isinstance(_error(state), RateLimited):
             return False
-        elapsed = state.seconds_since_start or 0.0
-        return state.attempt_number >= ATTEMPTS or elapsed + wait > SECONDS_PER_REQUEST
+        patience: Patience = state.args[0]
+        return patience.failures >= ATTEMPTS or patience.seconds + wait > SECONDS_PER_REQUEST
 
     def _sleep(self, seconds: float) -> None:
         if seconds > 0 and self._closing.wait(min(seconds, max(0.0, self._deadline - time.monotonic()))):
             raise ApiUnavailable("The sync is stopping.")
 
-    def _count_retry(self, _state: tenacity.RetryCallState) -> None:
+    def _count_retry(self, state: tenacity.RetryCallState) -> None:
+        if not isinstance(_error(state), RateLimited):
+            state.args[0].seconds += state.upcoming_sleep
         with self._count_lock:
             self.retries += 1
 

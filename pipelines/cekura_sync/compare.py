@@ -91,7 +91,7 @@ class Comparison:
         records.parse(self._con, self.keys)
         self._note("parsed")
         flawed = self._con.execute(
-            "delete from parsed where flaw is not null returning id, flaw, raw"
+            "delete from parsed where flaw is not null returning coalesce(_listed, id), flaw, raw"
         ).fetchall()
         if flawed:
             self._reject(flawed)
@@ -148,7 +148,7 @@ class Comparison:
         con = self._con
         self._widen()
         con.execute(
-            "insert into changed by name select parsed.* exclude (raw, flaw, runs, scenarios),"
+            "insert into changed by name select parsed.* exclude (raw, flaw, runs, scenarios, _listed),"
             f" scenarios is not null as scenarios_known, verdicts.* exclude (id) from {_FRESH}"
         )
         con.execute(f"insert into changed_scenarios select * from ({scenarios_of(_FRESH)})")

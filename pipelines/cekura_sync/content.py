@@ -46,7 +46,10 @@ class Known:
     """The content that the base holds, in whatever columns it has by now."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        query = "select table_name, column_name from duckdb_columns() where database_name = 'base'"
+        query = (
+            "select table_name, column_name from duckdb_columns()"
+            " where database_name = 'base' and schema_name = 'cekura'"
+        )
         self._columns = {*con.execute(query).fetchall()}
 
     def differing(self, keys: Keys) -> str:
