@@ -98,7 +98,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         world.touchless_edit(result_id, agent_name=NAMES[place], **changed)
     with Sandbox(world) as sandbox:
         account = Account(sandbox, tmp_path_factory.mktemp("hostile") / "warehouse.duckdb")
-        assert account.sync().code == 0
+        assert account.sync("--details").code == 0
         yield account
 
 
@@ -321,6 +321,25 @@ def test_an_account_without_results_has_a_page_that_says_so(new_account: NewAcco
 
     assert page.headings == ["There are no results yet"]
     assert "<svg" not in target.read_text()
+
+
+def test_where_details_were_read_the_page_says_why_runs_fail(new_account: NewAccount) -> None:
+    account = new_account(results=60, agents=3, in_flight=0)
+    assert account.sync("--details").code == 0
+    page = account.warehouse.with_name("page.html")
+
+    assert account.run("report", "-o", str(page)).code == 0
+
+    tables = dict(Page(page.read_text()).tables)
+    rows = next(rows for finding, rows in tables.items() if " fails in " in finding)
+    worst = account.query(
+        "select metric_name, agent_name, failing_share, decided_runs, failed_runs, last_explanation"
+        " from analytics.failing_metrics where failed_runs > 0"
+        " order by failing_share_low desc, agent_id, metric_id limit 10"
+    )
+    told = [(row[0][0], row[1][0], row[2][1], row[5][1], row[6][1]) for row in rows]
+    assert told == [(name, agent, share, runs, failed) for name, agent, share, runs, failed, _ in worst]
+    assert [row[-1][0][:60] for row in rows] == [why[:60] for *_, why in worst]
 
 
 def test_one_day_of_data_is_no_comparison(new_account: NewAccount) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from cekura_sync.report import agents, trouble
+from cekura_sync.report import agents, trouble, why
 from cekura_sync.report.content import Section
 from cekura_sync.report.figures import Figures
 
-# A section is a function of the figures; one that tells why an agent fell would stand behind `changes`.
 SECTIONS: Sequence[Callable[[Figures], Section]] = (
     agents.changes,
+    why.metrics,
     agents.over_time,
     trouble.scenarios,
     trouble.infrastructure,

@@ -40,6 +40,14 @@ def scenario(row: Row) -> Cell:
     return Cell(wording.isolated(wording.scenario(row)))
 
 
+def metric(row: Row) -> Cell:
+    return Cell(wording.isolated(wording.metric(row)))
+
+
+def explanation(column: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(wording.isolated(wording.said(row[column])))
+
+
 def verdict(column: str) -> Callable[[Row], Cell]:
     said = {"regressed": "▼ fell", "improved": "▲ rose", "same": "no clear change"}
     return lambda row: Cell(said.get(row[column], "nothing to compare"))

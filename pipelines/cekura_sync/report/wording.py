@@ -8,6 +8,7 @@ from markupsafe import Markup
 from cekura_sync import terminal
 
 LONGEST_NAME = 80
+LONGEST_EXPLANATION = 400
 NOTHING = "–"
 Row = dict[str, Any]
 
@@ -23,10 +24,20 @@ def scenario(row: Row) -> str:
     return shown(row["scenario_name"]) or unnamed
 
 
-def shown(name: str | None) -> str:
-    """As much of a name as a page has room for, in one line."""
-    name = name or ""
-    cut = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "…"
+def metric(row: Row) -> str:
+    unnamed = "A metric without a name" if row["metric_id"] is None else f"Metric {row['metric_id']}"
+    return shown(row["metric_name"]) or unnamed
+
+
+def said(explanation: str | None) -> str:
+    """What an evaluation said, in a few lines."""
+    return shown(" ".join((explanation or "").split()), LONGEST_EXPLANATION) or NOTHING
+
+
+def shown(text: str | None, longest: int = LONGEST_NAME) -> str:
+    """As much of a text as a page has room for, in one line."""
+    text = text or ""
+    cut = text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
     return terminal.plain(cut).strip()
 
 
