@@ -214,3 +214,9 @@ def test_links_within_the_readme_lead_somewhere() -> None:
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
     assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
+
+
+def test_the_image_is_built_under_the_name_that_the_printed_files_ask_for() -> None:
+    (built,) = re.findall(r"`docker build --tag (\S+) \.`", README)
+
+    assert built == options(COMMANDS["schedule"])["--image"].default
