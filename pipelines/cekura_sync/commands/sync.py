@@ -40,7 +40,7 @@ from cekura_sync.stopping import stop_signals
 @click.option(
     "--lookback",
     metavar="DUR",
-    help=f"How far behind the watermark a quick sync reads.  [env: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
+    help=f"A quick sync reads what was created since the watermark, the newest updated_at, less this.  [env: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
 )
 @click.option(
     "--page-size",
