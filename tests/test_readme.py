@@ -137,7 +137,7 @@ def test_the_table_of_settings_names_the_variables_and_defaults_that_help_names(
 
 def variable(option: click.Option) -> set[str]:
     """From click, or from the help of an option whose value the settings look up."""
-    return {str(option.envvar)} if option.envvar else set(re.findall(r"env: (\w+)", option.help or ""))
+    return {str(option.envvar)} if option.envvar else set(re.findall(r"env var: (\w+)", option.help or ""))
 
 
 def default(option: click.Option) -> tuple[str, ...]:

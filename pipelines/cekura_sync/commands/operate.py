@@ -34,7 +34,7 @@ _SCHEDULED = [
 ]
 
 
-@click.command()
+@click.command(short_help="Print a file for your scheduler.")
 @click.argument("kind", metavar="KIND", type=click.Choice(list(KINDS)))
 @click.option("--every", metavar="DUR", default=EVERY, show_default=True, help="How often to sync.")
 @click.option(
