@@ -53,7 +53,7 @@ _SCHEDULED = [
 def schedule(kind: str, every: str, env_file: str | None, image: str, **options: Any) -> None:
     """Print a file that makes a scheduler sync, with this installation's paths and settings.
 
-    KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. What to do with it stands in the file. The options of `sync` are passed on, and so are its settings in the
+    KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. The first lines of the file say what to do with it. The options of `sync` are passed on, and so are its settings in the
     environment; the key and CEKURA_PING never stand in the file.
     """
     # The key is not looked at: it is for the one who runs the job, on whatever machine.
