@@ -1,4 +1,4 @@
--- One row per agent: how many results and runs it has, by status, channel and trigger. Results that do not say are in none.
+-- One row per agent: how many results and runs it has, by status, channel and trigger. A result of unknown channel or trigger counts in neither of the two columns.
 with agents as (
     select agent_id, agent_name, last_result_at
     from analytics.agents

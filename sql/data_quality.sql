@@ -146,6 +146,18 @@ rejected as (
     from cekura.rejected_rows
 ),
 
+-- A filtered warehouse lacks other agents' results, so this is no error.
+changes_of_no_agent as (
+    select
+        'change_of_unknown_agent' as finding,
+        'warning' as severity,
+        'a change in your list names an agent that no result here has, so its effect cannot be told; check agent_id' as meaning,
+        'line ' || cast(changes.line as varchar) || ': agent ' || cast(changes.agent_id as varchar) as example
+    from cekura.changes
+    where changes.agent_id is not null
+        and not exists (select 1 from results where results.agent_id = changes.agent_id)
+),
+
 findings as (
     select * from mixed_scale
     union all select * from rate_out_of_range
@@ -159,6 +171,7 @@ findings as (
     union all select * from undated
     union all select * from from_the_future
     union all select * from rejected
+    union all select * from changes_of_no_agent
 )
 
 select

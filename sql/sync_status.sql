@@ -47,7 +47,7 @@ select
     last_sync.mode as last_sync_mode, -- quick or full
     last_sync.scope, -- its filters as JSON, {} for none
     last_full_sync.finished_at as last_full_sync_at, -- when the last full sync of the same scope was completed
-    last_sync.watermark, -- the newest updated_at that its scope had when it began; a quick sync reads back from here
+    last_sync.watermark, -- the newest updated_at that its scope had when it began; a quick sync reads what was created since then, less --lookback
     live.results as live_results, -- results that are not deleted
     live.in_flight as in_flight_results, -- live results that have not come to an end
     -- The hour that quiet syncs may wait, and half an hour for the sync itself.

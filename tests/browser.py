@@ -29,6 +29,10 @@ LOOK = """<!doctype html><body><iframe style="width:@WIDTH@px;height:900px;borde
     scripts: page.scripts.length,
     width: page.documentElement.scrollWidth,
     ground: style(page.querySelector("article") || page.body).backgroundColor,
+    rows: [...page.querySelectorAll(".charts")].map(row => ({
+      box: box(row),
+      cards: [...row.children].map(box)
+    })),
     charts: [...page.querySelectorAll("svg")].map(svg => ({
       name: svg.getAttribute("aria-label"),
       box: box(svg),

@@ -58,7 +58,15 @@ def test_the_group_lists_every_command_with_a_sentence() -> None:
     ran = run("--help", env={})
 
     for command in COMMANDS:
-        assert re.search(rf"^  {command} +\w.*", ran.out, re.MULTILINE), command
+        assert re.search(rf"^  {command} +\w.*\.$", ran.out, re.MULTILINE), command
+    assert "..." not in ran.out.partition("Commands:")[2]
+
+
+def test_a_variable_is_called_the_same_in_every_help() -> None:
+    helps = [run(command, "--help", env={}).out for command in COMMANDS]
+
+    assert "[env var:" in helps[COMMANDS.index("sync")]
+    assert not any("[env:" in text for text in helps)
 
 
 def test_the_version_is_told() -> None:
@@ -118,10 +126,10 @@ USAGE = [
     pytest.param(["sync", "--no-such-option"], "No such option", id="an unknown option"),
     pytest.param(["sync", "surplus"], "unexpected extra argument", id="a surplus argument"),
     pytest.param(["sync", "--page-size", "0"], "range", id="a page size of nothing"),
-    pytest.param(["sync", "--page-size", "many"], "not a valid integer", id="a page size in words"),
+    pytest.param(["sync", "--page-size", "many"], "not a valid integer.", id="a page size in words"),
     pytest.param(["sync", "--concurrency", "0"], "range", id="no request in flight"),
     pytest.param(["sync", "--agent-id", "-1"], "range", id="a negative agent"),
-    pytest.param(["sync", "--agent-id", "Northwind"], "not a valid integer", id="an agent by name"),
+    pytest.param(["sync", "--agent-id", "Northwind"], "not a valid integer.", id="an agent by name"),
     pytest.param(["sync", "--api-version", "v3"], "choose v1 or v2", id="an unknown version"),
     pytest.param(["sync", "--scenarios", "1,,2"], "not a list of scenario ids", id="scenarios with a gap"),
     pytest.param(["sync", "--lookback", "1 day"], "not a duration", id="a lookback in words"),

@@ -137,7 +137,7 @@ def test_the_table_of_settings_names_the_variables_and_defaults_that_help_names(
 
 def variable(option: click.Option) -> set[str]:
     """From click, or from the help of an option whose value the settings look up."""
-    return {str(option.envvar)} if option.envvar else set(re.findall(r"env: (\w+)", option.help or ""))
+    return {str(option.envvar)} if option.envvar else set(re.findall(r"env var: (\w+)", option.help or ""))
 
 
 def default(option: click.Option) -> tuple[str, ...]:
@@ -214,3 +214,9 @@ def test_links_within_the_readme_lead_somewhere() -> None:
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
     assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
+
+
+def test_the_image_is_built_under_the_name_that_the_printed_files_ask_for() -> None:
+    (built,) = re.findall(r"`docker build --tag (\S+) \.`", README)
+
+    assert built == options(COMMANDS["schedule"])["--image"].default

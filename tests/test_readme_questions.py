@@ -28,7 +28,7 @@ def demo_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account
     folder = tmp_path_factory.mktemp("demo")
     world = demo.invent(3000, NOW)
     world.clock = lambda: NOW
-    changes = folder / demo.CHANGES
+    changes = folder / "changes.csv"
     changes.write_text(demo.changes_of(world), encoding="utf-8")
     with Sandbox(world) as sandbox:
         account = Account(sandbox, folder / demo.FILE)

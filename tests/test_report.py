@@ -242,6 +242,15 @@ def test_a_browser_draws_the_charts_and_asks_for_nothing(
 
 
 @needs_chromium
+def test_the_cards_of_every_section_fill_the_width(written: tuple[Ran, Page, Path], tmp_path: Path) -> None:
+    _, seen = browser.look(written[2], tmp_path, 1280)
+
+    assert len(seen["rows"]) >= 4
+    for row in seen["rows"]:
+        assert max(card[2] for card in row["cards"]) == pytest.approx(row["box"][2], abs=1)
+
+
+@needs_chromium
 def test_no_text_of_a_chart_covers_another_or_leaves_it(
     written: tuple[Ran, Page, Path], tmp_path: Path
 ) -> None:

@@ -112,6 +112,40 @@ def test_no_key_is_needed_to_print_a_file() -> None:
     assert run("schedule", "cron", env={}).code == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_ping_in_the_environment_is_no_part_of_a_file_but_the_file_says_where_it_goes(kind: str) -> None:
+    address = "https://hc-ping.com/very-secret-uuid"
+
+    with_ping = schedule(kind, CEKURA_PING=address).out
+
+    assert "secret-uuid" not in with_ping
+    assert "CEKURA_PING is set here" in with_ping
+    assert "CEKURA_PING" not in schedule(kind).out
+
+
+def test_where_a_file_names_its_secrets_the_ping_is_one_of_them() -> None:
+    def printed(kind: str) -> str:
+        return schedule(kind, CEKURA_PING="https://hc-ping.com/uuid").out
+
+    steps = yaml.safe_load(printed("github"))["jobs"]["sync"]["steps"]
+    job = list(yaml.safe_load_all(printed("kubernetes")))[1]["spec"]["jobTemplate"]["spec"]
+
+    sync = next(step for step in steps if step.get("name") == "Sync")
+    assert sync["env"]["CEKURA_PING"] == "${{ secrets.CEKURA_PING }}"
+    (container,) = job["template"]["spec"]["containers"]
+    assert container["env"][1] == {
+        "name": "CEKURA_PING",
+        "valueFrom": {"secretKeyRef": {"name": "cekura-sync", "key": "ping"}},
+    }
+
+
+def test_a_tilde_that_the_shell_left_alone_is_the_home_directory() -> None:
+    out = schedule("cron", "--env-file", "~/keys/cekura.env").out
+
+    assert f". {Path.home()}/keys/cekura.env && " in out
+    assert "~" not in out
+
+
 # -- usage ------------------------------------------------------------------------------------------------------------
 
 
@@ -130,6 +164,7 @@ def test_no_key_is_needed_to_print_a_file() -> None:
         (["cron", "--search", "two\nlines"], "no scheduler's file can carry"),
         (["systemd", "--search", "back\\slash"], "no scheduler's file can carry"),
         (["docker", "--image", "bell\a"], "no scheduler's file can carry"),
+        (["cron", "--env-file", "~nobody-has-this-name/env"], "no home directory"),
         (["github", "--search", "${{ secrets.OTHER }}"], "evaluated by GitHub"),
     ],
 )

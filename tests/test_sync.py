@@ -1,6 +1,8 @@
 """The main job through the public door: the command against a server, judged by rows and exit codes."""
 
 import hashlib
+import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -144,6 +146,49 @@ def test_an_empty_account_gives_an_empty_warehouse_with_its_views(
     assert account.sync().json["results"] == 0
     assert account.query("from analytics.agent_pass_rate") == []
     assert account.query("select live_results from analytics.sync_status") == [(0,)]
+
+
+def test_a_first_full_sync_that_finds_nothing_is_no_error_but_is_warned_about(
+    new_account: Callable[..., Account],
+) -> None:
+    empty, account = new_account(results=0, in_flight=0), new_account("other.duckdb", results=5, in_flight=0)
+
+    assert empty.sync().err == "Warning: The API lists no results: is the key that of the right account?\n"
+    mistyped = account.sync("--agent-id", "99999")
+    assert (mistyped.code, mistyped.json["rows_read"]) == (0, 0)
+    assert mistyped.err == "Warning: The API lists no results for agent_id=99999: is the filter right?\n"
+    assert account.sync().err == ""
+
+
+def test_the_last_result_that_is_deleted_is_no_mistyped_filter(new_account: Callable[..., Account]) -> None:
+    account = new_account(results=1, in_flight=0)
+    account.sync()
+    account.world.delete(next(iter(account.world.results)))
+
+    ran = account.sync("--full", "--allow-mass-delete")
+
+    assert (ran.json["deleted"], ran.err) == (1, "")
+
+
+def test_verbose_says_what_is_read_and_why_and_what_became_of_it(account: Account) -> None:
+    def said(*options: str) -> str:
+        ran = account.run("sync", "-v", *options)
+        assert (ran.code, ran.out) == (0, "")
+        return ran.err
+
+    first, quick, asked = said("--agent-id", "4101"), said("--agent-id", "4101"), said("--full")
+    time.sleep(1)
+    due = said("--full-every", "1s", "--agent-id", "4101", "--dry-run")
+
+    assert "Full sync of agent_id=4101: the first.\n" in first
+    assert re.search(r"^Pages read: \d+; retries: 0\.$", first, re.MULTILINE)
+    assert f"Published generation 1 of {account.warehouse}.\n" in first
+    assert re.search(
+        r"^Quick sync of agent_id=4101, back to what was created at [-\d]{10} [:\d]{8} UTC; ", quick
+    )
+    assert "Nothing to publish" in quick
+    assert "Full sync of all results: --full asks for it.\n" in asked
+    assert re.search(r"^Full sync of agent_id=4101: the last one began at [-\d]{10} [:\d]{8} UTC\.\n", due)
 
 
 def test_a_field_that_the_api_adds_later_becomes_a_column(account: Account) -> None:

@@ -4,6 +4,7 @@ import shutil
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -17,7 +18,8 @@ from cekura_sync.sync import sync
 
 FILE = "demo.duckdb"
 PAGE = "demo.html"
-CHANGES = "demo-changes.csv"
+MARK = "demo"  # stands in the directory of a warehouse that the demo made, and so may throw away
+GENERATOR = b'name="generator" content="cekura-sync"'
 IN_FLIGHT = 12
 NEW = 3
 VIEWS = {
@@ -27,15 +29,16 @@ VIEWS = {
 
 
 def run(results: int) -> None:
-    """Sync, let some results finish, sync again, show what the views say."""
-    path, changes = Path(FILE), Path(CHANGES)
-    _remove(path)
+    """Sync, let some results finish, sync again, show what the views say. Raises SettingsError over somebody's files."""
+    path = Path(FILE)
+    _make_room(Layout(path), Path(PAGE))
     world = invent(results)
-    changes.write_text(changes_of(world), encoding="utf-8")
     click.echo(
         f"All data below is invented: a stand-in for the Cekura API serves {results:,} made-up results on loopback.\n"
     )
-    with Sandbox(world) as sandbox:
+    with Sandbox(world) as sandbox, TemporaryDirectory(prefix="cekura-sync-demo-") as aside:
+        changes = Path(aside, "changes.csv")
+        changes.write_text(changes_of(world), encoding="utf-8")
         mine = Settings(api_key=sandbox.key, api_url=sandbox.url, warehouse=path, changes=changes)
         _sync(mine)
         go_on(world)
@@ -110,8 +113,25 @@ def _report(path: Path) -> str:
         return str(error)
 
 
-def _remove(path: Path) -> None:
-    files = Layout(path)
-    shutil.rmtree(files.home, ignore_errors=True)
+def _make_room(files: Layout, page: Path) -> None:
+    """An earlier demo's files go; anybody else's stay where they are. Raises SettingsError."""
+    mark = files.home / MARK
+    if (files.published.exists() or files.home.exists()) and not mark.exists():
+        raise _not_ours(files.published.name)
+    if page.exists() and GENERATOR not in page.read_bytes()[:2000]:
+        raise _not_ours(page.name)
+    _remove(files)
+    files.home.mkdir(mode=0o700, exist_ok=True)
+    mark.touch()
+
+
+def _not_ours(name: str) -> SettingsError:
+    return SettingsError(
+        f"The {name} in this directory is not the demo's: move it away, or run the demo in another directory."
+    )
+
+
+def _remove(files: Layout) -> None:
     for leftover in (files.published, wal(files.published), files.incoming):
         leftover.unlink(missing_ok=True)
+    shutil.rmtree(files.home, ignore_errors=True)  # last: it holds the mark

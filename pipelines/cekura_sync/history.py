@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -60,6 +60,22 @@ class History:
         """How far back a quick sync reads, in microseconds since 1970."""
         starts = [moment for moment in (self.watermark, self.last_started) if moment is not None]
         return (min(starts) - lookback - FIRST) // timedelta(microseconds=1) if starts else None
+
+    def plan(self, filters: Filters, horizon: int | None, *, asked: bool) -> str:
+        """What a sync is about to read, and why so much."""
+        scope = filters.text() or "all results"
+        last = "" if self.last_full_started is None else _clock(self.last_full_started)
+        if horizon is None:
+            why = "--full asks for it" if asked else f"the last one began at {last}" if last else "the first"
+            return f"Full sync of {scope}: {why}."
+        since = _clock(FIRST + timedelta(microseconds=horizon))
+        return (
+            f"Quick sync of {scope}, back to what was created at {since}; the last full one began at {last}."
+        )
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def scope_text(filters: Filters) -> str:

@@ -7,6 +7,7 @@ warehouse.duckdb.d/
     pending_log.jsonl   syncs that changed nothing since the last swap
     last.json           the last completed sync, for `status`
     lock                held while a sync runs
+    demo                only where the demo made the warehouse, and may throw it away
     scratch/            work in progress; whatever is left here is cleaned by the next sync
 """
 

@@ -1,4 +1,4 @@
-"""One sync after another in one process, until a signal comes or a failure that no further try can mend."""
+"""One sync after another in one process, until a signal comes or a failure that another try cannot fix."""
 
 import random
 import signal

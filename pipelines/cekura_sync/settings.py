@@ -61,6 +61,10 @@ class Filters:
         """Query parameters, in one order, so that equal scopes have equal text."""
         return {name: str(value) for name, value in vars(self).items() if value is not None}
 
+    def text(self) -> str:
+        """For people; empty where there is no filter."""
+        return ", ".join(f"{name}={value}" for name, value in self.params().items())
+
 
 @dataclass(frozen=True)
 class Settings:

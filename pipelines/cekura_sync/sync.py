@@ -60,6 +60,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             listing = _read(api, settings, past, changes, progress)
             details = _read_details(api, settings, changes, progress) if settings.details else None
         _warn(changes, noted, progress)
+        _warn_of_nothing(listing, settings, past, progress)
         outcome = Outcome(
             mode="full" if listing.full else "quick",
             scope=settings.filters.params(),
@@ -86,11 +87,13 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
 def _read(api: Api, settings: Settings, past: History, changes: Comparison, progress: Progress) -> Listing:
     """The listing, and by id what it did not show."""
     full = settings.full or past.needs_full(changes.started, settings.full_every)
+    horizon = None if full else past.horizon(settings.lookback)
+    progress.say(past.plan(settings.filters, horizon, asked=settings.full))
     listing = Listing(
         api.page,
         page_size=settings.page_size,
         concurrency=settings.concurrency,
-        horizon=None if full else past.horizon(settings.lookback),
+        horizon=horizon,
     )
     with _how_far(listing):
         _take_listing(listing, changes, progress)
@@ -102,6 +105,7 @@ def _read(api: Api, settings: Settings, past: History, changes: Comparison, prog
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
         )
+    progress.say(f"Pages read: {listing.pages:,}; retries: {client.retries:,}.")
     return listing
 
 
@@ -167,6 +171,14 @@ def _warn(changes: Comparison, noted: Noted | None, progress: Progress) -> None:
         )
 
 
+def _warn_of_nothing(listing: Listing, settings: Settings, past: History, progress: Progress) -> None:
+    """An empty account is no error, but more often it is the wrong one."""
+    if listing.full and not len(listing.chain) and past.watermark is None:
+        scope = settings.filters.text()
+        mistake = f" for {scope}: is the filter right" if scope else ": is the key that of the right account"
+        progress.warn(f"The API lists no results{mistake}?")
+
+
 def _write(
     warehouse: Warehouse,
     changes: Changeset,
@@ -195,9 +207,11 @@ def _write(
     if not outcome.changed and not first and log_is_fresh:
         outcome = outcome.finished_now()
         warehouse.append_pending(outcome.log_entry())
+        progress.say("Nothing to publish; this sync will be in sync_log with the next one that publishes.")
     else:
         warehouse.commit(write, progress.swapping)
         warehouse.forget_pending()
+        progress.say(f"Published generation {generation} of {warehouse.files.published}.")
     try:
         warehouse.write_last(outcome.as_json() | {"finished_at": outcome.finished.isoformat()})
     except OSError as error:

@@ -112,6 +112,9 @@ FINDINGS: dict[tuple[str, str], Callable[[Result], bool]] = {
 def data_quality(warehouse: Warehouse) -> Iterable[Row]:
     counts = {finding: sum(map(concerns, warehouse.results)) for finding, concerns in FINDINGS.items()} | {
         ("rejected_rows", "warning"): warehouse.rejected,
+        ("change_of_unknown_agent", "warning"): sum(
+            agent is not None and agent not in warehouse.by_agent for _, agent, *_ in warehouse.changes
+        ),
         ("created_at_in_the_future", "warning"): sum(
             r.created > warehouse.last_sync + timedelta(hours=24) for r in warehouse.results
         ),

@@ -85,6 +85,15 @@ def test_a_rejected_row_without_a_reason_is_counted_all_the_same(base: Base) -> 
     assert base.rows(FINDINGS) == [("rejected_rows", "warning", 1, "result 5: no reason")]
 
 
+def test_a_change_is_suspected_whose_agent_no_result_has(base: Base) -> None:
+    base.result(1, runs=[True], success_rate=1)
+    base.change("2024-03-01", agent=1)
+    base.change("2024-03-01", agent=None)
+    base.change("2024-03-01", agent=41)
+
+    assert base.rows(FINDINGS) == [("change_of_unknown_agent", "warning", 1, "line 4: agent 41")]
+
+
 def test_a_finding_says_in_a_sentence_what_the_figures_make_of_it(base: Base) -> None:
     base.result(1, of=5, success_rate=None)
 

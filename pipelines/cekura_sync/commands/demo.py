@@ -3,11 +3,12 @@
 import click
 
 from cekura_sync import settings
+from cekura_sync.commands.options import WholeNumber
 
 
-@click.command()
+@click.command(short_help="Show the product with invented data.")
 @click.option(
-    "--results", type=click.IntRange(min=1), default=3000, show_default=True, help="Results to invent."
+    "--results", type=WholeNumber(min=1), default=3000, show_default=True, help="Results to invent."
 )
 def demo(results: int) -> None:
     """Sync invented results from an embedded stand-in API and show the main views."""
@@ -16,12 +17,12 @@ def demo(results: int) -> None:
     demonstration.run(results)
 
 
-@click.command()
+@click.command(short_help="Serve a stand-in for the API on loopback.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 takes a free one."
+    "--port", type=WholeNumber(0, 65535), default=8787, show_default=True, help="0 takes a free one."
 )
 @click.option(
-    "--results", type=click.IntRange(min=0), default=2000, show_default=True, help="Results to invent."
+    "--results", type=WholeNumber(min=0), default=2000, show_default=True, help="Results to invent."
 )
 @click.option("--latency", metavar="DUR", default="0s", show_default=True, help="Delay of every answer.")
 @click.option(

@@ -12,14 +12,16 @@ from cekura_sync.commands.options import warehouse_option
 MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
 
 
-@click.command()
+@click.command(short_help="Look at all that a sync needs, say what to do.")
 @click.option(
-    "--api-url", metavar="URL", help=f"The API's address.  [env: CEKURA_API_URL; default: {settings.API_URL}]"
+    "--api-url",
+    metavar="URL",
+    help=f"The API's address.  [env var: CEKURA_API_URL; default: {settings.API_URL}]",
 )
 @click.option(
     "--api-version",
     metavar="|".join(settings.API_VERSIONS),
-    help=f"The version in the path.  [env: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
+    help=f"The version in the path.  [env var: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
 )
 @click.option("--allow-http", is_flag=True, help="Send the key over plain http to other machines too.")
 @warehouse_option

@@ -8,7 +8,7 @@ from cekura_sync import settings, terminal
 from cekura_sync.commands.options import warehouse_option
 
 
-@click.command()
+@click.command(short_help="Write views and tables as files.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @warehouse_option
 @click.option("--to", metavar="DIR", required=True, help="Directory for the files; made if need be.")

@@ -9,7 +9,7 @@ from cekura_sync.commands.options import warehouse_option
 from cekura_sync.exits import ExitCode
 
 
-@click.command()
+@click.command(short_help="Run the SQL checks.")
 @warehouse_option
 def check(warehouse: str) -> None:
     """Run the SQL checks against the warehouse."""
@@ -28,7 +28,7 @@ def check(warehouse: str) -> None:
     terminal.message("All checks hold.")
 
 
-@click.command()
+@click.command(short_help="Say how old the data is.")
 @warehouse_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--max-age", metavar="DUR", help="Exit 10 when the last completed sync is older.")
@@ -45,7 +45,7 @@ def status(warehouse: str, as_json: bool, max_age: str | None) -> None:
             raise SystemExit(ExitCode.STALE)
 
 
-@click.command()
+@click.command(short_help="Run one SQL query, read only.")
 @click.argument("sql")
 @warehouse_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON array of objects.")

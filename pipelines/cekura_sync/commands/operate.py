@@ -15,6 +15,7 @@ from cekura_sync.errors import SettingsError
 from cekura_sync.schedule import ELSEWHERE, KINDS, Job, render
 
 EVERY = "15m"
+DEFAULT_ENV_FILE = "~/.config/cekura-sync.env"
 _OF_ONE_SYNC = ("full", "dry_run", "allow_mass_delete", "every", "as_json", "quiet", "verbose")
 _SECRET = ("ping",)  # such as belongs into the file that holds the key
 
@@ -33,14 +34,14 @@ _SCHEDULED = [
 ]
 
 
-@click.command()
+@click.command(short_help="Print a file for your scheduler.")
 @click.argument("kind", metavar="KIND", type=click.Choice(list(KINDS)))
 @click.option("--every", metavar="DUR", default=EVERY, show_default=True, help="How often to sync.")
 @click.option(
     "--env-file",
     metavar="PATH",
     shell_complete=complete_file,
-    help="The file that holds CEKURA_API_KEY.  [default: ~/.config/cekura-sync.env]",
+    help=f"The file that holds CEKURA_API_KEY.  [default: {DEFAULT_ENV_FILE}]",
 )
 @click.option(
     "--image",
@@ -52,8 +53,8 @@ _SCHEDULED = [
 def schedule(kind: str, every: str, env_file: str | None, image: str, **options: Any) -> None:
     """Print a file that makes a scheduler sync, with this installation's paths and settings.
 
-    KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. What to do with it stands in the file. The options of `sync` are passed on, and so are its settings in the
-    environment; the key never stands in the file.
+    KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. The first lines of the file say what to do with it. The options of `sync` are passed on, and so are its settings in the
+    environment; the key and CEKURA_PING never stand in the file.
     """
     # The key is not looked at: it is for the one who runs the job, on whatever machine.
     checked = settings.resolve(options, os.environ | {"CEKURA_API_KEY": "-"})
@@ -61,8 +62,9 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
         every=_whole_minutes(settings.interval(every)),
         warehouse=checked.warehouse.resolve(),
         options=tuple(_words(kind, options | {"api_url": checked.api_url})),
-        env_file=Path(env_file).absolute() if env_file else _default_env_file(),
+        env_file=_env_file(env_file or DEFAULT_ENV_FILE),
         image=image,
+        pings=bool(os.environ.get("CEKURA_PING")),
     )
     click.echo(render(kind, job), nl=False)
 
@@ -102,10 +104,11 @@ def _value(option: click.Option, options: dict[str, Any]) -> Any:
     return Path(value).absolute() if value and option.metavar in ("PATH", "FILE") else value
 
 
-def _default_env_file() -> Path:
+def _env_file(path: str) -> Path:
+    """A ~ is the home directory even where a shell leaves it alone, as behind `--env-file=`."""
     try:
-        return Path.home() / ".config" / "cekura-sync.env"
+        return Path(path).expanduser().absolute()
     except RuntimeError:
         raise SettingsError(
-            "This user has no home directory: say with --env-file where the key will stand."
+            f"There is no home directory for {path}: say with --env-file where the key will stand."
         ) from None

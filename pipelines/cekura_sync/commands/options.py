@@ -8,6 +8,12 @@ from click.shell_completion import CompletionItem
 from cekura_sync import settings
 
 
+class WholeNumber(click.IntRange):
+    """A click.IntRange by a name that people understand: its range is told beside it."""
+
+    name = "integer"
+
+
 def complete_file(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The shell completes a file's name better than we could."""
     return [CompletionItem(incomplete, type="file")]

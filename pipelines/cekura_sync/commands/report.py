@@ -8,7 +8,7 @@ from cekura_sync import settings, terminal
 from cekura_sync.commands.options import warehouse_option
 
 
-@click.command()
+@click.command(short_help="Write one HTML page for people.")
 @click.option(
     "-o",
     "--output",

@@ -6,50 +6,52 @@ from typing import Any
 import click
 
 from cekura_sync import repeat, settings, terminal
-from cekura_sync.commands.options import changes_option, complete_file, warehouse_option
+from cekura_sync.commands.options import WholeNumber, changes_option, complete_file, warehouse_option
 from cekura_sync.commands.watched import watched
 from cekura_sync.stopping import stop_signals
 
 
 @click.command()
 @click.option(
-    "--api-url", metavar="URL", help=f"The API's address.  [env: CEKURA_API_URL; default: {settings.API_URL}]"
+    "--api-url",
+    metavar="URL",
+    help=f"The API's address.  [env var: CEKURA_API_URL; default: {settings.API_URL}]",
 )
 @click.option(
     "--api-version",
     metavar="|".join(settings.API_VERSIONS),
-    help=f"The version in the path.  [env: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
+    help=f"The version in the path.  [env var: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
 )
 @click.option("--allow-http", is_flag=True, help="Send the key over plain http to other machines too.")
 @click.option(
     "--warehouse",
     metavar="PATH",
     shell_complete=complete_file,
-    help=f"The file that readers open.  [env: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
+    help=f"The file that readers open.  [env var: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
 )
-@click.option("--agent-id", type=click.IntRange(min=0), help="Only results of this agent.")
-@click.option("--project-id", type=click.IntRange(min=0), help="Only results of this project.")
+@click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent.")
+@click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project.")
 @click.option("--search", metavar="TEXT", help="Only results whose name holds this text.")
 @click.option("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios.")
 @click.option("--full", is_flag=True, help="Read everything now.")
 @click.option(
     "--full-every",
     metavar="DUR",
-    help=f"Read everything when the last full sync is older; 0 never.  [env: CEKURA_FULL_EVERY; default: {settings.FULL_EVERY}]",
+    help=f"Read everything when the last full sync is older; 0 never.  [env var: CEKURA_FULL_EVERY; default: {settings.FULL_EVERY}]",
 )
 @click.option(
     "--lookback",
     metavar="DUR",
-    help=f"How far behind the watermark a quick sync reads.  [env: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
+    help=f"A quick sync reads what was created since the watermark, the newest updated_at, less this.  [env var: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
 )
 @click.option(
     "--page-size",
-    type=click.IntRange(1, 10_000),
+    type=WholeNumber(1, 10_000),
     help=f"Asked-for page size.  [default: {settings.PAGE_SIZE}]",
 )
 @click.option(
     "--concurrency",
-    type=click.IntRange(1, 64),
+    type=WholeNumber(1, 64),
     help=f"Requests in flight at most.  [default: {settings.CONCURRENCY}]",
 )
 @click.option(
@@ -134,7 +136,7 @@ def sync(
         repeat.until_stopped(once, settings.interval(every), as_json=as_json, quiet=quiet)
 
 
-@click.command()
+@click.command(short_help="Rebuild the SQL views in the warehouse.")
 @warehouse_option
 @changes_option
 def build(warehouse: str, changes: str | None) -> None:

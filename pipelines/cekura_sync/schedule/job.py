@@ -21,6 +21,7 @@ class Job:
     options: tuple[str, ...]  # of `sync`, without the warehouse
     env_file: Path
     image: str
+    pings: bool = False  # the address is a secret, and no part of it either
 
     def cron(self) -> str:
         """The five fields of crontab(5). The minute is this warehouse's own: full hours are busy everywhere."""

@@ -21,7 +21,10 @@ def render(kind: str, job: Job) -> str:
         quoting.check(text)
     name, values = KINDS[kind]
     template = files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-    return Template(template).substitute(_in_comments(job), **values(job))
+    ping = _PING[kind] if job.pings else ("", "")
+    return Template(template).substitute(
+        _in_comments(job), ping_goes=ping[0], ping_variable=ping[1], **values(job)
+    )
 
 
 def _in_comments(job: Job) -> dict[str, str]:
@@ -95,6 +98,7 @@ def _kubernetes(job: Job) -> dict[str, str]:
     return {
         "times": quoting.yaml(job.cron()),
         "image": quoting.yaml(job.image),
+        "image_word": quoting.shell([job.image]),
         "arguments": quoting.kubernetes(_elsewhere(job)),
         "container": quoting.yaml(_IN_CONTAINER),
     }
@@ -124,6 +128,30 @@ def _airflow(job: Job) -> dict[str, str]:
 def _dagster(job: Job) -> dict[str, str]:
     return {"times": repr(job.cron()), "command": quoting.python(_here(job, "--json", "--quiet"))}
 
+
+# What each file says of a CEKURA_PING that is set where it is printed, and the variable, where the file has to name it.
+_PING_IS = "CEKURA_PING is set here, and is a secret too:"
+_PING_IN_FILE = (f"\n# {_PING_IS} add a line CEKURA_PING='…' to that file.", "")
+_PING = {
+    "cron": _PING_IN_FILE,
+    "systemd": _PING_IN_FILE,
+    "docker": _PING_IN_FILE,
+    "kubernetes": (
+        f"\n# {_PING_IS} add --from-file=ping=FILE_WITH_THE_ADDRESS_ALONE to that line.",
+        """
+                - name: CEKURA_PING
+                  valueFrom:
+                    secretKeyRef:
+                      name: cekura-sync
+                      key: ping""",
+    ),
+    "github": (
+        f"\n# {_PING_IS}\n#   gh secret set CEKURA_PING",
+        "\n          CEKURA_PING: ${{ secrets.CEKURA_PING }}",
+    ),
+    "airflow": (f"\n\n{_PING_IS} set it in the environment of the workers.", ""),
+    "dagster": (f"\n{_PING_IS} it belongs beside the key.", ""),
+}
 
 KINDS: Mapping[str, tuple[str, Callable[[Job], dict[str, str]]]] = {
     "cron": ("cron.tmpl", _cron),
