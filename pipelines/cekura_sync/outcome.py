@@ -40,8 +40,8 @@ class Outcome:
     warehouse: Path
     changed: bool
 
-    def as_json(self) -> dict[str, Any]:
-        return {
+    def as_json(self, *, dry_run: bool = False) -> dict[str, Any]:
+        outcome = {
             "outcome": "ok",
             "mode": self.mode,
             "scope": self.scope,
@@ -55,6 +55,7 @@ class Outcome:
             "warehouse": str(self.warehouse),
             "changed": self.changed,
         }
+        return outcome | {"dry_run": True} if dry_run else outcome
 
     def sentence(self, *, dry_run: bool = False) -> str:
         changes = [
@@ -63,9 +64,10 @@ class Outcome:
             if number and name in ("inserted", "updated", "deleted", "restored", "rejected")
         ]
         verb = "would be " if dry_run and changes else ""
+        where = "would be in the warehouse" if dry_run else "in the warehouse"
         return (
             f"{self.mode.capitalize()} sync: {self.rows_read:,} results read with {self.requests:,} request{'s' * (self.requests != 1)}; {verb}"
-            f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self.counts.results:,} results in the warehouse, "
+            f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self.counts.results:,} results {where}, "
             f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
         )
 
