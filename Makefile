@@ -41,7 +41,7 @@ format: $(VENV)/developer ## Format the code
 	$(BIN)/ruff format .
 
 clean: ## Remove what was made, except warehouses
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache demo.duckdb demo.duckdb.d demo.html demo-changes.csv
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache demo.duckdb demo.duckdb.d demo.html
 
 $(VENV)/product: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,41 +1,53 @@
 """The main job on an embedded stand-in API, in one process, over real HTTP."""
 
+import errno
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
 from cekura_sync import reading, report, settings, terminal
+from cekura_sync.disk import Fingerprint, write_json
 from cekura_sync.errors import SettingsError
-from cekura_sync.layout import Layout, wal
+from cekura_sync.layout import Layout, read_json, wal
 from cekura_sync.sandbox import Sandbox, World, parse_fault
 from cekura_sync.sandbox import serve as serve_sandbox
 from cekura_sync.settings import Settings
+from cekura_sync.stopping import Stopped, stop_signals
 from cekura_sync.sync import sync
 
 FILE = "demo.duckdb"
 PAGE = "demo.html"
-CHANGES = "demo-changes.csv"
+CHANGES = "changes.csv"
+MADE = "demo.json"  # in the private directory: which files the demo left where they are
 IN_FLIGHT = 12
 NEW = 3
 VIEWS = {
-    "analytics.agent_pass_rate": "select agent_name, completed_results as completed, decided_runs, passed_runs, pass_rate, pass_rate_low as low, pass_rate_high as high from analytics.agent_pass_rate order by pass_rate",
-    "analytics.agent_run_counts": "select agent_name, results, runs, passed_runs, infrastructure_failed_results as infrastructure_failed, cancelled_results as cancelled from analytics.agent_run_counts order by results desc",
+    "analytics.agent_pass_rate": "select agent_name, decided_runs as runs, passed_runs as passed, pass_rate, pass_rate_low as low, pass_rate_high as high from analytics.agent_pass_rate order by pass_rate",
+    "analytics.agent_run_counts": "select agent_name, results, runs, passed_runs as passed, infrastructure_failed_results as failed, cancelled_results as cancelled from analytics.agent_run_counts order by results desc",
 }
 
 
 def run(results: int) -> None:
     """Sync, let some results finish, sync again, show what the views say."""
-    path, changes = Path(FILE), Path(CHANGES)
-    _remove(path)
+    path = Path(FILE)
     world = invent(results)
-    changes.write_text(changes_of(world), encoding="utf-8")
+    with _own_files(path, Path(PAGE)):
+        _show(path, world, results)
+
+
+def _show(path: Path, world: World, results: int) -> None:
     click.echo(
         f"All data below is invented: a stand-in for the Cekura API serves {results:,} made-up results on loopback.\n"
     )
-    with Sandbox(world) as sandbox:
+    with Sandbox(world) as sandbox, tempfile.TemporaryDirectory() as elsewhere:
+        changes = Path(elsewhere, CHANGES)
+        changes.write_text(changes_of(world), encoding="utf-8")
         mine = Settings(api_key=sandbox.key, api_url=sandbox.url, warehouse=path, changes=changes)
         _sync(mine)
         go_on(world)
@@ -83,18 +95,34 @@ def changes_of(world: World) -> str:
 
 
 def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tuple[str, ...]) -> None:
-    """Serve the stand-in until interrupted. Raises SettingsError."""
+    """Serve the stand-in until a signal comes. Raises SettingsError."""
     try:
         ordered = [parse_fault(fault) for fault in faults]
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    serve_sandbox(
-        World(results=results),
-        port=port,
-        latency=latency.total_seconds(),
-        shape=shape,
-        faults=ordered,
-    )
+    try:
+        serve_sandbox(
+            World(results=results),
+            ready=_announce,
+            port=port,
+            latency=latency.total_seconds(),
+            shape=shape,
+            faults=ordered,
+        )
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise SettingsError(
+            f"Port {port} cannot be served ({error.strerror}): choose another --port, or 0 for a free one."
+        ) from None
+    except Stopped:
+        terminal.message("The stand-in has stopped.")
+        raise SystemExit(128 + (stop_signals.received or 0)) from None
+
+
+def _announce(sandbox: Sandbox) -> None:
+    """What a shell needs to be told, as it needs to be told it."""
+    click.echo(f"export CEKURA_API_URL={sandbox.url} CEKURA_API_KEY={sandbox.key}")
 
 
 def _sync(mine: Settings) -> None:
@@ -110,8 +138,31 @@ def _report(path: Path) -> str:
         return str(error)
 
 
-def _remove(path: Path) -> None:
+@contextmanager
+def _own_files(path: Path, page: Path) -> Iterator[None]:
+    """Room for the demo's files, and a note of which those are. Raises SettingsError where others stand."""
     files = Layout(path)
+    note = files.home / MADE
+    _require_own(files, page, read_json(note))
     shutil.rmtree(files.home, ignore_errors=True)
-    for leftover in (files.published, wal(files.published), files.incoming):
+    for leftover in (files.published, wal(files.published), files.incoming, page):
         leftover.unlink(missing_ok=True)
+    files.home.mkdir(mode=0o700)
+    try:
+        yield
+    finally:
+        write_json(note, {file.name: Fingerprint.of(file) for file in (files.published, page)})
+
+
+def _require_own(files: Layout, page: Path, made: dict[str, object]) -> None:
+    others = [
+        file
+        for file in (files.published, page)
+        if (found := Fingerprint.of(file)) is not None and list(found) != made.get(file.name)
+    ]
+    if files.home.exists() and not made:
+        others.append(files.home)
+    if others:
+        raise SettingsError(
+            f"{others[0].name} is not as a demo left it, and would be overwritten: move it away, or run the demo in another directory."
+        )
