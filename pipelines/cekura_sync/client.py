@@ -36,13 +36,7 @@ backoff = 0.1  # seconds before the first retry, doubled for each further one; t
 T = TypeVar("T")
 
 _BUDGET_SPENT = "The time budget of the sync is used up: raise --timeout, or sync a narrower scope."
-_ONCE_CONNECTED = (
-    httpx.ReadError,
-    httpx.ReadTimeout,
-    httpx.WriteError,
-    httpx.WriteTimeout,
-    httpx.RemoteProtocolError,
-)
+_ONCE_CONNECTED = (httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.RemoteProtocolError)
 _GRACE = 1.0  # seconds for a request to end by its own limits before we stop waiting for it
 
 
