@@ -132,6 +132,11 @@ USAGE = [
     pytest.param(["sync", "--agent-id", "Northwind"], "not a valid integer.", id="an agent by name"),
     pytest.param(["sync", "--api-version", "v3"], "choose v1 or v2", id="an unknown version"),
     pytest.param(["sync", "--scenarios", "1,,2"], "not a list of scenario ids", id="scenarios with a gap"),
+    pytest.param(["sync", "--search", ""], "--search is empty", id="a search for nothing"),
+    pytest.param(
+        ["schedule", "cron", "--search", " "], "--search is empty", id="a scheduled search for nothing"
+    ),
+    pytest.param(["schedule"], "Choose from: cron, systemd, docker,", id="a schedule for nothing"),
     pytest.param(["sync", "--lookback", "1 day"], "not a duration", id="a lookback in words"),
     pytest.param(["sync", "--full-every", "-1h"], "not a duration", id="a negative duration"),
     pytest.param(["sync", "--timeout", "1.5h"], "not a duration", id="a duration with a fraction"),
@@ -144,7 +149,10 @@ USAGE = [
     pytest.param(["query", "--json", "--csv", "select 1"], "not both", id="two formats at once"),
     pytest.param(["query", "selekt 1"], "cannot be run", id="SQL that does not parse"),
     pytest.param(["query", "select x from nowhere"], "cannot be run", id="SQL about nothing that exists"),
-    pytest.param(["query", ""], "", id="an empty query"),
+    pytest.param(["query", ""], "There is no query", id="an empty query"),
+    pytest.param(["query", "-- a thought;"], "There is no query", id="a query that is all comment"),
+    pytest.param(["query", "select 1; select 2"], "There are 2 queries", id="two queries at once"),
+    pytest.param(["query", "--jsn", "select 1"], "--json", id="an option that is misspelt"),
     pytest.param(["status", "--max-age", "old"], "not a duration", id="an age in words"),
     pytest.param(["sandbox", "--port", "70000"], "range", id="a port beyond all ports"),
     pytest.param(["sandbox", "--fault", "earthquake"], "", id="an unknown fault"),
@@ -464,6 +472,39 @@ def test_a_query_prints_a_table_for_people(synced: Account) -> None:
     assert "Northwind Parcel Hotline" in ran.out
 
 
+VALUES = r"'a\xAA'::blob as b, interval 1 day as i, ['x'::blob] as bs, {'INTERVAL': interval 3 day} as s, true as t, {'a': 1} as n"
+
+
+def test_what_python_would_write_in_its_own_way_duckdb_writes(synced: Account) -> None:
+    expected = {
+        "b": "a\\xAA",
+        "i": "1 day",
+        "bs": ["x"],
+        "s": {"INTERVAL": "3 days"},
+        "t": True,
+        "n": {"a": 1},
+    }
+    assert synced.run("query", "--json", f"select {VALUES}").json == [expected]
+    written = list(csv.reader(io.StringIO(synced.run("query", "--csv", f"select {VALUES}").out)))
+    assert written[1] == ["a\\xAA", "1 day", "[x]", "{'INTERVAL': 3 days}", "true", "{'a': 1}"]
+
+
+@pytest.mark.parametrize("arguments", [["--csv", "{}"], ["{}", "--csv"], ["--csv", "--", "{}"]])
+@pytest.mark.parametrize("comment", ["-- One row\n", "--\n", "--one row\n"])
+def test_a_query_may_begin_with_a_comment(synced: Account, arguments: list[str], comment: str) -> None:
+    sql = f"{comment}select 1 as one"
+
+    ran = synced.run("query", *(sql if text == "{}" else text for text in arguments))
+
+    assert (ran.code, ran.out) == (0, "one\n1\n"), ran.err
+
+
+def test_every_model_can_be_asked_as_it_stands(synced: Account) -> None:
+    model = Path(__file__).parent.parent / "sql" / "stuck_results.sql"
+
+    assert synced.run("query", "--csv", model.read_text(encoding="utf-8")).out.startswith("result_id,")
+
+
 @pytest.mark.parametrize("output", ["--json", "--csv"])
 def test_a_query_without_rows_is_no_error(synced: Account, output: str) -> None:
     ran = synced.run("query", output, "select id from cekura.results where false")
@@ -598,10 +639,18 @@ def test_a_vendor_file_that_cannot_be_read_as_text_does_not_leak_its_content(qui
     settings.vendor_config().parent.mkdir()
     settings.vendor_config().write_bytes(b'api_key = "very-secret-key\xff')
 
-    ran = quick.sync()
+    ran = quick.sync(CEKURA_API_KEY="")
 
     assert ran.code == 2
+    assert "config.toml" in ran.err
     assert "very-secret-key" not in ran.err
+
+
+def test_a_vendor_file_that_is_not_needed_is_not_read(quick: Account) -> None:
+    vendor_file("api_key = ")
+
+    assert quick.sync().code == 0
+    assert quick.sync(CEKURA_API_URL="").code == 2
 
 
 @pytest.mark.parametrize("home", ["/dev/null", "/nonexistent", None])

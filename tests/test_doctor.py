@@ -270,12 +270,15 @@ def test_the_vendors_file_is_named_and_may_not_be_read_by_others(
     assert ("chmod 600" in found["vendor file"].message) == (level == "warning")
 
 
-def test_a_vendor_file_that_cannot_be_read_exits_2_and_is_told_once(synced: Account) -> None:
+@pytest.mark.parametrize(("url", "code"), [(True, 0), (False, 2)], ids=["not needed", "needed"])
+def test_a_vendor_file_that_cannot_be_read_is_told_once_and_fails_where_it_is_needed(
+    synced: Account, url: bool, code: int
+) -> None:
     vendor_file("api_key = ", 0o600)
 
-    ran = synced.run("doctor")
+    ran = synced.run("doctor", CEKURA_API_URL=synced.sandbox.url if url else "")
 
-    assert (ran.code, ran.out.count("config.toml")) == (2, 1)
+    assert (ran.code, ran.out.count("config.toml")) == (code, 1)
 
 
 @pytest.mark.parametrize("name", ["", "cekura.duckdb"])

@@ -1,5 +1,6 @@
 """The page for the wall: what it says equals the views, whatever the data is; where it cannot be written, it says why."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -478,6 +479,47 @@ def test_the_demo_writes_a_page_or_says_how_to_get_one(tmp_path: Path, extra: bo
     assert ("/demo.html: " in ran.stdout, "pip install '.[report]'" in ran.stdout) == (extra, not extra)
     assert (tmp_path / "demo.html").exists() is extra
     assert "The warehouse is" in ran.stdout
+
+
+@pytest.mark.parametrize("other", ["demo.html", "demo.duckdb", "demo.duckdb.d/mine"])
+def test_the_demo_overwrites_nothing_but_its_own(tmp_path: Path, other: str) -> None:
+    def demonstrate() -> Ran:
+        with contextlib.chdir(tmp_path):
+            return run("demo", "--results", "5", env={})
+
+    file = tmp_path / other
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    ran = demonstrate()
+    assert (ran.code, "move it away" in ran.err) == (2, True), ran.err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+    assert file.read_text() == "mine"
+
+    file.rename(tmp_path / "kept")
+    if file.parent != tmp_path:
+        file.parent.rmdir()
+    assert [demonstrate().code, demonstrate().code] == [0, 0]
+    assert {path.name for path in tmp_path.iterdir()} == {"demo.duckdb", "demo.duckdb.d", "demo.html", "kept"}
+
+    (tmp_path / "demo.html").write_text("changed")
+    assert demonstrate().code == 2
+
+
+def test_a_dash_sends_the_page_to_stdout(hostile: Account, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "cekura_sync", "report", "-o", "-"],
+        env=os.environ | hostile.env,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    page = ran.stdout.decode("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.rstrip().endswith("</html>")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_query_of_the_page_has_its_place_in_it(hostile: Account) -> None:

@@ -82,7 +82,7 @@ def test_a_failure_keeps_its_code_whoever_hears_of_it(quick: Account, streams: s
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        ("status >&-", 0),
+        ("status >&-", 9),
         ("status 2>&-", 0),
         ("status | true", 0),
         ("status --max-age 0 | true", 10),
@@ -91,6 +91,7 @@ def test_a_failure_keeps_its_code_whoever_hears_of_it(quick: Account, streams: s
         ("--help >/dev/full", 9),
         ("query 'select 1' | true", 0),
         ("query 'select 1' >/dev/full", 9),
+        ("query 'select 1' >&-", 9),
         ("query --csv 'select 1' >/dev/full", 9),
         ("query --json 'select 1' >/dev/full", 9),
         ("query --csv 'select range from range(200000)' | head -n 1", 0),
@@ -102,9 +103,12 @@ def test_data_that_is_lost_is_a_failure_and_a_reader_that_has_gone_is_none(
     ran = shell(synced, f"{COMMAND} {line}")
 
     assert ran.returncode == code, ran.stderr
-    assert ran.stderr.splitlines()[-1:] == (
-        ["cekura-sync: No space left on device: make room there, then try again."] if code == 9 else []
+    why = (
+        "Standard output is closed, so nothing could be printed: open it, as in `>/dev/null`, then try again."
+        if line.endswith(">&-")
+        else "No space left on device: make room there, then try again."
     )
+    assert ran.stderr.splitlines()[-1:] == ([f"cekura-sync: {why}"] if code == 9 else [])
 
 
 # -- progress ---------------------------------------------------------------------------------------------------------

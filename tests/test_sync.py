@@ -133,7 +133,9 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(account: Account) -
     ran = account.sync("--dry-run")
 
     assert ran.code == 0, ran.err
-    assert ran.json["inserted"] == 250
+    assert (ran.json["inserted"], ran.json["dry_run"]) == (250, True)
+    told = account.run("sync", "--dry-run").err
+    assert "would be 250 inserted; 250 results would be in the warehouse" in told
     assert not account.warehouse.exists()
     assert not account.home.exists()
 

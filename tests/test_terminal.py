@@ -121,6 +121,28 @@ def test_a_table_fits_a_narrow_terminal_and_loses_no_letter(synced: Account) -> 
     assert "Northwind" in terminal.text
 
 
+WIDE = "select agent_id, agent_name, runs, 0.123456 as rate, timestamptz '2026-01-02 03:04:05+00' as a_long_heading, timestamptz '2026-11-12 13:14:15+00' as at from analytics.agent_run_counts"
+
+
+def test_a_table_too_wide_for_the_terminal_becomes_a_block_a_row_and_folds_nothing(synced: Account) -> None:
+    terminal = Terminal(synced, "query", WIDE)
+
+    assert terminal.finish() == 0
+    assert re.search(r"^agent_name      Northwind Parcel Hotline\r$", terminal.text, re.MULTILINE)
+    rows = len(synced.query("from analytics.agent_run_counts"))
+    for line in ("rate            0.123", "a_long_heading  2026-01-02 03:04:05+00:00"):
+        assert terminal.text.count(line) == rows
+    assert terminal.text.count("\r\n\r\nagent_id ") == rows - 1
+
+
+def test_a_table_into_a_pipe_is_as_wide_as_its_rows(synced: Account) -> None:
+    ran = synced.run("query", f"select repeat('wide ', 80) as wide, * from ({WIDE})", COLUMNS="80")
+
+    rows = [line for line in ran.out.splitlines() if "wide wide" in line]
+    assert len(rows) == len(synced.query("from analytics.agent_run_counts"))
+    assert all("wide " * 80 in row and row.rstrip().endswith("2026-11-12 13:14:15+00:00") for row in rows)
+
+
 def test_the_bar_keeps_to_its_narrow_line_and_leaves_nothing_behind(slow: Account) -> None:
     terminal = Terminal(slow, "sync", columns=40)
 

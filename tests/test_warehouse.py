@@ -155,6 +155,26 @@ def test_a_first_sync_never_touches_a_file_that_is_not_ours(
     assert account.sandbox.requests == []
 
 
+@pytest.mark.parametrize("command", [["check"], ["report"], ["export", "--to", "out"], ["query", "select 1"]])
+@pytest.mark.parametrize(("make", "says"), [*STRANGERS[:3], STRANGERS[4]])
+def test_no_command_answers_from_a_file_that_is_not_ours(
+    new_account: NewAccount,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], None],
+    says: str,
+    command: list[str],
+) -> None:
+    account = new_account(results=0)
+    make(account.warehouse)
+    monkeypatch.chdir(account.warehouse.parent)
+
+    ran = account.run(*command)
+
+    assert (ran.code, ran.out) == (9, ""), ran.err
+    assert make is _garbage or says in ran.err
+    assert [file.name for file in account.warehouse.parent.iterdir()] == [account.warehouse.name]
+
+
 @pytest.mark.parametrize(("make", "says"), STRANGERS)
 def test_a_file_that_took_the_place_of_the_warehouse_is_never_overwritten(
     account: Account, make: Callable[[Path], None], says: str

@@ -37,6 +37,7 @@ backoff = 0.1  # seconds before the first retry, doubled for each further one; t
 T = TypeVar("T")
 
 _BUDGET_SPENT = "The time budget of the sync is used up: raise --timeout, or sync a narrower scope."
+_ONCE_CONNECTED = (httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.RemoteProtocolError)
 _GRACE = 1.0  # seconds for a request to end by its own limits before we stop waiting for it
 
 
@@ -155,14 +156,21 @@ class Client:
                 self.clock_ahead = _clock_ahead(response.headers.get("Date"))
                 return self._interpret(response, self._read(response), decode)
         except (httpx.TransportError, httpx.DecodingError) as error:
-            reason = str(error).replace(self._key, "…") or type(error).__name__
-            raise ApiUnavailable(
-                f"{self._url} cannot be reached: {reason}. Check the address and the network."
-            ) from None
+            raise ApiUnavailable(self._what_failed(error)) from None
         except httpx.InvalidURL as error:
             raise UnbelievableAnswer(
                 f"{self._url}{path} is not a usable address: {error}. Check --api-url."
             ) from None
+
+    def _what_failed(self, error: Exception) -> str:
+        if isinstance(error, httpx.TimeoutException) and time.monotonic() >= self._deadline:
+            return _BUDGET_SPENT
+        reason = (str(error).replace(self._key, "…") or type(error).__name__).rstrip(".")
+        if isinstance(error, httpx.DecodingError):
+            return f"The answer of {self._url} cannot be unpacked: {reason}. Check the proxies on the way."
+        if isinstance(error, _ONCE_CONNECTED):
+            return f"The connection to {self._url} was lost: {reason}. Check the network, or try again later."
+        return f"{self._url} cannot be reached: {reason}. Check the address and the network."
 
     def _timeouts(self) -> httpx.Timeout:
         seconds = max(0.01, min(SECONDS_PER_REQUEST, self._deadline - time.monotonic()))

@@ -1,5 +1,6 @@
 """The main job on an embedded stand-in API, in one process, over real HTTP."""
 
+import errno
 import shutil
 import sys
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from cekura_sync.layout import Layout, wal
 from cekura_sync.sandbox import Sandbox, World, parse_fault
 from cekura_sync.sandbox import serve as serve_sandbox
 from cekura_sync.settings import Settings
+from cekura_sync.stopping import Stopped, stop_signals
 from cekura_sync.sync import sync
 
 FILE = "demo.duckdb"
@@ -23,8 +25,8 @@ GENERATOR = b'name="generator" content="cekura-sync"'
 IN_FLIGHT = 12
 NEW = 3
 VIEWS = {
-    "analytics.agent_pass_rate": "select agent_name, completed_results as completed, decided_runs, passed_runs, pass_rate, pass_rate_low as low, pass_rate_high as high from analytics.agent_pass_rate order by pass_rate",
-    "analytics.agent_run_counts": "select agent_name, results, runs, passed_runs, infrastructure_failed_results as infrastructure_failed, cancelled_results as cancelled from analytics.agent_run_counts order by results desc",
+    "analytics.agent_pass_rate": "select agent_name, decided_runs as runs, passed_runs as passed, pass_rate, pass_rate_low as low, pass_rate_high as high from analytics.agent_pass_rate order by pass_rate",
+    "analytics.agent_run_counts": "select agent_name, results, runs, passed_runs as passed, infrastructure_failed_results as failed, cancelled_results as cancelled from analytics.agent_run_counts order by results desc",
 }
 
 
@@ -86,18 +88,34 @@ def changes_of(world: World) -> str:
 
 
 def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tuple[str, ...]) -> None:
-    """Serve the stand-in until interrupted. Raises SettingsError."""
+    """Serve the stand-in until a signal comes. Raises SettingsError."""
     try:
         ordered = [parse_fault(fault) for fault in faults]
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    serve_sandbox(
-        World(results=results),
-        port=port,
-        latency=latency.total_seconds(),
-        shape=shape,
-        faults=ordered,
-    )
+    try:
+        serve_sandbox(
+            World(results=results),
+            ready=_announce,
+            port=port,
+            latency=latency.total_seconds(),
+            shape=shape,
+            faults=ordered,
+        )
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise SettingsError(
+            f"Port {port} cannot be served ({error.strerror}): choose another --port, or 0 for a free one."
+        ) from None
+    except Stopped:
+        terminal.message("The stand-in has stopped.")
+        raise SystemExit(128 + (stop_signals.received or 0)) from None
+
+
+def _announce(sandbox: Sandbox) -> None:
+    """What a shell needs to be told, as it needs to be told it."""
+    click.echo(f"export CEKURA_API_URL={sandbox.url} CEKURA_API_KEY={sandbox.key}")
 
 
 def _sync(mine: Settings) -> None:

@@ -30,9 +30,12 @@ def _sentence(error: BaseException, code: ExitCode) -> str:
     if code is ExitCode.BUG:
         return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{error.format_message()} See `{error.ctx.command_path} --help`."
+        said = " ".join(error.format_message().split())  # a list of choices comes on lines of its own
+        return f"{said}{'' if said[-1] in '.?)' else '.'} See `{error.ctx.command_path} --help`."
     if isinstance(error, click.ClickException):
         return error.format_message()
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        return "Standard output is closed, so nothing could be printed: open it, as in `>/dev/null`, then try again."
     if isinstance(error, OSError):
         what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -44,8 +44,8 @@ class Outcome:
     details_read: int | None = None  # None where none were asked for
     details_left: int | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        return {
+    def as_json(self, *, dry_run: bool = False) -> dict[str, Any]:
+        outcome = {
             "outcome": "ok",
             "mode": self.mode,
             "scope": self.scope,
@@ -60,6 +60,7 @@ class Outcome:
             "changed": self.changed,
             **self._details(),
         }
+        return outcome | {"dry_run": True} if dry_run else outcome
 
     def _details(self) -> dict[str, int | None]:
         """No figure where none was asked for."""
@@ -74,9 +75,10 @@ class Outcome:
             if number and name in ("inserted", "updated", "deleted", "restored", "rejected")
         ]
         verb = "would be " if dry_run and changes else ""
+        where = "would be in the warehouse" if dry_run else "in the warehouse"
         return (
             f"{self.mode.capitalize()} sync: {self.rows_read:,} results read with {self.requests:,} request{'s' * (self.requests != 1)}; {verb}"
-            f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self._said_of_details()}{self.counts.results:,} results in the warehouse, "
+            f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self._said_of_details()}{self.counts.results:,} results {where}, "
             f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
         )
 

@@ -91,7 +91,7 @@ class Settings:
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from command-line options (None = not given). Raises SettingsError."""
-    vendor = read_vendor_file()
+    vendor = read_vendor_file() if needs_vendor_file(options, environ) else {}
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
@@ -238,6 +238,8 @@ def _filters(options: Mapping[str, object]) -> Filters:
     if scenarios is not None and not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(scenarios)):
         raise SettingsError(f"'{scenarios}' is not a list of scenario ids: write --scenarios 24270,24271.")
     search = options.get("search")
+    if search is not None and not str(search).strip():
+        raise SettingsError("--search is empty: write what to search for, or leave it out for all results.")
     return Filters(
         agent_id=_optional_int(options.get("agent_id")),
         project_id=_optional_int(options.get("project_id")),
@@ -267,6 +269,12 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise SettingsError(f"'{value}' is not an API version: choose {' or '.join(allowed)}.")
     return value
+
+
+def needs_vendor_file(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> bool:
+    """Where key and address are given otherwise, nothing in it counts, nor what is wrong with it."""
+    has_url = options.get("api_url") is not None or environ.get("CEKURA_API_URL")
+    return not (environ.get("CEKURA_API_KEY") and has_url)
 
 
 def read_vendor_file() -> dict[str, str]:

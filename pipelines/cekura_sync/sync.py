@@ -58,6 +58,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
         ) as client:
             api = Api(client, settings)
             listing = _read(api, settings, past, changes, progress)
+            progress.say(f"Pages read: {listing.pages:,}; retries: {client.retries:,}.")
             details = _read_details(api, settings, changes, progress) if settings.details else None
         _warn(changes, noted, progress)
         _warn_of_nothing(listing, settings, past, progress)
@@ -105,7 +106,6 @@ def _read(api: Api, settings: Settings, past: History, changes: Comparison, prog
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
         )
-    progress.say(f"Pages read: {listing.pages:,}; retries: {client.retries:,}.")
     return listing
 
 

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+    from rich.table import Table as RichTable
 
 LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
+_NO_LIMIT = 1_000_000  # columns
 
 
 def plain(text: str) -> str:
@@ -172,20 +175,48 @@ def _new_bar() -> "RichProgress":
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
-    """Rows as a table for people; numbers to the right."""
-    from rich import box
+    """Rows as a table for people, or on a terminal too narrow for it one block a row: no value is ever folded."""
     from rich.console import Console
+
+    console = Console(highlight=False)
+    table = _table(columns, rows, title)
+    width = console.measure(table, options=console.options.update(width=_NO_LIMIT)).maximum
+    if not sys.stdout.isatty():
+        console.width = max(console.width, width)
+    if width <= console.width:
+        console.print(table)
+    else:
+        _print_blocks(console, columns, rows, title)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> "RichTable":
+    """Numbers to the right."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     table = Table(title=title, title_justify="left", title_style="bold", header_style="", box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
-        table.add_column(Text(plain(column)), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(plain(column)), justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    console.print(table)
+    return table
+
+
+def _print_blocks(
+    console: "Console", columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None
+) -> None:
+    """A line for each value; one that is longer than the line is left to the terminal."""
+    from rich.text import Text
+
+    names = [plain(column) for column in columns]
+    longest = max(map(len, names))
+    if title is not None:
+        console.print(Text(title, style="bold"))
+    for row in rows:
+        lines = [f"{name:{longest}}  {_cell(value)}" for name, value in zip(names, row, strict=True)]
+        console.print(Text("\n".join(["", *lines])), soft_wrap=True)
 
 
 def _cell(value: object) -> str:

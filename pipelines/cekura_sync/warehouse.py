@@ -285,12 +285,4 @@ def _generation(path: Path) -> int:
             f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
         )
     with database.connect(path, read_only=True) as con:
-        tables = con.execute(
-            "select 1 from duckdb_tables() where schema_name = 'cekura' and table_name = '_generation'"
-        ).fetchall()
-        rows = con.execute("select generation from cekura._generation").fetchall() if tables else []
-    if not rows:
-        raise WarehouseError(
-            f"{path} is a DuckDB file, but not a warehouse of ours: choose another --warehouse."
-        )
-    return int(rows[0][0])
+        return database.generation(con, path)

@@ -1,6 +1,7 @@
 """Commands that read the warehouse."""
 
 import json
+import re
 
 import click
 
@@ -45,7 +46,17 @@ def status(warehouse: str, as_json: bool, max_age: str | None) -> None:
             raise SystemExit(ExitCode.STALE)
 
 
-@click.command(short_help="Run one SQL query, read only.")
+class _Query(click.Command):
+    """SQL may begin with a comment, as every model does; no option has a line break or a space after its dashes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        comments = [text for text in args if re.match(r"--(\s|[^=]*\n)", text)]
+        if comments and "--" not in args:
+            args = [*(text for text in args if text not in comments), "--", *comments]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Query, short_help="Run one SQL query, read only.")
 @click.argument("sql")
 @warehouse_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON array of objects.")
@@ -56,6 +67,6 @@ def query(sql: str, warehouse: str, as_json: bool, as_csv: bool) -> None:
 
     if as_json and as_csv:
         raise click.UsageError("Choose --json or --csv, not both.")
-    columns, rows = reading.run_query(settings.check_warehouse(warehouse), sql)
+    columns, rows = reading.run_query(settings.check_warehouse(warehouse), sql, as_text=as_csv)
     show = terminal.print_json if as_json else terminal.print_csv if as_csv else terminal.print_table
     show(columns, rows)

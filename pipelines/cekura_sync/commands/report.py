@@ -13,14 +13,18 @@ from cekura_sync.commands.options import warehouse_option
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     default="report.html",
     show_default=True,
-    help="The HTML file to write.",
+    help="The HTML file to write; - is stdout.",
 )
 @warehouse_option
 def report(output: Path, warehouse: str) -> None:
     """Write one self-contained HTML page: what got worse, since when, and where."""
-    from cekura_sync.report import write
+    from cekura_sync.report import draw, write
 
-    terminal.message(write(settings.check_warehouse(warehouse), output))
+    path = settings.check_warehouse(warehouse)
+    if output == Path("-"):
+        click.echo(draw(path).encode("utf-8"), nl=False)
+    else:
+        terminal.message(write(path, output))

@@ -124,7 +124,7 @@ def sync(
 
             with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
                 outcome = run_sync(resolved, reporter)
-            watch.outcome = outcome.as_json()
+            watch.outcome = outcome.as_json(dry_run=resolved.dry_run)
             if as_json:
                 terminal.print_outcome(watch.outcome)
             elif not quiet:

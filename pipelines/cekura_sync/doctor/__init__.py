@@ -12,7 +12,7 @@ from cekura_sync.errors import CekuraSyncError, SettingsError
 def examine(options: Mapping[str, object], path: str) -> Iterator[Finding]:
     """One finding after another, as they come; what fails hinders no other check."""
     yield from _guarded("versions", machine.versions)
-    yield from _guarded("vendor file", machine.vendor_file)
+    yield from _guarded("vendor file", lambda: machine.vendor_file(options))
     resolved = None
     try:
         resolved = settings.resolve(options)

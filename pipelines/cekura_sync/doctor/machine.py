@@ -2,7 +2,7 @@
 
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
 from cekura_sync import __version__, settings
@@ -24,11 +24,13 @@ def versions() -> Iterator[Finding]:
         )
 
 
-def vendor_file() -> Iterator[Finding]:
+def vendor_file(options: Mapping[str, object]) -> Iterator[Finding]:
     try:
         found = settings.read_vendor_file()
-    except SettingsError:
-        return  # as a setting that is wrong it is told later
+    except SettingsError as error:
+        if not settings.needs_vendor_file(options):  # else it is told later, as a setting that is wrong
+            yield warning("vendor file", f"{error} No sync reads it as the environment stands.")
+        return
     if not found:
         return
     path = settings.vendor_config()

@@ -10,6 +10,7 @@ page.py         the page, written whole or not at all
 """
 
 from pathlib import Path
+from types import ModuleType
 
 from cekura_sync.errors import SettingsError
 
@@ -17,7 +18,20 @@ DRAWN_WITH = {"altair", "jinja2", "markupsafe", "vl_convert"}
 
 
 def write(warehouse: Path, output: Path) -> str:
-    """Write the page and say so. Raises SettingsError when the libraries that draw are not installed, WarehouseError."""
+    """Write the page and say so. Raises SettingsError, WarehouseError."""
+    headline: str = _page().write(warehouse, output)
+    return f"The report is {output.resolve()}: {headline}."
+
+
+def draw(warehouse: Path) -> str:
+    """The page as HTML. Raises SettingsError, WarehouseError."""
+    html: str
+    html, _ = _page().draw(warehouse)
+    return html
+
+
+def _page() -> ModuleType:
+    """Raises SettingsError when the libraries that draw are not installed."""
     try:
         from cekura_sync.report import page
     except ModuleNotFoundError as missing:
@@ -26,5 +40,4 @@ def write(warehouse: Path, output: Path) -> str:
         raise SettingsError(
             f"The report is drawn with {missing.name}, which is not installed: type `pip install '.[report]'` in a checkout of cekura-sync."
         ) from missing
-    headline = page.write(warehouse, output)
-    return f"The report is {output.resolve()}: {headline}."
+    return page

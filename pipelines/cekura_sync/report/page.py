@@ -17,9 +17,7 @@ def write(warehouse: Path, target: Path) -> str:
     """Put the page in the place of whatever stands at `target`; returns its headline. Raises SettingsError, WarehouseError."""
     target = target.resolve()
     _refuse(target, warehouse)
-    found = figures.read(warehouse)
-    headline = summary.headline(found)
-    html = _render(found, headline)
+    html, headline = draw(warehouse)
     fresh = target.with_name(f".{target.name}.new")
     try:
         with disk.private_files():
@@ -31,6 +29,13 @@ def write(warehouse: Path, target: Path) -> str:
         fresh.unlink(missing_ok=True)
         raise
     return headline
+
+
+def draw(warehouse: Path) -> tuple[str, str]:
+    """The page and its headline. Raises WarehouseError."""
+    found = figures.read(warehouse)
+    headline = summary.headline(found)
+    return _render(found, headline), headline
 
 
 def _refuse(target: Path, warehouse: Path) -> None:
