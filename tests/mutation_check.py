@@ -138,7 +138,7 @@ MUTATIONS = (
     ),
     Mutation(
         "watermark cap",
-        (("compare.py", "from parsed where updated_at <= $1", "from parsed where $1 is not null"),),
+        (("compare.py", "flaw is null and updated_at <= $1", "flaw is null and $1 is not null"),),
         (SYNC, FAULTS, PROMISE),
     ),
     Mutation(
