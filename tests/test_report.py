@@ -432,7 +432,7 @@ def test_no_warehouse_is_an_error_and_no_page(tmp_path: Path) -> None:
 
 def test_a_warehouse_without_our_views_says_how_to_make_them(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
-        con.execute("create table t as select 1 as n")
+        con.execute("create schema cekura; create table cekura._generation as select 1 as generation")
 
     ran = run("report", "-o", str(tmp_path / "p.html"), "--warehouse", str(tmp_path / "w.duckdb"), env={})
 
