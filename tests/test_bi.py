@@ -104,7 +104,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         account = Account(sandbox, tmp_path_factory.mktemp("bi") / "warehouse.duckdb")
         changes = account.warehouse.with_name("changes.csv")
         changes.write_text(f"agent_id,at,note\n,{NOW - timedelta(days=7):%Y-%m-%d},New voice\n")
-        assert account.sync("--changes", str(changes)).code == 0
+        assert account.sync("--details", "--changes", str(changes)).code == 0
         yield account.warehouse
 
 

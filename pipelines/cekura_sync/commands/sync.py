@@ -62,12 +62,12 @@ from cekura_sync.stopping import stop_signals
 @click.option(
     "--details/--no-details",
     default=None,
-    help="Read run details too: metrics with their explanations, expected outcomes, errors.  [env: CEKURA_DETAILS]",
+    help="Read run details too: metrics with their explanations, expected outcomes, errors.  [env var: CEKURA_DETAILS]",
 )
 @click.option(
     "--transcripts/--no-transcripts",
     default=None,
-    help="With the details, what was said in each call: personal data.  [env: CEKURA_TRANSCRIPTS]",
+    help="With the details, what was said in each call: personal data.  [env var: CEKURA_TRANSCRIPTS]",
 )
 @click.option(
     "--details-budget",
