@@ -20,7 +20,7 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.runtime.run_context import RunContext
 
-from cekura_sync.source import cekura_source
+from cekura_sync.source import changeset_source
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,7 +70,7 @@ def load(
         )
         if not first:
             pipeline.sync_destination()
-        source = cekura_source(changes, scope, watermark)
+        source = changeset_source(changes, scope, watermark)
         if first:
             pipeline.extract(
                 source, write_disposition="append"
