@@ -27,7 +27,7 @@ test: $(VENV)/developer ## Run the tests
 
 readers: $(VENV)/readers/made ## Install the drivers of BI tools, for the tests that read with them
 
-destinations: $(VENV)/destinations ## Install the tools of others that the dlt source is tested with
+destinations: $(VENV)/destinations ## Install Dagster, for the test of the dlt source
 
 check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff check .
