@@ -1,7 +1,6 @@
 """Cekura test results in a local DuckDB warehouse; `cekura_source` reads them into any pipeline of dlt's."""
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own would be imported before the signal handlers stand
 if TYPE_CHECKING:
     from cekura_sync.dlt_source import cekura_source as cekura_source
 
@@ -9,7 +8,7 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "cekura_source"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """The source when somebody asks for it: dlt takes half a second to import."""
     if name == "cekura_source":
         from cekura_sync.dlt_source import cekura_source
