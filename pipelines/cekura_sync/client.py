@@ -5,8 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from types import TracebackType
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -25,6 +24,7 @@ from cekura_sync.errors import (
     UnbelievableAnswer,
     UnreadableAnswer,
 )
+from cekura_sync.headers import clock_ahead, retry_after
 from cekura_sync.patience import Patience
 from cekura_sync.settings import is_loopback
 from cekura_sync.throttle import Throttle
@@ -153,7 +153,7 @@ class Client:
             with self._http.stream(
                 "GET", self._url + path, params=params, timeout=self._timeouts()
             ) as response:
-                self.clock_ahead = _clock_ahead(response.headers.get("Date"))
+                self.clock_ahead = clock_ahead(response.headers.get("Date"))
                 return self._interpret(response, self._read(response), decode)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise ApiUnavailable(self._what_failed(error)) from None
@@ -211,7 +211,7 @@ class Client:
         if status == 404 and detail:
             return None
         if status == 429:
-            after = _retry_after(response.headers.get("Retry-After"))
+            after = retry_after(response.headers.get("Retry-After"))
             raise RateLimited(
                 "The API limits the rate of requests (429): try again later, or lower --concurrency.", after
             )
@@ -280,26 +280,3 @@ def _detail(body: bytes, key: str) -> str:
         return ""
     words = str(answer.get("detail", "no detail")).replace(key, "…")[:200]
     return ": " + "".join(character if character.isprintable() else " " for character in words)
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait from a Retry-After header (seconds or an HTTP date); None when absent or unreadable."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        ahead = _clock_ahead(value)
-        if ahead is None:
-            return None
-        seconds = -ahead.total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _clock_ahead(http_date: str | None) -> timedelta | None:
-    """By how much our clock is ahead of that moment; None when it is no date."""
-    try:
-        moment = parsedate_to_datetime(http_date or "")
-    except ValueError:
-        return None
-    return datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)

@@ -71,10 +71,8 @@ def load(
         if not first:
             pipeline.sync_destination()
         source = changeset_source(changes, scope, watermark)
-        if first:
-            pipeline.extract(
-                source, write_disposition="append"
-            )  # into empty tables there is nothing to merge
+        if first:  # into empty tables there is nothing to merge
+            pipeline.extract(source, write_disposition="append")
         else:
             pipeline.extract(source)
         changes.clear()  # it is all in dlt's files now, and loading them needs the memory

@@ -19,9 +19,9 @@ SCHEMA = "analytics"
 COMMENT = re.compile(r"--.*")
 TEXT = re.compile(r"'[^']*'")
 REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
-# The final select is the one that is not indented.
 # Checks ask several things of most views, so each is computed once. Not these: they are as large as the tables themselves.
-TOO_LARGE_TO_COPY = {"live_results", "results", "runs"}
+TOO_LARGE_TO_COPY = {"live_results", "results", "run_details", "run_metrics", "runs"}
+# The final select is the one that is not indented.
 FINAL_COLUMNS = re.compile(r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL)
 COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""One sync, told from start to end. The watermark decides how far to read, the digest what to write, the swap when."""
+"""One sync, told from start to end. The watermark decides how far to read, the content what to write, the swap when."""
 
 import json
 from collections.abc import Callable, Iterator
