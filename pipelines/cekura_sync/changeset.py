@@ -230,7 +230,7 @@ class Changeset:
         import pyarrow as pa  # a tenth of a second that a sync without changes does not spend
 
         reader = database.in_utc(self._con.cursor()).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
-        yield pa.Table.from_batches([], schema=reader.schema)
+        yield pa.Table.from_batches([], schema=reader.schema)  # empty_table() would import pandas
         for batch in reader:
             yield pa.Table.from_batches([batch])
 

@@ -6,6 +6,7 @@ do is compare with the destination, so every row that was read is merged again, 
 
 import hashlib
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -14,16 +15,13 @@ from dlt.common import logger
 from dlt.common.typing import TSecretStrValue
 
 from cekura_sync import database, settings
-from cekura_sync.absent import account_for_absent
-from cekura_sync.answers import Row
 from cekura_sync.api import Api
 from cekura_sync.changeset import BATCH_ROWS, open_base
-from cekura_sync.client import Client
 from cekura_sync.compare import Comparison
 from cekura_sync.history import History, scope_text
-from cekura_sync.listing import Listing
 from cekura_sync.records import TERMINAL
-from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
+from cekura_sync.scan import connect, scan
+from cekura_sync.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from dlt.common.schema.typing import TColumnSchema
     from dlt.sources import DltResource
 
-PARSED_AT_ONCE = 1600  # rows: eight full pages
 _REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_delete": True}}
 _RESULTS = (
     "select * exclude (change, scenarios_known, first_seen_at, _digest), false as _removed from changed"
@@ -86,7 +83,7 @@ class _Reading:
 
         reader = database.in_utc(self._con.cursor()).sql(query).to_arrow_reader(BATCH_ROWS)
         schema = pa.schema([field.with_nullable(field.name not in keys) for field in reader.schema])
-        yield schema.empty_table()
+        yield pa.Table.from_batches([], schema=schema)  # empty_table() would import pandas
         for batch in reader:
             yield pa.Table.from_batches([batch]).cast(schema)
 
@@ -128,23 +125,28 @@ def cekura_source(
     ) -> Iterator[_Reading]:
         yield _read(resolved, cast("_State", dlt.current.resource_state()), updated_at.last_value)
 
-    def table(name: str, query: str, removed: str | None = None, **hints: Any) -> "DltResource":
-        keys = [key for hint, key in hints.items() if hint.endswith("_key")]
-
-        def rows(reading: _Reading) -> "Iterator[pa.Table]":
-            yield from reading.rows(query, keys)
-            if removed and not reading.first:
-                yield from reading.rows(removed, keys)
-
-        return dlt.transformer(rows, data_from=listing, name=name, write_disposition="merge", **hints)
-
     return (
         listing,
-        table("results", _RESULTS, _NO_RESULTS, primary_key="id", columns=_REMOVED),
-        table("runs", _RUNS, _NO_RUNS, primary_key="id", merge_key="result_id", columns=_REMOVED),
-        table("result_scenarios", _SCENARIOS, _NO_SCENARIOS, merge_key="result_id", columns=_REMOVED),
-        table("rejected_rows", _REJECTED, primary_key="_digest"),
+        _table(listing, "results", _RESULTS, _NO_RESULTS, primary_key="id", columns=_REMOVED),
+        _table(listing, "runs", _RUNS, _NO_RUNS, primary_key="id", merge_key="result_id", columns=_REMOVED),
+        _table(
+            listing, "result_scenarios", _SCENARIOS, _NO_SCENARIOS, merge_key="result_id", columns=_REMOVED
+        ),
+        _table(listing, "rejected_rows", _REJECTED, primary_key="_digest"),
     )
+
+
+def _table(
+    listing: "DltResource", name: str, query: str, removed: str | None = None, **hints: Any
+) -> "DltResource":
+    keys = [key for hint, key in hints.items() if hint.endswith("_key")]
+
+    def rows(reading: _Reading) -> "Iterator[pa.Table]":
+        yield from reading.rows(query, keys)
+        if removed and not reading.first:
+            yield from reading.rows(removed, keys)
+
+    return dlt.transformer(rows, data_from=listing, name=name, write_disposition="merge", **hints)
 
 
 def _name(name: str, scope: str) -> str:
@@ -157,53 +159,17 @@ def _read(settings: Settings, state: _State, watermark: datetime | None) -> _Rea
     """Everything that this run reads from the API, proved complete. Raises CekuraSyncError."""
     started = datetime.now(UTC)
     past = _past(state, watermark)
-    full = settings.full or past.needs_full(started, settings.full_every)
-    timeout = settings.timeout or (TIMEOUT if past.last_full_started else TIMEOUT_FIRST_FULL)
     con = open_base(None)
     _remember(con, state)
     changes = Comparison(con, started=started, agent_id=settings.filters.agent_id, covers="true")
-    with Client(
-        settings.api_url,
-        settings.api_key,
-        concurrency=settings.concurrency,
-        seconds=timeout.total_seconds(),
-    ) as client:
-        api = Api(client, settings)
-        listing = Listing(
-            api.page,
-            page_size=settings.page_size,
-            concurrency=settings.concurrency,
-            horizon=None if full else past.horizon(settings.lookback),
-        )
-        _take(listing, changes)
-        account_for_absent(
-            api,
-            listing,
-            changes,
-            last_started=past.last_started,
-            allow_mass_delete=True,  # known here are only the unfinished ones, and any number of those may be gone
-            progress=_Log(),
-        )
+    # Known here are only the unfinished ones, and any number of those may be gone.
+    lenient = replace(settings, allow_mass_delete=True)
+    with connect(settings, past) as client:
+        listing = scan(Api(client, settings), lenient, past, changes, _Log())
     _warn(changes)
     _note(con, state, changes, full=listing.full)
     reached = max((moment for moment in (changes.watermark, watermark) if moment), default=None)
     return _Reading(con, reached, first=past.last_started is None)
-
-
-def _take(listing: Listing, changes: Comparison) -> None:
-    waiting: list[Row] = []
-
-    def restart() -> None:
-        waiting.clear()
-        changes.restart()
-
-    listing.on_restart(restart)
-    for rows in listing:
-        waiting.extend(rows)
-        if len(waiting) >= PARSED_AT_ONCE:
-            changes.take(waiting)
-            waiting.clear()
-    changes.take(waiting)
 
 
 def _past(state: _State, watermark: datetime | None) -> History:

@@ -1,12 +1,10 @@
 """One sync, told from start to end. The watermark decides how far to read, the content what to write, the swap when."""
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
@@ -14,22 +12,19 @@ from types import ModuleType
 import duckdb
 
 from cekura_sync import database, history, models, team_changes, upgrade
-from cekura_sync.absent import account_for_absent
-from cekura_sync.answers import Row
 from cekura_sync.api import Api
 from cekura_sync.changeset import Changeset, open_base
-from cekura_sync.client import Client
 from cekura_sync.compare import Comparison
 from cekura_sync.details import DetailCounts, count_due, read_details
-from cekura_sync.errors import ApiUnavailable, ModelError
+from cekura_sync.errors import ModelError
 from cekura_sync.history import History
 from cekura_sync.listing import Listing
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
+from cekura_sync.scan import connect, scan
+from cekura_sync.settings import Settings
 from cekura_sync.team_changes import Noted
 from cekura_sync.warehouse import Warehouse
 
-BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
 PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
 
@@ -49,15 +44,9 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             agent_id=settings.filters.agent_id,
             covers=history.covered(settings.filters, past),
         )
-        timeout = settings.timeout or (TIMEOUT if past.last_full_started else TIMEOUT_FIRST_FULL)
-        with Client(
-            settings.api_url,
-            settings.api_key,
-            concurrency=settings.concurrency,
-            seconds=timeout.total_seconds(),
-        ) as client:
+        with connect(settings, past) as client:
             api = Api(client, settings)
-            listing = _read(api, settings, past, changes, progress)
+            listing = scan(api, settings, past, changes, progress, partial(_import_early, changes.changeset))
             progress.say(f"Pages read: {listing.pages:,}; retries: {client.retries:,}.")
             details = _read_details(api, settings, changes, progress) if settings.details else None
         _warn(changes, noted, progress)
@@ -85,30 +74,6 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
         )
 
 
-def _read(api: Api, settings: Settings, past: History, changes: Comparison, progress: Progress) -> Listing:
-    """The listing, and by id what it did not show."""
-    full = settings.full or past.needs_full(changes.started, settings.full_every)
-    horizon = None if full else past.horizon(settings.lookback)
-    progress.say(past.plan(settings.filters, horizon, asked=settings.full))
-    listing = Listing(
-        api.page,
-        page_size=settings.page_size,
-        concurrency=settings.concurrency,
-        horizon=horizon,
-    )
-    with _how_far(listing):
-        _take_listing(listing, changes, progress)
-        account_for_absent(
-            api,
-            listing,
-            changes,
-            last_started=past.last_started,
-            allow_mass_delete=settings.allow_mass_delete,
-            progress=progress,
-        )
-    return listing
-
-
 def _read_details(api: Api, settings: Settings, changes: Comparison, progress: Progress) -> DetailCounts:
     if settings.dry_run:
         return count_due(changes, transcripts=settings.transcripts)
@@ -119,45 +84,6 @@ def _read_details(api: Api, settings: Settings, changes: Comparison, progress: P
         transcripts=settings.transcripts,
         progress=progress,
     )
-
-
-@contextmanager
-def _how_far(listing: Listing) -> Iterator[None]:
-    try:
-        yield
-    except ApiUnavailable as error:
-        raise ApiUnavailable(
-            f"{error} It came as far as {listing.pages} pages, {len(listing.chain):,} results."
-        ) from error
-
-
-def _take_listing(listing: Listing, changes: Comparison, progress: Progress) -> None:
-    """Compare the rows batch by batch, each while the next one arrives."""
-    waiting: list[Row] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="compare") as worker:
-        under_way: Future[None] | None = None
-
-        def then(step: Callable[..., None], *arguments: object) -> None:
-            nonlocal under_way
-            if under_way:
-                under_way.result()
-            under_way = worker.submit(step, *arguments)
-            waiting.clear()
-
-        listing.on_restart(lambda: then(changes.restart))
-        for rows in listing:
-            waiting.extend(rows)
-            progress.read(listing.pages, len(listing.chain), listing.expected_rows)
-            if len(waiting) >= BATCH_ROWS:
-                then(_take, changes, [*waiting])
-        then(_take, changes, [*waiting])
-        then(lambda: None)
-
-
-def _take(changes: Comparison, rows: list[Row]) -> None:
-    changes.take(rows)
-    if changes.changeset.something_changed():
-        _import_in_background()
 
 
 def _warn(changes: Comparison, noted: Noted | None, progress: Progress) -> None:
@@ -232,6 +158,12 @@ def _import_loading() -> ModuleType:
     from cekura_sync import loading
 
     return loading
+
+
+def _import_early(changes: Changeset) -> None:
+    """As soon as it is known that there will be something to load."""
+    if changes.something_changed():
+        _import_in_background()
 
 
 @cache
