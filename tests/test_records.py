@@ -34,7 +34,7 @@ def parsed(*rows: dict[str, Any], keys: records.Keys | None = None) -> list[dict
     with database.connect() as con:
         records.receive(con, [listed_id(row) for row in rows], [json.dumps(row) for row in rows])
         records.parse(con, keys or records.Keys())
-        cursor = con.execute("select * exclude (raw, _digest, _listed) from parsed")
+        cursor = con.execute("select * exclude (_row, _digest, _listed) from parsed")
         columns = [column[0] for column in cursor.description]
         return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
 

@@ -1,5 +1,6 @@
 """The command, as installed and as `python -m cekura_sync`. It handles signals before the slow imports begin."""
 
+import gc
 import io
 import os
 import sys
@@ -10,6 +11,9 @@ from cekura_sync.stopping import stop_signals
 def main() -> None:
     """Leaves at once: a request thread that hangs must not hold the process."""
     stop_signals.install()
+    gc.set_threshold(
+        50_000, 20, 20
+    )  # imports make many objects and no garbage: looking for it took a twentieth of a sync
     _make_streams_usable()
     from cekura_sync import cli
 

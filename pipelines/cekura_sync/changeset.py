@@ -117,12 +117,13 @@ _WRITE_REJECTED = f"""
             else id in (select id from listed) end
 """
 _AFTER = f"""
-    with written as ({_WRITE_RESULTS}),
-    final as (
-        select status, deleted_at from written
-        union all select status, deleted_at from base.cekura.results where id not in (select id from written)
+    with final as (
+        select status from changed
+        union all
+        select status from base.cekura.results
+        where deleted_at is null and id not in (select id from changed) and id not in (select id from gone where not aged)
     )
-    select count(*), count(*) filter (status is null or status not in {TERMINAL}) from final where deleted_at is null
+    select count(*), count(*) filter (status is null or status not in {TERMINAL}) from final
 """
 
 
@@ -185,7 +186,7 @@ class Changeset:
     def counts(self, *, unchanged: int, rejected: int) -> Counts:
         changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
         deleted = self._value("select count(*) from gone where not aged")
-        results, in_flight = self._con.execute(_AFTER, {"started": self._started}).fetchall()[0]
+        results, in_flight = self._con.execute(_AFTER).fetchall()[0]
         return Counts(
             inserted=changes.get("inserted", 0),
             updated=changes.get("updated", 0),

@@ -22,6 +22,11 @@ _SAME = """
     from raw_rows join base.cekura.results as known on known.id = raw_rows.id and known._digest = raw_rows._digest
     where known.deleted_at is null and known.aged_out_at is null
 """
+_FLAWED = """
+    select coalesce(_listed, parsed.id), flaw, raw_rows.raw
+    from parsed join raw_rows on raw_rows.rowid = parsed._row
+    where flaw is not null
+"""
 _JUDGE = """
     create or replace temp table verdicts as
     select parsed.id,
@@ -90,11 +95,9 @@ class Comparison:
         """Parse the others, and keep those whose content is new."""
         records.parse(self._con, self.keys)
         self._note("parsed")
-        flawed = self._con.execute(
-            "delete from parsed where flaw is not null returning coalesce(_listed, id), flaw, raw"
-        ).fetchall()
-        if flawed:
+        if flawed := self._con.execute(_FLAWED).fetchall():
             self._reject(flawed)
+            self._con.execute("delete from parsed where flaw is not null")
         self._judge()
         self._keep()
 
@@ -148,7 +151,7 @@ class Comparison:
         con = self._con
         self._widen()
         con.execute(
-            "insert into changed by name select parsed.* exclude (raw, flaw, runs, scenarios, _listed),"
+            "insert into changed by name select parsed.* exclude (_row, _listed, flaw, runs, scenarios),"
             f" scenarios is not null as scenarios_known, verdicts.* exclude (id) from {_FRESH}"
         )
         con.execute(f"insert into changed_scenarios select * from ({scenarios_of(_FRESH)})")

@@ -50,7 +50,6 @@ OWN_COLUMNS = (
     "result_id",
     "duration_seconds",
     # Those below are in no table; they would meet our names while rows are compared.
-    "raw",
     "text",
     "flaw",
     "change",
@@ -151,7 +150,7 @@ def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], raws: Seq
 
 
 def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
-    """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios` and `flaw`."""
+    """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and its `_row` there."""
     keys.learn(con)
     con.execute(_parse_sql(keys), {"structure": _structure(keys)})
 
@@ -173,10 +172,10 @@ def _parse_sql(keys: Keys) -> str:
     return f"""
         create or replace temp table parsed as
         with texts as materialized (
-            select id as _listed, raw, _digest, from_json(raw, $structure) as text from raw_rows
+            select rowid as _row, id as _listed, _digest, from_json(raw, $structure) as text from raw_rows
         ),
         typed as not materialized (
-            select _listed, raw, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
+            select _row, _listed, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
             from texts
         )
         select * exclude (text), runs is not null as _runs_known, {_flaw()} as flaw from typed

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import duckdb
 
-from cekura_sync import database, history, models, team_changes, upgrade
+from cekura_sync import history, models, team_changes, upgrade
 from cekura_sync.api import Api
 from cekura_sync.changeset import Changeset, open_base
 from cekura_sync.compare import Comparison
@@ -121,14 +121,13 @@ def _write(
     )
     generation = warehouse.generation() + 1
 
-    def write(work: Path) -> None:
+    def write(con: duckdb.DuckDBPyConnection) -> None:
         nonlocal outcome
         if outcome.changed or first:
-            _load(work, warehouse.files.scratch, changes, outcome, first=first)
-        with database.connect(work) as con:
-            outcome = outcome.finished_now()
-            history.append(con, [*pending, outcome.log_entry() | {"generation": generation}])
-            _build_models(con, noted)
+            _load(con, warehouse.files.scratch, changes, outcome, first=first)
+        outcome = outcome.finished_now()
+        history.append(con, [*pending, outcome.log_entry() | {"generation": generation}])
+        _build_models(con, noted)
 
     if not outcome.changed and not first and log_is_fresh:
         outcome = outcome.finished_now()
@@ -145,11 +144,12 @@ def _write(
     return outcome
 
 
-def _load(work: Path, scratch: Path, changes: Changeset, outcome: Outcome, *, first: bool) -> None:
+def _load(
+    con: duckdb.DuckDBPyConnection, scratch: Path, changes: Changeset, outcome: Outcome, *, first: bool
+) -> None:
     loading = _import_loading()
-    with database.connect(work) as con:
-        loading.load(con, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark, first=first)
-        loading.tidy(con)
+    loading.load(con, scratch / "dlt", changes, json.dumps(outcome.scope), outcome.watermark, first=first)
+    loading.tidy(con)
 
 
 @cache
@@ -176,9 +176,8 @@ def rebuild(path: Path, swapping: Callable[[], None], noted: Noted | None = None
     warehouse = Warehouse(path)
     names: list[str] = []
 
-    def write(work: Path) -> None:
-        with database.connect(work) as con:
-            names.extend(_build_models(con, noted))
+    def write(con: duckdb.DuckDBPyConnection) -> None:
+        names.extend(_build_models(con, noted))
 
     warehouse.require()
     with warehouse.locked():

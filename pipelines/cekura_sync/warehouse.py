@@ -9,13 +9,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cekura_sync import database
 from cekura_sync.disk import Fingerprint, disk_errors, flush, flush_directory, private_files, write_json
 from cekura_sync.errors import WarehouseBusy, WarehouseError
 from cekura_sync.history import LATER, LOG
 from cekura_sync.layout import Layout, read_json, wal
+
+if TYPE_CHECKING:
+    import duckdb
 
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
@@ -172,7 +175,9 @@ class Warehouse:
 
     # -- the swap -------------------------------------------------------------------------------------------------
 
-    def commit(self, write: Callable[[Path], None], before_swap: Callable[[], None]) -> None:
+    def commit(
+        self, write: Callable[["duckdb.DuckDBPyConnection"], None], before_swap: Callable[[], None]
+    ) -> None:
         """Let `write` change a copy of the base, then make that copy the warehouse.
 
         `before_swap` is called at the last moment at which nothing has changed yet.
@@ -183,8 +188,8 @@ class Warehouse:
             shutil.copyfile(self.files.base, self.files.work)
         else:
             database.create(self.files.work)
-        write(self.files.work)
         with database.connect(self.files.work) as con:
+            write(con)
             con.execute(
                 "create or replace table cekura._generation as select $1::bigint as generation", [generation]
             )
