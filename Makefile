@@ -9,10 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test readers check bench format clean
+.PHONY: help install demo sync test readers destinations check bench format clean
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/product ## Install the product into .venv
 
@@ -26,6 +26,8 @@ test: $(VENV)/developer ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 readers: $(VENV)/readers/made ## Install the drivers of BI tools, for the tests that read with them
+
+destinations: $(VENV)/destinations ## Install the engines and tools that the tests of destinations run
 
 check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff check .
@@ -50,6 +52,10 @@ $(VENV)/product: pyproject.toml .ci/constraints.txt
 
 $(VENV)/developer: $(VENV)/product
 	$(BIN)/python -m pip install --quiet --editable '.[dev,report]'
+	@touch $@
+
+$(VENV)/destinations: $(VENV)/developer
+	$(BIN)/python -m pip install --quiet --editable '.[destinations,dev,report]'
 	@touch $@
 
 # Each line of the list is an environment of its own, named for the DuckDB in it; our own constraints say nothing about those.

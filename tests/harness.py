@@ -5,19 +5,21 @@ one comparable record per live result, so that tests compare per id and never by
 """
 
 import contextlib
+import importlib.util
 import io
 import json
 import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from cekura_sync import cli
 from cekura_sync.sandbox import Sandbox, World
@@ -45,6 +47,14 @@ FIELDS = (
 )
 
 Record = dict[str, Any]
+Rows = Iterable[Sequence[Any]]
+
+
+def require_destination(module: str) -> None:
+    """Skip without this package of the extra `destinations`; with CEKURA_TEST_DESTINATIONS=all, fail."""
+    if importlib.util.find_spec(module) is None:
+        missing = f"{module} is not installed: run `make destinations`."
+        (pytest.fail if os.environ.get("CEKURA_TEST_DESTINATIONS") == "all" else pytest.skip)(missing)
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class Account:
 
     def api(self) -> dict[int, Record]:
         """Every result the API would list, in one comparable form."""
-        return {id_: _truth(row) for id_, row in self.world.results.items()}
+        return {id_: truth(row) for id_, row in self.world.results.items()}
 
     def stored(self) -> dict[int, Record]:
         return stored(self.warehouse)
@@ -147,6 +157,11 @@ def stored(path: Path) -> dict[int, Record]:
         scenarios = con.execute(
             "select result_id, scenario_id, scenario_name from cekura.result_scenarios"
         ).fetchall()
+    return assembled(results, runs, scenarios)
+
+
+def assembled(results: Rows, runs: Rows, scenarios: Rows) -> dict[int, Record]:
+    """One record per result, from rows of the three tables: `FIELDS`, then the columns that `stored` asks for."""
     runs_of, scenarios_of = defaultdict(list), defaultdict(list)
     for result_id, *run_ in runs:
         runs_of[result_id].append(tuple(run_))
@@ -176,7 +191,7 @@ def assert_same(stored_rows: dict[int, Record], api_rows: dict[int, Record]) -> 
     )
 
 
-def _truth(row: dict[str, Any]) -> Record:
+def truth(row: dict[str, Any]) -> Record:
     record = {name: row.get(name) for name in FIELDS}
     for name in TIMES:
         record[name] = (datetime.fromisoformat(row[name]) - EPOCH) // timedelta(microseconds=1)

@@ -1,3 +1,18 @@
-"""Cekura test results in a local DuckDB warehouse."""
+"""Cekura test results in a local DuckDB warehouse; `cekura_source` reads them into any pipeline of dlt's."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cekura_sync.dlt_source import cekura_source as cekura_source
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "cekura_source"]
+
+
+def __getattr__(name: str) -> Any:
+    """The source when somebody asks for it: dlt takes half a second to import."""
+    if name == "cekura_source":
+        from cekura_sync.dlt_source import cekura_source
+
+        return cekura_source
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

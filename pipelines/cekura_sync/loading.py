@@ -20,7 +20,7 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.runtime.run_context import RunContext
 
-from cekura_sync.source import cekura_source
+from cekura_sync.source import changeset_source
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,7 +71,7 @@ def load(
         if not first:
             pipeline.sync_destination()
         extract = partial(
-            pipeline.extract, cekura_source(changes, scope, watermark), loader_file_format="parquet"
+            pipeline.extract, changeset_source(changes, scope, watermark), loader_file_format="parquet"
         )
         if first:
             extract(write_disposition="append")  # into empty tables there is nothing to merge

@@ -19,7 +19,9 @@ _REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_
 
 
 @dlt.source(name="cekura")
-def cekura_source(changes: "Changeset", scope: str, watermark: datetime | None) -> "tuple[DltResource, ...]":
+def changeset_source(
+    changes: "Changeset", scope: str, watermark: datetime | None
+) -> "tuple[DltResource, ...]":
     """What changed since the last sync, as Arrow batches, and how far it reached."""
 
     @dlt.resource(primary_key="id", write_disposition="merge")
