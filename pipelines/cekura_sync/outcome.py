@@ -37,7 +37,7 @@ class Outcome:
     watermark: datetime | None
     started: datetime
     finished: datetime
-    warehouse: Path
+    warehouse: Path | str  # the file, or the engine and its schema
     changed: bool
 
     def as_json(self) -> dict[str, Any]:

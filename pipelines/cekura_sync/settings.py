@@ -16,6 +16,7 @@ API_URL = "https://api.cekura.ai"
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
 WAREHOUSE = "warehouse.duckdb"
+DESTINATIONS = ("postgres",)  # by dlt's name; beside the file
 FULL_EVERY = "24h"
 LOOKBACK = "24h"
 PAGE_SIZE = 200
@@ -76,6 +77,7 @@ class Settings:
     allow_mass_delete: bool = False
     dry_run: bool = False
     changes: Path | None = None
+    destination: str | None = None  # instead of the file
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -104,6 +106,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         allow_mass_delete=bool(options.get("allow_mass_delete")),
         dry_run=bool(options.get("dry_run")),
         changes=Path(changes) if changes or options.get("changes") is not None else None,
+        destination=_destination(pick("destination", "CEKURA_DESTINATION", "")),
     )
 
 
@@ -229,6 +232,14 @@ def _filters(options: Mapping[str, object]) -> Filters:
         search=str(search) if search is not None else None,
         scenarios=str(scenarios) if scenarios is not None else None,
     )
+
+
+def _destination(name: str) -> str | None:
+    if name and name not in DESTINATIONS:
+        raise SettingsError(
+            f"'{name}' is no destination of sync: choose {' or '.join(DESTINATIONS)}, or use `cekura_source` in a dlt pipeline of your own."
+        )
+    return name or None
 
 
 def _optional_int(value: object) -> int | None:

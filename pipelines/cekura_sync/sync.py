@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,7 +17,7 @@ from cekura_sync import database, history, models, team_changes, upgrade
 from cekura_sync.absent import account_for_absent
 from cekura_sync.answers import Row
 from cekura_sync.api import Api
-from cekura_sync.changeset import Changeset, open_base
+from cekura_sync.changeset import Changeset
 from cekura_sync.client import Client
 from cekura_sync.compare import Comparison
 from cekura_sync.errors import ApiUnavailable, ModelError
@@ -27,6 +28,9 @@ from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 from cekura_sync.team_changes import Noted
 from cekura_sync.warehouse import Warehouse
 
+if TYPE_CHECKING:
+    from cekura_sync.engine import Engine
+
 BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
 PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
@@ -36,9 +40,9 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
     started = datetime.now(UTC)
     noted = team_changes.read(settings.changes) if settings.changes else None
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = _engine(settings.destination) if settings.destination else Warehouse(settings.warehouse)
     held = warehouse.observed() if settings.dry_run else warehouse.locked()
-    with held, open_base(warehouse.existing()) as con:
+    with held, warehouse.known() as con:
         scope = history.scope_text(settings.filters)
         past = history.read(con, scope, warehouse.pending_log(), started)
         changes = Comparison(
@@ -67,15 +71,22 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             watermark=max((moment for moment in (changes.watermark, past.watermark) if moment), default=None),
             started=started,
             finished=datetime.now(UTC),
-            warehouse=warehouse.files.published,
+            warehouse=warehouse.name,
             changed=changes.changeset.has_changes()
             or (noted is not None and team_changes.differ(con, noted)),
         )
-        return (
-            outcome
-            if settings.dry_run
-            else _write(warehouse, changes.changeset, noted, outcome, past, progress)
-        )
+        if settings.dry_run:
+            return outcome
+        if isinstance(warehouse, Warehouse):
+            return _write(warehouse, changes.changeset, noted, outcome, past, progress)
+        return warehouse.write(changes.changeset, noted, outcome, progress)
+
+
+def _engine(name: str) -> "Engine":
+    """Imports dlt, which the file does without for as long as nothing has changed."""
+    from cekura_sync.engine import Engine
+
+    return Engine(name)
 
 
 def _read(
