@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -257,3 +258,16 @@ def _tables(warehouse: Path) -> Iterator[tuple[str, dict[str, str], list[tuple[A
         for (name,) in names:
             table = con.sql(f"select * from cekura.{name}")
             yield name, dict(zip(table.columns, map(str, table.types), strict=True)), table.fetchall()
+
+
+def comparable(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """In one order; moments in UTC, and fractions as far as two ways to compute them agree."""
+
+    def value(it: Any) -> Any:
+        if isinstance(it, datetime):
+            return it.astimezone(UTC)
+        return round(it, 9) if isinstance(it, float) else it
+
+    return sorted(
+        (tuple(map(value, row)) for row in rows), key=lambda row: [(it is None, str(it)) for it in row]
+    )

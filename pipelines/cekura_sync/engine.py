@@ -58,6 +58,7 @@ class Engine:
         self._destination = destination
         self.name = f"{destination}:{DATASET}"
         self._client: SqlClientBase[Any]
+        self._driver_error: type[Exception] = DltException  # until the driver is there
         self._columns: dict[str, list[str]] = {}  # of our tables
 
     # -- opening --------------------------------------------------------------------------------------------------
@@ -84,7 +85,9 @@ class Engine:
         Container()[PluggableRunContext] = PluggableRunContext(_WithCredentials("."))
         with self._errors(), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
             self._pipeline = loading.pipeline_into(dlt.destinations.postgres(), Path(folder))
-            with self._pipeline.sql_client() as self._client:
+            client = self._pipeline.sql_client()
+            self._driver_error = client.dbapi.Error  # type: ignore[attr-defined]
+            with client as self._client:
                 self._run("set timezone = 'UTC'")
                 self._run("set jit = off")  # compiling the views takes longer than running them
                 yield
@@ -104,10 +107,10 @@ class Engine:
             raise SettingsError(
                 f"There are no credentials for {self._destination}: set DESTINATION__{self._destination.upper()}__CREDENTIALS, or write them into .dlt/secrets.toml."
             ) from error
-        except DltException as error:
-            cause = error
-            while cause.__cause__ or cause.__context__:
-                cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
+        except (DltException, self._driver_error) as error:
+            cause: BaseException = error
+            while earlier := cause.__cause__ or cause.__context__:
+                cause = earlier
             raise WarehouseError(
                 f"{self.name} does not let us work: {first_line(cause)}. Mend that and sync again; what was cut short is repaired then."
             ) from error
@@ -181,7 +184,7 @@ class Engine:
         first = "results" not in self._columns
         if outcome.changed or first:
             self._begin(scope)
-            loading.run(self._pipeline, changes, scope, outcome.watermark, first=first, file_format="csv")
+            loading.run(self._pipeline, changes, scope, outcome.watermark, first=first, file_format="insert_values")
             self._tidy()
         self._complete(noted)
         outcome = outcome.finished_now()

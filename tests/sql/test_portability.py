@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import sqlglot
@@ -11,7 +9,7 @@ import sqlglot
 from cekura_sync import dialects, models
 from cekura_sync.models import Model
 from cekura_sync.sandbox import Sandbox, World
-from engines import ClickHouse, PostgreSql, clickhouse_engine, postgres_server
+from engines import ClickHouse, PostgreSql, clickhouse_engine, comparable, postgres_server
 from harness import Account, connect
 from test_recomputation import live
 
@@ -97,16 +95,3 @@ def test_a_view_gives_the_same_rows_there(
 )
 def test_a_check_holds_there_too(postgres: PostgreSql, model: Model) -> None:
     assert postgres.query(dialects.translated(model, "postgres")) == []
-
-
-def comparable(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """In one order; moments in UTC, and fractions as far as two ways to compute them agree."""
-
-    def value(it: Any) -> Any:
-        if isinstance(it, datetime):
-            return it.astimezone(UTC)
-        return round(it, 9) if isinstance(it, float) else it
-
-    return sorted(
-        (tuple(map(value, row)) for row in rows), key=lambda row: [(it is None, str(it)) for it in row]
-    )
