@@ -35,8 +35,7 @@ def postgres_server() -> Iterator[str]:
     require_destination("psycopg2")
     programs = _programs()
     if programs is None:
-        missing = "There is no PostgreSQL server: install Debian's package postgresql."
-        (pytest.fail if os.environ.get("CEKURA_TEST_DESTINATIONS") == "all" else pytest.skip)(missing)
+        pytest.skip("There is no PostgreSQL server here: install Debian's package postgresql.")
     as_user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="pg-") as name:
         folder = Path(name)

@@ -248,6 +248,23 @@ def test_without_a_way_in_it_says_so_and_never_the_password(
     assert "hunter2" not in ran.out + ran.err
 
 
+def test_the_credentials_may_stand_in_dlts_own_file_and_nothing_else_there_counts(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt/secrets.toml").write_text(
+        f'[destination.postgres]\ncredentials = "{shared.address}"\n[load]\nworkers = "many"\n'
+    )
+    (tmp_path / ".dlt/config.toml").write_text(
+        '[destination]\nreplace_strategy = "none"\n[normalize]\nnaming = "nowhere"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    del shared.env["DESTINATION__POSTGRES__CREDENTIALS"]
+
+    assert shared.sync(NORMALIZE__WORKERS="many").code == 0
+    shared.assert_equals_api()
+
+
 def test_an_unknown_destination_is_refused(account: Account) -> None:
     ran = account.sync("--destination", "paper")
 

@@ -184,7 +184,9 @@ class Engine:
         first = "results" not in self._columns
         if outcome.changed or first:
             self._begin(scope)
-            loading.run(self._pipeline, changes, scope, outcome.watermark, first=first, file_format="insert_values")
+            loading.run(
+                self._pipeline, changes, scope, outcome.watermark, first=first, file_format="insert_values"
+            )
             self._tidy()
         self._complete(noted)
         outcome = outcome.finished_now()
