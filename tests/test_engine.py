@@ -23,13 +23,11 @@ from test_kill import KILL_POINTS, change_the_account
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
 DEADLY = [
     'statement:DELETE FROM "cekura"."runs"',
-    'statement:DELETE FROM "cekura"."results"',
-    'statement:DELETE FROM "cekura"."result_scenarios"',
-    'statement:INSERT INTO "cekura"."_dlt_loads"',
+    'statement:DELETE FROM "cekura"."result_scenarios"',  # the results have been merged
     "statement:insert into cekura.sync_log",
-    "statement:delete from cekura._unfinished",
-    *([f"statement:{number}" for number in range(10, 140)] if ALL else []),
 ]
+if ALL:
+    DEADLY += [f"statement:{number}" for number in range(10, 140)]
 numbers = itertools.count(1)
 
 
@@ -167,8 +165,10 @@ def test_a_load_that_was_killed_is_repaired_by_the_next_sync(shared: Shared, poi
     change_the_account(shared.account)
     process = shared.spawn("--full", PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == (0 if ALL and not err and process.returncode == 0 else -9), err
-    assert shared.query("select count(*) from cekura.sync_log") == [(1 + (process.returncode == 0),)]
+    if process.returncode == 0 and ALL:
+        pytest.skip("It sends fewer statements.")
+    assert process.returncode == -9, err
+    assert shared.query("select count(*) from cekura.sync_log") == [(1,)]
 
     noted = shared.query("select scope from cekura._unfinished")
     ran = shared.sync(
