@@ -10,6 +10,7 @@ import pytest
 from cekura_sync import client
 from cekura_sync.sandbox import Sandbox, World
 from harness import Account
+from theirs import Theirs
 
 _status = 0
 
@@ -71,3 +72,10 @@ def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
 def account(new_account: Callable[..., Account]) -> Account:
     """250 results of three runs over 30 days, three of them in flight."""
     return new_account()
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[Theirs]:
+    """A folder with a pipeline of somebody's, beside 250 results in pages of 50."""
+    with Sandbox(World(results=250, in_flight=3, runs_per_result=3, days=30), page_size_cap=50) as sandbox:
+        yield Theirs(tmp_path, sandbox)

@@ -36,7 +36,21 @@ LOG = {
     "generation": "bigint",
     **LATER,
 }
+# The same thinning out where there is no number of a row.
+THINNED = """
+    delete from cekura.sync_log as old
+    where finished_at < current_timestamp - interval '{days} days' and exists (
+        select 1 from cekura.sync_log as newer
+        where newer.scope = old.scope and newer.mode = old.mode and newer.started_at > old.started_at
+            and cast(newer.finished_at as date) = cast(old.finished_at as date)
+    )
+"""
 LOG_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in LOG.items())
+# They make the table, or complete that of an older warehouse.
+STATEMENTS = (
+    f"create table if not exists cekura.sync_log ({LOG_COLUMNS})",
+    *(f"alter table cekura.sync_log add column if not exists {name} {kind}" for name, kind in LATER.items()),
+)
 
 
 @dataclass(frozen=True)
@@ -120,9 +134,8 @@ def read(
 
 def append(con: duckdb.DuckDBPyConnection, entries: Iterable[Mapping[str, Any]]) -> None:
     """Add rows to the `sync_log` of the warehouse that `con` writes, and thin out those of long ago."""
-    con.execute(f"create table if not exists cekura.sync_log ({LOG_COLUMNS})")
-    for name, kind in LATER.items():
-        con.execute(f"alter table cekura.sync_log add column if not exists {name} {kind}")
+    for statement in STATEMENTS:
+        con.execute(statement)
     rows = [[entry.get(name) for name in LOG] for entry in entries]
     marks = ", ".join("?" * len(LOG))
     con.begin()  # each row on its own would wait for the disk

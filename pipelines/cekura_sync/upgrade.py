@@ -4,10 +4,15 @@ import duckdb
 
 from cekura_sync import detail_tables, team_changes
 
+STATEMENTS = (
+    *detail_tables.STATEMENTS,
+    f"create table if not exists cekura.changes ({team_changes.COLUMNS})",
+    # No document of the API has this field, yet some accounts send it: a text column, as for every such field.
+    "alter table cekura.results add column if not exists agent_version varchar",
+)
+
 
 def complete(con: duckdb.DuckDBPyConnection) -> None:
     """In every warehouse the views bind."""
-    detail_tables.ensure(con)
-    con.execute(f"create table if not exists cekura.changes ({team_changes.COLUMNS})")
-    # No document of the API has this field, yet some accounts send it: a text column, as for every such field.
-    con.execute("alter table cekura.results add column if not exists agent_version varchar")
+    for statement in STATEMENTS:
+        con.execute(statement)

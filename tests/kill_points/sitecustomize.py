@@ -86,6 +86,10 @@ def wrap() -> None:
         owner = functools.reduce(getattr, owners, importlib.import_module(module))
         setattr(owner, attribute, around(name, getattr(owner, attribute)))
     DuckDbSqlClient.execute_query = before_each_statement(DuckDbSqlClient.execute_query)
+    if os.environ.get("CEKURA_DESTINATION") == "postgres":
+        from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+
+        Psycopg2SqlClient.execute_query = before_each_statement(Psycopg2SqlClient.execute_query)
 
 
 if POINT or RECORD:

@@ -46,7 +46,8 @@ class Base:
         self.con = duckdb.connect()
         self.con.execute("set timezone = 'UTC'")
         self.con.execute(BASE_TABLES)
-        detail_tables.ensure(self.con)
+        for statement in detail_tables.STATEMENTS:
+            self.con.execute(statement)
 
     def clear(self) -> None:
         tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes")
