@@ -1,14 +1,7 @@
-"""`sync --destination postgres`, against a real server: the tables, views and promises of the file, in a shared engine.
+"""`sync --destination postgres`, against a real server: the tables, views and promises of the file, in a shared engine."""
 
-CEKURA_TEST_KILLS=all kills at every statement that a sync sends.
-"""
-
-import itertools
-import os
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,120 +9,85 @@ import pytest
 
 from cekura_sync import models
 from cekura_sync.sandbox import Answer, Request
-from engines import PostgreSql, comparable, postgres_server
-from harness import FIELDS, TIMES, Account, Ran, Record, assembled, assert_same
-from test_kill import KILL_POINTS, change_the_account
+from engines import comparable
+from harness import Account, Ran, assert_same
+from shared import Shared
+from test_kill import change_the_account
 
-ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
-DEADLY = [
-    'statement:DELETE FROM "cekura"."runs"',
-    'statement:DELETE FROM "cekura"."result_scenarios"',  # the results have been merged
-    "statement:insert into cekura.sync_log",
-]
-if ALL:
-    DEADLY += [f"statement:{number}" for number in range(10, 140)]
-numbers = itertools.count(1)
+# What stands in these is of the moment at which they are asked, or at which the one sync or the other ran.
+TIMES_OF_THEIR_OWN = ("sync_status", "live_results", "results", "stuck_results", "run_details")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as address:
-        yield address
-
-
-class Shared:
-    """An account, and a database of its own that it is synced into."""
-
-    def __init__(self, account: Account, server: str) -> None:
-        name = f"warehouse_{next(numbers)}"
-        with PostgreSql(server) as admin:
-            admin.execute(f"create database {name}")
-        self.account = account
-        self.world = account.world
-        self.address = server.rpartition("/")[0] + f"/{name}"
-        self.env = {"CEKURA_DESTINATION": "postgres", "DESTINATION__POSTGRES__CREDENTIALS": self.address}
-
-    def sync(self, *options: str, **env: str) -> Ran:
-        return self.account.sync(*options, **self.env | env)
-
-    def spawn(self, *options: str, **env: str) -> "subprocess.Popen[str]":
-        return self.account.spawn(*options, **self.env | env)
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with PostgreSql(self.address) as engine:
-            engine.execute("set timezone = 'UTC'")
-            return engine.query(sql)
-
-    def stored(self) -> dict[int, Record]:
-        columns = ", ".join(
-            f"(extract(epoch from {name}) * 1000000)::bigint" if name in TIMES else name for name in FIELDS
-        )
-        return assembled(
-            self.query(f"select {columns} from cekura.results where deleted_at is null"),
-            self.query("select result_id, id, status, success, scenario, scenario_name from cekura.runs"),
-            self.query("select result_id, scenario_id, scenario_name from cekura.result_scenarios"),
-        )
-
-    def assert_equals_api(self) -> None:
-        live = self.stored()
-        assert_same(live, self.account.api())
-
-
-@pytest.fixture
-def shared(new_account: Callable[..., Account], server: str) -> Shared:
-    """Sixty results in small pages, not synced yet."""
-    return Shared(new_account(results=60, agents=3, runs_per_result=2, days=20, page_size_cap=20), server)
-
-
-def test_it_has_the_rows_the_views_and_the_log_that_the_file_has(shared: Shared) -> None:
+def test_it_has_the_rows_the_views_and_the_log_that_the_file_has(shared: Shared, tmp_path: Path) -> None:
+    agent = shared.world.agents[0].id
+    (tmp_path / "changes.csv").write_text(f"agent_id,at,note\n{agent},2026-03-10,100 % new\n")
+    options = ("--full", "--details", "--transcripts", "--changes", str(tmp_path / "changes.csv"))
     for at in ("first", "second"):
-        ran = shared.sync("--full")
-        in_file = shared.account.sync("--full")
+        ran = shared.sync(*options)
+        in_file = shared.account.sync(*options)
         assert (ran.code, ran.err) == (in_file.code, in_file.err) == (0, ""), at
         assert ran.json["warehouse"] == "postgres:cekura"
-        for counter in ("inserted", "updated", "deleted", "in_flight", "results"):
-            assert ran.json[counter] == in_file.json[counter], (at, counter)
+        same = ("inserted", "updated", "deleted", "in_flight", "results", "details_read", "details_left")
+        assert [ran.json[counter] for counter in same] == [in_file.json[counter] for counter in same], at
         shared.assert_equals_api()
+        assert shared.details() == shared.details_of_the_api()
         change_the_account(shared.account)
         shared.world.edit(sorted(shared.world.results)[9], name="")
 
     for model in models.read_models(models.models_dir()):
-        if model.name not in (
-            "sync_status",
-            "live_results",
-            "results",
-            "stuck_results",
-        ):  # times of their own
+        if model.name not in TIMES_OF_THEIR_OWN:
             expected = shared.account.query(f"select * from analytics.{model.name}")
             found = shared.query(f"select * from analytics.{model.name}")
             assert comparable(found) == comparable(expected), model.name
-    assert shared.query("select mode, generation from cekura.sync_log order by generation") == [
-        ("full", 1),
-        ("full", 2),
-    ]
+    assert shared.log() == [("full", 1), ("full", 2)]
     assert shared.query(
         "select obj_description('analytics.agent_pass_rate'::regclass) like 'One row per agent%'"
     ) == [(True,)]
+    shared.assert_nothing_is_left_over()
 
 
-def test_a_sync_with_nothing_new_writes_its_line_in_the_log_and_no_more(shared: Shared) -> None:
-    shared.sync()
+def test_details_that_were_left_for_later_are_read_by_later_syncs(shared: Shared) -> None:
+    """Also where earlier syncs read none, and with changed results in between."""
+    assert shared.sync().code == 0
+    change_the_account(shared.account)
+
+    first = shared.sync("--full", "--details", "--transcripts", "--details-budget", "20")
+    second = shared.sync("--details", "--transcripts")
+
+    assert (first.json["details_read"], first.json["details_left"] > 0) == (20, True)
+    assert (second.json["details_read"], second.json["details_left"]) == (first.json["details_left"], 0)
+    assert shared.details() == shared.details_of_the_api()
+    assert shared.sync("--details", "--transcripts").json["changed"] is False
+
+
+def test_a_sync_with_nothing_new_writes_its_line_in_the_log_and_no_more(
+    shared: Shared, tmp_path: Path
+) -> None:
+    changes = tmp_path / "changes.csv"
+    changes.write_text("agent_id,at,note\n,2026-03-10,100 % new\n")
+    options = ("--changes", str(changes))
+    shared.sync(*options)
     before = shared.query("select xmin::text, id from cekura.results order by id")
     shared.world.edit(sorted(shared.world.results)[-2], name="")
-    assert shared.sync().json["updated"] == 1
+    assert shared.sync(*options).json["updated"] == 1
 
-    ran = shared.sync()
+    ran = shared.sync(*options)
 
     assert (ran.json["changed"], ran.json["updated"]) == (False, 0)
     after = shared.query("select xmin::text, id from cekura.results order by id")
     assert len(set(before) - set(after)) == 1
     assert shared.query("select count(*) from cekura.sync_log") == [(3,)]
+    noted = "select line, agent_id, changed_at::text, note from cekura.changes"
+    assert shared.query(noted) == [(2, None, "2026-03-10 00:00:00+00", "100 % new")]
+    changes.write_text("agent_id,at,note\n")
+    assert shared.sync(*options).json["changed"] is True
+    assert shared.query(noted) == []
 
 
 def test_a_dry_run_writes_nothing(shared: Shared) -> None:
     ran = shared.sync("--dry-run")
 
-    assert ran.json["inserted"] == 60
+    assert ran.json["inserted"] == 40
     assert shared.query(
         "select count(*) from information_schema.schemata where schema_name in ('cekura', 'analytics')"
     ) == [(0,)]
@@ -146,50 +104,6 @@ def test_two_filters_share_the_tables_and_neither_hides_the_others_rows(shared: 
 
     live = {id_: row for id_, row in shared.account.api().items() if row["agent"] in (one, other)}
     assert_same(shared.stored(), live)
-
-
-def test_the_teams_list_of_changes_is_there_too(shared: Shared, tmp_path: Path) -> None:
-    (tmp_path / "changes.csv").write_text("agent_id,at,note\n,2026-03-10,100 % new\n")
-
-    assert shared.sync("--changes", str(tmp_path / "changes.csv")).code == 0
-
-    assert shared.query("select line, agent_id, changed_at::text, note from cekura.changes") == [
-        (2, None, "2026-03-10 00:00:00+00", "100 % new")
-    ]
-    assert shared.sync("--changes", str(tmp_path / "changes.csv")).json["changed"] is False
-
-
-@pytest.mark.parametrize("point", DEADLY)
-def test_a_load_that_was_killed_is_repaired_by_the_next_sync(shared: Shared, point: str) -> None:
-    assert shared.sync().code == 0
-    change_the_account(shared.account)
-    process = shared.spawn("--full", PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point)
-    _, err = process.communicate(timeout=60)
-    if process.returncode == 0 and ALL:
-        pytest.skip("It sends fewer statements.")
-    assert process.returncode == -9, err
-    assert shared.query("select count(*) from cekura.sync_log") == [(1,)]
-
-    noted = shared.query("select scope from cekura._unfinished")
-    ran = shared.sync(
-        "--lookback", "1s", *([] if noted else ["--full"])
-    )  # without a note nothing was written yet
-
-    assert ran.code == 0, ran.err
-    assert ran.json["mode"] == "full"
-    shared.assert_equals_api()
-    assert shared.query("select count(*) from cekura._unfinished") == [(0,)]
-
-
-def test_a_first_load_that_was_killed_is_repaired_too(shared: Shared) -> None:
-    process = shared.spawn(
-        PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT='statement:INSERT INTO "cekura"."_dlt_loads"'
-    )
-    process.communicate(timeout=60)
-    assert process.returncode == -9
-
-    assert shared.sync().code == 0
-    shared.assert_equals_api()
 
 
 def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> None:
@@ -272,16 +186,39 @@ def test_an_unknown_destination_is_refused(account: Account) -> None:
     assert "choose postgres" in ran.json["error"]
 
 
-def test_a_check_that_fails_leaves_the_sync_uncounted_until_it_is_mended(shared: Shared) -> None:
+def test_a_check_that_fails_takes_the_sync_back(shared: Shared) -> None:
     assert shared.sync().code == 0
     (row,) = shared.query("select id from cekura.results where status = 'completed' limit 1")
-    with PostgreSql(shared.address) as engine:
-        engine.execute(f"insert into cekura.runs (id, result_id) values (1, {row[0]}), (1, {row[0]})")
+    shared.execute(f"insert into cekura.runs (id, result_id) values (1, {row[0]}), (1, {row[0]})")
+    shared.world.insert(2)
+    before = shared.query("select id, synced_at from cekura.results order by id")
 
     ran = shared.sync()
 
     assert ran.code == 5
-    assert shared.query("select count(*) from cekura.sync_log") == [(1,)]
+    assert "every_run_is_there_once" in ran.json["error"]
+    assert shared.query("select id, synced_at from cekura.results order by id") == before
+    assert shared.log() == [("full", 1)]
+
+
+def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
+    """Their grants, and what they have built on it; where that cannot be, the sync says so and changes nothing."""
+    assert shared.sync().code == 0
+    shared.execute("drop role if exists reader")
+    shared.execute("create role reader")
+    shared.execute("grant select on analytics.agents to reader")
+    shared.execute("create view public.theirs as select agent_id from analytics.agents")
+    shared.execute("comment on schema analytics is 'cekura-sync of an older version'")
+    assert shared.sync().code == 0
+    assert shared.query("select has_table_privilege('reader', 'analytics.agents', 'select')") == [(True,)]
+
+    shared.execute("create or replace view analytics.agents as select *, 1 as more from analytics.agents")
+    shared.execute("comment on schema analytics is 'cekura-sync of an older version'")
+    refused = shared.sync()
+
+    assert refused.code == 9
+    assert "view theirs depends on view analytics.agents" in refused.json["error"]
+    assert shared.log() == [("full", 1), ("quick", 2)]
 
 
 def test_text_that_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared) -> None:

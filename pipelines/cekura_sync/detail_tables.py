@@ -1,7 +1,5 @@
 """The tables of run details: their columns, and how they come into a warehouse that dlt has not written any to yet."""
 
-from cekura_sync.database import quoted
-
 RUN_FIELDS = {
     "run_id": "bigint",
     "result_id": "bigint",
@@ -86,14 +84,3 @@ READ = {
     "_digest": "varchar",
 }
 TABLES = {"details_read": READ, **CHILDREN}
-
-
-def column_list(columns: dict[str, str]) -> str:
-    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-
-
-# They make the tables that a warehouse does not have yet, so that the views bind.
-STATEMENTS = tuple(
-    f"create table if not exists cekura.{table} ({column_list(columns)}, _removed boolean)"
-    for table, columns in TABLES.items()
-)

@@ -1,5 +1,6 @@
 """The models of sql/ in the words of other engines. sqlglot translates; here is what it does not know."""
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import sqlglot
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 ENGINES = ("postgres", "clickhouse", "bigquery", "snowflake", "databricks", "redshift")
 
 
+@cache
 def translated(model: "Model", engine: str) -> str:
     """The model's query for this engine (sqlglot's name of it). Raises what sqlglot raises for words it cannot translate."""
     query = sqlglot.parse_one(model.sql, read="duckdb")

@@ -46,11 +46,6 @@ THINNED = """
     )
 """
 LOG_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in LOG.items())
-# They make the table, or complete that of an older warehouse.
-STATEMENTS = (
-    f"create table if not exists cekura.sync_log ({LOG_COLUMNS})",
-    *(f"alter table cekura.sync_log add column if not exists {name} {kind}" for name, kind in LATER.items()),
-)
 
 
 @dataclass(frozen=True)
@@ -134,8 +129,9 @@ def read(
 
 def append(con: duckdb.DuckDBPyConnection, entries: Iterable[Mapping[str, Any]]) -> None:
     """Add rows to the `sync_log` of the warehouse that `con` writes, and thin out those of long ago."""
-    for statement in STATEMENTS:
-        con.execute(statement)
+    con.execute(f"create table if not exists cekura.sync_log ({LOG_COLUMNS})")
+    for name, kind in LATER.items():
+        con.execute(f"alter table cekura.sync_log add column if not exists {name} {kind}")
     rows = [[entry.get(name) for name in LOG] for entry in entries]
     marks = ", ".join("?" * len(LOG))
     con.begin()  # each row on its own would wait for the disk

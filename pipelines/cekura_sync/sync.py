@@ -17,7 +17,7 @@ from cekura_sync.api import Api
 from cekura_sync.changeset import Changeset
 from cekura_sync.compare import Comparison
 from cekura_sync.details import DetailCounts, count_due, read_details
-from cekura_sync.errors import ModelError
+from cekura_sync.errors import ModelError, SettingsError
 from cekura_sync.history import History
 from cekura_sync.listing import Listing
 from cekura_sync.outcome import Outcome, Progress
@@ -80,8 +80,12 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
 
 def _engine(name: str) -> "Engine":
     """Imports dlt, which the file does without for as long as nothing has changed."""
-    from cekura_sync.engine import Engine
-
+    try:
+        from cekura_sync.engine import Engine
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The driver of {name} is not installed ({error.name}): pip install 'cekura-sync[{name}]'."
+        ) from error
     return Engine(name)
 
 

@@ -9,7 +9,7 @@ import sqlglot
 from cekura_sync import dialects, models
 from cekura_sync.models import Model
 from cekura_sync.sandbox import Sandbox, World
-from engines import ClickHouse, PostgreSql, clickhouse_engine, comparable, postgres_server
+from engines import ClickHouse, PostgreSql, clickhouse_engine, comparable
 from harness import Account, connect
 from test_recomputation import live
 
@@ -58,8 +58,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 @pytest.fixture(scope="module")
-def postgres(lived: Account) -> Iterator[PostgreSql]:
-    with postgres_server() as address, PostgreSql(address) as engine:
+def postgres(lived: Account, server: str) -> Iterator[PostgreSql]:
+    with PostgreSql(server) as engine:
         engine.take(lived.warehouse)
         engine.build(FILES)
         yield engine
