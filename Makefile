@@ -27,7 +27,7 @@ test: $(VENV)/developer ## Run the tests
 
 readers: $(VENV)/readers/made ## Install the drivers of BI tools, for the tests that read with them
 
-destinations: $(VENV)/destinations ## Install Dagster, for the test of the dlt source
+destinations: $(VENV)/destinations ## Install the engines and tools that the tests of destinations run
 
 check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff check .

@@ -60,7 +60,7 @@ filled as (
     select
         all_days.agent_id,
         all_days.day,
-        all_days.day - cast('1970-01-01' as date) as day_number,
+        date_diff('day', cast('1970-01-01' as date), all_days.day) as day_number,
         cast(coalesce(days.completed_results, 0) as bigint) as completed_results,
         cast(coalesce(days.decided_runs, 0) as bigint) as decided_runs,
         cast(coalesce(days.passed_runs, 0) as bigint) as passed_runs,
@@ -83,6 +83,6 @@ select
 from filled
 inner join agents on agents.agent_id is not distinct from filled.agent_id
 window seven_days as (
-    partition by filled.agent_id order by filled.day_number
+    partition by filled.agent_id order by filled.day_number nulls first -- there are none; BigQuery wants it said so
     range between 6 preceding and current row
 )

@@ -33,8 +33,8 @@ counts as (
         nullif(cast(decided_runs as double), 0) as n,
         cast(passed_runs as double) * (decided_runs - passed_runs)
             / nullif(cast(decided_runs as double) * decided_runs, 0) as pq,
-        1.959963984540054e0 as z,
-        0.05e0 as w
+        cast(1.959963984540054 as double) as z,
+        cast(0.05 as double) as w
     from sums
 )
 
@@ -50,8 +50,11 @@ select
         / (n + z * z) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
     1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
         / (n + z * z) as pass_rate_high, -- upper end of the Wilson 95 % interval of pass_rate
-    cast(ceil(z * z / (2 * w * w) * (pq - 2 * w * w + sqrt(pq * pq - 4 * pq * w * w + w * w)))
-        as bigint) as runs_needed, -- runs after which, at this rate, that interval is 0.1 wide: 5 points to either side
+    -- Without runs ClickHouse would cast infinity, though nobody looks at it.
+    case
+        when n > 0
+            then cast(ceil(z * z / (2 * w * w) * (pq - 2 * w * w + sqrt(pq * pq - 4 * pq * w * w + w * w))) as bigint)
+    end as runs_needed, -- runs after which, at this rate, that interval is 0.1 wide: 5 points to either side
     x / nullif(decided_runs + failed_runs, 0) as strict_pass_rate, -- runs of infrastructure failures count as not passed
     cast(met_expected_outcomes as double)
         / nullif(expected_outcomes, 0) as expected_outcome_rate, -- expected outcomes met in full, of completed results

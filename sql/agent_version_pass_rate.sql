@@ -32,7 +32,7 @@ counts as (
         decided_runs > 0 as comparable,
         cast(passed_runs as double) as x,
         nullif(cast(decided_runs as double), 0) as n,
-        1.959963984540054e0 as z
+        cast(1.959963984540054 as double) as z
     from sums
 ),
 

@@ -17,7 +17,7 @@ weeks as (
         agent_id,
         agent_name,
         week,
-        week - cast('1970-01-01' as date) as day_number,
+        date_diff('day', cast('1970-01-01' as date), week) as day_number,
         cast(sum(completed_results) as bigint) as completed_results,
         cast(sum(decided_runs) as bigint) as decided_runs,
         cast(sum(passed_runs) as bigint) as passed_runs,
@@ -39,6 +39,6 @@ select
         / nullif(sum(decided_runs) over seven_weeks, 0) as pass_rate_moving -- the same over this week and the 6 before it
 from weeks
 window seven_weeks as (
-    partition by agent_id order by day_number
+    partition by agent_id order by day_number nulls first -- there are none; BigQuery wants it said so
     range between 42 preceding and current row
 )

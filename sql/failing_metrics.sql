@@ -50,7 +50,7 @@ counts as (
         *,
         cast(failed_runs as double) as x,
         cast(decided_runs as double) as n,
-        1.959963984540054e0 as z
+        cast(1.959963984540054 as double) as z
     from sums
 )
 

@@ -56,7 +56,7 @@ counts as (
         nullif(cast(recent_decided_runs as double), 0) as n1,
         cast(previous_passed_runs as double) as x2,
         nullif(cast(previous_decided_runs as double), 0) as n2,
-        1.959963984540054e0 as z,
+        cast(1.959963984540054 as double) as z,
         -- Of fewer scores the normal distribution says too little.
         case
             when recent_scored_runs >= 30 and previous_scored_runs >= 30

@@ -6,7 +6,7 @@ with completed as (
         coalesce(decided_runs, 0) > 0 as comparable,
         cast(passed_runs as double) as x,
         nullif(cast(decided_runs as double), 0) as n,
-        1.959963984540054e0 as z -- for 95 %
+        cast(1.959963984540054 as double) as z -- for 95 %
     from analytics.results
     where status_group = 'completed'
 ),

@@ -14,7 +14,7 @@ scale as (
 
 summaries as (
     select
-        result_id,
+        result_id as summaries_of,
         count(*) as listed,
         count(success) as judged,
         count(*) filter (where success) as passed
@@ -27,13 +27,13 @@ scaled as (
     select
         results.*,
         case when reported_rate / whole between 0 and 1 then reported_rate / whole end as success_rate,
-        coalesce(summaries.passed, 0) as passed_summaries,
+        cast(coalesce(summaries.passed, 0) as bigint) as passed_summaries,
         runs_known
             and coalesce(summaries.listed, 0) = results.runs
             and coalesce(summaries.judged, 0) = results.runs as runs_complete
     from results
     cross join scale
-    left join summaries on summaries.result_id = results.result_id
+    left join summaries on summaries.summaries_of = results.result_id
 ),
 
 counted as (

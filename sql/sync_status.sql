@@ -6,7 +6,7 @@ with syncs as (
         mode,
         scope,
         watermark,
-        finished_at - lag(finished_at) over (order by generation nulls first, finished_at, started_at) as pause,
+        lag(finished_at) over (order by generation nulls first, finished_at, started_at) as previously_finished_at,
         -- The generation goes first: it only grows, while a clock may have been wrong.
         row_number() over (order by generation desc nulls last, finished_at desc, started_at desc) as newest_first
     from cekura.sync_log
@@ -23,7 +23,8 @@ last_sync as (
 ),
 
 usual_pause as (
-    select max(pause) as longest
+    select
+        max(date_diff('second', previously_finished_at at time zone 'UTC', finished_at at time zone 'UTC')) as seconds
     from syncs
     where newest_first <= 20
 ),
@@ -51,7 +52,7 @@ select
     live.results as live_results, -- results that are not deleted
     live.in_flight as in_flight_results, -- live results that have not come to an end
     -- The hour that quiet syncs may wait, and half an hour for the sync itself.
-    last_sync.finished_at + usual_pause.longest + interval '90 minutes' as overdue_at -- when to presume that the job has stopped, if no later sync shows by then: the longest pause between the last 20, and 90 minutes; NULL after a single sync
+    last_sync.finished_at + (usual_pause.seconds + 5400) * interval '1 second' as overdue_at -- when to presume that the job has stopped, if no later sync shows by then: the longest pause between the last 20, and 90 minutes; NULL after a single sync
 from live
 cross join last_sync
 cross join usual_pause

@@ -9,7 +9,10 @@ import pytest
 
 from cekura_sync import client
 from cekura_sync.sandbox import Sandbox, World
+from engines import PostgreSql, postgres_server
 from harness import Account
+from shared import Shared
+from theirs import Theirs
 
 _status = 0
 
@@ -71,3 +74,25 @@ def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
 def account(new_account: Callable[..., Account]) -> Account:
     """250 results of three runs over 30 days, three of them in flight."""
     return new_account()
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[Theirs]:
+    """A folder with a pipeline of somebody's, beside 250 results in pages of 50."""
+    with Sandbox(World(results=250, in_flight=3, runs_per_result=3, days=30), page_size_cap=50) as sandbox:
+        yield Theirs(tmp_path, sandbox)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a PostgreSQL server; starting one takes a second, so all tests of a worker share it."""
+    with postgres_server() as address, PostgreSql(address) as admin:
+        admin.execute("create database warehouse")
+        yield address
+
+
+@pytest.fixture
+def shared(new_account: Callable[..., Account], server: str) -> Shared:
+    """Forty results in small pages, not synced into the database yet."""
+    account = new_account(results=40, agents=3, runs_per_result=2, days=20, page_size_cap=20)
+    return Shared(account, server.rpartition("/")[0] + "/warehouse")

@@ -71,5 +71,10 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def column_list(columns: dict[str, str]) -> str:
+    """As `create table` wants it."""
+    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+
+
 def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]

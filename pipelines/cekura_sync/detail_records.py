@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import duckdb
 
 from cekura_sync.content import SECONDS
-from cekura_sync.database import quoted
-from cekura_sync.detail_tables import CHILDREN, LISTS, RUN_FIELDS, TABLES, column_list
+from cekura_sync.database import column_list, quoted
+from cekura_sync.detail_tables import CHILDREN, LISTS, RUN_FIELDS, TABLES
 from cekura_sync.records import TERMINAL, cast, json_text, learn
 
 READING = 1  # stands before each digest; another number has the rows of what is read again written anew

@@ -1,12 +1,5 @@
 """The tables of run details: their columns, and how they come into a warehouse that dlt has not written any to yet."""
 
-from typing import TYPE_CHECKING
-
-from cekura_sync.database import quoted
-
-if TYPE_CHECKING:
-    import duckdb
-
 RUN_FIELDS = {
     "run_id": "bigint",
     "result_id": "bigint",
@@ -91,13 +84,3 @@ READ = {
     "_digest": "varchar",
 }
 TABLES = {"details_read": READ, **CHILDREN}
-
-
-def ensure(con: "duckdb.DuckDBPyConnection") -> None:
-    """Make the tables that the warehouse which `con` writes does not have yet, so that the views bind."""
-    for table, columns in TABLES.items():
-        con.execute(f"create table if not exists cekura.{table} ({column_list(columns)}, _removed boolean)")
-
-
-def column_list(columns: dict[str, str]) -> str:
-    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())

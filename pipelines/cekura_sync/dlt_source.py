@@ -42,9 +42,13 @@ _NO_RUNS = """
         union select id from gone where not aged
     )
 """
-_SCENARIOS = "select *, false as _removed from changed_scenarios"
+# A key of its own: a scenario may lack its id, and table formats that only update need one.
+_SCENARIOS = """
+    select *, md5(concat_ws(' ', result_id, coalesce(scenario_id::varchar, ''), scenario_name)) as _key, false as _removed
+    from changed_scenarios
+"""
 _NO_SCENARIOS = """
-    select id as result_id, true as _removed from (
+    select id as result_id, id::varchar as _key, true as _removed from (
         select id from changed where scenarios_known and id not in (select result_id from changed_scenarios)
         union select id from gone where not aged
     )
@@ -130,7 +134,13 @@ def cekura_source(
         _table(listing, "results", _RESULTS, _NO_RESULTS, primary_key="id", columns=_REMOVED),
         _table(listing, "runs", _RUNS, _NO_RUNS, primary_key="id", merge_key="result_id", columns=_REMOVED),
         _table(
-            listing, "result_scenarios", _SCENARIOS, _NO_SCENARIOS, merge_key="result_id", columns=_REMOVED
+            listing,
+            "result_scenarios",
+            _SCENARIOS,
+            _NO_SCENARIOS,
+            primary_key="_key",
+            merge_key="result_id",
+            columns=_REMOVED,
         ),
         _table(listing, "rejected_rows", _REJECTED, primary_key="_digest"),
     )

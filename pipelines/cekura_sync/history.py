@@ -36,6 +36,15 @@ LOG = {
     "generation": "bigint",
     **LATER,
 }
+# The same thinning out where there is no number of a row.
+THINNED = """
+    delete from cekura.sync_log as old
+    where finished_at < current_timestamp - interval '{days} days' and exists (
+        select 1 from cekura.sync_log as newer
+        where newer.scope = old.scope and newer.mode = old.mode and newer.started_at > old.started_at
+            and cast(newer.finished_at as date) = cast(old.finished_at as date)
+    )
+"""
 LOG_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in LOG.items())
 
 

@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # ruff: noqa: E402 - dlt reads these variables while it is imported
 for _name in [name for name in os.environ if name.startswith("DLT_")]:
@@ -25,6 +26,8 @@ from cekura_sync.source import changeset_source
 if TYPE_CHECKING:
     import duckdb
     from dlt.common.configuration.providers.provider import ConfigProvider
+    from dlt.common.destination import Destination, TLoaderFileFormat
+    from dlt.pipeline.pipeline import Pipeline
 
     from cekura_sync.changeset import Changeset
 
@@ -38,17 +41,28 @@ _CONFIGURATION = {
     },
     "providers": {"enable_airflow_secrets": False},
 }
+PRUNING = (
+    *(
+        f"delete from {DATASET}.{table} where version <= (select max(version) - {KEPT_VERSIONS} from {DATASET}.{table})"
+        for table in ("_dlt_version", "_dlt_pipeline_state")
+    ),
+    (
+        f"delete from {DATASET}._dlt_loads"
+        f" where inserted_at < (select max(inserted_at) from {DATASET}._dlt_loads) - interval '30 day'"
+        f" and load_id not in (select _dlt_load_id from {DATASET}._dlt_pipeline_state)"
+    ),
+)
 _PLAIN = re.compile(r"[\w /.-]+")  # what means nothing but itself in SQL, globs and patterns
 
 
-class _Alone(RunContext):
+class Alone(RunContext):
     """No variable and no .dlt/ of the place where a sync happens to run can stop or steer dlt."""
 
     def initial_providers(self) -> "list[ConfigProvider]":
         return [CustomLoaderDocProvider("cekura_sync", lambda: _CONFIGURATION)]
 
 
-Container()[PluggableRunContext] = PluggableRunContext(_Alone("."))
+Container()[PluggableRunContext] = PluggableRunContext(Alone("."))
 
 
 def load(
@@ -62,23 +76,40 @@ def load(
 ) -> None:
     """Run the pipeline into the database of `con`; its state is restored from there and kept there."""
     with _plainly_named(folder) as pipelines_dir:
-        pipeline = dlt.pipeline(
-            "cekura_sync",
-            destination=dlt.destinations.duckdb(con),
-            dataset_name=DATASET,
-            pipelines_dir=str(pipelines_dir),
+        run(
+            pipeline_into(dlt.destinations.duckdb(con), pipelines_dir), changes, scope, watermark, first=first
         )
-        if not first:
-            pipeline.sync_destination()
-        source = changeset_source(changes, scope, watermark)
-        if first:  # into empty tables there is nothing to merge
-            pipeline.extract(source, write_disposition="append")
-        else:
-            pipeline.extract(source)
-        changes.clear()  # it is all in dlt's files now, and loading them needs the memory
-        pipeline.normalize()
-        # With one worker dlt would run its jobs in our main thread, and swallow the signal that is to stop us.
-        pipeline.load(workers=2)
+
+
+def pipeline_into(destination: "Destination[Any, Any]", pipelines_dir: Path) -> "Pipeline":
+    return dlt.pipeline(
+        "cekura_sync", destination=destination, dataset_name=DATASET, pipelines_dir=str(pipelines_dir)
+    )
+
+
+def run(
+    pipeline: "Pipeline",
+    changes: "Changeset",
+    scope: str,
+    watermark: datetime | None,
+    *,
+    first: bool,
+    file_format: "TLoaderFileFormat" = "parquet",
+) -> None:
+    """`first`: into empty tables, where there is no state to restore and nothing to merge."""
+    if not first:
+        pipeline.sync_destination()
+    extract = partial(
+        pipeline.extract, changeset_source(changes, scope, watermark), loader_file_format=file_format
+    )
+    if first:
+        extract(write_disposition="append")
+    else:
+        extract()
+    changes.clear()  # it is all in dlt's files now, and loading them needs the memory
+    pipeline.normalize()
+    # With one worker dlt would run its jobs in our main thread, and swallow the signal that is to stop us.
+    pipeline.load(workers=2)
 
 
 @contextmanager
@@ -94,13 +125,5 @@ def _plainly_named(folder: Path) -> Iterator[Path]:
 def tidy(con: "duckdb.DuckDBPyConnection") -> None:
     """Leave no more of dlt's bookkeeping than it needs: over years of syncs its tables would only grow."""
     con.execute(f"drop schema if exists {DATASET}_staging cascade")
-    for table, order in (("_dlt_version", "version"), ("_dlt_pipeline_state", "version")):
-        newest = f"select max({order}) - {KEPT_VERSIONS} from {DATASET}.{table}"
-        con.execute(f"delete from {DATASET}.{table} where {order} <= ({newest})")
-    con.execute(
-        f"""
-        delete from {DATASET}._dlt_loads
-        where inserted_at < (select max(inserted_at) from {DATASET}._dlt_loads) - interval 30 day
-            and load_id not in (select _dlt_load_id from {DATASET}._dlt_pipeline_state)
-        """
-    )
+    for statement in PRUNING:
+        con.execute(statement)

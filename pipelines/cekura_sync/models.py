@@ -89,7 +89,7 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
         con.execute(f"create schema if not exists {SCHEMA}")
         for model in models:
             _run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.sql}")
-            _run(con, model, _comments(model))
+            _run(con, model, comments(model))
         for name in sorted(_views(con) - {model.name for model in models}):
             con.execute(f"drop view {SCHEMA}.{quoted(name)}")
         con.commit()
@@ -170,7 +170,7 @@ def _failure(model: Model, error: Exception) -> ModelError:
     return failure
 
 
-def _comments(model: Model) -> str:
+def comments(model: Model) -> str:
     """`create or replace view` drops the comments of the view before, so they are set every time."""
     view = f"{SCHEMA}.{model.name}"
     statements = [f"comment on view {view} is {literal(model.meaning)}"]

@@ -39,7 +39,7 @@ class Outcome:
     watermark: datetime | None
     started: datetime
     finished: datetime
-    warehouse: Path
+    warehouse: Path | str  # the file, or the engine and its schema
     changed: bool
     details_read: int | None = None  # None where none were asked for
     details_left: int | None = None

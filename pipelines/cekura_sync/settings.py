@@ -16,6 +16,7 @@ API_URL = "https://api.cekura.ai"
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
 WAREHOUSE = "warehouse.duckdb"
+DESTINATIONS = ("postgres",)  # by dlt's name; beside the file
 FULL_EVERY = "24h"
 LOOKBACK = "24h"
 PAGE_SIZE = 200
@@ -87,6 +88,7 @@ class Settings:
     details: bool = False
     details_budget: int = DETAILS_BUDGET
     transcripts: bool = False
+    destination: str | None = None  # instead of the file
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -119,6 +121,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
+        destination=_destination(pick("destination", "CEKURA_DESTINATION", "")),
     )
 
 
@@ -259,6 +262,14 @@ def _switch(options: Mapping[str, object], environ: Mapping[str, str], name: str
 
 def _given(value: object, default: object) -> object:
     return default if value is None else value
+
+
+def _destination(name: str) -> str | None:
+    if name and name not in DESTINATIONS:
+        raise SettingsError(
+            f"'{name}' is no destination of sync: choose {' or '.join(DESTINATIONS)}, or use `cekura_source` in a dlt pipeline of your own."
+        )
+    return name or None
 
 
 def _optional_int(value: object) -> int | None:

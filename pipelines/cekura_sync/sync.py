@@ -8,15 +8,16 @@ from functools import cache, partial
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from cekura_sync import history, models, team_changes, upgrade
 from cekura_sync.api import Api
-from cekura_sync.changeset import Changeset, open_base
+from cekura_sync.changeset import Changeset
 from cekura_sync.compare import Comparison
 from cekura_sync.details import DetailCounts, count_due, read_details
-from cekura_sync.errors import ModelError
+from cekura_sync.errors import ModelError, SettingsError
 from cekura_sync.history import History
 from cekura_sync.listing import Listing
 from cekura_sync.outcome import Outcome, Progress
@@ -24,6 +25,9 @@ from cekura_sync.scan import connect, scan
 from cekura_sync.settings import Settings
 from cekura_sync.team_changes import Noted
 from cekura_sync.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from cekura_sync.engine import Engine
 
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
 PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
@@ -33,9 +37,9 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
     started = datetime.now(UTC)
     noted = team_changes.read(settings.changes) if settings.changes else None
-    warehouse = Warehouse(settings.warehouse)
+    warehouse = _engine(settings.destination) if settings.destination else Warehouse(settings.warehouse)
     held = warehouse.observed() if settings.dry_run else warehouse.locked()
-    with held, open_base(warehouse.existing()) as con:
+    with held, warehouse.known() as con:
         scope = history.scope_text(settings.filters)
         past = history.read(con, scope, warehouse.pending_log(), started)
         changes = Comparison(
@@ -62,16 +66,27 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             watermark=max((moment for moment in (changes.watermark, past.watermark) if moment), default=None),
             started=started,
             finished=datetime.now(UTC),
-            warehouse=warehouse.files.published,
+            warehouse=warehouse.name,
             changed=changes.changeset.has_changes()
             or (noted is not None and team_changes.differ(con, noted)),
             **(asdict(details) if details else {}),
         )
-        return (
-            outcome
-            if settings.dry_run
-            else _write(warehouse, changes.changeset, noted, outcome, past, progress)
-        )
+        if settings.dry_run:
+            return outcome
+        if isinstance(warehouse, Warehouse):
+            return _write(warehouse, changes.changeset, noted, outcome, past, progress)
+        return warehouse.write(changes.changeset, noted, outcome, progress)
+
+
+def _engine(name: str) -> "Engine":
+    """Imports dlt, which the file does without for as long as nothing has changed."""
+    try:
+        from cekura_sync.engine import Engine
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The driver of {name} is not installed ({error.name}): pip install 'cekura-sync[{name}]'."
+        ) from error
+    return Engine(name)
 
 
 def _read_details(api: Api, settings: Settings, changes: Comparison, progress: Progress) -> DetailCounts:

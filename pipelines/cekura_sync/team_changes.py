@@ -13,7 +13,7 @@ import duckdb
 
 from cekura_sync.errors import SettingsError
 
-COLUMNS = "line bigint, agent_id bigint, changed_at timestamptz, note varchar"
+COLUMNS = {"line": "bigint", "agent_id": "bigint", "changed_at": "timestamptz", "note": "varchar"}
 MAX_BYTES = 10_000_000  # a list of changes that is larger is another file
 MAX_NOTE = 1000  # characters
 MAX_FLAWS = 20  # bad lines that are named one by one

@@ -9,16 +9,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import duckdb
 
 from cekura_sync import database
+from cekura_sync.changeset import open_base
 from cekura_sync.disk import Fingerprint, disk_errors, flush, flush_directory, private_files, write_json
 from cekura_sync.errors import WarehouseBusy, WarehouseError
 from cekura_sync.history import LATER, LOG
 from cekura_sync.layout import Layout, read_json, wal
-
-if TYPE_CHECKING:
-    import duckdb
 
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
@@ -164,6 +164,13 @@ class Warehouse:
         except WarehouseError as error:
             raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
 
+    @property
+    def name(self) -> Path:
+        return self.files.published
+
+    def known(self) -> duckdb.DuckDBPyConnection:
+        return open_base(self.existing())
+
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
         return self._stand_in or (self.files.base if self.files.base.exists() else None)
@@ -176,7 +183,7 @@ class Warehouse:
     # -- the swap -------------------------------------------------------------------------------------------------
 
     def commit(
-        self, write: Callable[["duckdb.DuckDBPyConnection"], None], before_swap: Callable[[], None]
+        self, write: Callable[[duckdb.DuckDBPyConnection], None], before_swap: Callable[[], None]
     ) -> None:
         """Let `write` change a copy of the base, then make that copy the warehouse.
 
@@ -278,14 +285,11 @@ def _log_entry(line: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() - LATER.keys() else None
 
 
-def _is_duckdb(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(12)[8:] == _MAGIC
-
-
 def _generation(path: Path) -> int:
     """The generation that a file of ours carries. Raises WarehouseError for any other file."""
-    if not _is_duckdb(path):
+    with path.open("rb") as file:
+        magic = file.read(12)[8:]
+    if magic != _MAGIC:
         raise WarehouseError(
             f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
         )

@@ -12,7 +12,7 @@ counts as (
         rates.pass_rate,
         cast(flakiness.flips as double) as x,
         cast(flakiness.decided_runs - 1 as double) as n,
-        1.959963984540054e0 as z
+        cast(1.959963984540054 as double) as z
     from analytics.scenario_flakiness as flakiness
     inner join analytics.scenario_pass_rate as rates
         on rates.agent_id is not distinct from flakiness.agent_id

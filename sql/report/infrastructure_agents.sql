@@ -29,7 +29,7 @@ counts as (
         cast(coalesce(sum(failed) + sum(timeout), 0) as bigint) as failed_results,
         cast(coalesce(sum(failed) + sum(timeout), 0) as double) as x,
         nullif(cast(sum(completed) + sum(failed) + sum(timeout) as double), 0) as n,
-        1.959963984540054e0 as z
+        cast(1.959963984540054 as double) as z
     from scopes
     group by everything, agent_id, agent_name
 ),

@@ -48,7 +48,7 @@ counts as (
         nullif(cast(today_decided_runs as double), 0) as n1,
         cast(week_passed_runs as double) as x2,
         nullif(cast(week_decided_runs as double), 0) as n2,
-        1.959963984540054e0 as z
+        cast(1.959963984540054 as double) as z
     from sums
 ),
 

@@ -1,9 +1,10 @@
 """Put on PYTHONPATH by test_kill.py: Python imports it at its start, and it stops the program at a point given from outside.
 
 A point is `file:N` (before the N-th change to a file of the warehouse), `file:EVENT NAME` (before that change, as in
-`file:os.rename commit.json`), `statement:N` (before the N-th SQL statement that dlt runs), or a name of `FUNCTIONS`
-with `before` or `after`. CEKURA_TEST_SIGNAL is what happens there; CEKURA_TEST_RECORD is a file that gets the points
-that were passed, each with its time.
+`file:os.rename commit.json`), `statement:N` (before the N-th SQL statement that dlt runs, or that PostgreSQL gets),
+`statement:TEXT` (before the first that begins so; `after statement:TEXT`, after it), or a name of `FUNCTIONS` with
+`before` or `after`. CEKURA_TEST_SIGNAL is what happens there; CEKURA_TEST_DISCONNECT, where it is set, instead ends all
+sessions of the database. CEKURA_TEST_RECORD is a file that gets the points that were passed, each with its time.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from typing import Any
 
 POINT = os.environ.get("CEKURA_TEST_POINT", "")
 SIGNAL = int(os.environ.get("CEKURA_TEST_SIGNAL", signal.SIGKILL))
+DISCONNECT = os.environ.get("CEKURA_TEST_DISCONNECT")
 RECORD = os.environ.get("CEKURA_TEST_RECORD")
 FOLDER = str(Path(os.environ.get("CEKURA_WAREHOUSE", "/nowhere/warehouse")).parent)
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile", "shutil.rmtree")
@@ -39,8 +41,23 @@ def reach(*names: str) -> None:
             descriptor = os.open(RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(descriptor, f"{time.time()} {names[-1]}\n".encode())
             os.close(descriptor)
-    if any(name == POINT or (POINT.startswith("statement:") and name.startswith(POINT)) for name in names):
-        os.kill(os.getpid(), SIGNAL)
+    by_beginning = "statement:" in POINT
+    if any(name == POINT or (by_beginning and name.startswith(POINT)) for name in names):
+        if DISCONNECT:
+            disconnect()
+        else:
+            os.kill(os.getpid(), SIGNAL)
+
+
+def disconnect() -> None:
+    global POINT
+    import psycopg2
+
+    POINT = ""
+    with psycopg2.connect(os.environ["DESTINATION__POSTGRES__CREDENTIALS"]) as con, con.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
 
 
 def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -86,6 +103,23 @@ def wrap() -> None:
         owner = functools.reduce(getattr, owners, importlib.import_module(module))
         setattr(owner, attribute, around(name, getattr(owner, attribute)))
     DuckDbSqlClient.execute_query = before_each_statement(DuckDbSqlClient.execute_query)
+    if os.environ.get("CEKURA_DESTINATION") == "postgres":
+        wrap_postgres()
+
+
+def wrap_postgres() -> None:
+    import psycopg2
+    from psycopg2.extensions import cursor
+
+    class Watched(cursor):
+        def execute(self, query: Any, values: Any = None) -> None:
+            text = " ".join((query if isinstance(query, str) else query.as_string(self)).split())[:90]
+            counts["statement"] += 1
+            reach(f"statement:{counts['statement']}", f"statement:{text}")
+            super().execute(query, values)
+            reach(f"after statement:{text}")
+
+    psycopg2.connect = functools.partial(psycopg2.connect, cursor_factory=Watched)
 
 
 if POINT or RECORD:

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cekura_sync import detail_tables
+from cekura_sync import detail_tables, upgrade
 
 BASE_TABLES = """
 create schema cekura;
@@ -46,7 +46,7 @@ class Base:
         self.con = duckdb.connect()
         self.con.execute("set timezone = 'UTC'")
         self.con.execute(BASE_TABLES)
-        detail_tables.ensure(self.con)
+        upgrade.complete(self.con)
 
     def clear(self) -> None:
         tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes")

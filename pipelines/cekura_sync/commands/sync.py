@@ -29,6 +29,11 @@ from cekura_sync.stopping import stop_signals
     shell_complete=complete_file,
     help=f"The file that readers open.  [env var: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
 )
+@click.option(
+    "--destination",
+    metavar="NAME",
+    help=f"Fill a shared engine instead of the file: {', '.join(settings.DESTINATIONS)}.  [env var: CEKURA_DESTINATION]",
+)
 @click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent.")
 @click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project.")
 @click.option("--search", metavar="TEXT", help="Only results whose name holds this text.")

@@ -80,6 +80,8 @@ def _switch(address: str | None) -> "Ping | None":
 def _labels(options: Mapping[str, Any]) -> dict[str, str]:
     """What tells jobs apart that write files of one directory. Known before any setting is judged."""
     warehouse = options["warehouse"] or os.environ.get("CEKURA_WAREHOUSE") or settings.WAREHOUSE
+    engine = options["destination"] or os.environ.get("CEKURA_DESTINATION")
     filters = {name: options[name] for name in ("agent_id", "project_id", "search", "scenarios")}
     scope = ",".join(f"{name}={value}" for name, value in filters.items() if value is not None)
-    return {"warehouse": str(Path(warehouse).absolute()), "scope": scope or "all"}
+    place = f"{engine}:cekura" if engine else str(Path(warehouse).absolute())
+    return {"warehouse": place, "scope": scope or "all"}

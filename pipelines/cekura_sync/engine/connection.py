@@ -1,0 +1,164 @@
+"""The way into the engine: dlt's pipeline and one session beside it, the lock that it holds, and errors as ours."""
+
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.exceptions import DltException
+
+from cekura_sync.database import first_line, quoted
+from cekura_sync.engine.credentials import OnlyCredentials
+from cekura_sync.engine.staging import Postgres
+from cekura_sync.errors import CekuraSyncError, SettingsError, WarehouseBusy, WarehouseError
+from cekura_sync.loading import DATASET, pipeline_into
+
+if TYPE_CHECKING:
+    from dlt.pipeline.pipeline import Pipeline
+
+APPLICATION = f"cekura-sync {DATASET}"  # how the engine's list of sessions calls us, and the name of the lock
+STAGING = f"{DATASET}_staging"  # each sync's own schema begins so
+ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
+SETTINGS = {
+    "timezone": "UTC",
+    "jit": "off",  # compiling the views takes longer than running them
+    # A machine that vanishes must not hold the lock for hours.
+    "client_connection_check_interval": "5s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+class Session:
+    """Statements on one connection of the driver's. None is ever tried again: the lock and the transaction are its own."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, *values: object) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return list(cursor.fetchall())
+
+    def value(self, sql: str, *values: object) -> Any:
+        return self.rows(sql, *values)[0][0]
+
+    def columns(self) -> dict[str, list[str]]:
+        """Of each table of ours."""
+        found: dict[str, list[str]] = {}
+        for table, column in self.rows(
+            "select table_name, column_name from information_schema.columns where table_schema = %s order by ordinal_position",
+            DATASET,
+        ):
+            found.setdefault(table, []).append(column)
+        return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.run("begin")
+        try:
+            yield
+        except BaseException:
+            with suppress(psycopg2.Error):
+                self.run("rollback")
+            raise
+        self.run("commit")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """To read several tables as they are at one moment."""
+        self.run("begin isolation level repeatable read read only")
+        yield
+        self.run("rollback")
+
+
+class Connection:
+    """What a sync has of the engine for as long as it lasts."""
+
+    def __init__(self, name: str, session: Session, pipeline: "Pipeline", merges: Sequence[str]) -> None:
+        self.session = session
+        self.pipeline = pipeline
+        self.merges = merges  # filled while the pipeline loads
+        self._name = name
+
+    def lock(self) -> None:
+        """For as long as the session lasts; then make an end of what a dead sync has left. Raises WarehouseBusy."""
+        if not self.session.value("select pg_try_advisory_lock(hashtext(%s))", APPLICATION):
+            raise WarehouseBusy(f"Another sync is running on {self._name}: wait for it.")
+        self._end_sessions_of_the_dead()
+        self.drop_staging()
+
+    def _end_sessions_of_the_dead(self) -> None:
+        """The engine may still be loading what a killed sync had sent; under our lock nobody else is at work."""
+        until = time.monotonic() + ENDED_WITHIN
+        while self.session.rows(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = %s and datname = current_database() and pid <> pg_backend_pid()",
+            APPLICATION,
+        ):
+            if time.monotonic() > until:
+                raise WarehouseBusy(
+                    f"Sessions of an earlier sync on {self._name} do not end: end them, or wait."
+                )
+            time.sleep(0.05)
+
+    def drop_staging(self) -> None:
+        for (schema,) in self.session.rows(
+            "select nspname from pg_namespace where starts_with(nspname, %s)", STAGING
+        ):
+            self.session.run(f"drop schema {quoted(schema)} cascade")
+
+
+@contextmanager
+def connected(destination: str, *, application: str = APPLICATION) -> Iterator[Connection]:
+    """Raises SettingsError without credentials, and WarehouseError for whatever the engine or dlt object to."""
+    os.environ["PGAPPNAME"] = application
+    Container()[PluggableRunContext] = PluggableRunContext(OnlyCredentials("."))
+    name = f"{destination}:{DATASET}"
+    with _errors(destination, name), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
+        engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}")
+        pipeline = pipeline_into(engine, Path(folder))
+        with pipeline.sql_client() as client:
+            session = Session(client.native_connection)
+            for setting, value in SETTINGS.items():  # not every server knows all of them
+                session.rows(
+                    "select set_config(name, %s, false) from pg_settings where name = %s", value, setting
+                )
+            yield Connection(name, session, pipeline, engine.merges)
+
+
+@contextmanager
+def _errors(destination: str, name: str) -> Iterator[None]:
+    """What dlt and the driver raise, as ours; both tell the user's name, neither the password."""
+    try:
+        yield
+    except CekuraSyncError:
+        raise
+    except ConfigurationException as error:
+        raise SettingsError(
+            f"There are no credentials for {destination}: set DESTINATION__{destination.upper()}__CREDENTIALS, or write them into .dlt/secrets.toml."
+        ) from error
+    except (DltException, psycopg2.Error) as error:
+        raise WarehouseError(
+            f"{name} does not let us work: {first_line(_in_the_drivers_words(error))}. Nothing was changed; mend that and sync again."
+        ) from error
+
+
+def _in_the_drivers_words(error: BaseException) -> BaseException:
+    """dlt wraps them several times over."""
+    while not isinstance(error, psycopg2.Error) and (cause := error.__cause__ or error.__context__):
+        error = cause
+    return error

@@ -1,0 +1,59 @@
+"""What a sync compares with, copied from the engine into memory, where the comparison takes it for the private base."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cekura_sync import detail_tables, team_changes
+from cekura_sync.changeset import open_base
+from cekura_sync.database import column_list, quoted
+from cekura_sync.engine.connection import Session
+from cekura_sync.loading import DATASET
+
+if TYPE_CHECKING:
+    import duckdb
+
+WHOLE = (
+    "results",
+    "runs",
+    "result_scenarios",
+    "rejected_rows",
+    "_fields",
+    "_watermarks",
+    "sync_log",
+    "changes",
+    "details_read",
+)
+FETCHED_ROWS = 20_000  # at a time
+_DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
+
+
+def to_compare_with(session: Session) -> "duckdb.DuckDBPyConnection":
+    """All of one moment."""
+    con = open_base(None)
+    for table, columns in {"changes": team_changes.COLUMNS, **detail_tables.TABLES}.items():
+        con.execute(f"create table base.cekura.{table} ({column_list(columns)})")
+    with session.snapshot():
+        present = session.columns()
+        for table in WHOLE:
+            columns_of = [name for name in present.get(table, []) if name not in _DLTS_OWN]
+            _copy(session, con, table, columns_of, f"select {', '.join(map(quoted, columns_of))}")
+        # Of the details themselves it only matters which results have any.
+        for table in detail_tables.CHILDREN.keys() & present.keys():
+            _copy(session, con, table, ["result_id"], "select distinct result_id")
+    return con
+
+
+def _copy(
+    session: Session, con: "duckdb.DuckDBPyConnection", table: str, columns: Sequence[str], select: str
+) -> None:
+    if not columns:
+        return
+    for name in columns:
+        con.execute(f"alter table base.cekura.{table} add column if not exists {quoted(name)} varchar")
+    session.run(f"declare known no scroll cursor for {select} from {DATASET}.{table}")
+    while rows := session.rows(f"fetch {FETCHED_ROWS} from known"):
+        batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=columns)  # noqa: F841 - DuckDB finds it by name
+        con.execute(f"insert into base.cekura.{table} by name select * from batch")
+    session.run("close known")

@@ -1,0 +1,76 @@
+"""The files of sql/ in the engine: its views with their comments, and the checks."""
+
+from hashlib import md5
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from cekura_sync import dialects, models
+from cekura_sync.database import quoted
+from cekura_sync.errors import ModelError, WarehouseError
+
+if TYPE_CHECKING:
+    from cekura_sync.engine.connection import Session
+
+
+def build(session: "Session", engine: str) -> None:
+    """Inside a transaction. Where nothing in their text is new they stay; else each keeps its grants if it can."""
+    files = models.in_build_order(models.read_models(models.models_dir()))
+    built = f"cekura-sync {_digest(files)}"
+    if session.value("select obj_description(to_regnamespace(%s))", models.SCHEMA) == built:
+        return
+    statements = [statement for model in files for statement in _statements(model, engine)]
+    session.run(f"create schema if not exists {models.SCHEMA}")
+    session.run("savepoint before_views")
+    replaced = True
+    try:
+        _run(session, statements)
+    except psycopg2.ProgrammingError:  # a column has gone, or changed its type or place
+        session.run("rollback to savepoint before_views")
+        replaced = False
+    if not replaced:
+        _drop(session)
+        _run(session, statements)
+    session.run(f"comment on schema {models.SCHEMA} is '{built}'")
+
+
+def check(session: "Session", engine: str, name: str) -> None:
+    """Raises ModelError for the first of our own rules that does not hold."""
+    for model in models.read_models(models.models_dir() / "checks"):
+        wrong = session.rows(dialects.translated(model, engine))
+        if wrong:
+            raise ModelError(
+                f"The check {model.name} finds {len(wrong)} wrong rows in {name}, such as {wrong[0]}: {model.meaning} Nothing was changed; mend sql/, or report it."
+            )
+
+
+def _digest(files: list[models.Model]) -> str:
+    """Of all that decides on the views' text: translating them takes longer than a quiet sync."""
+    parts = [*(model.sql for model in files), Path(dialects.__file__).read_text("utf-8"), version("sqlglot")]
+    return md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def _statements(model: models.Model, engine: str) -> tuple[str, str]:
+    query = dialects.translated(model, engine)
+    return f"create or replace view {models.SCHEMA}.{model.name} as {query}", models.comments(model)
+
+
+def _run(session: "Session", statements: list[str]) -> None:
+    for statement in statements:
+        session.run(statement)
+
+
+def _drop(session: "Session") -> None:
+    """All of ours at once. Raises WarehouseError where others have built on them."""
+    views = session.rows(
+        "select table_name from information_schema.views where table_schema = %s", models.SCHEMA
+    )
+    names = ", ".join(f"{models.SCHEMA}.{quoted(name)}" for (name,) in views)
+    try:
+        session.run(f"drop view {names}")
+    except psycopg2.errors.DependentObjectsStillExist as error:
+        raise WarehouseError(
+            f"Views of {models.SCHEMA} have new columns and cannot be replaced while others stand on them ({error.diag.message_detail}): drop those, sync, and make them again. Nothing was changed."
+        ) from error

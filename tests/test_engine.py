@@ -1,0 +1,244 @@
+"""`sync --destination postgres`, against a real server: the tables, views and promises of the file, in a shared engine."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cekura_sync import models
+from cekura_sync.sandbox import Answer, Request
+from engines import comparable
+from harness import Account, Ran, assert_same
+from shared import Shared
+from test_kill import change_the_account
+
+# What stands in these is of the moment at which they are asked, or at which the one sync or the other ran.
+TIMES_OF_THEIR_OWN = ("sync_status", "live_results", "results", "stuck_results", "run_details")
+
+
+def test_it_has_the_rows_the_views_and_the_log_that_the_file_has(shared: Shared, tmp_path: Path) -> None:
+    agent = shared.world.agents[0].id
+    (tmp_path / "changes.csv").write_text(f"agent_id,at,note\n{agent},2026-03-10,100 % new\n")
+    options = ("--full", "--details", "--transcripts", "--changes", str(tmp_path / "changes.csv"))
+    for at in ("first", "second"):
+        ran = shared.sync(*options)
+        in_file = shared.account.sync(*options)
+        assert (ran.code, ran.err) == (in_file.code, in_file.err) == (0, ""), at
+        assert ran.json["warehouse"] == "postgres:cekura"
+        same = ("inserted", "updated", "deleted", "in_flight", "results", "details_read", "details_left")
+        assert [ran.json[counter] for counter in same] == [in_file.json[counter] for counter in same], at
+        shared.assert_equals_api()
+        assert shared.details() == shared.details_of_the_api()
+        change_the_account(shared.account)
+        shared.world.edit(sorted(shared.world.results)[9], name="")
+
+    for model in models.read_models(models.models_dir()):
+        if model.name not in TIMES_OF_THEIR_OWN:
+            expected = shared.account.query(f"select * from analytics.{model.name}")
+            found = shared.query(f"select * from analytics.{model.name}")
+            assert comparable(found) == comparable(expected), model.name
+    assert shared.log() == [("full", 1), ("full", 2)]
+    assert shared.query(
+        "select obj_description('analytics.agent_pass_rate'::regclass) like 'One row per agent%'"
+    ) == [(True,)]
+    shared.assert_nothing_is_left_over()
+
+
+def test_details_that_were_left_for_later_are_read_by_later_syncs(shared: Shared) -> None:
+    """Also where earlier syncs read none, and with changed results in between."""
+    assert shared.sync().code == 0
+    change_the_account(shared.account)
+
+    first = shared.sync("--full", "--details", "--transcripts", "--details-budget", "20")
+    second = shared.sync("--details", "--transcripts")
+
+    assert (first.json["details_read"], first.json["details_left"] > 0) == (20, True)
+    assert (second.json["details_read"], second.json["details_left"]) == (first.json["details_left"], 0)
+    assert shared.details() == shared.details_of_the_api()
+    assert shared.sync("--details", "--transcripts").json["changed"] is False
+
+
+def test_a_sync_with_nothing_new_writes_its_line_in_the_log_and_no_more(
+    shared: Shared, tmp_path: Path
+) -> None:
+    changes = tmp_path / "changes.csv"
+    changes.write_text("agent_id,at,note\n,2026-03-10,100 % new\n")
+    options = ("--changes", str(changes))
+    shared.sync(*options)
+    before = shared.query("select xmin::text, id from cekura.results order by id")
+    shared.world.edit(sorted(shared.world.results)[-2], name="")
+    assert shared.sync(*options).json["updated"] == 1
+
+    ran = shared.sync(*options)
+
+    assert (ran.json["changed"], ran.json["updated"]) == (False, 0)
+    after = shared.query("select xmin::text, id from cekura.results order by id")
+    assert len(set(before) - set(after)) == 1
+    assert shared.query("select count(*) from cekura.sync_log") == [(3,)]
+    noted = "select line, agent_id, changed_at::text, note from cekura.changes"
+    assert shared.query(noted) == [(2, None, "2026-03-10 00:00:00+00", "100 % new")]
+    changes.write_text("agent_id,at,note\n")
+    assert shared.sync(*options).json["changed"] is True
+    assert shared.query(noted) == []
+
+
+def test_a_dry_run_writes_nothing(shared: Shared) -> None:
+    ran = shared.sync("--dry-run")
+
+    assert ran.json["inserted"] == 40
+    assert shared.query(
+        "select count(*) from information_schema.schemata where schema_name in ('cekura', 'analytics')"
+    ) == [(0,)]
+
+
+def test_two_filters_share_the_tables_and_neither_hides_the_others_rows(shared: Shared) -> None:
+    one, other = (agent.id for agent in shared.world.agents[:2])
+    for agent in (one, other):
+        assert shared.sync("--agent-id", str(agent)).code == 0
+    deleted = next(id_ for id_, row in shared.account.api().items() if row["agent"] == one)
+    shared.world.delete(deleted)
+
+    assert shared.sync("--full", "--agent-id", str(one)).json["deleted"] == 1
+
+    live = {id_: row for id_, row in shared.account.api().items() if row["agent"] in (one, other)}
+    assert_same(shared.stored(), live)
+
+
+def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> None:
+    others: list[Ran] = []
+
+    def meanwhile(request: Request) -> Answer | None:
+        shared.account.sandbox.intercept = None
+        process = shared.spawn()
+        out, err = process.communicate(timeout=60)
+        others.append(Ran(process.returncode, out, err))
+        return None
+
+    shared.account.sandbox.intercept = meanwhile
+    ran = shared.sync()
+
+    assert (ran.code, [other.code for other in others]) == (0, [8])
+    assert "Another sync is running on postgres:cekura" in others[0].err
+
+
+def test_what_a_dead_sync_had_asked_the_engine_for_is_ended_first(shared: Shared) -> None:
+    import psycopg2
+
+    dead = psycopg2.connect(shared.address, application_name="cekura-sync cekura")
+    asleep = threading.Thread(target=_sleep, args=(dead,))
+    asleep.start()
+    time.sleep(0.2)
+
+    assert shared.sync().code == 0
+
+    asleep.join(5)
+    assert not asleep.is_alive()
+    dead.close()
+
+
+def _sleep(connection: Any) -> None:
+    import psycopg2
+
+    with connection.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
+        cursor.execute("select pg_sleep(60)")
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "says"),
+    [
+        ("", 2, "no credentials for postgres"),
+        ("postgresql://cekura:hunter2@127.0.0.1:1/none", 9, "does not let us work"),
+    ],
+)
+def test_without_a_way_in_it_says_so_and_never_the_password(
+    shared: Shared, address: str, code: int, says: str
+) -> None:
+    ran = shared.sync(DESTINATION__POSTGRES__CREDENTIALS=address)
+
+    assert (ran.code, ran.json["exit_code"]) == (code, code)
+    assert says in ran.json["error"]
+    assert "hunter2" not in ran.out + ran.err
+
+
+def test_the_credentials_may_stand_in_dlts_own_file_and_nothing_else_there_counts(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt/secrets.toml").write_text(
+        f'[destination.postgres]\ncredentials = "{shared.address}"\n[load]\nworkers = "many"\n'
+    )
+    (tmp_path / ".dlt/config.toml").write_text(
+        '[destination]\nreplace_strategy = "none"\n[normalize]\nnaming = "nowhere"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    del shared.env["DESTINATION__POSTGRES__CREDENTIALS"]
+
+    assert shared.sync(NORMALIZE__WORKERS="many").code == 0
+    shared.assert_equals_api()
+
+
+def test_an_unknown_destination_is_refused(account: Account) -> None:
+    ran = account.sync("--destination", "paper")
+
+    assert ran.code == 2
+    assert "choose postgres" in ran.json["error"]
+
+
+def test_a_check_that_fails_takes_the_sync_back(shared: Shared) -> None:
+    assert shared.sync().code == 0
+    (row,) = shared.query("select id from cekura.results where status = 'completed' limit 1")
+    shared.execute(f"insert into cekura.runs (id, result_id) values (1, {row[0]}), (1, {row[0]})")
+    shared.world.insert(2)
+    before = shared.query("select id, synced_at from cekura.results order by id")
+
+    ran = shared.sync()
+
+    assert ran.code == 5
+    assert "every_run_is_there_once" in ran.json["error"]
+    assert shared.query("select id, synced_at from cekura.results order by id") == before
+    assert shared.log() == [("full", 1)]
+
+
+def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
+    """Their grants, and what they have built on it; where that cannot be, the sync says so and changes nothing."""
+    assert shared.sync().code == 0
+    shared.execute("drop role if exists reader")
+    shared.execute("create role reader")
+    shared.execute("grant select on analytics.agents to reader")
+    shared.execute("create view public.theirs as select agent_id from analytics.agents")
+    shared.execute("comment on schema analytics is 'cekura-sync of an older version'")
+    assert shared.sync().code == 0
+    assert shared.query("select has_table_privilege('reader', 'analytics.agents', 'select')") == [(True,)]
+
+    shared.execute("create or replace view analytics.agents as select *, 1 as more from analytics.agents")
+    shared.execute("comment on schema analytics is 'cekura-sync of an older version'")
+    refused = shared.sync()
+
+    assert refused.code == 9
+    assert "view theirs depends on view analytics.agents" in refused.json["error"]
+    assert shared.log() == [("full", 1), ("quick", 2)]
+
+
+def test_text_that_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared) -> None:
+    """PostgreSQL has no character 0; the rest arrives to the letter."""
+    ids = sorted(shared.world.results)
+    odd = [
+        "",
+        "' or 1=1 --",
+        'a "quoted" \\N one',
+        "line\nbreak\ttab",
+        "Ünïcödé 漢字 🤖",
+        "\\'; drop table x; %s %(a)s {}",
+    ]
+    for result_id, name in zip(ids, odd, strict=False):
+        shared.world.edit(result_id, name=name)
+    shared.world.edit(ids[20], name="null\0byte")
+
+    assert shared.sync().code == 0
+
+    names = dict(shared.query("select id, name from cekura.results"))
+    assert [names[result_id] for result_id in ids[: len(odd)]] == odd
+    assert names[ids[20]].startswith("null")
+    assert shared.sync("--full").json["updated"] == 0
