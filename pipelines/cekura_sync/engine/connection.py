@@ -24,7 +24,8 @@ from cekura_sync.loading import DATASET, pipeline_into
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
 
-APPLICATION = f"cekura-sync {DATASET}"  # how the engine's list of sessions calls us, and the name of the lock
+APPLICATION = f"cekura-sync {DATASET}"  # the lock's name, and ours in the engine's list of sessions
+LOOKING = f"{APPLICATION}, looking"  # without the lock
 STAGING = f"{DATASET}_staging"  # each sync's own schema begins so
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
 SETTINGS = {
