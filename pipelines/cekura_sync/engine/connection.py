@@ -76,7 +76,12 @@ class Session:
             with suppress(psycopg2.Error):
                 self.run("rollback")
             raise
-        self.run("commit")
+        try:
+            self.run("commit")
+        except psycopg2.OperationalError as error:
+            raise WarehouseError(
+                f"The connection was lost while the sync was committed ({first_line(error)}), so cekura.sync_log alone knows whether it was: sync again."
+            ) from error
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -117,10 +122,17 @@ class Connection:
             time.sleep(0.05)
 
     def drop_staging(self) -> None:
-        for (schema,) in self.session.rows(
+        """Ours, and those of syncs that came to no end."""
+        schemas = self.session.rows(
             "select nspname from pg_namespace where starts_with(nspname, %s)", STAGING
-        ):
+        )
+        for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
+
+    def tidy(self) -> None:
+        """The sync is done: what cannot be removed now, the next one removes."""
+        with suppress(psycopg2.Error):
+            self.drop_staging()
 
 
 @contextmanager

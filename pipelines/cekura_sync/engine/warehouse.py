@@ -139,7 +139,7 @@ class Engine:
             outcome = outcome.finished_now()
             self._log(outcome.log_entry())
             progress.swapping()
-        self._connection.drop_staging()
+        self._connection.tidy()
         return outcome
 
     def _load(self, changes: Changeset, outcome: Outcome) -> Sequence[str]:
