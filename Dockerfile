@@ -18,7 +18,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY pipelines pipelines
 COPY sql sql
 RUN python -m venv /opt/cekura-sync \
-    && /opt/cekura-sync/bin/pip install --compile .
+    && /opt/cekura-sync/bin/pip install --compile '.[postgres]'
 
 FROM python:${PYTHON}-slim
 RUN groupadd --gid 10001 cekura \

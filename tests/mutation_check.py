@@ -16,6 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROMISE, KILL, FAULTS = "tests/test_promise.py", "tests/test_kill.py", "tests/test_faults.py"
 DETAILS = "tests/test_details.py"
+ENGINE, ENGINE_KILL = "tests/test_engine.py", "tests/test_engine_kill.py"
 LISTING, SYNC, WAREHOUSE = "tests/test_listing.py", "tests/test_sync.py", "tests/test_warehouse.py"
 
 
@@ -182,6 +183,65 @@ MUTATIONS = (
             ),
         ),
         (DETAILS,),
+    ),
+    Mutation(
+        "engine: nobody is kept out",
+        (
+            (
+                "engine/connection.py",
+                'if not self.session.value("select pg_try_advisory_lock(hashtext(%s))", APPLICATION):',
+                "if False:",
+            ),
+        ),
+        (ENGINE,),
+    ),
+    Mutation(
+        "engine: nobody looks who was quicker",
+        (("engine/warehouse.py", "            self._require_nobody_wrote()\n", ""),),
+        (ENGINE_KILL,),
+    ),
+    Mutation(
+        "engine: each table is merged for itself",
+        (
+            (
+                "engine/staging.py",
+                "        return []",
+                "        self.merges.clear()\n        return super()._create_merge_followup_jobs(table_chain)",
+            ),
+        ),
+        (ENGINE_KILL,),
+    ),
+    Mutation(
+        "engine: the log comes first",
+        (
+            (
+                "engine/warehouse.py",
+                "            self._require_nobody_wrote()\n",
+                (
+                    "            self._require_nobody_wrote()\n"
+                    "            self._log(outcome.log_entry())\n"
+                    "        with session.transaction():\n"
+                ),
+            ),
+            (
+                "engine/warehouse.py",
+                "            outcome = outcome.finished_now()\n            self._log(outcome.log_entry())\n",
+                "            outcome = outcome.finished_now()\n",
+            ),
+        ),
+        (ENGINE_KILL,),
+    ),
+    Mutation(
+        "engine: what a dead sync left stays",
+        (
+            (
+                "engine/connection.py",
+                "        self._end_sessions_of_the_dead()\n        self.drop_staging()\n",
+                "        self._end_sessions_of_the_dead()\n",
+            ),
+            ("engine/warehouse.py", "        self._connection.tidy()\n", ""),
+        ),
+        (ENGINE_KILL,),
     ),
 )
 

@@ -18,6 +18,9 @@ class Shared:
         self.env = {"CEKURA_DESTINATION": "postgres", "DESTINATION__POSTGRES__CREDENTIALS": self.address}
         self.execute("drop schema if exists cekura, analytics cascade")
 
+    def run(self, *arguments: str, **env: str) -> Ran:
+        return self.account.run(*arguments, **self.env | env)
+
     def sync(self, *options: str, **env: str) -> Ran:
         return self.account.sync(*options, **self.env | env)
 

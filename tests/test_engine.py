@@ -10,7 +10,7 @@ import pytest
 from cekura_sync import models
 from cekura_sync.sandbox import Answer, Request
 from engines import comparable
-from harness import Account, Ran, assert_same
+from harness import Ran, assert_same
 from shared import Shared
 from test_kill import change_the_account
 
@@ -179,11 +179,42 @@ def test_the_credentials_may_stand_in_dlts_own_file_and_nothing_else_there_count
     shared.assert_equals_api()
 
 
-def test_an_unknown_destination_is_refused(account: Account) -> None:
-    ran = account.sync("--destination", "paper")
+def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: Path) -> None:
+    for command in ("status", "doctor", "build"):
+        early = shared.run(command)
+        assert (early.code, "sync" in early.out + early.err) == (9 if command == "build" else 0, True), (
+            command
+        )
+    assert "No sync of postgres:cekura has completed yet" in shared.run("query", "select 1").err
+    assert shared.sync("--details").code == 0
 
-    assert ran.code == 2
-    assert "choose postgres" in ran.json["error"]
+    age = shared.run("status", "--json", "--max-age", "1h")
+    assert (age.code, age.json["warehouse"], age.json["last"]["results"]) == (0, "postgres:cekura", 40)
+    count = shared.run("query", "--json", "select count(*) as results from analytics.results")
+    assert count.out.strip() == '[{"results": 40}]'
+    assert shared.run("check").code == 0
+    assert shared.run("build").code == 0
+    assert shared.run("export", "runs", "metrics", "--to", str(tmp_path / "out")).code == 0
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"runs.parquet", "metrics.parquet"}
+    doctor = shared.run("doctor")
+    assert doctor.code == 0, doctor.out
+    assert "postgres:cekura can be reached: postgres 1" in doctor.out
+    assert "The last sync completed at" in doctor.out
+    shared.execute("drop role if exists nobody")
+    shared.execute("create role nobody login password 'secret'")
+    address = shared.address.replace("://cekura:", "://nobody:")
+    address = address.replace(address.split(":")[2].split("@")[0], "secret")
+    refused = shared.run("doctor", DESTINATION__POSTGRES__CREDENTIALS=address)
+    assert refused.code == 9
+    assert "grant create on database warehouse to nobody" in refused.out
+
+
+def test_the_report_is_drawn_from_the_engine(shared: Shared, tmp_path: Path) -> None:
+    pytest.importorskip("altair")
+    assert shared.sync().code == 0
+
+    assert shared.run("report", "-o", str(tmp_path / "page.html")).code == 0
+    assert "40" in (tmp_path / "page.html").read_text()
 
 
 def test_a_check_that_fails_takes_the_sync_back(shared: Shared) -> None:

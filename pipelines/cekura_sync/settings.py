@@ -10,13 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cekura_sync import destinations
 from cekura_sync.errors import SettingsError
 
 API_URL = "https://api.cekura.ai"
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
 WAREHOUSE = "warehouse.duckdb"
-DESTINATIONS = ("postgres",)  # by dlt's name; beside the file
 FULL_EVERY = "24h"
 LOOKBACK = "24h"
 PAGE_SIZE = 200
@@ -121,7 +121,9 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
-        destination=_destination(pick("destination", "CEKURA_DESTINATION", "")),
+        destination=destinations.chosen(
+            _text(options.get("destination")), environ, file_given=options.get("warehouse") is not None
+        ),
     )
 
 
@@ -246,8 +248,8 @@ def _filters(options: Mapping[str, object]) -> Filters:
     return Filters(
         agent_id=_optional_int(options.get("agent_id")),
         project_id=_optional_int(options.get("project_id")),
-        search=str(search) if search is not None else None,
-        scenarios=str(scenarios) if scenarios is not None else None,
+        search=_text(search),
+        scenarios=_text(scenarios),
     )
 
 
@@ -264,12 +266,8 @@ def _given(value: object, default: object) -> object:
     return default if value is None else value
 
 
-def _destination(name: str) -> str | None:
-    if name and name not in DESTINATIONS:
-        raise SettingsError(
-            f"'{name}' is no destination of sync: choose {' or '.join(DESTINATIONS)}, or use `cekura_source` in a dlt pipeline of your own."
-        )
-    return name or None
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _optional_int(value: object) -> int | None:

@@ -1,6 +1,6 @@
 """How old the data is. Reads one small file, so that a monitor can ask every minute."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ _USED = {"finished_at": str, "mode": str, "results": int, "in_flight": int}
 
 @dataclass(frozen=True)
 class Status:
-    warehouse: Path
+    warehouse: Path | str  # a file, or an engine and its schema
     last: dict[str, Any]  # the last completed sync as `sync --json` told it; empty before the first
     age: timedelta | None  # since it completed
     missing: bool = False  # whether the file that readers open is gone
@@ -54,10 +54,15 @@ def read_status(path: Path) -> Status:
         raise WarehouseError(
             f"{files.last} may not be read: ask as the user who syncs, or as one who may read {files.home}."
         ) from None
+    state = status_of(files.published, last)
+    return replace(state, missing=state.age is not None and not files.published.exists())
+
+
+def status_of(warehouse: Path | str, last: dict[str, Any]) -> Status:
     finished = _finished(last)
     if finished is None:
-        return Status(files.published, {}, None)
-    return Status(files.published, last, datetime.now(UTC) - finished, missing=not files.published.exists())
+        return Status(warehouse, {}, None)
+    return Status(warehouse, last, datetime.now(UTC) - finished)
 
 
 def _finished(last: dict[str, Any]) -> datetime | None:

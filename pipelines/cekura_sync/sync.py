@@ -8,7 +8,6 @@ from functools import cache, partial
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -17,7 +16,8 @@ from cekura_sync.api import Api
 from cekura_sync.changeset import Changeset
 from cekura_sync.compare import Comparison
 from cekura_sync.details import DetailCounts, count_due, read_details
-from cekura_sync.errors import ModelError, SettingsError
+from cekura_sync.engine import open_engine
+from cekura_sync.errors import ModelError
 from cekura_sync.history import History
 from cekura_sync.listing import Listing
 from cekura_sync.outcome import Outcome, Progress
@@ -25,9 +25,6 @@ from cekura_sync.scan import connect, scan
 from cekura_sync.settings import Settings
 from cekura_sync.team_changes import Noted
 from cekura_sync.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from cekura_sync.engine import Engine
 
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
 PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
@@ -37,7 +34,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
     started = datetime.now(UTC)
     noted = team_changes.read(settings.changes) if settings.changes else None
-    warehouse = _engine(settings.destination) if settings.destination else Warehouse(settings.warehouse)
+    warehouse = open_engine(settings.destination) if settings.destination else Warehouse(settings.warehouse)
     held = warehouse.observed() if settings.dry_run else warehouse.locked()
     with held, warehouse.known() as con:
         scope = history.scope_text(settings.filters)
@@ -76,17 +73,6 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
         if isinstance(warehouse, Warehouse):
             return _write(warehouse, changes.changeset, noted, outcome, past, progress)
         return warehouse.write(changes.changeset, noted, outcome, progress)
-
-
-def _engine(name: str) -> "Engine":
-    """Imports dlt, which the file does without for as long as nothing has changed."""
-    try:
-        from cekura_sync.engine import Engine
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"The driver of {name} is not installed ({error.name}): pip install 'cekura-sync[{name}]'."
-        ) from error
-    return Engine(name)
 
 
 def _read_details(api: Api, settings: Settings, changes: Comparison, progress: Progress) -> DetailCounts:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cekura_sync import settings, terminal
-from cekura_sync.commands.options import warehouse_option
+from cekura_sync.commands.options import destination_option, engine_of, warehouse_option
 
 MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
 
@@ -25,13 +25,15 @@ MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
 )
 @click.option("--allow-http", is_flag=True, help="Send the key over plain http to other machines too.")
 @warehouse_option
+@destination_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def doctor(as_json: bool, warehouse: str, **options: Any) -> None:
+def doctor(as_json: bool, warehouse: str, destination: str | None, **options: Any) -> None:
     """Look at key, API, disk, locks and warehouse, and say what to do about each finding. Changes nothing."""
+    engine = engine_of(destination)
     from cekura_sync.doctor import examine
 
     findings = []
-    for finding in examine(options | {"warehouse": warehouse}, warehouse):
+    for finding in examine(options | ({} if engine else {"warehouse": warehouse}), warehouse, engine):
         findings.append(finding)
         if not as_json:
             mark = MARKS[finding.level] if _shows_marks() else " "

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
-from cekura_sync import settings, terminal
-from cekura_sync.commands.options import warehouse_option
+from cekura_sync import terminal
+from cekura_sync.commands.options import destination_option, readable, warehouse_option
 
 
 @click.command(short_help="Write views and tables as files.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @warehouse_option
+@destination_option
 @click.option("--to", metavar="DIR", required=True, help="Directory for the files; made if need be.")
 @click.option(
     "--format",
@@ -26,7 +27,13 @@ from cekura_sync.commands.options import warehouse_option
     help="CSV in which text that begins like a formula (= + - @ tab CR) gets an apostrophe before it.",
 )
 def export(
-    names: tuple[str, ...], warehouse: str, to: str, file_format: str, *, for_spreadsheet: bool
+    names: tuple[str, ...],
+    warehouse: str,
+    destination: str | None,
+    to: str,
+    file_format: str,
+    *,
+    for_spreadsheet: bool,
 ) -> None:
     """Write views and tables as files, one each: NAME.parquet or NAME.csv.
 
@@ -39,11 +46,10 @@ def export(
         raise click.UsageError("--for-spreadsheet is for CSV: add --format csv.")
     if not to or "\0" in to:
         raise click.UsageError(f"'{to}' is not a directory: write --to as in --to exports.")
-    path = settings.check_warehouse(warehouse)
     from cekura_sync import reading
     from cekura_sync.export import export as write
 
-    with reading.open_warehouse(path) as con:
+    with readable(warehouse, destination) as path, reading.open_warehouse(path) as con:
         files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
     written = "1 file" if len(files) == 1 else f"{len(files)} files"
     terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")

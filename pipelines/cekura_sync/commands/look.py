@@ -6,17 +6,19 @@ import re
 import click
 
 from cekura_sync import errors, settings, terminal
-from cekura_sync.commands.options import warehouse_option
+from cekura_sync.commands.options import destination_option, engine_of, readable, warehouse_option
 from cekura_sync.exits import ExitCode
+from cekura_sync.status import Status, read_status, status_of
 
 
 @click.command(short_help="Run the SQL checks.")
 @warehouse_option
-def check(warehouse: str) -> None:
+@destination_option
+def check(warehouse: str, destination: str | None) -> None:
     """Run the SQL checks against the warehouse."""
     from cekura_sync import models, reading
 
-    with reading.open_warehouse(settings.check_warehouse(warehouse)) as con:
+    with readable(warehouse, destination) as path, reading.open_warehouse(path) as con:
         findings = models.check(con)
     for finding in findings:
         terminal.message(
@@ -31,19 +33,26 @@ def check(warehouse: str) -> None:
 
 @click.command(short_help="Say how old the data is.")
 @warehouse_option
+@destination_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--max-age", metavar="DUR", help="Exit 10 when the last completed sync is older.")
-def status(warehouse: str, as_json: bool, max_age: str | None) -> None:
+def status(warehouse: str, destination: str | None, as_json: bool, max_age: str | None) -> None:
     """Say when the last sync completed and what the warehouse holds."""
-    from cekura_sync.status import read_status
-
     limit = settings.duration(max_age) if max_age is not None else None
-    state = read_status(settings.check_warehouse(warehouse))
+    engine = engine_of(destination)
+    state = _of_engine(engine) if engine else read_status(settings.check_warehouse(warehouse))
     try:
         click.echo(json.dumps(state.as_json()) if as_json else terminal.plain(state.sentence()))
     finally:
         if limit is not None and state.is_older_than(limit):
             raise SystemExit(ExitCode.STALE)
+
+
+def _of_engine(name: str) -> Status:
+    from cekura_sync.engine import open_engine
+
+    engine = open_engine(name)
+    return status_of(engine.name, engine.last_sync())
 
 
 class _Query(click.Command):
@@ -59,14 +68,16 @@ class _Query(click.Command):
 @click.command(cls=_Query, short_help="Run one SQL query, read only.")
 @click.argument("sql")
 @warehouse_option
+@destination_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON array of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header line.")
-def query(sql: str, warehouse: str, as_json: bool, as_csv: bool) -> None:
+def query(sql: str, warehouse: str, destination: str | None, as_json: bool, as_csv: bool) -> None:
     """Run one SQL query, read only, and print its rows."""
     from cekura_sync import reading
 
     if as_json and as_csv:
         raise click.UsageError("Choose --json or --csv, not both.")
-    columns, rows = reading.run_query(settings.check_warehouse(warehouse), sql, as_text=as_csv)
+    with readable(warehouse, destination) as path:
+        columns, rows = reading.run_query(path, sql, as_text=as_csv)
     show = terminal.print_json if as_json else terminal.print_csv if as_csv else terminal.print_table
     show(columns, rows)

@@ -17,6 +17,7 @@ from cekura_sync.schedule import ELSEWHERE, KINDS, Job, render
 EVERY = "15m"
 DEFAULT_ENV_FILE = "~/.config/cekura-sync.env"
 _OF_ONE_SYNC = ("full", "dry_run", "allow_mass_delete", "every", "as_json", "quiet", "verbose")
+_PLACE = ("warehouse", "destination")  # which the job has by itself
 _SECRET = ("ping",)  # such as belongs into the file that holds the key
 
 
@@ -62,6 +63,7 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
         every=_whole_minutes(settings.interval(every)),
         warehouse=checked.warehouse.resolve(),
         options=tuple(_words(kind, options | {"api_url": checked.api_url})),
+        engine=checked.destination,
         env_file=_env_file(env_file or DEFAULT_ENV_FILE),
         image=image,
         pings=bool(os.environ.get("CEKURA_PING")),
@@ -79,11 +81,11 @@ def _whole_minutes(every: timedelta) -> timedelta:
 
 
 def _words(kind: str, options: dict[str, Any]) -> list[str]:
-    """The settings that are set, as options of `sync`; without the warehouse, which each scheduler has elsewhere."""
+    """The settings that are set, as options of `sync`; without the place, which each scheduler has elsewhere."""
     words = []
     for option in _SCHEDULED:
         value = _value(option, options)
-        if option.name != "warehouse" and value not in (None, False, option.default):
+        if option.name not in _PLACE and value not in (None, False, option.default):
             if isinstance(value, Path) and kind in ELSEWHERE:
                 raise SettingsError(
                     f"{option.opts[-1]} {value} is a file of this machine: leave it out for {kind}."

@@ -1,11 +1,16 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from cekura_sync import settings
+from cekura_sync import destinations, settings
 
 
 class WholeNumber(click.IntRange):
@@ -30,6 +35,35 @@ def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
         shell_complete=complete_file,
         help="The DuckDB file that readers open.",
     )(command)
+
+
+def destination_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--destination",
+        metavar="NAME",
+        help=f"A shared engine instead of the file: {', '.join(destinations.ENGINES)}.  [env var: {destinations.VARIABLE}]",
+    )(command)
+
+
+def engine_of(destination: str | None) -> str | None:
+    """The engine that the command running is about; None for a file. Raises SettingsError."""
+    source = click.get_current_context().get_parameter_source("warehouse")
+    return destinations.chosen(destination, os.environ, file_given=source is ParameterSource.COMMANDLINE)
+
+
+@contextmanager
+def readable(warehouse: str, destination: str | None) -> Iterator[Path]:
+    """The file to read: the warehouse itself, or for as long as it takes a copy of what the engine holds."""
+    engine = engine_of(destination)
+    if engine is None:
+        yield settings.check_warehouse(warehouse)
+        return
+    from cekura_sync.engine import open_engine
+
+    with tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
+        path = Path(folder, f"{engine}.duckdb")
+        open_engine(engine).copy_into(path)
+        yield path
 
 
 def changes_option(command: Callable[..., None]) -> Callable[..., None]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from cekura_sync import settings, terminal
-from cekura_sync.commands.options import warehouse_option
+from cekura_sync import terminal
+from cekura_sync.commands.options import destination_option, readable, warehouse_option
 
 
 @click.command(short_help="Write one HTML page for people.")
@@ -19,12 +19,13 @@ from cekura_sync.commands.options import warehouse_option
     help="The HTML file to write; - is stdout.",
 )
 @warehouse_option
-def report(output: Path, warehouse: str) -> None:
+@destination_option
+def report(output: Path, warehouse: str, destination: str | None) -> None:
     """Write one self-contained HTML page: what got worse, since when, and where."""
     from cekura_sync.report import draw, write
 
-    path = settings.check_warehouse(warehouse)
-    if output == Path("-"):
-        click.echo(draw(path).encode("utf-8"), nl=False)
-    else:
-        terminal.message(write(path, output))
+    with readable(warehouse, destination) as path:
+        if output == Path("-"):
+            click.echo(draw(path).encode("utf-8"), nl=False)
+        else:
+            terminal.message(write(path, output))

@@ -1,14 +1,24 @@
 """Commands that write the warehouse."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cekura_sync import repeat, settings, terminal
-from cekura_sync.commands.options import WholeNumber, changes_option, complete_file, warehouse_option
+from cekura_sync.commands.options import (
+    WholeNumber,
+    changes_option,
+    complete_file,
+    destination_option,
+    engine_of,
+    warehouse_option,
+)
 from cekura_sync.commands.watched import watched
 from cekura_sync.stopping import stop_signals
+
+if TYPE_CHECKING:
+    from cekura_sync.team_changes import Noted
 
 
 @click.command()
@@ -29,11 +39,7 @@ from cekura_sync.stopping import stop_signals
     shell_complete=complete_file,
     help=f"The file that readers open.  [env var: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
 )
-@click.option(
-    "--destination",
-    metavar="NAME",
-    help=f"Fill a shared engine instead of the file: {', '.join(settings.DESTINATIONS)}.  [env var: CEKURA_DESTINATION]",
-)
+@destination_option
 @click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent.")
 @click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project.")
 @click.option("--search", metavar="TEXT", help="Only results whose name holds this text.")
@@ -143,9 +149,11 @@ def sync(
 
 @click.command(short_help="Rebuild the SQL views in the warehouse.")
 @warehouse_option
+@destination_option
 @changes_option
-def build(warehouse: str, changes: str | None) -> None:
+def build(warehouse: str, destination: str | None, changes: str | None) -> None:
     """Rebuild the SQL views in the warehouse, after a change to sql/ or to the file of changes."""
+    engine = engine_of(destination)
     path = settings.check_warehouse(warehouse)
     from cekura_sync import team_changes
     from cekura_sync.sync import rebuild
@@ -153,5 +161,11 @@ def build(warehouse: str, changes: str | None) -> None:
     noted = team_changes.read(Path(changes)) if changes is not None else None
     for flaw in noted.flaws if noted else ():
         terminal.message(f"Warning: {flaw}")
-    names = rebuild(path, stop_signals.hold, noted)
+    names = _rebuild_in(engine, noted) if engine else rebuild(path, stop_signals.hold, noted)
     terminal.message(f"Built {len(names)} views: {', '.join(names)}.")
+
+
+def _rebuild_in(engine: str, noted: "Noted | None") -> list[str]:
+    from cekura_sync.engine import open_engine
+
+    return open_engine(engine).rebuild(noted, stop_signals.hold)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from cekura_sync import settings
-from cekura_sync.doctor import account, machine, place, warehouse
+from cekura_sync.doctor import account, machine, place, shared, warehouse
 from cekura_sync.doctor.finding import Finding, Level, failure
 from cekura_sync.errors import CekuraSyncError, SettingsError
 
 
-def examine(options: Mapping[str, object], path: str) -> Iterator[Finding]:
-    """One finding after another, as they come; what fails hinders no other check."""
+def examine(options: Mapping[str, object], path: str, engine: str | None = None) -> Iterator[Finding]:
+    """Of the file, or of the engine where there is one. One finding after another, as they come; what fails hinders no other check."""
     yield from _guarded("versions", machine.versions)
     yield from _guarded("vendor file", lambda: machine.vendor_file(options))
     resolved = None
@@ -20,6 +20,9 @@ def examine(options: Mapping[str, object], path: str) -> Iterator[Finding]:
         yield failure("settings", error)
     if resolved is not None:
         yield from _guarded("api", lambda: account.examine(resolved))
+    if engine:
+        yield from _guarded("engine", lambda: shared.examine(engine))
+        return
     try:
         file = settings.check_warehouse(path)
     except SettingsError:

@@ -62,6 +62,11 @@ def content(path: Path) -> Iterator[Finding]:
     if not files.published.exists():
         return
     yield from _held(files)
+    yield from said(path)
+
+
+def said(path: Path) -> Iterator[Finding]:
+    """What the views say of freshness and of the data."""
     with reading.open_warehouse(path) as con:
         try:
             freshness = con.execute(

@@ -24,7 +24,8 @@ from cekura_sync.loading import DATASET, pipeline_into
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
 
-APPLICATION = f"cekura-sync {DATASET}"  # how the engine's list of sessions calls us, and the name of the lock
+APPLICATION = f"cekura-sync {DATASET}"  # the lock's name, and ours in the engine's list of sessions
+LOOKING = f"{APPLICATION}, looking"  # without the lock
 STAGING = f"{DATASET}_staging"  # each sync's own schema begins so
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
 SETTINGS = {
@@ -75,7 +76,12 @@ class Session:
             with suppress(psycopg2.Error):
                 self.run("rollback")
             raise
-        self.run("commit")
+        try:
+            self.run("commit")
+        except psycopg2.OperationalError as error:
+            raise WarehouseError(
+                f"The connection was lost while the sync was committed ({first_line(error)}), so cekura.sync_log alone knows whether it was: sync again."
+            ) from error
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -116,10 +122,17 @@ class Connection:
             time.sleep(0.05)
 
     def drop_staging(self) -> None:
-        for (schema,) in self.session.rows(
+        """Ours, and those of syncs that came to no end."""
+        schemas = self.session.rows(
             "select nspname from pg_namespace where starts_with(nspname, %s)", STAGING
-        ):
+        )
+        for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
+
+    def tidy(self) -> None:
+        """The sync is done: what cannot be removed now, the next one removes."""
+        with suppress(psycopg2.Error):
+            self.drop_staging()
 
 
 @contextmanager

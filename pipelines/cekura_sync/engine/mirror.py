@@ -1,13 +1,14 @@
-"""What a sync compares with, copied from the engine into memory, where the comparison takes it for the private base."""
+"""What the engine holds, copied into memory, where a comparison takes it for the private base, and from there into a file."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from cekura_sync import detail_tables, team_changes
 from cekura_sync.changeset import open_base
-from cekura_sync.database import column_list, quoted
+from cekura_sync.database import STORAGE_VERSION, column_list, literal, quoted
 from cekura_sync.engine.connection import Session
 from cekura_sync.loading import DATASET
 
@@ -30,26 +31,42 @@ _DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
 
 
 def to_compare_with(session: Session) -> "duckdb.DuckDBPyConnection":
-    """All of one moment."""
+    """Of the details themselves it only matters which results have any."""
+    return _mirrored(session, details_whole=False)
+
+
+def whole(session: Session) -> "duckdb.DuckDBPyConnection":
+    return _mirrored(session, details_whole=True)
+
+
+def write(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """As a file that any driver can open."""
+    con.execute(
+        f"attach {literal(str(path))} as written (storage_version '{STORAGE_VERSION}'); copy from database base to written; detach written"
+    )
+
+
+def _mirrored(session: Session, *, details_whole: bool) -> "duckdb.DuckDBPyConnection":
+    """All of one moment, in the schema `base.cekura`."""
     con = open_base(None)
     for table, columns in {"changes": team_changes.COLUMNS, **detail_tables.TABLES}.items():
         con.execute(f"create table base.cekura.{table} ({column_list(columns)})")
     with session.snapshot():
         present = session.columns()
-        for table in WHOLE:
+        for table in (*WHOLE, *detail_tables.CHILDREN):
             columns_of = [name for name in present.get(table, []) if name not in _DLTS_OWN]
-            _copy(session, con, table, columns_of, f"select {', '.join(map(quoted, columns_of))}")
-        # Of the details themselves it only matters which results have any.
-        for table in detail_tables.CHILDREN.keys() & present.keys():
-            _copy(session, con, table, ["result_id"], "select distinct result_id")
+            if not columns_of:
+                continue
+            if table in WHOLE or details_whole:
+                _copy(session, con, table, columns_of, f"select {', '.join(map(quoted, columns_of))}")
+            else:
+                _copy(session, con, table, ["result_id"], "select distinct result_id")
     return con
 
 
 def _copy(
     session: Session, con: "duckdb.DuckDBPyConnection", table: str, columns: Sequence[str], select: str
 ) -> None:
-    if not columns:
-        return
     for name in columns:
         con.execute(f"alter table base.cekura.{table} add column if not exists {quoted(name)} varchar")
     session.run(f"declare known no scroll cursor for {select} from {DATASET}.{table}")

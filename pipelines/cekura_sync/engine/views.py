@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from cekura_sync.engine.connection import Session
 
 
-def build(session: "Session", engine: str) -> None:
-    """Inside a transaction. Where nothing in their text is new they stay; else each keeps its grants if it can."""
+def build(session: "Session", engine: str) -> list[str]:
+    """Inside a transaction; returns their names. Where nothing in their text is new they stay, else each keeps its grants if it can."""
     files = models.in_build_order(models.read_models(models.models_dir()))
+    names = [model.name for model in files]
     built = f"cekura-sync {_digest(files)}"
     if session.value("select obj_description(to_regnamespace(%s))", models.SCHEMA) == built:
-        return
+        return names
     statements = [statement for model in files for statement in _statements(model, engine)]
     session.run(f"create schema if not exists {models.SCHEMA}")
     session.run("savepoint before_views")
@@ -34,6 +35,7 @@ def build(session: "Session", engine: str) -> None:
         _drop(session)
         _run(session, statements)
     session.run(f"comment on schema {models.SCHEMA} is '{built}'")
+    return names
 
 
 def check(session: "Session", engine: str, name: str) -> None:

@@ -18,10 +18,16 @@ class Job:
 
     every: timedelta
     warehouse: Path
-    options: tuple[str, ...]  # of `sync`, without the warehouse
+    options: tuple[str, ...]  # of `sync`, without the place
     env_file: Path
     image: str
     pings: bool = False  # the address is a secret, and no part of it either
+    engine: str | None = None  # instead of the file; its credentials are no part of it
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where to, as an option of `sync` and `status`."""
+        return ("--destination", self.engine) if self.engine else ("--warehouse", str(self.warehouse))
 
     def cron(self) -> str:
         """The five fields of crontab(5). The minute is this warehouse's own: full hours are busy everywhere."""

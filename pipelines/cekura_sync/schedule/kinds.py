@@ -19,12 +19,24 @@ def render(kind: str, job: Job) -> str:
     """The file for this kind of scheduler. Raises SettingsError for what it cannot carry."""
     for text in (str(job.warehouse), str(job.env_file), job.image, *job.options, *this_command()):
         quoting.check(text)
+    if job.engine and kind in ELSEWHERE:
+        raise SettingsError(
+            f"What is printed for {kind} fills a file: print it without --destination, then write --destination {job.engine} there instead of --warehouse, and add DESTINATION__{job.engine.upper()}__CREDENTIALS as a secret beside the key."
+        )
     name, values = KINDS[kind]
     template = files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
     ping = _PING[kind] if job.pings else ("", "")
     return Template(template).substitute(
-        _in_comments(job), ping_goes=ping[0], ping_variable=ping[1], **values(job)
+        _in_comments(job), ping_goes=ping[0] + _credentials(kind, job), ping_variable=ping[1], **values(job)
     )
+
+
+def _credentials(kind: str, job: Job) -> str:
+    """Where those of an engine go: beside the key, as they are a secret too."""
+    if job.engine is None:
+        return ""
+    comment = "# " if kind in ("cron", "systemd") else ""
+    return f"\n{comment}DESTINATION__{job.engine.upper()}__CREDENTIALS is a secret too: it belongs beside the key."
 
 
 def _in_comments(job: Job) -> dict[str, str]:
@@ -34,16 +46,14 @@ def _in_comments(job: Job) -> dict[str, str]:
         "env_file": quoting.shell([str(job.env_file)]),
         "env_directory": quoting.shell([str(job.env_file.parent)]),
         "max_age": job.max_age(),
-        "status": quoting.shell(
-            [*this_command(), "status", "--warehouse", str(job.warehouse), "--max-age", job.max_age()]
-        ),
+        "status": quoting.shell([*this_command(), "status", *job.place, "--max-age", job.max_age()]),
         "version": __version__,
     }
 
 
 def _here(job: Job, *more: str) -> list[str]:
     """The sync as this machine runs it."""
-    return [*this_command(), "sync", "--warehouse", str(job.warehouse), *job.options, *more]
+    return [*this_command(), "sync", *job.place, *job.options, *more]
 
 
 def _elsewhere(job: Job, *more: str) -> list[str]:

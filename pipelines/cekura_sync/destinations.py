@@ -1,0 +1,49 @@
+"""Where a sync can write besides the file: engines by dlt's names, and what to do about all the others."""
+
+from collections.abc import Mapping
+
+from cekura_sync.errors import SettingsError
+
+ENGINES = ("postgres",)
+VARIABLE = "CEKURA_DESTINATION"
+# Those of dlt's that a pipeline of one's own can load.
+_OTHERS = (
+    "athena",
+    "bigquery",
+    "clickhouse",
+    "databricks",
+    "dremio",
+    "ducklake",
+    "fabric",
+    "filesystem",
+    "lance",
+    "lancedb",
+    "motherduck",
+    "mssql",
+    "qdrant",
+    "redshift",
+    "snowflake",
+    "sqlalchemy",
+    "synapse",
+    "weaviate",
+)
+
+
+def chosen(option: str | None, environ: Mapping[str, str], *, file_given: bool) -> str | None:
+    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    if option and file_given:
+        raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
+    if option is None and not file_given:
+        option = environ.get(VARIABLE)
+    if not option or option in ENGINES:
+        return option or None
+    raise SettingsError(_why_not(option))
+
+
+def _why_not(name: str) -> str:
+    engines = " or ".join(ENGINES)
+    if name == "duckdb":
+        return "A DuckDB file is what sync fills without --destination: say which one with --warehouse."
+    if name in _OTHERS:
+        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own (see the README, Beyond one machine)."
+    return f"'{name}' is no destination: write --destination {engines}, or leave it out for a file."
