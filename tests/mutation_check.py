@@ -32,23 +32,13 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "stitching: any window joins",
-        (
-            (
-                "paging.py",
-                "if window.start and not any(row.key in self._position for row in rows):",
-                "if False:",
-            ),
-        ),
+        (("paging.py", "if window.start and not self._touches(rows):", "if False:"),),
     ),
     Mutation(
         "stitching: windows do not overlap",
         (
             ("paging.py", "return furthest if", "return window_after(read, cap) if True or"),
-            (
-                "paging.py",
-                "if window.start and not any(row.key in self._position for row in rows):",
-                "if False:",
-            ),
+            ("paging.py", "if window.start and not self._touches(rows):", "if False:"),
         ),
     ),
     Mutation(

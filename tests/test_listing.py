@@ -3,6 +3,7 @@
 The listing here is the definition itself: rows in order, cut into pages by number, changed between two requests.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import pairwise
@@ -62,21 +63,34 @@ def read(
     cap=st.integers(2, 12),
     concurrency=st.integers(1, 8),
     moves=st.lists(
-        st.tuples(st.sampled_from(["delete", "insert", "nothing"]), st.integers(0, 200)), max_size=40
+        st.tuples(
+            st.sampled_from(["delete", "delete many", "insert", "insert many", "late", "nothing"]),
+            st.integers(0, 200),
+        ),
+        max_size=40,
     ),
 )
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=600, deadline=None, derandomize=True)
 def test_every_row_that_was_there_all_the_time_is_read_once_whatever_moves(
     size: int, cap: int, concurrency: int, moves: list[tuple[str, int]]
 ) -> None:
     todo = iter(moves)
+    numbers = itertools.count(1000)
 
     def move(listing: MovingListing) -> None:
         kind, place = next(todo, ("nothing", 0))
-        if kind == "delete" and listing.rows:
-            listing.rows.pop(place % len(listing.rows))
-        elif kind == "insert":
-            listing.rows.insert(0, row(1000 + len(listing.asked)))
+        rows = listing.rows
+        if kind.startswith("delete") and rows:
+            start = place % len(rows)
+            del rows[start : start + (place % 30 if "many" in kind else 1)]
+        elif kind.startswith("insert"):
+            for _ in range(place % 30 if "many" in kind else 1):
+                rows.insert(0, row(next(numbers)))
+        elif kind == "late" and len(rows) > 1:
+            above, below = rows[place % (len(rows) - 1) :][:2]
+            between = ((above.created or 0) + (below.created or 0)) // 2
+            if between not in (above.created, below.created):
+                rows.insert(rows.index(below), Row(key=next(numbers), created=between, raw="{}"))
 
     fetch = MovingListing([row(number) for number in range(size)], cap=cap, between=move)
 
@@ -100,6 +114,25 @@ def test_one_delete_on_each_page_is_read_through_and_not_refused() -> None:
     listing = read(fetch)
 
     assert {kept.key for kept in fetch.rows} <= set(listing.given)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("behind", [1, 2, 5])
+@pytest.mark.parametrize("arrivals", [9, 10, 20, 35, 100])
+def test_more_arrivals_at_once_than_a_page_holds_are_read_through(
+    arrivals: int, behind: int, concurrency: int
+) -> None:
+    def insert_many_once(listing: MovingListing) -> None:
+        if len(listing.asked) == behind:
+            listing.rows[:0] = [row(2000 - place) for place in range(arrivals)]
+
+    listing = MovingListing(map(row, range(100)), between=insert_many_once)
+
+    reading = read(listing, concurrency=concurrency)
+
+    assert reading.complete
+    assert {*range(100)} <= {*reading.given}  # type: ignore[attr-defined]
+    assert len(listing.asked) < 80
 
 
 def test_more_deletes_at_once_than_a_page_holds_make_it_step_back() -> None:

@@ -47,10 +47,14 @@ def window_after(read: int, cap: int) -> Window:
 
 
 class Chain:
-    """The rows read so far, in listing order, each id once."""
+    """The rows read so far, each id once: from the newest row of the first window downwards, and what has come above it since."""
 
     def __init__(self) -> None:
-        self._position: dict[int | str, int] = {}
+        self._position: dict[
+            int | str, int
+        ] = {}  # 0 is the first window's newest row; what came since is below 0
+        self._came_since = 0  # rows
+        self._top: tuple[int, int] | None = None  # (created, id) of the first window's newest row
         self.floor: tuple[int, int] | None = None  # (created, id) of the oldest row read
 
     def __len__(self) -> int:
@@ -62,34 +66,52 @@ class Chain:
         The first page always joins: nothing lies above it. Raises Disorder when the rows are not strictly newest first.
         """
         _check_order(rows)
-        if window.start and not any(row.key in self._position for row in rows):
+        if window.start and not self._touches(rows):
             return None
         return self.add(rows)
 
+    def _touches(self, rows: Sequence[Row]) -> bool:
+        """Whether a row is of the chain; or all stand above it, where nothing is missed that was there at the start."""
+        if any(row.key in self._position for row in rows):
+            return True
+        return len(rows) > 0 and all(self._is_above(row) for row in rows)
+
+    def _is_above(self, row: Row) -> bool:
+        here = _order(row)
+        return here is not None and self._top is not None and here > self._top
+
     def add(self, rows: Sequence[Row]) -> list[Row]:
         """Add rows wherever they stand; returns the new ones."""
-        new = []
-        for row in rows:
-            if row.key not in self._position:
-                self._position[row.key] = len(self._position)
-                new.append(row)
-                if row.created is not None and isinstance(row.key, int):
-                    self.floor = min(self.floor or (row.created, row.key), (row.created, row.key))
+        new = list({row.key: row for row in rows if row.key not in self._position}.values())
+        above = [row for row in new if self._is_above(row)]
+        self._came_since += len(above)
+        for place, row in enumerate(above, -self._came_since):
+            self._position[row.key] = place
+        for row in new:
+            self._position.setdefault(row.key, len(self._position) - self._came_since)
+        ordered = [here for row in new if (here := _order(row))]
+        self._top = self._top or max(ordered, default=None)
+        self.floor = min([*ordered, self.floor] if self.floor else ordered, default=None)
         return new
 
     def offset_after(self, window: Window, rows: Sequence[Row]) -> int:
         """Where the chain ends in the listing, as this window, just joined, shows it."""
-        behind = len(self._position) - 1 - self._position[rows[-1].key]
-        return window.start + len(rows) + behind
+        last = len(self._position) - self._came_since - 1
+        return window.start + len(rows) + last - self._position[rows[-1].key]
+
+
+def _order(row: Row) -> tuple[int, int] | None:
+    """What the listing is ordered by, newest first; None for a row without it."""
+    return (row.created, row.key) if row.created is not None and isinstance(row.key, int) else None
 
 
 def _check_order(rows: Sequence[Row]) -> None:
     above: tuple[int, int] | None = None
     for row in rows:
-        if row.created is None or not isinstance(row.key, int):
+        here = _order(row)
+        if here is None:
             continue
-        here = (row.created, row.key)
         # `scenarios=` repeats a row right after itself.
-        if above is not None and here != above and here > above:
+        if above is not None and here > above:
             raise Disorder
         above = here
