@@ -15,24 +15,26 @@ from shared import Shared
 from test_kill import change_the_account
 
 # What stands in these is of the moment at which they are asked, or at which the one sync or the other ran.
-TIMES_OF_THEIR_OWN = ("sync_status", "live_results", "results", "stuck_results", "run_details")
+TIMES_OF_THEIR_OWN = ("sync_status", "live_results", "results", "stuck_results")
 
 
 def test_it_has_the_rows_the_views_and_the_log_that_the_file_has(shared: Shared, tmp_path: Path) -> None:
     agent = shared.world.agents[0].id
     (tmp_path / "changes.csv").write_text(f"agent_id,at,note\n{agent},2026-03-10,100 % new\n")
     options = ("--full", "--details", "--transcripts", "--changes", str(tmp_path / "changes.csv"))
-    for at in ("first", "second"):
-        ran = shared.sync(*options)
-        in_file = shared.account.sync(*options)
+    for at, budget in (("first", "20"), ("second", "1000")):
+        ran = shared.sync(*options, "--details-budget", budget)
+        in_file = shared.account.sync(*options, "--details-budget", budget)
         assert (ran.code, ran.err) == (in_file.code, in_file.err) == (0, ""), at
         assert ran.json["warehouse"] == "postgres:cekura"
         same = ("inserted", "updated", "deleted", "in_flight", "results", "details_read", "details_left")
         assert [ran.json[counter] for counter in same] == [in_file.json[counter] for counter in same], at
         shared.assert_equals_api()
-        assert shared.details() == shared.details_of_the_api()
-        change_the_account(shared.account)
-        shared.world.edit(sorted(shared.world.results)[9], name="")
+        if at == "first":
+            assert ran.json["details_left"] > 0
+            change_the_account(shared.account)
+            shared.world.edit(sorted(shared.world.results)[9], name="")
+    assert shared.details() == shared.details_of_the_api()
 
     for model in models.read_models(models.models_dir()):
         if model.name not in TIMES_OF_THEIR_OWN:
@@ -44,20 +46,6 @@ def test_it_has_the_rows_the_views_and_the_log_that_the_file_has(shared: Shared,
         "select obj_description('analytics.agent_pass_rate'::regclass) like 'One row per agent%'"
     ) == [(True,)]
     shared.assert_nothing_is_left_over()
-
-
-def test_details_that_were_left_for_later_are_read_by_later_syncs(shared: Shared) -> None:
-    """Also where earlier syncs read none, and with changed results in between."""
-    assert shared.sync().code == 0
-    change_the_account(shared.account)
-
-    first = shared.sync("--full", "--details", "--transcripts", "--details-budget", "20")
-    second = shared.sync("--details", "--transcripts")
-
-    assert (first.json["details_read"], first.json["details_left"] > 0) == (20, True)
-    assert (second.json["details_read"], second.json["details_left"]) == (first.json["details_left"], 0)
-    assert shared.details() == shared.details_of_the_api()
-    assert shared.sync("--details", "--transcripts").json["changed"] is False
 
 
 def test_a_sync_with_nothing_new_writes_its_line_in_the_log_and_no_more(
@@ -121,6 +109,24 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
 
     assert (ran.code, [other.code for other in others]) == (0, [8])
     assert "Another sync is running on postgres:cekura" in others[0].err
+
+
+def test_a_reader_that_keeps_a_table_locked_stops_a_sync_in_time(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg2
+
+    from cekura_sync.engine import connection
+
+    assert shared.sync().code == 0
+    monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "100ms")
+    with psycopg2.connect(shared.address) as reader, reader.cursor() as cursor:
+        cursor.execute("lock table cekura.sync_log in share mode")
+        ran = shared.sync()
+
+    assert ran.code == 9
+    assert "lock timeout" in ran.json["error"]
+    assert shared.log() == [("full", 1)]
 
 
 def test_what_a_dead_sync_had_asked_the_engine_for_is_ended_first(shared: Shared) -> None:
@@ -207,14 +213,6 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
     refused = shared.run("doctor", DESTINATION__POSTGRES__CREDENTIALS=address)
     assert refused.code == 9
     assert "grant create on database warehouse to nobody" in refused.out
-
-
-def test_the_report_is_drawn_from_the_engine(shared: Shared, tmp_path: Path) -> None:
-    pytest.importorskip("altair")
-    assert shared.sync().code == 0
-
-    assert shared.run("report", "-o", str(tmp_path / "page.html")).code == 0
-    assert "40" in (tmp_path / "page.html").read_text()
 
 
 def test_a_check_that_fails_takes_the_sync_back(shared: Shared) -> None:

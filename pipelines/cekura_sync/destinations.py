@@ -29,15 +29,16 @@ _OTHERS = (
 )
 
 
-def chosen(option: str | None, environ: Mapping[str, str], *, file_given: bool) -> str | None:
+def chosen(options: Mapping[str, object], environ: Mapping[str, str]) -> str | None:
     """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
-    if option and file_given:
+    name, file_given = options.get("destination"), options.get("warehouse") is not None
+    if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
-    if option is None and not file_given:
-        option = environ.get(VARIABLE)
-    if not option or option in ENGINES:
-        return option or None
-    raise SettingsError(_why_not(option))
+    if name is None and not file_given:
+        name = environ.get(VARIABLE)
+    if not name or name in ENGINES:
+        return str(name) if name else None
+    raise SettingsError(_why_not(str(name)))
 
 
 def _why_not(name: str) -> str:

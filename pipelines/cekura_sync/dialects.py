@@ -19,6 +19,8 @@ def translated(model: "Model", engine: str) -> str:
     _name_columns(query)
     if engine in _SECONDS:
         _add_seconds(query, engine)
+    if engine == "postgres":
+        _compute_each_part_once(query)
     if engine == "redshift":
         _in_older_words(query)
     return query.sql(engine, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
@@ -35,6 +37,12 @@ def _name_columns(query: exp.Expr) -> None:
         for column in list(select.expressions):
             if isinstance(column, exp.Column) and column.table and not isinstance(column.this, exp.Star):
                 column.replace(exp.alias_(column.copy(), column.name))
+
+
+def _compute_each_part_once(query: exp.Expr) -> None:
+    """PostgreSQL takes a filter on a computed column for a very strict one, expects a row, and computes the other side for each."""
+    for part in query.find_all(exp.CTE):
+        part.set("materialized", True)
 
 
 def _add_seconds(query: exp.Expr, engine: str) -> None:

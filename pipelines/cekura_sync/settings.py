@@ -121,9 +121,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
-        destination=destinations.chosen(
-            _text(options.get("destination")), environ, file_given=options.get("warehouse") is not None
-        ),
+        destination=destinations.chosen(options, environ),
     )
 
 
@@ -248,8 +246,8 @@ def _filters(options: Mapping[str, object]) -> Filters:
     return Filters(
         agent_id=_optional_int(options.get("agent_id")),
         project_id=_optional_int(options.get("project_id")),
-        search=_text(search),
-        scenarios=_text(scenarios),
+        search=str(search) if search is not None else None,
+        scenarios=str(scenarios) if scenarios is not None else None,
     )
 
 
@@ -264,10 +262,6 @@ def _switch(options: Mapping[str, object], environ: Mapping[str, str], name: str
 
 def _given(value: object, default: object) -> object:
     return default if value is None else value
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def _optional_int(value: object) -> int | None:

@@ -47,8 +47,10 @@ def destination_option(command: Callable[..., None]) -> Callable[..., None]:
 
 def engine_of(destination: str | None) -> str | None:
     """The engine that the command running is about; None for a file. Raises SettingsError."""
-    source = click.get_current_context().get_parameter_source("warehouse")
-    return destinations.chosen(destination, os.environ, file_given=source is ParameterSource.COMMANDLINE)
+    context = click.get_current_context()
+    file_given = context.get_parameter_source("warehouse") is ParameterSource.COMMANDLINE
+    given = {"destination": destination, "warehouse": context.params["warehouse"] if file_given else None}
+    return destinations.chosen(given, os.environ)
 
 
 @contextmanager

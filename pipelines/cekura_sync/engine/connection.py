@@ -24,13 +24,16 @@ from cekura_sync.loading import DATASET, pipeline_into
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
 
-APPLICATION = f"cekura-sync {DATASET}"  # the lock's name, and ours in the engine's list of sessions
-LOOKING = f"{APPLICATION}, looking"  # without the lock
+APPLICATION = (
+    f"cekura-sync {DATASET}"  # the lock's name, and in the engine's list of sessions that of who holds it
+)
+LOOKING = f"{APPLICATION}, looking"  # and of who does not
 STAGING = f"{DATASET}_staging"  # each sync's own schema begins so
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
 SETTINGS = {
     "timezone": "UTC",
     "jit": "off",  # compiling the views takes longer than running them
+    "lock_timeout": "60s",  # somebody may hold a view open that is to be replaced
     # A machine that vanishes must not hold the lock for hours.
     "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "30",
@@ -104,6 +107,8 @@ class Connection:
         """For as long as the session lasts; then make an end of what a dead sync has left. Raises WarehouseBusy."""
         if not self.session.value("select pg_try_advisory_lock(hashtext(%s))", APPLICATION):
             raise WarehouseBusy(f"Another sync is running on {self._name}: wait for it.")
+        os.environ["PGAPPNAME"] = APPLICATION  # for the sessions in which dlt will load
+        self.session.rows("select set_config('application_name', %s, false)", APPLICATION)
         self._end_sessions_of_the_dead()
         self.drop_staging()
 
@@ -136,9 +141,9 @@ class Connection:
 
 
 @contextmanager
-def connected(destination: str, *, application: str = APPLICATION) -> Iterator[Connection]:
+def connected(destination: str) -> Iterator[Connection]:
     """Raises SettingsError without credentials, and WarehouseError for whatever the engine or dlt object to."""
-    os.environ["PGAPPNAME"] = application
+    os.environ["PGAPPNAME"] = LOOKING
     Container()[PluggableRunContext] = PluggableRunContext(OnlyCredentials("."))
     name = f"{destination}:{DATASET}"
     with _errors(destination, name), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:

@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cekura_sync import database, dialects, history, loading, models, upgrade
+from cekura_sync import database, detail_tables, dialects, history, loading, models, upgrade
 from cekura_sync.changeset import Changeset
 from cekura_sync.database import column_list
 from cekura_sync.engine import mirror, views
-from cekura_sync.engine.connection import APPLICATION, LOOKING, Connection, connected
+from cekura_sync.engine.connection import APPLICATION, Connection, connected
 from cekura_sync.errors import WarehouseBusy, WarehouseError
 from cekura_sync.loading import DATASET
 from cekura_sync.outcome import Outcome, Progress
@@ -50,7 +50,7 @@ class Engine:
     @contextmanager
     def observed(self) -> Iterator[None]:
         """For a dry run: writes nothing and keeps nobody out."""
-        with connected(self._destination, application=LOOKING) as self._connection:
+        with connected(self._destination) as self._connection:
             yield
 
     def known(self) -> "duckdb.DuckDBPyConnection":
@@ -60,7 +60,7 @@ class Engine:
         return con
 
     def state(self) -> State:
-        with connected(self._destination, application=LOOKING) as connection:
+        with connected(self._destination) as connection:
             row = connection.session.rows(
                 "select current_setting('server_version'), current_user, current_database(),"
                 " has_database_privilege(current_database(), 'create'),"
@@ -71,7 +71,7 @@ class Engine:
 
     def last_sync(self) -> dict[str, Any]:
         """As `sync --json` told it; empty before the first."""
-        with connected(self._destination, application=LOOKING) as connection:
+        with connected(self._destination) as connection:
             session = connection.session
             if "sync_log" not in session.columns():
                 return {}
@@ -87,7 +87,7 @@ class Engine:
 
     def copy_into(self, path: Path) -> None:
         """Make a warehouse file of it, for whoever reads one. Raises WarehouseError before the first sync."""
-        with connected(self._destination, application=LOOKING) as connection:
+        with connected(self._destination) as connection:
             con = mirror.whole(connection.session)
         generation = _generation(con)
         if not generation:
@@ -152,7 +152,8 @@ class Engine:
             first=False,
             file_format="insert_values",
         )
-        analyses = [f"analyze {DATASET}.{table}" for table in ("results", "runs")]
+        # Or the views, and with them the checks, are planned as if the tables were empty.
+        analyses = [f"analyze {DATASET}.{table}" for table in ("results", "runs", *detail_tables.TABLES)]
         return [*self._connection.merges, *loading.PRUNING, *analyses]
 
     def _make_tables(self) -> None:
@@ -194,7 +195,5 @@ class Engine:
 
 
 def _generation(con: "duckdb.DuckDBPyConnection") -> int:
-    generation: int = con.execute("select coalesce(max(generation), 0) from base.cekura.sync_log").fetchall()[
-        0
-    ][0]
-    return generation
+    (newest,) = con.execute("select max(generation) from base.cekura.sync_log").fetchall()[0]
+    return newest or 0
