@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cekura_sync import metrics, settings, terminal
+from cekura_sync import destinations, metrics, settings, terminal
 from cekura_sync.exits import ExitCode, exit_code_for
 from cekura_sync.stopping import stop_signals
 
@@ -80,7 +80,7 @@ def _switch(address: str | None) -> "Ping | None":
 def _labels(options: Mapping[str, Any]) -> dict[str, str]:
     """What tells jobs apart that write files of one directory. Known before any setting is judged."""
     warehouse = options["warehouse"] or os.environ.get("CEKURA_WAREHOUSE") or settings.WAREHOUSE
-    engine = options["destination"] or os.environ.get("CEKURA_DESTINATION")
+    engine = options["destination"] or (not options["warehouse"] and os.environ.get(destinations.VARIABLE))
     filters = {name: options[name] for name in ("agent_id", "project_id", "search", "scenarios")}
     scope = ",".join(f"{name}={value}" for name, value in filters.items() if value is not None)
     place = f"{engine}:cekura" if engine else str(Path(warehouse).absolute())
