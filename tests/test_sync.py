@@ -327,6 +327,19 @@ def test_a_row_in_flight_that_the_pages_do_not_reach_is_read_by_id(
     account.assert_equals_api()
 
 
+def test_a_run_listed_under_two_new_results_goes_back_to_the_one_that_keeps_it(account: Account) -> None:
+    world = account.world
+    one, other = sorted(world.results)[:2]
+    before = list(world.results[other]["runs"])
+    world.touchless_edit(other, runs=[*before, world.results[one]["runs"][0]])
+    assert account.sync().code == 0  # the run stands with the other, which has the higher id
+    world.touchless_edit(other, runs=before)
+
+    assert account.sync("--full").code == 0
+
+    account.assert_equals_api()
+
+
 def test_a_run_that_leaves_a_result_and_returns_is_there_again(new_account: Callable[..., Account]) -> None:
     account = new_account(results=120, in_flight=0, page_size_cap=20)
     world = account.world
