@@ -25,6 +25,7 @@ from cekura_sync import cli
 from cekura_sync.sandbox import Sandbox, World
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DESTINATIONS_MUST_BE_THERE = os.environ.get("CEKURA_TEST_DESTINATIONS") == "all"  # no test sees the variable
 TIMES = ("created_at", "updated_at")
 FIELDS = (
     "id",
@@ -54,7 +55,7 @@ def require_destination(module: str) -> None:
     """Skip without this package of the extra `destinations`; with CEKURA_TEST_DESTINATIONS=all, fail."""
     if importlib.util.find_spec(module) is None:
         missing = f"{module} is not installed: run `make destinations`."
-        (pytest.fail if os.environ.get("CEKURA_TEST_DESTINATIONS") == "all" else pytest.skip)(missing)
+        (pytest.fail if DESTINATIONS_MUST_BE_THERE else pytest.skip)(missing)
 
 
 @dataclass(frozen=True)

@@ -237,21 +237,30 @@ def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
     shared.execute("create role reader")
     shared.execute("grant select on analytics.agents to reader")
     shared.execute("create view public.theirs as select agent_id from analytics.agents")
-    shared.execute("comment on schema analytics is 'cekura-sync of an older version'")
+    shared.execute("comment on schema cekura is 'cekura-sync of an older version'")
     assert shared.sync().code == 0
     assert shared.query("select has_table_privilege('reader', 'analytics.agents', 'select')") == [(True,)]
 
+    shared.execute("drop view analytics.sync_status")
+    shared.execute("create view analytics.of_others as select 1 as one")
+    shared.execute("create schema cekura_staging_theirs")
     shared.execute("create or replace view analytics.agents as select *, 1 as more from analytics.agents")
-    shared.execute("comment on schema analytics is 'cekura-sync of an older version'")
+    shared.execute("comment on schema cekura is 'cekura-sync of an older version'")
     refused = shared.sync()
 
     assert refused.code == 9
     assert "view theirs depends on view analytics.agents" in refused.json["error"]
     assert shared.log() == [("full", 1), ("quick", 2)]
+    shared.execute("drop view public.theirs")
+    assert shared.sync().code == 0
+    assert shared.query("select one, live_results from analytics.of_others, analytics.sync_status") == [
+        (1, 40)
+    ]
+    shared.execute("drop schema cekura_staging_theirs")
 
 
-def test_text_that_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared) -> None:
-    """PostgreSQL has no character 0; the rest arrives to the letter."""
+def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, tmp_path: Path) -> None:
+    """PostgreSQL has no character 0, and dlt no word for a number that is none; the rest arrives to the letter."""
     ids = sorted(shared.world.results)
     odd = [
         "",
@@ -264,10 +273,17 @@ def test_text_that_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shar
     for result_id, name in zip(ids, odd, strict=False):
         shared.world.edit(result_id, name=name)
     shared.world.edit(ids[20], name="null\0byte")
+    for result_id, duration in zip(ids[21:24], ("nan", "inf", "1:nan"), strict=True):
+        runs = [run | {"duration": duration} for run in shared.world.results[result_id]["runs"]]
+        shared.world.edit(result_id, runs=runs)
+    changes = tmp_path / "changes.csv"
+    changes.write_text("agent_id,at,note\n,2026-03-10,a\0b\n")
 
-    assert shared.sync().code == 0
+    assert shared.sync("--changes", str(changes)).code == 0
 
+    assert shared.query("select count(*) from cekura.runs where duration_seconds in ('nan', 'inf')") == [(0,)]
     names = dict(shared.query("select id, name from cekura.results"))
     assert [names[result_id] for result_id in ids[: len(odd)]] == odd
     assert names[ids[20]].startswith("null")
-    assert shared.sync("--full").json["updated"] == 0
+    again = shared.sync("--full", "--changes", str(changes))
+    assert (again.json["updated"], again.json["changed"]) == (0, False)

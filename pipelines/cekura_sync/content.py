@@ -30,8 +30,10 @@ def runs_of(records: str, keys: Keys) -> str:
     """The rows of `runs` in `records` (what follows `from`), each column under its name."""
     more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
     return (
+        # Some engines take no "nan", and no view could add one up.
+        "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
         f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {SECONDS} {more}"
-        f" from (select parsed.id as result_id, unnest(runs) as run from {records})"
+        f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
     )
 
 

@@ -43,7 +43,7 @@ class Noted:
 
 def read(path: Path) -> Noted:
     """The file's changes, bad lines aside. Raises SettingsError where there is no such list."""
-    text = _decode(_content(path))
+    text = _decode(_content(path)).replace("\0", "")  # of which engines make different things
     header, _, _ = text.lstrip().partition("\n")
     delimiter = max(",;\t", key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)

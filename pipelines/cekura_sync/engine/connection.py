@@ -129,7 +129,7 @@ class Connection:
     def drop_staging(self) -> None:
         """Ours, and those of syncs that came to no end."""
         schemas = self.session.rows(
-            "select nspname from pg_namespace where starts_with(nspname, %s)", STAGING
+            "select nspname from pg_namespace where nspname ~ %s", f"^{STAGING}_[0-9a-f]{{8}}$"
         )
         for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")

@@ -10,6 +10,7 @@ import psycopg2
 from cekura_sync import dialects, models
 from cekura_sync.database import quoted
 from cekura_sync.errors import ModelError, WarehouseError
+from cekura_sync.loading import DATASET
 
 if TYPE_CHECKING:
     from cekura_sync.engine.connection import Session
@@ -20,7 +21,9 @@ def build(session: "Session", engine: str) -> list[str]:
     files = models.in_build_order(models.read_models(models.models_dir()))
     names = [model.name for model in files]
     built = f"cekura-sync {_digest(files)}"
-    if session.value("select obj_description(to_regnamespace(%s))", models.SCHEMA) == built:
+    present = _present(session, names)
+    comment = session.value("select obj_description(to_regnamespace(%s))", DATASET)
+    if comment == built and len(present) == len(names):
         return names
     statements = [statement for model in files for statement in _statements(model, engine)]
     session.run(f"create schema if not exists {models.SCHEMA}")
@@ -32,9 +35,9 @@ def build(session: "Session", engine: str) -> list[str]:
         session.run("rollback to savepoint before_views")
         replaced = False
     if not replaced:
-        _drop(session)
+        _drop(session, present)
         _run(session, statements)
-    session.run(f"comment on schema {models.SCHEMA} is '{built}'")
+    session.run(f"comment on schema {DATASET} is '{built}'")
     return names
 
 
@@ -64,12 +67,21 @@ def _run(session: "Session", statements: list[str]) -> None:
         session.run(statement)
 
 
-def _drop(session: "Session") -> None:
-    """All of ours at once. Raises WarehouseError where others have built on them."""
-    views = session.rows(
-        "select table_name from information_schema.views where table_schema = %s", models.SCHEMA
+def _present(session: "Session", names: list[str]) -> list[str]:
+    """Ours; others may keep theirs in that schema."""
+    found = session.rows(
+        "select table_name from information_schema.views where table_schema = %s and table_name = any(%s)",
+        models.SCHEMA,
+        names,
     )
-    names = ", ".join(f"{models.SCHEMA}.{quoted(name)}" for (name,) in views)
+    return [name for (name,) in found]
+
+
+def _drop(session: "Session", views: list[str]) -> None:
+    """All of ours at once. Raises WarehouseError where others have built on them."""
+    if not views:
+        return
+    names = ", ".join(f"{models.SCHEMA}.{quoted(name)}" for name in views)
     try:
         session.run(f"drop view {names}")
     except psycopg2.errors.DependentObjectsStillExist as error:
