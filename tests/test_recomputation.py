@@ -163,7 +163,8 @@ def test_the_state_of_the_warehouse_is_what_its_log_and_the_api_say(
         "select finished_at, mode, scope, watermark from cekura.sync_log order by finished_at"
     )
     watermark = max(datetime.fromisoformat(r.updated_at) for r in warehouse.results)
-    pauses = [later[0] - earlier[0] for earlier, later in pairwise(log)]
+    moments = [finished.replace(microsecond=0) for finished, *_ in log]
+    pauses = [later - earlier for earlier, later in pairwise(moments)]
 
     assert shown(account, "sync_status") == [
         {

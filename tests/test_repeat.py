@@ -143,8 +143,8 @@ def test_a_sync_that_fails_is_told_with_its_exit_code_and_the_next_one_comes(acc
 
     assert (failed["outcome"], failed["exit_code"]) == ("failed", 5)
     assert (ok["outcome"], ok["inserted"]) == ("ok", 20)
-    assert code == 0
-    told, then = err.splitlines()
+    assert code in (0, 143)  # a third may have begun by then
+    told, then = err.splitlines()[:2]
     assert told == f"cekura-sync: {failed['error']}"
     assert re.fullmatch(r"cekura-sync: Exit code 5; the next sync starts in \d+ s\.", then)
 
