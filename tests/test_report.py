@@ -352,6 +352,24 @@ def test_where_details_were_read_the_page_says_why_runs_fail(new_account: NewAcc
     assert [row[-1][0][:60] for row in rows] == [why[:60] for *_, why in worst]
 
 
+def test_where_details_are_left_for_later_the_page_says_how_many_runs_it_speaks_of(
+    new_account: NewAccount,
+) -> None:
+    account = new_account(results=60, agents=3, in_flight=4)
+    leads = []
+    for options in (("--details-budget", "20"), ()):
+        assert account.sync("--details", *options).code == 0
+        _, _, target = report(account)
+        leads += re.findall(r"whose details were read \(sync --details\): ([^<]+)", target.read_text())
+
+    ((every, read),) = account.query(
+        "select count(*), count(*) filter (result_id in (select result_id from (select distinct result_id, created_at"
+        " from analytics.runs where result_status_group <> 'in_flight' order by created_at desc, result_id desc limit 20)))"
+        " from analytics.runs where result_status_group <> 'in_flight'"
+    )
+    assert leads == [f"{read} of {every} runs so far, the newest first.", "all of the history."]
+
+
 def test_one_day_of_data_is_no_comparison(new_account: NewAccount) -> None:
     account = new_account(results=6, agents=1, days=0.01, in_flight=1)
     account.sync()

@@ -36,6 +36,7 @@ def test_every_query_says_what_its_rows_are() -> None:
 def test_without_any_row_each_query_still_answers(base: Base) -> None:
     assert {name: len(ask(base, name)) for name in QUERIES} == {
         "agents": 0,
+        "details_read": 1,
         "failing_metrics": 0,
         "flaky_scenarios": 0,
         "freshness": 1,

@@ -23,6 +23,7 @@ class Figures:
     agents: list[Row]
     today: list[Row]
     over_time: list[Row]
+    details_read: list[Row]
     failing_metrics: list[Row]
     worst_scenarios: list[Row]
     flaky_scenarios: list[Row]

@@ -14,9 +14,15 @@ Row = dict[str, Any]
 def metrics(figures: Figures) -> Section:
     return Section(
         "Why runs fail",
-        "By the metrics of completed runs whose details were read (sync --details), over the whole history.",
+        f"By the metrics of completed runs whose details were read (sync --details): {_how_many(figures.details_read[0])}.",
         _failing(figures.failing_metrics),
     )
+
+
+def _how_many(runs: Row) -> str:
+    if runs["read"] == runs["runs"]:
+        return "all of the history"
+    return f"{runs['read']:,} of {wording.counted(runs['runs'], 'run')} so far, the newest first"
 
 
 def _failing(rows: list[Row]) -> list[Chart]:
