@@ -287,3 +287,46 @@ def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, t
     assert names[ids[20]].startswith("null")
     again = shared.sync("--full", "--changes", str(changes))
     assert (again.json["updated"], again.json["changed"]) == (0, False)
+
+
+def test_a_table_that_may_not_be_read_is_not_taken_for_an_empty_one(shared: Shared) -> None:
+    assert shared.sync().code == 0
+    shared.execute("drop role if exists looker")
+    shared.execute("create role looker login password 'looks'")
+    address = shared.address.replace("cekura:", "looker:").replace(
+        shared.address.split(":")[2].split("@")[0], "looks"
+    )
+    as_looker = {"DESTINATION__POSTGRES__CREDENTIALS": address}
+    try:
+        for grant in (
+            None,
+            "grant usage on schema cekura to looker",
+            "grant select on cekura.results to looker",
+        ):
+            if grant:
+                shared.execute(grant)
+            for command in (("status",), ("query", "select count(*) from analytics.runs")):
+                asked = shared.run(*command, **as_looker)
+                assert (asked.code, asked.out) == (9, ""), (grant, command)
+                assert "permission denied for" in asked.err
+        shared.execute("grant select on all tables in schema cekura to looker")
+        assert shared.run(
+            "query", "select count(*) as n from analytics.runs", "--json", **as_looker
+        ).json == [{"n": shared.query("select count(*) from analytics.runs")[0][0]}]
+    finally:
+        shared.execute("drop owned by looker cascade")
+        shared.execute("drop role looker")
+
+
+def test_the_lock_outlasts_what_the_server_does_with_idle_sessions(shared: Shared) -> None:
+    shared.execute("alter database warehouse set idle_session_timeout = '300ms'")
+    shared.execute("alter database warehouse set timezone = 'America/St_Johns'")
+    shared.account.sandbox.latency = 0.8
+    try:
+        assert shared.sync().code == 0
+        assert shared.run("status", "--json").json["last_sync"].endswith("+00:00")
+    finally:
+        shared.execute("alter database warehouse reset all")
+        shared.account.sandbox.latency = 0.0
+
+    shared.assert_equals_api()

@@ -30,16 +30,6 @@ APPLICATION = (
 LOOKING = f"{APPLICATION}, looking"  # and of who does not
 STAGING = f"{DATASET}_staging"  # each sync's own schema begins so
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
-SETTINGS = {
-    "timezone": "UTC",
-    "jit": "off",  # compiling the views takes longer than running them
-    "lock_timeout": "60s",  # somebody may hold a view open that is to be replaced
-    # A machine that vanishes must not hold the lock for hours.
-    "client_connection_check_interval": "5s",
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-}
 
 
 class Session:
@@ -61,10 +51,12 @@ class Session:
         return self.rows(sql, *values)[0][0]
 
     def columns(self) -> dict[str, list[str]]:
-        """Of each table of ours."""
+        """Of each table of ours, also of those that this user may not read."""
         found: dict[str, list[str]] = {}
         for table, column in self.rows(
-            "select table_name, column_name from information_schema.columns where table_schema = %s order by ordinal_position",
+            "select relname, attname from pg_attribute join pg_class on pg_class.oid = attrelid"
+            " where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p') and attnum > 0 and not attisdropped"
+            " order by attnum",
             DATASET,
         ):
             found.setdefault(table, []).append(column)
@@ -150,12 +142,7 @@ def connected(destination: str) -> Iterator[Connection]:
         engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}")
         pipeline = pipeline_into(engine, Path(folder))
         with pipeline.sql_client() as client:
-            session = Session(client.native_connection)
-            for setting, value in SETTINGS.items():  # not every server knows all of them
-                session.rows(
-                    "select set_config(name, %s, false) from pg_settings where name = %s", value, setting
-                )
-            yield Connection(name, session, pipeline, engine.merges)
+            yield Connection(name, Session(client.native_connection), pipeline, engine.merges)
 
 
 @contextmanager
