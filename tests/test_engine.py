@@ -116,10 +116,10 @@ def test_a_reader_that_keeps_a_table_locked_stops_a_sync_in_time(
 ) -> None:
     import psycopg2
 
-    from cekura_sync.engine import connection
+    from cekura_sync.engine import staging
 
     assert shared.sync().code == 0
-    monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "100ms")
+    monkeypatch.setitem(staging.SETTINGS, "lock_timeout", "100ms")
     with psycopg2.connect(shared.address) as reader, reader.cursor() as cursor:
         cursor.execute("lock table cekura.sync_log in share mode")
         ran = shared.sync()
