@@ -26,7 +26,7 @@ IN_FLIGHT = 12
 NEW = 3
 VIEWS = {
     "analytics.agent_pass_rate": "select agent_name, decided_runs as runs, passed_runs as passed, pass_rate, pass_rate_low as low, pass_rate_high as high from analytics.agent_pass_rate order by pass_rate",
-    "analytics.agent_run_counts": "select agent_name, results, runs, passed_runs as passed, infrastructure_failed_results as failed, cancelled_results as cancelled from analytics.agent_run_counts order by results desc",
+    "analytics.agent_run_counts": "select agent_name, results, runs, passed_runs, infrastructure_failed_results as failed_results, cancelled_results from analytics.agent_run_counts order by results desc",
 }
 
 
