@@ -129,6 +129,25 @@ def test_a_reader_that_keeps_a_table_locked_stops_a_sync_in_time(
     assert shared.log() == [("full", 1)]
 
 
+def test_a_sync_that_waits_for_the_engine_stops_when_it_is_asked_to(shared: Shared) -> None:
+    import psycopg2
+
+    assert shared.sync().code == 0
+    with psycopg2.connect(shared.address) as reader, reader.cursor() as cursor:
+        cursor.execute("lock table cekura.sync_log in share mode")
+        process = shared.spawn()
+        waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'cekura-sync cekura'"
+        while not shared.query(waiting):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        process.communicate(timeout=10)
+
+    assert process.returncode == 143
+    assert shared.log() == [("full", 1)]
+    assert shared.sync().code == 0
+
+
 def test_what_a_dead_sync_had_asked_the_engine_for_is_ended_first(shared: Shared) -> None:
     import psycopg2
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
@@ -30,6 +32,9 @@ APPLICATION = (
 LOOKING = f"{APPLICATION}, looking"  # and of who does not
 STAGING = f"{DATASET}_staging"  # each sync's own schema begins so
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
+
+# While the driver itself waits for the engine, no signal is heard.
+psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
 
 
 class Session:
