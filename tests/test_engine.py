@@ -292,6 +292,7 @@ def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, t
     for result_id, name in zip(ids, odd, strict=False):
         shared.world.edit(result_id, name=name)
     shared.world.edit(ids[20], name="null\0byte")
+    shared.world.edit(ids[19], xmin="a new field", ctid="another")
     for result_id, duration in zip(ids[21:24], ("nan", "inf", "1:nan"), strict=True):
         runs = [run | {"duration": duration} for run in shared.world.results[result_id]["runs"]]
         shared.world.edit(result_id, runs=runs)
@@ -304,6 +305,9 @@ def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, t
     names = dict(shared.query("select id, name from cekura.results"))
     assert [names[result_id] for result_id in ids[: len(odd)]] == odd
     assert names[ids[20]].startswith("null")
+    assert shared.query("select api_xmin, api_ctid from cekura.results where api_xmin <> ''") == [
+        ("a new field", "another")
+    ]
     again = shared.sync("--full", "--changes", str(changes))
     assert (again.json["updated"], again.json["changed"]) == (0, False)
 

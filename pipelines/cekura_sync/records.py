@@ -55,6 +55,13 @@ OWN_COLUMNS = (
     "change",
     "scenarios_known",
     *LISTS,
+    # PostgreSQL keeps these for itself.
+    "cmax",
+    "cmin",
+    "ctid",
+    "tableoid",
+    "xmax",
+    "xmin",
 )
 READING = 1  # stands before each digest; another number has every row read and compared anew
 MAX_FIELDS = 500  # columns a hostile answer could make us add
