@@ -26,7 +26,7 @@ def test_it_has_the_rows_the_views_and_the_log_that_the_file_has(shared: Shared,
         ran = shared.sync(*options, "--details-budget", budget)
         in_file = shared.account.sync(*options, "--details-budget", budget)
         assert (ran.code, ran.err) == (in_file.code, in_file.err) == (0, ""), at
-        assert ran.json["warehouse"] == "postgres:cekura"
+        assert ran.json["warehouse"] == "postgres:127.0.0.1/warehouse"
         same = ("inserted", "updated", "deleted", "in_flight", "results", "details_read", "details_left")
         assert [ran.json[counter] for counter in same] == [in_file.json[counter] for counter in same], at
         shared.assert_equals_api()
@@ -108,7 +108,7 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
     ran = shared.sync()
 
     assert (ran.code, [other.code for other in others]) == (0, [8])
-    assert "Another sync is running on postgres:cekura" in others[0].err
+    assert "Another sync is running on postgres:127.0.0.1/warehouse" in others[0].err
 
 
 def test_a_reader_that_keeps_a_table_locked_stops_a_sync_in_time(
@@ -191,11 +191,15 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
         assert (early.code, "sync" in early.out + early.err) == (9 if command == "build" else 0, True), (
             command
         )
-    assert "No sync of postgres:cekura has completed yet" in shared.run("query", "select 1").err
+    assert "No sync of postgres:127.0.0.1/warehouse has completed yet" in shared.run("query", "select 1").err
     assert shared.sync("--details").code == 0
 
     age = shared.run("status", "--json", "--max-age", "1h")
-    assert (age.code, age.json["warehouse"], age.json["last"]["results"]) == (0, "postgres:cekura", 40)
+    assert (age.code, age.json["warehouse"], age.json["last"]["results"]) == (
+        0,
+        "postgres:127.0.0.1/warehouse",
+        40,
+    )
     count = shared.run("query", "--json", "select count(*) as results from analytics.results")
     assert count.out.strip() == '[{"results": 40}]'
     assert shared.run("check").code == 0
@@ -204,7 +208,7 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"runs.parquet", "metrics.parquet"}
     doctor = shared.run("doctor")
     assert doctor.code == 0, doctor.out
-    assert "postgres:cekura can be reached: postgres 1" in doctor.out
+    assert "postgres:127.0.0.1/warehouse can be reached: postgres 1" in doctor.out
     assert "The last sync completed at" in doctor.out
     shared.execute("drop role if exists nobody")
     shared.execute("create role nobody login password 'secret'")

@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.exceptions import DltException
 
 from cekura_sync.database import first_line, quoted
-from cekura_sync.engine.credentials import OnlyCredentials
+from cekura_sync.engine.access import LOCK_TIMEOUT, Access
 from cekura_sync.engine.staging import Postgres
-from cekura_sync.errors import CekuraSyncError, SettingsError, WarehouseBusy, WarehouseError
+from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
 from cekura_sync.loading import DATASET, pipeline_into
 
 if TYPE_CHECKING:
@@ -33,7 +30,7 @@ ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
 SETTINGS = {
     "timezone": "UTC",
     "jit": "off",  # compiling the views takes longer than running them
-    "lock_timeout": "60s",  # somebody may hold a view open that is to be replaced
+    "lock_timeout": LOCK_TIMEOUT,  # somebody may hold a view open that is to be replaced
     # A machine that vanishes must not hold the lock for hours.
     "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "30",
@@ -141,13 +138,11 @@ class Connection:
 
 
 @contextmanager
-def connected(destination: str) -> Iterator[Connection]:
-    """Raises SettingsError without credentials, and WarehouseError for whatever the engine or dlt object to."""
+def connected(access: Access) -> Iterator[Connection]:
+    """Raises WarehouseError for whatever the engine or dlt object to."""
     os.environ["PGAPPNAME"] = LOOKING
-    Container()[PluggableRunContext] = PluggableRunContext(OnlyCredentials("."))
-    name = f"{destination}:{DATASET}"
-    with _errors(destination, name), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
-        engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}")
+    with _errors(access), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
+        engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}", access.dsn)
         pipeline = pipeline_into(engine, Path(folder))
         with pipeline.sql_client() as client:
             session = Session(client.native_connection)
@@ -155,24 +150,25 @@ def connected(destination: str) -> Iterator[Connection]:
                 session.rows(
                     "select set_config(name, %s, false) from pg_settings where name = %s", value, setting
                 )
-            yield Connection(name, session, pipeline, engine.merges)
+            yield Connection(access.name, session, pipeline, engine.merges)
 
 
 @contextmanager
-def _errors(destination: str, name: str) -> Iterator[None]:
-    """What dlt and the driver raise, as ours; both tell the user's name, neither the password."""
+def _errors(access: Access) -> Iterator[None]:
+    """What dlt and the driver raise, as ours, without the password."""
     try:
         yield
     except CekuraSyncError:
         raise
-    except ConfigurationException as error:
-        raise SettingsError(
-            f"There are no credentials for {destination}: set DESTINATION__{destination.upper()}__CREDENTIALS, or write them into .dlt/secrets.toml."
-        ) from error
     except (DltException, psycopg2.Error) as error:
+        said = access.redacted(first_line(_in_the_drivers_words(error)))
         raise WarehouseError(
-            f"{name} does not let us work: {first_line(_in_the_drivers_words(error))}. Nothing was changed; mend that and sync again."
+            f"{access.name} does not let us work: {said}. Nothing was changed; mend that and sync again."
         ) from error
+    except Exception as error:
+        if access.redacted(str(error)) != str(error):
+            raise RuntimeError(access.redacted(str(error))) from None
+        raise
 
 
 def _in_the_drivers_words(error: BaseException) -> BaseException:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Postgres(postgres):
     __orig_base__ = postgres  # where dlt is to look for the defaults of arguments
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, dsn: str) -> None:
         """`schema`: where to, by its name alone."""
-        super().__init__(staging_dataset_name_layout=schema)
+        super().__init__(dsn, staging_dataset_name_layout=schema)
         self.merges: list[str] = []
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cekura_sync import database, detail_tables, dialects, history, loading, models, upgrade
 from cekura_sync.changeset import Changeset
 from cekura_sync.database import column_list
-from cekura_sync.engine import mirror, views
+from cekura_sync.engine import access, mirror, views
 from cekura_sync.engine.connection import APPLICATION, Connection, connected
 from cekura_sync.errors import WarehouseBusy, WarehouseError
 from cekura_sync.loading import DATASET
@@ -35,22 +35,24 @@ class Engine:
     """The schemas `cekura` and `analytics` of one database."""
 
     def __init__(self, destination: str) -> None:
+        """Raises SettingsError without credentials."""
         self._destination = destination
-        self.name = f"{destination}:{DATASET}"
+        self._access = access.find(destination)
+        self.name = self._access.name
         self._connection: Connection
         self._generation = 0  # of the last sync that was committed
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other sync away for as long as the session lasts. Raises WarehouseBusy."""
-        with connected(self._destination) as self._connection:
+        with connected(self._access) as self._connection:
             self._connection.lock()
             yield
 
     @contextmanager
     def observed(self) -> Iterator[None]:
         """For a dry run: writes nothing and keeps nobody out."""
-        with connected(self._destination) as self._connection:
+        with connected(self._access) as self._connection:
             yield
 
     def known(self) -> "duckdb.DuckDBPyConnection":
@@ -60,7 +62,7 @@ class Engine:
         return con
 
     def state(self) -> State:
-        with connected(self._destination) as connection:
+        with connected(self._access) as connection:
             row = connection.session.rows(
                 "select current_setting('server_version'), current_user, current_database(),"
                 " has_database_privilege(current_database(), 'create'),"
@@ -71,7 +73,7 @@ class Engine:
 
     def last_sync(self) -> dict[str, Any]:
         """As `sync --json` told it; empty before the first."""
-        with connected(self._destination) as connection:
+        with connected(self._access) as connection:
             session = connection.session
             if "sync_log" not in session.columns():
                 return {}
@@ -87,7 +89,7 @@ class Engine:
 
     def copy_into(self, path: Path) -> None:
         """Make a warehouse file of it, for whoever reads one. Raises WarehouseError before the first sync."""
-        with connected(self._destination) as connection:
+        with connected(self._access) as connection:
             con = mirror.whole(connection.session)
         generation = _generation(con)
         if not generation:
