@@ -7,6 +7,7 @@ warehouse.py    the engine as a sync and the other commands see it
 access.py       the credentials, judged and kept out of messages; credentials.py where dlt may look for them
 connection.py   the session, the lock, and errors as ours
 staging.py      dlt's destination, whose merges are handed over
+ownership.py    what there is ours, and what nobody may touch
 mirror.py       what the engine holds, in DuckDB
 views.py        the files of sql/ there
 """

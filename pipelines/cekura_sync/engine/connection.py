@@ -21,6 +21,8 @@ from cekura_sync.loading import DATASET, pipeline_into
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
 
+    from cekura_sync.engine.ownership import Claim
+
 APPLICATION = (
     f"cekura-sync {DATASET}"  # the lock's name, and in the engine's list of sessions that of who holds it
 )
@@ -130,6 +132,14 @@ class Connection:
         )
         for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
+
+    def clean_up(self, claim: "Claim | None") -> None:
+        """After a failure; without the connection, the next sync does it."""
+        with suppress(psycopg2.Error):
+            self.session.run("rollback")
+            self.drop_staging()
+            if claim is not None:
+                claim.give_up()
 
     def tidy(self) -> None:
         """The sync is done: what cannot be removed now, the next one removes."""

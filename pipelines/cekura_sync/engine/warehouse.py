@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cekura_sync import database, detail_tables, dialects, history, loading, models, upgrade
 from cekura_sync.changeset import Changeset
 from cekura_sync.database import column_list
-from cekura_sync.engine import access, mirror, views
+from cekura_sync.engine import access, mirror, ownership, views
 from cekura_sync.engine.connection import APPLICATION, Connection, connected
 from cekura_sync.errors import WarehouseBusy, WarehouseError
 from cekura_sync.loading import DATASET
@@ -41,19 +41,34 @@ class Engine:
         self.name = self._access.name
         self._connection: Connection
         self._generation = 0  # of the last sync that was committed
+        self._claim: ownership.Claim | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other sync away for as long as the session lasts. Raises WarehouseBusy."""
         with connected(self._access) as self._connection:
             self._connection.lock()
-            yield
+            self._require_ours()
+            try:
+                yield
+            except BaseException:
+                self._connection.clean_up(self._claim)
+                raise
 
     @contextmanager
     def observed(self) -> Iterator[None]:
         """For a dry run: writes nothing and keeps nobody out."""
         with connected(self._access) as self._connection:
+            self._require_ours()
             yield
+
+    def require_ours(self) -> None:
+        """Raises WarehouseError where something stands in the way that is not ours."""
+        with connected(self._access) as self._connection:
+            self._require_ours()
+
+    def _require_ours(self) -> None:
+        ownership.require(self._connection.session, self.name)
 
     def known(self) -> "duckdb.DuckDBPyConnection":
         """A copy in memory of what a sync compares with."""
@@ -126,9 +141,12 @@ class Engine:
 
     def write(self, changes: Changeset, noted: Noted | None, outcome: Outcome, progress: Progress) -> Outcome:
         """Raises ModelError where the views or their checks fail, and then nothing has changed."""
-        merges = self._load(changes, outcome) if outcome.changed or not self._generation else []
         session = self._connection.session
+        if not self._generation:
+            self._claim = ownership.Claim(session)
+        merges = self._load(changes, outcome) if outcome.changed or not self._generation else []
         with session.transaction():
+            self._require_ours()  # still
             self._make_tables()
             self._require_nobody_wrote()
             for statement in merges:
@@ -141,6 +159,7 @@ class Engine:
             outcome = outcome.finished_now()
             self._log(outcome.log_entry())
             progress.swapping()
+        self._claim = None
         self._connection.tidy()
         return outcome
 
