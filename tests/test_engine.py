@@ -111,22 +111,39 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
     assert "Another sync is running on postgres:127.0.0.1/warehouse" in others[0].err
 
 
-def test_a_reader_that_keeps_a_table_locked_stops_a_sync_in_time(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", ["sync", "build"])
+def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
+    shared: Shared, command: str
 ) -> None:
+    """Or all who read that view after it would wait with it."""
     import psycopg2
 
-    from cekura_sync.engine import connection
+    assert shared.sync().code == 0
+    shared.execute("comment on schema cekura is 'cekura-sync of an older version'")
+    with psycopg2.connect(shared.address, application_name="Their BI") as reader, reader.cursor() as cursor:
+        cursor.execute("select count(*) from analytics.agents")
+        began = time.monotonic()
+        ran = shared.run(command)
+        took = time.monotonic() - began
+
+    assert ran.code == 9, ran.err
+    assert f"is locked by process {reader.info.backend_pid} of user cekura (Their BI, idle in transaction)" in ran.err
+    assert took < 15
+    assert shared.log() == [("full", 1)]
+    assert shared.run(command).code == 0
+
+
+def test_a_reader_that_keeps_a_table_locked_is_named_while_dlt_waits_for_it(shared: Shared) -> None:
+    import psycopg2
 
     assert shared.sync().code == 0
-    monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "100ms")
+    shared.world.edit(sorted(shared.world.results)[9], name="", of_its_own=1)  # a column more
     with psycopg2.connect(shared.address) as reader, reader.cursor() as cursor:
-        cursor.execute("lock table cekura.sync_log in share mode")
-        ran = shared.sync()
+        cursor.execute("lock table cekura.results in access share mode")
+        ran = shared.sync("--full")
 
-    assert ran.code == 9
-    assert "lock timeout" in ran.json["error"]
-    assert shared.log() == [("full", 1)]
+    assert ran.code == 9, ran.err
+    assert f"is locked by process {reader.info.backend_pid} of user cekura" in ran.err
 
 
 def test_what_a_dead_sync_had_asked_the_engine_for_is_ended_first(shared: Shared) -> None:
@@ -191,6 +208,7 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
         assert (early.code, "sync" in early.out + early.err) == (9 if command == "build" else 0, True), (
             command
         )
+        assert ("cekura-sync sync --destination postgres`" in early.out + early.err), command
     assert "No sync of postgres:127.0.0.1/warehouse has completed yet" in shared.run("query", "select 1").err
     assert shared.sync("--details").code == 0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 from dlt.common.exceptions import DltException
 
+from cekura_sync import models
 from cekura_sync.database import first_line, quoted
 from cekura_sync.engine.access import LOCK_TIMEOUT, Access
 from cekura_sync.engine.staging import Postgres
@@ -160,7 +161,43 @@ def connected(access: Access) -> Iterator[Connection]:
                 session.rows(
                     "select set_config(name, %s, false) from pg_settings where name = %s", value, setting
                 )
-            yield Connection(access.name, session, pipeline, engine.merges)
+            with _blockers_named(session, access.name):
+                yield Connection(access.name, session, pipeline, engine.merges)
+
+
+@contextmanager
+def _blockers_named(session: Session, name: str) -> Iterator[None]:
+    """Where a wait for a lock was too long. Raises WarehouseError."""
+    try:
+        yield
+    except (DltException, psycopg2.Error) as error:
+        if not isinstance(_in_the_drivers_words(error), psycopg2.errors.LockNotAvailable):
+            raise
+        with suppress(psycopg2.Error):
+            session.run("rollback")
+        raise WarehouseError(
+            f"{name} is locked by {_blockers(session)}, for longer than {LOCK_TIMEOUT}: end that transaction, or wait for it, and sync again. Nothing was changed."
+        ) from error
+
+
+def _blockers(session: Session) -> str:
+    """The other sessions that hold something of ours, the oldest transaction first; what they wait for themselves does not count."""
+    found = session.rows(
+        "select distinct a.pid, a.usename::text, a.application_name, a.state, a.xact_start"
+        " from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid"
+        " where l.granted and l.pid <> pg_backend_pid() and a.datname = current_database()"
+        " and c.relnamespace = any(array[to_regnamespace(%s), to_regnamespace(%s)]::oid[])"
+        " and a.application_name <> %s order by a.xact_start",
+        DATASET,
+        models.SCHEMA,
+        APPLICATION,
+    )
+    if not found:
+        return "a session that has ended meanwhile"
+    return ", ".join(
+        f"process {pid} of user {user} ({', '.join(filter(None, (program, state)))})".replace(" ()", "")
+        for pid, user, program, state, _ in found[:3]
+    )
 
 
 @contextmanager
