@@ -51,7 +51,7 @@ def test_no_command_takes_the_file_for_the_engine(account: Account, command: lis
     ran = account.run(*command, **ENGINE)
 
     assert ran.code == 9
-    assert "postgres:cekura does not let us work" in ran.err
+    assert "postgres:127.0.0.1/x does not let us work" in ran.err
     assert "hunter2" not in ran.out + ran.err
 
 

@@ -26,7 +26,7 @@ def test_it_has_the_rows_the_views_and_the_log_that_the_file_has(shared: Shared,
         ran = shared.sync(*options, "--details-budget", budget)
         in_file = shared.account.sync(*options, "--details-budget", budget)
         assert (ran.code, ran.err) == (in_file.code, in_file.err) == (0, ""), at
-        assert ran.json["warehouse"] == "postgres:cekura"
+        assert ran.json["warehouse"] == "postgres:127.0.0.1/warehouse"
         same = ("inserted", "updated", "deleted", "in_flight", "results", "details_read", "details_left")
         assert [ran.json[counter] for counter in same] == [in_file.json[counter] for counter in same], at
         shared.assert_equals_api()
@@ -108,25 +108,45 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
     ran = shared.sync()
 
     assert (ran.code, [other.code for other in others]) == (0, [8])
-    assert "Another sync is running on postgres:cekura" in others[0].err
+    assert "Another sync is running on postgres:127.0.0.1/warehouse" in others[0].err
 
 
-def test_a_reader_that_keeps_a_table_locked_stops_a_sync_in_time(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", ["sync", "build"])
+def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
+    shared: Shared, command: str
 ) -> None:
+    """Or all who read that view after it would wait with it."""
     import psycopg2
 
-    from cekura_sync.engine import staging
+    assert shared.sync().code == 0
+    shared.execute("comment on schema cekura is 'cekura-sync of an older version'")
+    with psycopg2.connect(shared.address, application_name="Their BI") as reader, reader.cursor() as cursor:
+        cursor.execute("select count(*) from analytics.agents")
+        began = time.monotonic()
+        ran = shared.run(command)
+        took = time.monotonic() - began
+
+    assert ran.code == 9, ran.err
+    assert (
+        f"is locked by process {reader.info.backend_pid} of user cekura (Their BI, idle in transaction)"
+        in ran.err
+    )
+    assert took < 15
+    assert shared.log() == [("full", 1)]
+    assert shared.run(command).code == 0
+
+
+def test_a_reader_that_keeps_a_table_locked_is_named_while_dlt_waits_for_it(shared: Shared) -> None:
+    import psycopg2
 
     assert shared.sync().code == 0
-    monkeypatch.setitem(staging.SETTINGS, "lock_timeout", "100ms")
+    shared.world.edit(sorted(shared.world.results)[9], name="", of_its_own=1)  # a column more
     with psycopg2.connect(shared.address) as reader, reader.cursor() as cursor:
-        cursor.execute("lock table cekura.sync_log in share mode")
-        ran = shared.sync()
+        cursor.execute("lock table cekura.results in access share mode")
+        ran = shared.sync("--full")
 
-    assert ran.code == 9
-    assert "lock timeout" in ran.json["error"]
-    assert shared.log() == [("full", 1)]
+    assert ran.code == 9, ran.err
+    assert f"is locked by process {reader.info.backend_pid} of user cekura" in ran.err
 
 
 def test_a_sync_that_waits_for_the_engine_stops_when_it_is_asked_to(shared: Shared) -> None:
@@ -210,11 +230,16 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
         assert (early.code, "sync" in early.out + early.err) == (9 if command == "build" else 0, True), (
             command
         )
-    assert "No sync of postgres:cekura has completed yet" in shared.run("query", "select 1").err
+        assert "cekura-sync sync --destination postgres`" in early.out + early.err, command
+    assert "No sync of postgres:127.0.0.1/warehouse has completed yet" in shared.run("query", "select 1").err
     assert shared.sync("--details").code == 0
 
     age = shared.run("status", "--json", "--max-age", "1h")
-    assert (age.code, age.json["warehouse"], age.json["last"]["results"]) == (0, "postgres:cekura", 40)
+    assert (age.code, age.json["warehouse"], age.json["last"]["results"]) == (
+        0,
+        "postgres:127.0.0.1/warehouse",
+        40,
+    )
     count = shared.run("query", "--json", "select count(*) as results from analytics.results")
     assert count.out.strip() == '[{"results": 40}]'
     assert shared.run("check").code == 0
@@ -223,7 +248,7 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"runs.parquet", "metrics.parquet"}
     doctor = shared.run("doctor")
     assert doctor.code == 0, doctor.out
-    assert "postgres:cekura can be reached: postgres 1" in doctor.out
+    assert "postgres:127.0.0.1/warehouse can be reached: postgres 1" in doctor.out
     assert "The last sync completed at" in doctor.out
     shared.execute("drop role if exists nobody")
     shared.execute("create role nobody login password 'secret'")

@@ -170,10 +170,10 @@ def _failure(model: Model, error: Exception) -> ModelError:
     return failure
 
 
-def comments(model: Model) -> str:
+def comments(model: Model, signature: str = "") -> str:
     """`create or replace view` drops the comments of the view before, so they are set every time."""
     view = f"{SCHEMA}.{model.name}"
-    statements = [f"comment on view {view} is {literal(model.meaning)}"]
+    statements = [f"comment on view {view} is {literal(model.meaning + signature)}"]
     for column, meaning in model.column_comments.items():
         statements.append(f"comment on column {view}.{quoted(column)} is {literal(meaning)}")
     return ";\n".join(statements)

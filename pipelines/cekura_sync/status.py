@@ -18,6 +18,7 @@ class Status:
     last: dict[str, Any]  # the last completed sync as `sync --json` told it; empty before the first
     age: timedelta | None  # since it completed
     missing: bool = False  # whether the file that readers open is gone
+    command: str = "cekura-sync sync"  # that fills it
 
     def is_older_than(self, limit: timedelta) -> bool:
         """Whether a monitor should worry: nothing there counts as old, and so does an age that no clock can tell."""
@@ -33,11 +34,11 @@ class Status:
 
     def sentence(self) -> str:
         if self.age is None:
-            return f"No sync of {self.warehouse} has completed yet: run `cekura-sync sync`."
+            return f"No sync of {self.warehouse} has completed yet: run `{self.command}`."
         if self.missing:
             return f"{self.warehouse} is gone, though a sync completed at {self.last['finished_at']}: run `cekura-sync sync`, which puts it back."
         if self.age < -SKEW:
-            return f"{self.warehouse}: the last sync completed at {self.last['finished_at']}, which is yet to come: check this machine's clock, then run `cekura-sync sync`."
+            return f"{self.warehouse}: the last sync completed at {self.last['finished_at']}, which is yet to come: check this machine's clock, then run `{self.command}`."
         left = self.last.get("details_left")
         return (
             f"{self.warehouse}: last sync ({self.last['mode']}) completed {_ago(self.age)} ago, at {self.last['finished_at']}; "

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import click
 
@@ -52,7 +53,8 @@ def _of_engine(name: str) -> Status:
     from cekura_sync.engine import open_engine
 
     engine = open_engine(name)
-    return status_of(engine.name, engine.last_sync())
+    state = status_of(engine.name, engine.last_sync())
+    return replace(state, command=f"{state.command} --destination {name}")
 
 
 class _Query(click.Command):

@@ -19,12 +19,16 @@ def examine(name: str) -> Iterator[Finding]:
         raise WarehouseError(
             f"The user {state.user} may create no schema there, and every sync needs one: grant create on database {state.database} to {state.user}."
         )
+    engine.require_ours()
     if state.syncing:
         yield ok("lock", f"A sync is running on {engine.name} right now; another would exit 8.")
     else:
         yield ok("lock", "No sync is running.")
     if not engine.last_sync():
-        yield warning("sync", f"No sync of {engine.name} has completed yet: run `cekura-sync sync`.")
+        yield warning(
+            "sync",
+            f"No sync of {engine.name} has completed yet: run `cekura-sync sync --destination {name}`.",
+        )
         return
     with tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
         copy = Path(folder, f"{name}.duckdb")

@@ -4,8 +4,10 @@ dlt loads what has changed into a schema that is this sync's own. Then the sessi
 checks the views and writes the log, and all of it is committed at once: who is cut short before has changed nothing.
 
 warehouse.py    the engine as a sync and the other commands see it
-connection.py   the way in, the lock, and errors as ours; credentials.py where dlt may look for the key to it
+access.py       the credentials, judged and kept out of messages; credentials.py where dlt may look for them
+connection.py   the session, the lock, and errors as ours
 staging.py      dlt's destination, whose merges are handed over
+ownership.py    what there is ours, and what nobody may touch
 mirror.py       what the engine holds, in DuckDB
 views.py        the files of sql/ there
 """

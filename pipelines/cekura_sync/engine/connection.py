@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.exceptions import DltException
 
+from cekura_sync import models
 from cekura_sync.database import first_line, quoted
-from cekura_sync.engine.credentials import OnlyCredentials
-from cekura_sync.engine.staging import Postgres
-from cekura_sync.errors import CekuraSyncError, SettingsError, WarehouseBusy, WarehouseError
+from cekura_sync.engine.access import Access
+from cekura_sync.engine.staging import LOCK_TIMEOUT, Postgres
+from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
 from cekura_sync.loading import DATASET, pipeline_into
 
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
+
+    from cekura_sync.engine.ownership import Claim
 
 APPLICATION = (
     f"cekura-sync {DATASET}"  # the lock's name, and in the engine's list of sessions that of who holds it
@@ -131,6 +131,14 @@ class Connection:
         for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
 
+    def clean_up(self, claim: "Claim | None") -> None:
+        """After a failure; without the connection, the next sync does it."""
+        with suppress(psycopg2.Error):
+            self.session.run("rollback")
+            self.drop_staging()
+            if claim is not None:
+                claim.give_up()
+
     def tidy(self) -> None:
         """The sync is done: what cannot be removed now, the next one removes."""
         with suppress(psycopg2.Error):
@@ -138,33 +146,69 @@ class Connection:
 
 
 @contextmanager
-def connected(destination: str) -> Iterator[Connection]:
-    """Raises SettingsError without credentials, and WarehouseError for whatever the engine or dlt object to."""
+def connected(access: Access) -> Iterator[Connection]:
+    """Raises WarehouseError for whatever the engine or dlt object to."""
     os.environ["PGAPPNAME"] = LOOKING
-    Container()[PluggableRunContext] = PluggableRunContext(OnlyCredentials("."))
-    name = f"{destination}:{DATASET}"
-    with _errors(destination, name), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
-        engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}")
+    with _errors(access), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
+        engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}", access.dsn)
         pipeline = pipeline_into(engine, Path(folder))
         with pipeline.sql_client() as client:
-            yield Connection(name, Session(client.native_connection), pipeline, engine.merges)
+            session = Session(client.native_connection)
+            with _blockers_named(session, access.name):
+                yield Connection(access.name, session, pipeline, engine.merges)
 
 
 @contextmanager
-def _errors(destination: str, name: str) -> Iterator[None]:
-    """What dlt and the driver raise, as ours; both tell the user's name, neither the password."""
+def _blockers_named(session: Session, name: str) -> Iterator[None]:
+    """Where a wait for a lock was too long. Raises WarehouseError."""
+    try:
+        yield
+    except (DltException, psycopg2.Error) as error:
+        if not isinstance(_in_the_drivers_words(error), psycopg2.errors.LockNotAvailable):
+            raise
+        with suppress(psycopg2.Error):
+            session.run("rollback")
+        raise WarehouseError(
+            f"{name} is locked by {_blockers(session)}, for longer than {LOCK_TIMEOUT}: end that transaction, or wait for it, and sync again. Nothing was changed."
+        ) from error
+
+
+def _blockers(session: Session) -> str:
+    """The other sessions that hold something of ours, the oldest transaction first; what they wait for themselves does not count."""
+    found = session.rows(
+        "select distinct a.pid, a.usename::text, a.application_name, a.state, a.xact_start"
+        " from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid"
+        " where l.granted and l.pid <> pg_backend_pid() and a.datname = current_database()"
+        " and c.relnamespace = any(array[to_regnamespace(%s), to_regnamespace(%s)]::oid[])"
+        " and a.application_name <> %s order by a.xact_start",
+        DATASET,
+        models.SCHEMA,
+        APPLICATION,
+    )
+    if not found:
+        return "a session that has ended meanwhile"
+    return ", ".join(
+        f"process {pid} of user {user} ({', '.join(filter(None, (program, state)))})".replace(" ()", "")
+        for pid, user, program, state, _ in found[:3]
+    )
+
+
+@contextmanager
+def _errors(access: Access) -> Iterator[None]:
+    """What dlt and the driver raise, as ours, without the password."""
     try:
         yield
     except CekuraSyncError:
         raise
-    except ConfigurationException as error:
-        raise SettingsError(
-            f"There are no credentials for {destination}: set DESTINATION__{destination.upper()}__CREDENTIALS, or write them into .dlt/secrets.toml."
-        ) from error
     except (DltException, psycopg2.Error) as error:
+        said = access.redacted(first_line(_in_the_drivers_words(error)))
         raise WarehouseError(
-            f"{name} does not let us work: {first_line(_in_the_drivers_words(error))}. Nothing was changed; mend that and sync again."
+            f"{access.name} does not let us work: {said}. Nothing was changed; mend that and sync again."
         ) from error
+    except Exception as error:
+        if access.redacted(str(error)) != str(error):
+            raise RuntimeError(access.redacted(str(error))) from None
+        raise
 
 
 def _in_the_drivers_words(error: BaseException) -> BaseException:

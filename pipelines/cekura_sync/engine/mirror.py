@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow as pa
 
 from cekura_sync import detail_tables, team_changes
 from cekura_sync.changeset import open_base
-from cekura_sync.database import STORAGE_VERSION, column_list, literal, quoted
+from cekura_sync.database import STORAGE_VERSION, column_list, first_line, literal, quoted
 from cekura_sync.engine.connection import Session
+from cekura_sync.errors import WarehouseError
 from cekura_sync.loading import DATASET
-
-if TYPE_CHECKING:
-    import duckdb
 
 WHOLE = (
     "results",
@@ -30,23 +28,23 @@ FETCHED_ROWS = 20_000  # at a time
 _DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
 
 
-def to_compare_with(session: Session) -> "duckdb.DuckDBPyConnection":
+def to_compare_with(session: Session) -> duckdb.DuckDBPyConnection:
     """Of the details themselves it only matters which results have any."""
     return _mirrored(session, details_whole=False)
 
 
-def whole(session: Session) -> "duckdb.DuckDBPyConnection":
+def whole(session: Session) -> duckdb.DuckDBPyConnection:
     return _mirrored(session, details_whole=True)
 
 
-def write(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
+def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """As a file that any driver can open."""
     con.execute(
         f"attach {literal(str(path))} as written (storage_version '{STORAGE_VERSION}'); copy from database base to written; detach written"
     )
 
 
-def _mirrored(session: Session, *, details_whole: bool) -> "duckdb.DuckDBPyConnection":
+def _mirrored(session: Session, *, details_whole: bool) -> duckdb.DuckDBPyConnection:
     """All of one moment, in the schema `base.cekura`."""
     con = open_base(None)
     for table, columns in {"changes": team_changes.COLUMNS, **detail_tables.TABLES}.items():
@@ -65,12 +63,17 @@ def _mirrored(session: Session, *, details_whole: bool) -> "duckdb.DuckDBPyConne
 
 
 def _copy(
-    session: Session, con: "duckdb.DuckDBPyConnection", table: str, columns: Sequence[str], select: str
+    session: Session, con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], select: str
 ) -> None:
     for name in columns:
         con.execute(f"alter table base.cekura.{table} add column if not exists {quoted(name)} varchar")
     session.run(f"declare known no scroll cursor for {select} from {DATASET}.{table}")
     while rows := session.rows(f"fetch {FETCHED_ROWS} from known"):
-        batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=columns)  # noqa: F841 - DuckDB finds it by name
-        con.execute(f"insert into base.cekura.{table} by name select * from batch")
+        try:
+            batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=columns)  # noqa: F841 - DuckDB finds it by name
+            con.execute(f"insert into base.cekura.{table} by name select * from batch")
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise WarehouseError(
+                f"The table {DATASET}.{table} in the engine has columns or rows that no sync wrote ({first_line(error)}): give it back the shape that it had, or sync into another database. Nothing was changed."
+            ) from error
     session.run("close known")

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from dlt.common.schema import Schema
 
 
+LOCK_TIMEOUT = "5s"  # whoever waits for a lock makes everybody wait who comes after
 # Of each session, dlt's too. Not every server knows all of them.
 SETTINGS = {
     "TimeZone": "UTC",
     "extra_float_digits": "1",  # every digit of a number
     "jit": "off",  # compiling the views takes longer than running them
-    "lock_timeout": "60s",  # somebody may hold a view open that is to be replaced
+    "lock_timeout": LOCK_TIMEOUT,
     # The lock is held while the API is read, however long that takes.
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -37,9 +38,9 @@ SETTINGS = {
 class Postgres(postgres):
     __orig_base__ = postgres  # where dlt is to look for the defaults of arguments
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, dsn: str) -> None:
         """`schema`: where to, by its name alone."""
-        super().__init__(staging_dataset_name_layout=schema)
+        super().__init__(dsn, staging_dataset_name_layout=schema)
         self.merges: list[str] = []
 
     @property

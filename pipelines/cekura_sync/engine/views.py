@@ -9,6 +9,7 @@ import psycopg2
 
 from cekura_sync import dialects, models
 from cekura_sync.database import quoted
+from cekura_sync.engine import ownership
 from cekura_sync.errors import ModelError, WarehouseError
 from cekura_sync.loading import DATASET
 
@@ -20,10 +21,9 @@ def build(session: "Session", engine: str) -> list[str]:
     """Inside a transaction; returns their names. Where nothing in their text is new they stay, else each keeps its grants if it can."""
     files = models.in_build_order(models.read_models(models.models_dir()))
     names = [model.name for model in files]
-    built = f"cekura-sync {_digest(files)}"
+    built = f"{ownership.MARK} {_digest(files)}"
     present = _present(session, names)
-    comment = session.value("select obj_description(to_regnamespace(%s))", DATASET)
-    if comment == built and len(present) == len(names):
+    if ownership.mark(session) == built and len(present) == len(names):
         return names
     statements = [statement for model in files for statement in _statements(model, engine)]
     session.run(f"create schema if not exists {models.SCHEMA}")
@@ -54,12 +54,15 @@ def check(session: "Session", engine: str, name: str) -> None:
 def _digest(files: list[models.Model]) -> str:
     """Of all that decides on the views' text: translating them takes longer than a quiet sync."""
     parts = [*(model.sql for model in files), Path(dialects.__file__).read_text("utf-8"), version("sqlglot")]
+    parts.append(ownership.SIGNATURE)
     return md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
 def _statements(model: models.Model, engine: str) -> tuple[str, str]:
     query = dialects.translated(model, engine)
-    return f"create or replace view {models.SCHEMA}.{model.name} as {query}", models.comments(model)
+    return f"create or replace view {models.SCHEMA}.{model.name} as {query}", models.comments(
+        model, ownership.SIGNATURE
+    )
 
 
 def _run(session: "Session", statements: list[str]) -> None:
@@ -68,7 +71,7 @@ def _run(session: "Session", statements: list[str]) -> None:
 
 
 def _present(session: "Session", names: list[str]) -> list[str]:
-    """Ours; others may keep theirs in that schema."""
+    """Ours, by their names: `ownership.require` has seen that none of them is another's."""
     found = session.rows(
         "select table_name from information_schema.views where table_schema = %s and table_name = any(%s)",
         models.SCHEMA,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cekura_sync import database, detail_tables, dialects, history, loading, models, upgrade
 from cekura_sync.changeset import Changeset
 from cekura_sync.database import column_list
-from cekura_sync.engine import mirror, views
+from cekura_sync.engine import access, mirror, ownership, views
 from cekura_sync.engine.connection import APPLICATION, Connection, connected
 from cekura_sync.errors import WarehouseBusy, WarehouseError
 from cekura_sync.loading import DATASET
@@ -35,23 +35,40 @@ class Engine:
     """The schemas `cekura` and `analytics` of one database."""
 
     def __init__(self, destination: str) -> None:
+        """Raises SettingsError without credentials."""
         self._destination = destination
-        self.name = f"{destination}:{DATASET}"
+        self._access = access.find(destination)
+        self.name = self._access.name
         self._connection: Connection
         self._generation = 0  # of the last sync that was committed
+        self._claim: ownership.Claim | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other sync away for as long as the session lasts. Raises WarehouseBusy."""
-        with connected(self._destination) as self._connection:
+        with connected(self._access) as self._connection:
             self._connection.lock()
-            yield
+            self._require_ours()
+            try:
+                yield
+            except BaseException:
+                self._connection.clean_up(self._claim)
+                raise
 
     @contextmanager
     def observed(self) -> Iterator[None]:
         """For a dry run: writes nothing and keeps nobody out."""
-        with connected(self._destination) as self._connection:
+        with connected(self._access) as self._connection:
+            self._require_ours()
             yield
+
+    def require_ours(self) -> None:
+        """Raises WarehouseError where something stands in the way that is not ours."""
+        with connected(self._access) as self._connection:
+            self._require_ours()
+
+    def _require_ours(self) -> None:
+        ownership.require(self._connection.session, self.name)
 
     def known(self) -> "duckdb.DuckDBPyConnection":
         """A copy in memory of what a sync compares with."""
@@ -60,7 +77,7 @@ class Engine:
         return con
 
     def state(self) -> State:
-        with connected(self._destination) as connection:
+        with connected(self._access) as connection:
             row = connection.session.rows(
                 "select current_setting('server_version'), current_user, current_database(),"
                 " has_database_privilege(current_database(), 'create'),"
@@ -71,7 +88,7 @@ class Engine:
 
     def last_sync(self) -> dict[str, Any]:
         """As `sync --json` told it; empty before the first."""
-        with connected(self._destination) as connection:
+        with connected(self._access) as connection:
             session = connection.session
             if "sync_log" not in session.columns():
                 return {}
@@ -87,7 +104,7 @@ class Engine:
 
     def copy_into(self, path: Path) -> None:
         """Make a warehouse file of it, for whoever reads one. Raises WarehouseError before the first sync."""
-        with connected(self._destination) as connection:
+        with connected(self._access) as connection:
             con = mirror.whole(connection.session)
         generation = _generation(con)
         if not generation:
@@ -124,9 +141,12 @@ class Engine:
 
     def write(self, changes: Changeset, noted: Noted | None, outcome: Outcome, progress: Progress) -> Outcome:
         """Raises ModelError where the views or their checks fail, and then nothing has changed."""
-        merges = self._load(changes, outcome) if outcome.changed or not self._generation else []
         session = self._connection.session
+        if not self._generation:
+            self._claim = ownership.Claim(session)
+        merges = self._load(changes, outcome) if outcome.changed or not self._generation else []
         with session.transaction():
+            self._require_ours()  # still
             self._make_tables()
             self._require_nobody_wrote()
             for statement in merges:
@@ -139,6 +159,7 @@ class Engine:
             outcome = outcome.finished_now()
             self._log(outcome.log_entry())
             progress.swapping()
+        self._claim = None
         self._connection.tidy()
         return outcome
 

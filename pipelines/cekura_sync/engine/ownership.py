@@ -1,0 +1,147 @@
+"""What in our two schemas is ours. Nothing else there is ever replaced or dropped: a sync that would have to is refused."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cekura_sync import detail_tables, models
+from cekura_sync.engine import mirror
+from cekura_sync.errors import WarehouseError
+from cekura_sync.loading import DATASET
+
+if TYPE_CHECKING:
+    from cekura_sync.engine.connection import Session
+
+MARK = "cekura-sync"  # how the comment on the schema `cekura` begins; alone it stands there before the first sync is done
+SIGNATURE = " [cekura-sync]"  # how the comment on each of our views ends
+TABLES = (
+    *mirror.WHOLE,
+    *detail_tables.TABLES,
+    "_dlt_version",
+    "_dlt_loads",
+    "_dlt_pipeline_state",
+)
+_KINDS = {
+    "r": "table",
+    "p": "table",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+    "S": "sequence",
+    "i": "index",
+    "I": "index",
+    "c": "type",
+}
+_NOTHING = "Nothing was changed."
+
+
+class _Relation(NamedTuple):
+    name: str
+    kind: str
+    comment: str
+    may_change: bool
+
+    def full_name(self, schema: str) -> str:
+        return f"{_KINDS.get(self.kind, 'relation')} {schema}.{self.name}"
+
+
+def mark(session: "Session") -> str | None:
+    """The comment on the schema; None where there is no schema, or no comment."""
+    comment: str | None = session.value(
+        "select obj_description(to_regnamespace(%s), 'pg_namespace')", DATASET
+    )
+    return comment
+
+
+def require(session: "Session", place: str) -> None:
+    """That a sync can work without touching what is not ours. Raises WarehouseError."""
+    _require_schemas(session, place)
+    marked = (mark(session) or "").startswith(MARK)
+    _require_tables(session, place, marked=marked)
+    _require_views(session, place, marked=marked)
+
+
+def _require_schemas(session: "Session", place: str) -> None:
+    schemas = session.rows(
+        "select nspname, pg_get_userbyid(nspowner), current_user, pg_has_role(nspowner, 'usage'),"
+        " has_schema_privilege(oid, 'usage') and has_schema_privilege(oid, 'create')"
+        " from pg_namespace where nspname = any(%s)",
+        [DATASET, models.SCHEMA],
+    )
+    for schema, owner, user, owns, may_create in schemas:
+        if schema == DATASET and not owns:
+            raise WarehouseError(
+                f"The schema {schema} in {place} belongs to {owner}: sync as {owner} if that is who synced before, else into another database. {_NOTHING}"
+            )
+        if schema == models.SCHEMA and not may_create:
+            raise WarehouseError(
+                f"The schema {schema} in {place} belongs to {owner}: let {owner} type `grant usage, create on schema {schema} to {user}`, or sync into another database. {_NOTHING}"
+            )
+
+
+def _require_tables(session: "Session", place: str, *, marked: bool) -> None:
+    tables = _relations(session, DATASET, [*TABLES])
+    foreign = [table for table in tables if not marked or table.kind not in ("r", "p")]
+    if foreign:
+        raise WarehouseError(
+            f"The {foreign[0].full_name(DATASET)} in {place} is not of `sync`, which needs that name, but of a pipeline of your own or of somebody else: rename that schema (a pipeline of your own takes another dataset_name), or sync into another database. {_NOTHING}"
+        )
+    if "results" not in (table.name for table in tables):
+        return
+    if "_digest" not in session.columns()["results"] or session.value(
+        f"select exists (select from {DATASET}.results where _digest is null)"
+    ):
+        raise WarehouseError(
+            f"The table {DATASET}.results in {place} holds rows that no sync wrote, such as those of a pipeline of your own: give that another dataset_name, then `drop schema {DATASET}, {models.SCHEMA} cascade` if nothing else there is yours, or sync into another database. {_NOTHING}"
+        )
+
+
+def _require_views(session: "Session", place: str, *, marked: bool) -> None:
+    files = {model.name: model for model in models.read_models(models.models_dir())}
+    for view in _relations(session, models.SCHEMA, [*files]):
+        # Those of an older version have no signature.
+        signed = view.comment.endswith(SIGNATURE) or view.comment == files[view.name].meaning
+        if not (marked and signed and view.kind == "v" and view.may_change):
+            raise WarehouseError(
+                f"The {view.full_name(models.SCHEMA)} in {place} is not of `sync`, or belongs to another user, and `sync` makes a view of that name: rename or drop it, or sync into another database. {_NOTHING}"
+            )
+
+
+def _relations(session: "Session", schema: str, names: list[str]) -> list[_Relation]:
+    found = session.rows(
+        "select relname, relkind::text, coalesce(obj_description(oid, 'pg_class'), ''), pg_has_role(relowner, 'usage')"
+        " from pg_class where relnamespace = to_regnamespace(%s) and relname = any(%s) order by relname",
+        schema,
+        names,
+    )
+    return [_Relation(*row) for row in found]
+
+
+class Claim:
+    """A first sync's on the schema `cekura`, from before dlt makes its tables there until all is committed."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._before = mark(session)
+        self._existed = session.value("select to_regnamespace(%s) is not null", DATASET)
+        if self._committed_before():
+            return
+        session.run(f"create schema if not exists {DATASET}")
+        session.run(f"comment on schema {DATASET} is '{MARK}'")
+
+    def _committed_before(self) -> bool:
+        """As where somebody has emptied sync_log."""
+        return (self._before or "").startswith(f"{MARK} ")
+
+    def give_up(self) -> None:
+        """Drop the tables, which are empty; `require` has seen that there were none of these names but ours."""
+        session = self._session
+        if self._committed_before():
+            return
+        for table in _relations(session, DATASET, [*TABLES]):
+            session.run(f"drop table {DATASET}.{table.name}")
+        others = session.value(
+            "select exists (select from pg_class where relnamespace = to_regnamespace(%s))", DATASET
+        )
+        if others or (self._existed and self._before != MARK):
+            session.run(f"comment on schema {DATASET} is %s", None if self._before == MARK else self._before)
+        else:
+            session.run(f"drop schema {DATASET}")
