@@ -18,6 +18,10 @@ READING = (["status"], ["check"], ["query", "select 1"], ["report"], ["export", 
     [
         ("paper", "'paper' is no destination: write --destination postgres, or leave it out for a file."),
         ("snowflake", "load snowflake with `cekura_source` in a dlt pipeline of your own"),
+        ("postgresql", "write --destination postgres."),
+        ("delta", '`cekura_source` in a dlt pipeline of your own, into filesystem with table_format="delta"'),
+        ("iceberg", 'into filesystem with table_format="iceberg"'),
+        ("mysql", "in a dlt pipeline of your own, whose destination is sqlalchemy"),
         ("duckdb", "say which one with --warehouse"),
         ("Postgres", "write --destination postgres"),
     ],
@@ -73,6 +77,16 @@ def test_a_schedule_names_the_engine_and_never_its_credentials(account: Account,
     assert "--warehouse" not in printed.out
     assert "DESTINATION__POSTGRES__CREDENTIALS is a secret too" in printed.out
     assert "hunter2" not in printed.out
+    assert "DuckDB" not in printed.out
+    assert "warehouse below" not in printed.out
+
+
+def test_airflow_hands_the_credentials_over(account: Account) -> None:
+    printed = account.run("schedule", "airflow", **ENGINE).out
+
+    assert "airflow variables set cekura_postgres_credentials" in printed
+    assert '"DESTINATION__POSTGRES__CREDENTIALS": Variable.get("cekura_postgres_credentials")}' in printed
+    compile(printed, "airflow", "exec")
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes", "github"])

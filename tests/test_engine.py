@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -120,17 +121,15 @@ def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
 
     assert shared.sync().code == 0
     shared.execute("comment on schema cekura is 'cekura-sync of an older version'")
-    with psycopg2.connect(shared.address, application_name="Their BI") as reader, reader.cursor() as cursor:
-        cursor.execute("select count(*) from analytics.agents")
+    with closing(psycopg2.connect(shared.address, application_name="Their BI")) as reader:
+        process = reader.info.backend_pid
+        reader.cursor().execute("select count(*) from analytics.agents")
         began = time.monotonic()
         ran = shared.run(command)
         took = time.monotonic() - began
 
     assert ran.code == 9, ran.err
-    assert (
-        f"is locked by process {reader.info.backend_pid} of user cekura (Their BI, idle in transaction)"
-        in ran.err
-    )
+    assert f"is locked by process {process} of user cekura (Their BI, idle in transaction)" in ran.err
     assert took < 15
     assert shared.log() == [("full", 1)]
     assert shared.run(command).code == 0
@@ -141,12 +140,13 @@ def test_a_reader_that_keeps_a_table_locked_is_named_while_dlt_waits_for_it(shar
 
     assert shared.sync().code == 0
     shared.world.edit(sorted(shared.world.results)[9], name="", of_its_own=1)  # a column more
-    with psycopg2.connect(shared.address) as reader, reader.cursor() as cursor:
-        cursor.execute("lock table cekura.results in access share mode")
+    with closing(psycopg2.connect(shared.address)) as reader:
+        process = reader.info.backend_pid
+        reader.cursor().execute("lock table cekura.results in access share mode")
         ran = shared.sync("--full")
 
     assert ran.code == 9, ran.err
-    assert f"is locked by process {reader.info.backend_pid} of user cekura" in ran.err
+    assert f"is locked by process {process} of user cekura" in ran.err
 
 
 def test_a_sync_that_waits_for_the_engine_stops_when_it_is_asked_to(shared: Shared) -> None:
@@ -296,7 +296,9 @@ def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
     assert "view theirs depends on view analytics.agents" in refused.json["error"]
     assert shared.log() == [("full", 1), ("quick", 2)]
     shared.execute("drop view public.theirs")
+    shared.execute("alter default privileges in schema analytics grant select on tables to reader")
     assert shared.sync().code == 0
+    assert shared.query("select has_table_privilege('reader', 'analytics.agents', 'select')") == [(True,)]
     assert shared.query("select one, live_results from analytics.of_others, analytics.sync_status") == [
         (1, 40)
     ]

@@ -27,6 +27,8 @@ _OTHERS = (
     "synapse",
     "weaviate",
 )
+_BY_SQLALCHEMY = ("mysql", "mariadb", "sqlite")
+_TABLE_FORMATS = ("delta", "iceberg")
 
 
 def chosen(options: Mapping[str, object], environ: Mapping[str, str]) -> str | None:
@@ -45,6 +47,12 @@ def _why_not(name: str) -> str:
     engines = " or ".join(ENGINES)
     if name == "duckdb":
         return "A DuckDB file is what sync fills without --destination: say which one with --warehouse."
+    if name == "postgresql":
+        return "dlt calls that engine postgres: write --destination postgres."
+    if name in _TABLE_FORMATS:
+        return f'{name} is a format of tables, not a place: load it with `cekura_source` in a dlt pipeline of your own, into filesystem with table_format="{name}" (see the README, Beyond one machine).'
     if name in _OTHERS:
         return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own (see the README, Beyond one machine)."
+    if name in _BY_SQLALCHEMY:
+        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own, whose destination is sqlalchemy (see the README, Beyond one machine)."
     return f"'{name}' is no destination: write --destination {engines}, or leave it out for a file."

@@ -13,6 +13,7 @@ from cekura_sync.schedule.job import Job, duration_text, this_command
 
 ELSEWHERE = ("docker", "kubernetes", "github")  # these see no file of the machine that prints theirs
 _IN_CONTAINER = "/data"
+_ENGINES = {"postgres": "PostgreSQL"}
 
 
 def render(kind: str, job: Job) -> str:
@@ -21,7 +22,7 @@ def render(kind: str, job: Job) -> str:
         quoting.check(text)
     if job.engine and kind in ELSEWHERE:
         raise SettingsError(
-            f"What is printed for {kind} fills a file: print it without --destination, then write --destination {job.engine} there instead of --warehouse, and add DESTINATION__{job.engine.upper()}__CREDENTIALS as a secret beside the key."
+            f"What is printed for {kind} fills a file: print it without --destination, then write --destination {job.engine} there instead of --warehouse, and add {_credentials_variable(job.engine)} as a secret beside the key."
         )
     name, values = KINDS[kind]
     template = files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
@@ -35,12 +36,23 @@ def _credentials(kind: str, job: Job) -> str:
     """Where those of an engine go: beside the key, as they are a secret too."""
     if job.engine is None:
         return ""
+    variable = _credentials_variable(job.engine)
+    if kind == "airflow":
+        return f"\n\n{variable} is a secret too, and another variable:\n\n    airflow variables set {_airflow_variable(job.engine)} …"
     comment = "# " if kind in ("cron", "systemd") else ""
-    return f"\n{comment}DESTINATION__{job.engine.upper()}__CREDENTIALS is a secret too: it belongs beside the key."
+    return f"\n{comment}{variable} is a secret too: it belongs beside the key."
+
+
+def _credentials_variable(engine: str) -> str:
+    return f"DESTINATION__{engine.upper()}__CREDENTIALS"
+
+
+def _airflow_variable(engine: str) -> str:
+    return f"cekura_{engine}_credentials"
 
 
 def _in_comments(job: Job) -> dict[str, str]:
-    """What every file's own instructions speak of."""
+    """What every file's own words speak of."""
     return {
         "every": duration_text(job.every),
         "env_file": quoting.shell([str(job.env_file)]),
@@ -48,6 +60,10 @@ def _in_comments(job: Job) -> dict[str, str]:
         "max_age": job.max_age(),
         "status": quoting.shell([*this_command(), "status", *job.place, "--max-age", job.max_age()]),
         "version": __version__,
+        "into": _ENGINES[job.engine] if job.engine else "a DuckDB warehouse",
+        "below": "The command below is that"
+        if job.engine
+        else "The command and the warehouse below are those",
     }
 
 
@@ -129,7 +145,11 @@ def _github(job: Job) -> dict[str, str]:
 
 
 def _airflow(job: Job) -> dict[str, str]:
+    engine = job.engine and (
+        f', "{_credentials_variable(job.engine)}": Variable.get("{_airflow_variable(job.engine)}")'
+    )
     return {
+        "engine_variable": engine or "",
         "seconds": str(int(job.every.total_seconds())),
         "command": quoting.python(_here(job, "--json", "--quiet")),
     }
