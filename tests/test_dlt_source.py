@@ -99,12 +99,16 @@ pipeline = dlt.pipeline("theirs", destination=dlt.destinations.duckdb("theirs.du
 try:
     pipeline.run(cekura_source("wrong"))
 except PipelineStepFailed as error:
-    print("refuses the key" in str(error), dlt.config["sources.cekura.api_url"].startswith("http://"), os.environ["DLT_THEIRS"])
+    print("check SOURCES__CEKURA__API_KEY" in str(error), dlt.config["sources.cekura.api_url"].startswith("http://"), os.environ["DLT_THEIRS"])
+try:
+    cekura_source("two words")
+except Exception as error:
+    print(str(error).startswith("SOURCES__CEKURA__API_KEY holds a space"))
 """,
         DLT_THEIRS="kept",
     )
 
-    assert printed.split() == ["True", "True", "kept"]
+    assert printed.split() == ["True", "True", "kept", "True"]
     assert theirs.query("select table_name from information_schema.tables where table_schema = 'raw'") == []
 
 

@@ -55,6 +55,9 @@ def test_a_schema_of_somebody_elses_is_refused(loader: Shared) -> None:
     assert_refused(loader, "The schema cekura in postgres:127.0.0.1/warehouse belongs to somebody")
     loader.execute("grant all on schema cekura to loader")
     assert_refused(loader, "The schema cekura in postgres:127.0.0.1/warehouse belongs to somebody")
+    loader.execute("alter role loader superuser")
+    assert_refused(loader, "alter schema cekura owner to loader")
+    loader.execute("alter role loader nosuperuser")
     loader.execute("drop schema cekura")
     loader.execute("create schema analytics authorization somebody")
     assert_refused(loader, "belongs to somebody", "grant usage, create on schema analytics to loader")
@@ -63,6 +66,13 @@ def test_a_schema_of_somebody_elses_is_refused(loader: Shared) -> None:
     assert loader.sync().code == 0
     loader.execute("alter view analytics.agents owner to somebody")
     assert_refused(loader, "The view analytics.agents in", "belongs to another user")
+
+
+def test_a_schema_that_was_made_for_the_group_of_who_syncs_is_taken(loader: Shared) -> None:
+    loader.execute("create schema cekura authorization somebody; grant somebody to loader")
+
+    assert (loader.sync().code, loader.sync().code) == (0, 0)
+    loader.assert_equals_api()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ do is compare with the destination, so every row that was read is merged again, 
 
 import hashlib
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -18,6 +19,7 @@ from cekura_sync import database, settings
 from cekura_sync.api import Api
 from cekura_sync.changeset import BATCH_ROWS, open_base
 from cekura_sync.compare import Comparison
+from cekura_sync.errors import KeyRefused, SettingsError
 from cekura_sync.history import History, scope_text
 from cekura_sync.records import TERMINAL
 from cekura_sync.scan import connect, scan
@@ -117,7 +119,8 @@ def cekura_source(
     cursor, and by id what was unfinished. Durations read `90s`, `15m`, `24h`, `7d`.
     """
     options = dict(locals())
-    resolved = settings.resolve(options, environ={"CEKURA_API_KEY": options.pop("api_key")})
+    with _key_by_its_name_here():
+        resolved = settings.resolve(options, environ={"CEKURA_API_KEY": options.pop("api_key")})
     scope = scope_text(resolved.filters)
 
     # What is given holds the cursor only in the name of all its rows, so that dlt's filter can lose none of them.
@@ -174,12 +177,20 @@ def _read(settings: Settings, state: _State, watermark: datetime | None) -> _Rea
     changes = Comparison(con, started=started, agent_id=settings.filters.agent_id, covers="true")
     # Known here are only the unfinished ones, and any number of those may be gone.
     lenient = replace(settings, allow_mass_delete=True)
-    with connect(settings, past) as client:
+    with _key_by_its_name_here(), connect(settings, past) as client:
         listing = scan(Api(client, settings), lenient, past, changes, _Log())
     _warn(changes)
     _note(con, state, changes, full=listing.full)
     reached = max((moment for moment in (changes.watermark, watermark) if moment), default=None)
     return _Reading(con, reached, first=past.last_started is None)
+
+
+@contextmanager
+def _key_by_its_name_here() -> Iterator[None]:
+    try:
+        yield
+    except (KeyRefused, SettingsError) as error:
+        raise type(error)(str(error).replace("CEKURA_API_KEY", "SOURCES__CEKURA__API_KEY")) from None
 
 
 def _past(state: _State, watermark: datetime | None) -> History:

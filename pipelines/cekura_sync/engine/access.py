@@ -35,6 +35,9 @@ class Access(NamedTuple):
     dsn: str
     secrets: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"Access({self.name})"
+
     def redacted(self, text: str) -> str:
         for secret in self.secrets:
             text = text.replace(secret, "…")

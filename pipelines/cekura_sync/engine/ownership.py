@@ -53,23 +53,26 @@ def mark(session: "Session") -> str | None:
 
 def require(session: "Session", place: str) -> None:
     """That a sync can work without touching what is not ours. Raises WarehouseError."""
-    _require_schemas(session, place)
     marked = (mark(session) or "").startswith(MARK)
+    _require_schemas(session, place, marked=marked)
     _require_tables(session, place, marked=marked)
     _require_views(session, place, marked=marked)
 
 
-def _require_schemas(session: "Session", place: str) -> None:
+def _require_schemas(session: "Session", place: str, *, marked: bool) -> None:
+    # A superuser has every role, and yet not every schema is meant for it.
     schemas = session.rows(
-        "select nspname, pg_get_userbyid(nspowner), current_user, pg_has_role(nspowner, 'usage'),"
+        "select nspname, pg_get_userbyid(nspowner), current_user, pg_get_userbyid(nspowner) = current_user"
+        " or pg_has_role(nspowner, 'usage') and (%s or not (select rolsuper from pg_roles where rolname = current_user)),"
         " has_schema_privilege(oid, 'usage') and has_schema_privilege(oid, 'create')"
         " from pg_namespace where nspname = any(%s)",
+        marked,
         [DATASET, models.SCHEMA],
     )
     for schema, owner, user, owns, may_create in schemas:
         if schema == DATASET and not owns:
             raise WarehouseError(
-                f"The schema {schema} in {place} belongs to {owner}: sync as {owner} if that is who synced before, else into another database. {_NOTHING}"
+                f"The schema {schema} in {place} belongs to {owner}: sync as {owner} if that is who synced before, or have `alter schema {schema} owner to {user}` typed if it was made for this, else sync into another database. {_NOTHING}"
             )
         if schema == models.SCHEMA and not may_create:
             raise WarehouseError(
