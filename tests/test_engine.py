@@ -380,3 +380,13 @@ def test_the_lock_outlasts_what_the_server_does_with_idle_sessions(shared: Share
         shared.account.sandbox.latency = 0.0
 
     shared.assert_equals_api()
+
+
+def test_a_database_that_cannot_keep_every_letter_is_refused(shared: Shared) -> None:
+    shared.execute("drop database if exists latin")
+    shared.execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
+    refused = shared.sync(DESTINATION__POSTGRES__CREDENTIALS=shared.address.replace("/warehouse", "/latin"))
+
+    assert refused.code == 9
+    assert "keeps texts as LATIN1" in refused.err
+    shared.execute("drop database latin")

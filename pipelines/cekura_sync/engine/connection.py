@@ -102,6 +102,11 @@ class Connection:
 
     def lock(self) -> None:
         """For as long as the session lasts; then make an end of what a dead sync has left. Raises WarehouseBusy."""
+        encoding = self.session.value("show server_encoding")
+        if encoding != "UTF8":
+            raise WarehouseError(
+                f"{self._name} keeps texts as {encoding}, which has no place for most letters: sync into a database whose encoding is UTF8."
+            )
         if not self.session.value("select pg_try_advisory_lock(hashtext(%s))", APPLICATION):
             raise WarehouseBusy(f"Another sync is running on {self._name}: wait for it.")
         os.environ["PGAPPNAME"] = APPLICATION  # for the sessions in which dlt will load
