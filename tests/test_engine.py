@@ -382,6 +382,21 @@ def test_the_lock_outlasts_what_the_server_does_with_idle_sessions(shared: Share
     shared.assert_equals_api()
 
 
+def test_a_run_that_two_results_list_stops_no_later_sync(shared: Shared) -> None:
+    """The one that has lost it is read again each time: what a sync leaves without a digest is its own row all the same."""
+    world = shared.world
+    one, other = sorted(world.results)[:2]
+    before = list(world.results[other]["runs"])
+    world.touchless_edit(other, runs=[*before, world.results[one]["runs"][0]])
+    assert shared.sync().code == 0
+    assert shared.query("select count(*) from cekura.results where _digest is null") == [(1,)]
+    world.touchless_edit(other, runs=before)
+
+    assert shared.sync("--full").code == 0
+
+    shared.assert_equals_api()
+
+
 def test_a_database_that_cannot_keep_every_letter_is_refused(shared: Shared) -> None:
     shared.execute("drop database if exists latin")
     shared.execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")

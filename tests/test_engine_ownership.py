@@ -124,7 +124,9 @@ def test_tables_that_a_pipeline_of_ones_own_filled_are_not_adopted(shared: Share
 
     shared.execute("drop schema cekura, cekura_staging cascade")
     assert shared.sync().code == 0
-    shared.execute("update cekura.results set _digest = null where id = (select min(id) from cekura.results)")
+    shared.execute(
+        "update cekura.results set first_seen_at = null where id = (select min(id) from cekura.results)"
+    )
     assert_refused(shared, "holds rows that no sync wrote", "another dataset_name")
 
 

@@ -89,8 +89,9 @@ def _require_tables(session: "Session", place: str, *, marked: bool) -> None:
         )
     if "results" not in (table.name for table in tables):
         return
-    if "_digest" not in session.columns()["results"] or session.value(
-        f"select exists (select from {DATASET}.results where _digest is null)"
+    # Not `_digest`: where a run has left a result for another, a sync itself leaves none.
+    if "first_seen_at" not in session.columns()["results"] or session.value(
+        f"select exists (select from {DATASET}.results where first_seen_at is null)"
     ):
         raise WarehouseError(
             f"The table {DATASET}.results in {place} holds rows that no sync wrote, such as those of a pipeline of your own: give that another dataset_name, then `drop schema {DATASET}, {models.SCHEMA} cascade` if nothing else there is yours, or sync into another database. {_NOTHING}"
