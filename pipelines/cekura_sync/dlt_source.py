@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dlt.sources import DltResource
 
 _REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_delete": True}}
+_CHILDREN: dict[str, Any] = {"merge_key": "result_id", "columns": _REMOVED}
 _RESULTS = (
     "select * exclude (change, scenarios_known, first_seen_at, _digest), false as _removed from changed"
 )
@@ -135,16 +136,8 @@ def cekura_source(
     return (
         listing,
         _table(listing, "results", _RESULTS, _NO_RESULTS, primary_key="id", columns=_REMOVED),
-        _table(listing, "runs", _RUNS, _NO_RUNS, primary_key="id", merge_key="result_id", columns=_REMOVED),
-        _table(
-            listing,
-            "result_scenarios",
-            _SCENARIOS,
-            _NO_SCENARIOS,
-            primary_key="_key",
-            merge_key="result_id",
-            columns=_REMOVED,
-        ),
+        _table(listing, "runs", _RUNS, _NO_RUNS, primary_key="id", **_CHILDREN),
+        _table(listing, "result_scenarios", _SCENARIOS, _NO_SCENARIOS, primary_key="_key", **_CHILDREN),
         _table(listing, "rejected_rows", _REJECTED, primary_key="_digest"),
     )
 
