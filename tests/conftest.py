@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from cekura_sync import client
+pytest.register_assert_rewrite("support")  # before anything of it is imported
+
+from cekura_sync.api import client
 from cekura_sync.sandbox import Sandbox, World
-from engines import PostgreSql, postgres_server
-from harness import Account
-from shared import Shared
-from theirs import Theirs
+from support.engines import PostgreSql, postgres_server
+from support.harness import Account
+from support.shared import Shared
+from support.theirs import Theirs
 
 _status = 0
 

@@ -14,10 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PROMISE, KILL, FAULTS = "tests/test_promise.py", "tests/test_kill.py", "tests/test_faults.py"
-DETAILS = "tests/test_details.py"
-ENGINE, ENGINE_KILL = "tests/test_engine.py", "tests/test_engine_kill.py"
-LISTING, SYNC, WAREHOUSE = "tests/test_listing.py", "tests/test_sync.py", "tests/test_warehouse.py"
+PROMISE, KILL, FAULTS = (
+    "tests/promises/test_promise.py",
+    "tests/promises/test_kill.py",
+    "tests/promises/test_faults.py",
+)
+DETAILS = "tests/promises/test_details.py"
+ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
+LISTING, SYNC, WAREHOUSE = (
+    "tests/api/test_listing.py",
+    "tests/promises/test_sync.py",
+    "tests/warehouse/test_warehouse.py",
+)
 
 
 @dataclass(frozen=True)
@@ -32,24 +40,24 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "stitching: any window joins",
-        (("paging.py", "if window.start and not self._touches(rows):", "if False:"),),
+        (("api/paging.py", "if window.start and not self._touches(rows):", "if False:"),),
     ),
     Mutation(
         "stitching: windows do not overlap",
         (
-            ("paging.py", "return furthest if", "return window_after(read, cap) if True or"),
-            ("paging.py", "if window.start and not self._touches(rows):", "if False:"),
+            ("api/paging.py", "return furthest if", "return window_after(read, cap) if True or"),
+            ("api/paging.py", "if window.start and not self._touches(rows):", "if False:"),
         ),
     ),
     Mutation(
         "in-flight re-read",
-        (("absent.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
+        (("diff/missing.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
     ),
     Mutation(
         "comparison: updated_at decides",
         (
             (
-                "compare.py",
+                "diff/compare.py",
                 "when parsed.id in (select id from differing)",
                 "when known.updated_at is distinct from parsed.updated_at",
             ),
@@ -57,53 +65,55 @@ MUTATIONS = (
     ),
     Mutation(
         "comparison: a known id is enough",
-        (("compare.py", " and known._digest = raw_rows._digest", ""),),
+        (("diff/compare.py", " and known._digest = raw_rows._digest", ""),),
     ),
     Mutation(
         "comparison: fields only",
         (
             (
-                "content.py",
+                "diff/content.py",
                 'yield f"select result_id from ({one} except {other})"',
                 'yield f"select result_id from ({one}) limit 0"',
             ),
         ),
     ),
-    Mutation("lookback", (("history.py", "(min(starts) - lookback - FIRST)", "(min(starts) - FIRST)"),)),
+    Mutation("lookback", (("diff/history.py", "(min(starts) - lookback - EPOCH)", "(min(starts) - FIRST)"),)),
     Mutation(
         "delete confirmation: absence is enough",
         (
             (
-                "absent.py",
+                "diff/missing.py",
                 "in _by_id(api, changes, asked):\n        if row is not None:",
                 "in _by_id(api, changes, asked):\n        if row is not None and id_ not in missing:",
             ),
         ),
     ),
     Mutation(
-        "canary", (("absent.py", "        _require_canary(api, changes)\n", ""),), (FAULTS, SYNC, PROMISE)
+        "canary",
+        (("diff/missing.py", "        _require_canary(api, changes)\n", ""),),
+        (FAULTS, SYNC, PROMISE),
     ),
-    Mutation("brake", (("absent.py", "if len(deleted) > limit:", "if False:"),)),
+    Mutation("brake", (("diff/missing.py", "if len(deleted) > limit:", "if False:"),)),
     Mutation(
         "brake: nothing listed is fine",
-        (("absent.py", "and not listed and not allow_mass_delete:", "and False:"),),
+        (("diff/missing.py", "and not listed and not allow_mass_delete:", "and False:"),),
         (FAULTS, SYNC, PROMISE),
     ),
     Mutation(
         "swap: a cut one is forgotten",
-        (("warehouse.py", "            self._settle_swap()\n", "            pass\n"),),
+        (("warehouse/swap.py", "            self._settle_swap()\n", "            pass\n"),),
         (KILL, WAREHOUSE, PROMISE),
     ),
     Mutation(
         "swap: its record stays open",
-        (("warehouse.py", "        self._record(generation, published)\n", ""),),
+        (("warehouse/swap.py", "        self._record(generation, published)\n", ""),),
         (KILL, WAREHOUSE, PROMISE),
     ),
     Mutation(
         "swap: what nobody saw is published late",
         (
             (
-                "warehouse.py",
+                "warehouse/swap.py",
                 "        record = self._recorded()\n        if record",
                 (
                     "        record = _record_in(self.files.commit)\n"
@@ -117,7 +127,7 @@ MUTATIONS = (
         "swap: the published file is written in place",
         (
             (
-                "warehouse.py",
+                "warehouse/swap.py",
                 "        self.files.incoming.replace(self.files.published)\n",
                 (
                     "        shutil.copyfile(self.files.incoming, self.files.published)\n"
@@ -129,14 +139,14 @@ MUTATIONS = (
     ),
     Mutation(
         "watermark cap",
-        (("compare.py", "flaw is null and updated_at <= $1", "flaw is null and $1 is not null"),),
+        (("diff/compare.py", "flaw is null and updated_at <= $1", "flaw is null and $1 is not null"),),
         (SYNC, FAULTS, PROMISE),
     ),
     Mutation(
         "end-of-list probe",
         (
             (
-                "listing.py",
+                "api/listing.py",
                 "        if page is None or not page.rows:\n            return True\n",
                 "        return True\n",
             ),
@@ -145,29 +155,35 @@ MUTATIONS = (
     ),
     Mutation(
         "order check",
-        (("paging.py", "            raise Disorder\n        above", "            pass\n        above"),),
+        (("api/paging.py", "            raise Disorder\n        above", "            pass\n        above"),),
         (LISTING, FAULTS, PROMISE),
     ),
     Mutation(
         "details: read once is enough",
-        (("detail_records.py", "or known.result_synced_at is distinct from live.synced_at", "or false"),),
+        (
+            (
+                "diff/detail_changes.py",
+                "or known.result_synced_at is distinct from live.synced_at",
+                "or false",
+            ),
+        ),
         (DETAILS,),
     ),
     Mutation(
         "details: what a result has no more stays",
-        (("detail_records.py", "in (select result_id from known_{table})", "in (select -1)"),),
+        (("diff/detail_changes.py", "in (select result_id from known_{table})", "in (select -1)"),),
         (DETAILS,),
     ),
     Mutation(
         "details: a 404 is asked for at every sync",
-        (("detail_records.py", "and known.read_at <= $retry", "and (known.read_at <= $retry or true)"),),
+        (("diff/detail_changes.py", "and known.read_at <= $retry", "and (known.read_at <= $retry or true)"),),
         (DETAILS,),
     ),
     Mutation(
         "details: transcripts unasked",
         (
             (
-                "detail_shapes.py",
+                "api/decode_details.py",
                 "for turn in _turns(run)] if transcripts else []",
                 "for turn in _turns(run)]",
             ),
@@ -178,7 +194,7 @@ MUTATIONS = (
         "engine: nobody is kept out",
         (
             (
-                "engine/connection.py",
+                "warehouse/postgres/connection.py",
                 'if not self.session.value("select pg_try_advisory_lock(hashtext(%s))", APPLICATION):',
                 "if False:",
             ),
@@ -187,14 +203,14 @@ MUTATIONS = (
     ),
     Mutation(
         "engine: nobody looks who was quicker",
-        (("engine/warehouse.py", "            self._require_nobody_wrote()\n", ""),),
+        (("warehouse/postgres/warehouse.py", "            self._require_nobody_wrote()\n", ""),),
         (ENGINE_KILL,),
     ),
     Mutation(
         "engine: each table is merged for itself",
         (
             (
-                "engine/staging.py",
+                "warehouse/postgres/staging.py",
                 "        return []",
                 "        self.merges.clear()\n        return super()._create_merge_followup_jobs(table_chain)",
             ),
@@ -205,7 +221,7 @@ MUTATIONS = (
         "engine: the log comes first",
         (
             (
-                "engine/warehouse.py",
+                "warehouse/postgres/warehouse.py",
                 "            self._require_nobody_wrote()\n",
                 (
                     "            self._require_nobody_wrote()\n"
@@ -214,7 +230,7 @@ MUTATIONS = (
                 ),
             ),
             (
-                "engine/warehouse.py",
+                "warehouse/postgres/warehouse.py",
                 "            outcome = outcome.finished_now()\n            self._log(outcome.log_entry())\n",
                 "            outcome = outcome.finished_now()\n",
             ),
@@ -225,11 +241,11 @@ MUTATIONS = (
         "engine: what a dead sync left stays",
         (
             (
-                "engine/connection.py",
+                "warehouse/postgres/connection.py",
                 "        self._end_sessions_of_the_dead()\n        self.drop_staging()\n",
                 "        self._end_sessions_of_the_dead()\n",
             ),
-            ("engine/warehouse.py", "        self._connection.tidy()\n", ""),
+            ("warehouse/postgres/warehouse.py", "        self._connection.tidy()\n", ""),
         ),
         (ENGINE_KILL,),
     ),

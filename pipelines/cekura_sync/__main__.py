@@ -5,7 +5,7 @@ import io
 import os
 import sys
 
-from cekura_sync.stopping import stop_signals
+from cekura_sync.console.signals import stop_signals
 
 
 def main() -> None:

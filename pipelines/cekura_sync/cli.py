@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import click
 
-from cekura_sync import __version__, failure, terminal
-from cekura_sync.commands import demo, doctor, export, look, operate, report, sync
-from cekura_sync.exits import ExitCode
-from cekura_sync.stopping import stop_signals
+from cekura_sync import __version__
+from cekura_sync.commands import demo, doctor, export, read, report, schedule, sync
+from cekura_sync.console import failure, terminal
+from cekura_sync.console.exits import ExitCode
+from cekura_sync.console.signals import stop_signals
 
 
 @click.group(
@@ -31,13 +32,13 @@ def cli(context: click.Context) -> None:
 for command in (
     sync.sync,
     sync.build,
-    look.status,
-    look.query,
-    look.check,
+    read.status,
+    read.query,
+    read.check,
     report.report,
     export.export,
     doctor.doctor,
-    operate.schedule,
+    schedule.schedule,
     demo.demo,
     demo.sandbox,
 ):
@@ -56,7 +57,7 @@ def run(arguments: list[str]) -> ExitCode:
         return ExitCode.OK if stop.code == 1 else ExitCode(int(stop.code or 0))
     except BaseException as error:
         stop_signals.hold()
-        return failure.tell(error, as_json="--json" in arguments)
+        return failure.report_failure(error, as_json="--json" in arguments)
 
 
 def _log_format(arguments: list[str]) -> str:

@@ -9,14 +9,16 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from cekura_sync import reading, report, settings, terminal
+from cekura_sync import report, settings
+from cekura_sync.console import terminal
+from cekura_sync.console.signals import Stopped, stop_signals
 from cekura_sync.errors import SettingsError
-from cekura_sync.layout import Layout, wal
 from cekura_sync.sandbox import Sandbox, World, parse_fault
 from cekura_sync.sandbox import serve as serve_sandbox
 from cekura_sync.settings import Settings
-from cekura_sync.stopping import Stopped, stop_signals
 from cekura_sync.sync import sync
+from cekura_sync.warehouse import reader
+from cekura_sync.warehouse.layout import Layout, wal
 
 FILE = "demo.duckdb"
 PAGE = "demo.html"
@@ -48,7 +50,7 @@ def run(results: int) -> None:
             f"\nMeanwhile {IN_FLIGHT} results finish, {NEW} new ones arrive, and an older one turns up that hangs.\n"
         )
         _sync(mine)
-    with reading.open_warehouse(path) as con:
+    with reader.open_warehouse(path) as con:
         for title, query in VIEWS.items():
             rows = con.execute(query)
             click.echo()

@@ -16,14 +16,14 @@ from dlt.common import logger
 from dlt.common.typing import TSecretStrValue
 
 from cekura_sync import database, settings
-from cekura_sync.api import Api
-from cekura_sync.changeset import BATCH_ROWS, open_base
-from cekura_sync.compare import Comparison
+from cekura_sync.api.endpoints import Api
+from cekura_sync.diff.changeset import BATCH_ROWS, open_base
+from cekura_sync.diff.compare import Comparison
+from cekura_sync.diff.history import History, scope_text
+from cekura_sync.diff.scan import connect, scan
 from cekura_sync.errors import KeyRefused, SettingsError
-from cekura_sync.history import History, scope_text
-from cekura_sync.records import TERMINAL
-from cekura_sync.scan import connect, scan
 from cekura_sync.settings import Settings
+from cekura_sync.tables import TERMINAL
 
 if TYPE_CHECKING:
     import duckdb

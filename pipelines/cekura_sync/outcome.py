@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from cekura_sync.changeset import Counts
-from cekura_sync.history import LOG
+from cekura_sync.tables import LOG
 
 
 class Progress(Protocol):
@@ -23,6 +22,20 @@ class Progress(Protocol):
 
     def swapping(self) -> None:
         """From here on the sync counts as done: an interruption now comes too late."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The counters of one sync, as `--json` and `sync_log` show them."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    restored: int
+    rejected: int
+    in_flight: int
+    results: int
 
 
 @dataclass(frozen=True)

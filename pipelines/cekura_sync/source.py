@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dlt.common.typing import TDataItem
     from dlt.sources import DltResource
 
-    from cekura_sync.changeset import Changeset
+    from cekura_sync.diff.changeset import Changeset
 
 _REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_delete": True}}
 

@@ -11,20 +11,22 @@ from types import ModuleType
 
 import duckdb
 
-from cekura_sync import history, models, team_changes, upgrade
-from cekura_sync.api import Api
-from cekura_sync.changeset import Changeset
-from cekura_sync.compare import Comparison
-from cekura_sync.details import DetailCounts, count_due, read_details
-from cekura_sync.engine import open_engine
+from cekura_sync.api.endpoints import Api
+from cekura_sync.api.listing import Listing
+from cekura_sync.diff import history
+from cekura_sync.diff.changeset import Changeset
+from cekura_sync.diff.compare import Comparison
+from cekura_sync.diff.history import History
+from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
+from cekura_sync.diff.scan import connect, scan
 from cekura_sync.errors import ModelError
-from cekura_sync.history import History
-from cekura_sync.listing import Listing
+from cekura_sync.models import runner
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.scan import connect, scan
 from cekura_sync.settings import Settings
-from cekura_sync.team_changes import Noted
-from cekura_sync.warehouse import Warehouse
+from cekura_sync.warehouse import team_changes, upgrade
+from cekura_sync.warehouse.postgres import open_engine
+from cekura_sync.warehouse.swap import Warehouse
+from cekura_sync.warehouse.team_changes import Noted
 
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
 PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
@@ -156,9 +158,9 @@ def _load(
 @cache
 def _import_loading() -> ModuleType:
     """dlt takes half a second to import; a sync without changes needs none of it."""
-    from cekura_sync import loading
+    from cekura_sync.warehouse import load
 
-    return loading
+    return load
 
 
 def _import_early(changes: Changeset) -> None:
@@ -191,8 +193,8 @@ def _build_models(con: duckdb.DuckDBPyConnection, noted: Noted | None) -> list[s
     upgrade.complete(con)
     if noted is not None:
         team_changes.store(con, noted)
-    names = models.build(con)
-    findings = models.check(con)
+    names = runner.build(con)
+    findings = runner.check(con)
     if findings:
         first = findings[0]
         raise ModelError(

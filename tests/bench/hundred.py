@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import duckdb
 
 from cekura_sync.sandbox import Sandbox, World
-from engines import PostgreSql, postgres_server
-from harness import run
+from support.engines import PostgreSql, postgres_server
+from support.harness import run
 
 ACCOUNTS = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 RESULTS = int(sys.argv[2]) if len(sys.argv) > 2 else 200

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import duckdb
 
-from cekura_sync import changeset, database, models, upgrade
+from cekura_sync import database
+from cekura_sync.diff import changeset
+from cekura_sync.models import runner
+from cekura_sync.warehouse import upgrade
 
 RUNS = 10  # of each result
 _RESULTS = """
@@ -43,7 +46,7 @@ def build(path: Path, results: int) -> None:
         con.execute(_RESULTS, {"results": results, "runs": RUNS})
         con.execute(_CHILDREN, {"runs": RUNS})
         upgrade.complete(con)
-        models.build(con)
+        runner.build(con)
 
 
 def seconds(con: duckdb.DuckDBPyConnection, view: str) -> float:
@@ -65,7 +68,7 @@ def main() -> None:
         path = Path(folder) / "big.duckdb"
         build(path, results)
         with database.connect(path, read_only=True) as con:
-            for model in models.read_models(models.models_dir()):
+            for model in runner.read_models(runner.models_dir()):
                 print(f"{model.name:<32} {seconds(con, model.name):6.2f} s")
 
 

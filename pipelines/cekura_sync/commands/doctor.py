@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from cekura_sync import settings, terminal
+from cekura_sync import settings
 from cekura_sync.commands.options import destination_option, engine_of, warehouse_option
+from cekura_sync.console import terminal
 
 MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from cekura_sync import terminal
 from cekura_sync.commands.options import destination_option, readable, warehouse_option
+from cekura_sync.console import terminal
 
 
 @click.command(short_help="Write views and tables as files.")
@@ -46,10 +46,10 @@ def export(
         raise click.UsageError("--for-spreadsheet is for CSV: add --format csv.")
     if not to or "\0" in to:
         raise click.UsageError(f"'{to}' is not a directory: write --to as in --to exports.")
-    from cekura_sync import reading
-    from cekura_sync.export import export as write
+    from cekura_sync.warehouse import reader
+    from cekura_sync.warehouse.export import export as write
 
-    with readable(warehouse, destination) as path, reading.open_warehouse(path) as con:
+    with readable(warehouse, destination) as path, reader.open_warehouse(path) as con:
         files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
     written = "1 file" if len(files) == 1 else f"{len(files)} files"
     terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")

@@ -60,7 +60,7 @@ def readable(warehouse: str, destination: str | None) -> Iterator[Path]:
     if engine is None:
         yield settings.check_warehouse(warehouse)
         return
-    from cekura_sync.engine import open_engine
+    from cekura_sync.warehouse.postgres import open_engine
 
     with tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
         path = Path(folder, f"{engine}.duckdb")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from cekura_sync import terminal
 from cekura_sync.commands.options import destination_option, readable, warehouse_option
+from cekura_sync.console import terminal
 
 
 @click.command(short_help="Write one HTML page for people.")

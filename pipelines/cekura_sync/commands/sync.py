@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cekura_sync import repeat, settings, terminal
+from cekura_sync import settings
 from cekura_sync.commands.options import (
     WholeNumber,
     changes_option,
@@ -14,11 +14,12 @@ from cekura_sync.commands.options import (
     engine_of,
     warehouse_option,
 )
-from cekura_sync.commands.watched import watched
-from cekura_sync.stopping import stop_signals
+from cekura_sync.console import repeat, terminal
+from cekura_sync.console.signals import stop_signals
+from cekura_sync.monitoring.watch import watched
 
 if TYPE_CHECKING:
-    from cekura_sync.team_changes import Noted
+    from cekura_sync.warehouse.team_changes import Noted
 
 
 @click.command()
@@ -155,8 +156,8 @@ def build(warehouse: str, destination: str | None, changes: str | None) -> None:
     """Rebuild the SQL views in the warehouse, after a change to sql/ or to the file of changes."""
     engine = engine_of(destination)
     path = settings.check_warehouse(warehouse)
-    from cekura_sync import team_changes
     from cekura_sync.sync import rebuild
+    from cekura_sync.warehouse import team_changes
 
     noted = team_changes.read(Path(changes)) if changes is not None else None
     for flaw in noted.flaws if noted else ():
@@ -166,6 +167,6 @@ def build(warehouse: str, destination: str | None, changes: str | None) -> None:
 
 
 def _rebuild_in(engine: str, noted: "Noted | None") -> list[str]:
-    from cekura_sync.engine import open_engine
+    from cekura_sync.warehouse.postgres import open_engine
 
     return open_engine(engine).rebuild(noted, stop_signals.hold)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from cekura_sync import settings
-from cekura_sync.doctor import account, machine, place, shared, warehouse
+from cekura_sync.doctor import api, disk, machine, postgres, warehouse
 from cekura_sync.doctor.finding import Finding, Level, failure
 from cekura_sync.errors import CekuraSyncError, SettingsError
 
@@ -19,9 +19,9 @@ def examine(options: Mapping[str, object], path: str, engine: str | None = None)
     except SettingsError as error:
         yield failure("settings", error)
     if resolved is not None:
-        yield from _guarded("api", lambda: account.examine(resolved))
+        yield from _guarded("api", lambda: api.examine(resolved))
     if engine:
-        yield from _guarded("engine", lambda: shared.examine(engine))
+        yield from _guarded("engine", lambda: postgres.examine(engine))
         return
     try:
         file = settings.check_warehouse(path)
@@ -31,12 +31,12 @@ def examine(options: Mapping[str, object], path: str, engine: str | None = None)
 
 
 def _about_files(file: Path) -> Iterator[Finding]:
-    found = list(_guarded("place", lambda: place.directory(file)))
+    found = list(_guarded("place", lambda: disk.directory(file)))
     yield from found
     if any(finding.level is Level.ERROR for finding in found):
         return  # the rest would only say so again
-    yield from _guarded("disk", lambda: place.space(file))
-    yield from _guarded("lock", lambda: place.lock(file))
+    yield from _guarded("disk", lambda: disk.space(file))
+    yield from _guarded("lock", lambda: disk.lock(file))
     yield from _guarded("files", lambda: warehouse.files(file))
     yield from _guarded("warehouse", lambda: warehouse.content(file))
 

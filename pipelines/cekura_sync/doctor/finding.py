@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cekura_sync.exits import ExitCode, exit_code_for
+from cekura_sync.console.exits import ExitCode, exit_code_for
 
 
 class Level(StrEnum):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import duckdb
 
-from cekura_sync import database, reading
-from cekura_sync.disk import Fingerprint
+from cekura_sync import database
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import WarehouseError
-from cekura_sync.layout import Layout, read_json, wal
-from cekura_sync.status import SKEW, read_status
+from cekura_sync.warehouse import reader
+from cekura_sync.warehouse.disk import Fingerprint
+from cekura_sync.warehouse.layout import Layout, read_json, wal
+from cekura_sync.warehouse.status import SKEW, read_status
 
 FULL_SYNC_WITHIN = timedelta(days=7)
 _STORAGE = 64  # in the header of a file, what DuckDB calls v1.0.0
@@ -67,7 +68,7 @@ def content(path: Path) -> Iterator[Finding]:
 
 def said(path: Path) -> Iterator[Finding]:
     """What the views say of freshness and of the data."""
-    with reading.open_warehouse(path) as con:
+    with reader.open_warehouse(path) as con:
         try:
             freshness = con.execute(
                 "select last_sync_at, last_full_sync_at, overdue_at - last_sync_at from analytics.sync_status"

@@ -5,9 +5,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cekura_sync.report import drawing, tables, wording
-from cekura_sync.report.content import Chart, Section
-from cekura_sync.report.figures import Figures
+from cekura_sync.report import charts, tables, wording
+from cekura_sync.report.queries import Figures
+from cekura_sync.report.sections import Chart, Section
 
 SHOWN = 12  # agents that are drawn; the tables have them all
 Row = dict[str, Any]
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 def changes(figures: Figures) -> Section:
     compared = [row for row in figures.agents if row["active"] and row["verdict"]]
-    charts = []
+    drawn: list[Chart] = []
     if compared:
         last_day = compared[0]["last_day"]
         week = wording.week(last_day, figures.freshness[0]["today"])
@@ -34,14 +34,14 @@ def changes(figures: Figures) -> Section:
         ]
         days = f"the 7 days to {wording.day(last_day)} (UTC)"
         note = f"○ the 28 days before, ● {days}. " + _cut(len(compared), "agents")
-        svg = drawing.dumbbells(finding.striptags(), items, "runs passed")
-        charts.append(Chart(finding, svg, tables.table(columns, compared), note, _tone(compared)))
-    charts += _today(figures)
+        svg = charts.dumbbells(finding.striptags(), items, "runs passed")
+        drawn.append(Chart(finding, svg, tables.table(columns, compared), note, _tone(compared)))
+    drawn += _today(figures)
     lead = (
         "Coloured where the 95 % interval of the difference (Newcombe's) excludes 0. "
         "Chance alone lets about one unchanged agent in 40 fall."
     )
-    return Section("What changed", lead, charts)
+    return Section("What changed", lead, drawn)
 
 
 def _today(figures: Figures) -> list[Chart]:
@@ -68,7 +68,7 @@ def _today(figures: Figures) -> list[Chart]:
         ("runs", tables.number("week_decided_runs")),
     ]
     note = f"○ the seven days before, ● {today} (UTC). " + _cut(len(compared), "agents with runs today")
-    svg = drawing.dumbbells(finding.striptags(), items, "runs passed") if items else None
+    svg = charts.dumbbells(finding.striptags(), items, "runs passed") if items else None
     return [Chart(finding, svg, tables.table(columns, rows), note, _tone(compared))]
 
 
@@ -112,7 +112,7 @@ def _history(agent: Row, periods: list[Row], unit: str, first: date, last: date)
         ("runs", tables.number("decided_runs")),
         ("passed", tables.number("passed_runs")),
     ]
-    svg = drawing.over_time(finding.striptags(), items, unit, first, last)
+    svg = charts.over_time(finding.striptags(), items, unit, first, last)
     n = f"n = {wording.counted(agent['decided_runs'], 'run')} in {wording.counted(agent['completed_results'], 'completed result')}"
     return Chart(finding, svg, tables.table(columns, periods), n, _tone([agent]))
 

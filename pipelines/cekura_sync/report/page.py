@@ -1,16 +1,27 @@
 """The page around the sections, written whole or not at all."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
 
-from cekura_sync import disk
 from cekura_sync.errors import SettingsError
-from cekura_sync.layout import Layout
-from cekura_sync.report import figures, sections, summary, wording
+from cekura_sync.report import agents, metrics, queries, scenarios, summary, wording
+from cekura_sync.report.queries import Figures
+from cekura_sync.report.sections import Section
+from cekura_sync.warehouse import disk
+from cekura_sync.warehouse.layout import Layout
 
 TEMPLATE = "page.html.j2"
+SECTIONS: Sequence[Callable[[Figures], Section]] = (  # in the order of the page
+    agents.changes,
+    metrics.metrics,
+    agents.over_time,
+    scenarios.scenarios,
+    scenarios.infrastructure,
+    agents.every_agent,
+)
 
 
 def write(warehouse: Path, target: Path) -> str:
@@ -33,7 +44,7 @@ def write(warehouse: Path, target: Path) -> str:
 
 def draw(warehouse: Path) -> tuple[str, str]:
     """The page and its headline. Raises WarehouseError."""
-    found = figures.read(warehouse)
+    found = queries.read(warehouse)
     headline = summary.headline(found)
     return _render(found, headline), headline
 
@@ -46,7 +57,7 @@ def _refuse(target: Path, warehouse: Path) -> None:
         raise SettingsError(f"-o {target} lies in no directory that exists: make it, or choose another.")
 
 
-def _render(found: figures.Figures, headline: str) -> str:
+def _render(found: queries.Figures, headline: str) -> str:
     here = Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(here),
@@ -62,5 +73,10 @@ def _render(found: figures.Figures, headline: str) -> str:
         written=wording.moment(written),
         freshness=summary.freshness(found, written),
         tiles=summary.tiles(found),
-        sections=sections.all_of(found),
+        sections=_sections(found),
     )
+
+
+def _sections(figures: Figures) -> list[Section]:
+    """Those that have something to say."""
+    return [section for section in (make(figures) for make in SECTIONS) if section.charts]

@@ -1,21 +1,25 @@
-"""Which sections the page has, and their order."""
+"""What a page is made of: sections of charts, each with the finding that it shows and its table."""
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from cekura_sync.report import agents, trouble, why
-from cekura_sync.report.content import Section
-from cekura_sync.report.figures import Figures
+from markupsafe import Markup
 
-SECTIONS: Sequence[Callable[[Figures], Section]] = (
-    agents.changes,
-    why.metrics,
-    agents.over_time,
-    trouble.scenarios,
-    trouble.infrastructure,
-    agents.every_agent,
-)
+from cekura_sync.report.tables import Table
 
 
-def all_of(figures: Figures) -> list[Section]:
-    """In the order of the page, without those that have nothing to say."""
-    return [section for section in (make(figures) for make in SECTIONS) if section.charts]
+@dataclass(frozen=True)
+class Chart:
+    """A finding with what it was found in."""
+
+    finding: Markup
+    drawing: Markup | None
+    table: Table
+    note: str = ""
+    tone: str = ""  # worse, better, or neither
+
+
+@dataclass(frozen=True)
+class Section:
+    heading: str
+    lead: str
+    charts: list[Chart]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cekura_sync.report import wording
-from cekura_sync.report.figures import Figures
+from cekura_sync.report.queries import Figures
 
 STALE = timedelta(days=1)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cekura_sync import terminal
+from cekura_sync.console import terminal
 
 LONGEST_NAME = 80
 LONGEST_EXPLANATION = 400

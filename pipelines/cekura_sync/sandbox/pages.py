@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from cekura_sync.sandbox.data import World
 from cekura_sync.sandbox.rows import Entry, mix
+from cekura_sync.sandbox.world import World
 
 HOUR = 3_600_000_000
 ORDERS: dict[str, Callable[[Entry], tuple[int, int]]] = {

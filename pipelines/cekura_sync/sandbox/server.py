@@ -10,10 +10,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from cekura_sync.sandbox.data import World
 from cekura_sync.sandbox.faults import Answer, Fault, Request
 from cekura_sync.sandbox.service import Options, Rewrite, Service
 from cekura_sync.sandbox.transport import HOST, Handler, Server
+from cekura_sync.sandbox.world import World
 
 AFTER_LIMIT = 10.0  # seconds that other requests wait for an `after` hook; it may itself be a client
 

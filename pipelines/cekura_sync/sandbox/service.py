@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from cekura_sync.sandbox.data import World
 from cekura_sync.sandbox.detail import detail
 from cekura_sync.sandbox.faults import Answer, Request
 from cekura_sync.sandbox.pages import ORDERS, BadFilterError, InvalidPageError, Listing, Page, links, paginate
@@ -26,6 +25,7 @@ from cekura_sync.sandbox.render import (
     shaped,
 )
 from cekura_sync.sandbox.rows import Entry, Row
+from cekura_sync.sandbox.world import World
 
 KEY_HEADER = "x-cekura-api-key"
 METHODS = ("GET", "HEAD")

@@ -1,0 +1,1 @@
+"""The results API: requests, retries, pages, and a listing that is proved to be complete."""

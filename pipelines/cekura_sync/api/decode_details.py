@@ -1,0 +1,258 @@
+"""What a result's own address answers: bytes in, one document of flat lists out, whatever form it came in.
+
+Only the form is settled here (a dict keyed by id or an array, an explanation as text or as a list, a scenario as an id or
+as an object); DuckDB gives the values their types. What has no place of its own is kept as JSON under `more`.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cekura_sync.api.decode_rows import begins, identity, require_object, with_id
+from cekura_sync.errors import UnbelievableAnswer
+
+Item = dict[str, Any]
+
+# What was said in a call is taken only when transcripts are asked for, under whatever name it comes.
+SPOKEN = ("transcript", "recording", "conversation")
+GREATEST = 1e15  # beyond it a score is no score, and sums of it no sums
+
+
+class Detail(NamedTuple):
+    """The record of one result. `flaw` says why it cannot be taken; otherwise `raw` is the document."""
+
+    raw: str
+    flaw: str | None = None
+
+
+class _FlawError(Exception):
+    pass
+
+
+def decode_details(body: bytes, *, result_id: int, transcripts: bool) -> Detail:
+    """Raises UnreadableAnswer, ApiUnavailable (cut short), UnbelievableAnswer (not this result)."""
+    require_object(body)
+    try:
+        answer = msgspec.json.decode(body, type=Item)
+        _require_same(body, answer, result_id)
+        return Detail(msgspec.json.encode(_document(answer, transcripts=transcripts)).decode())
+    except _FlawError as flaw:
+        return _flawed(body, str(flaw), result_id=result_id, transcripts=transcripts)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _flawed(body, f"not valid JSON: {error}", result_id=result_id, transcripts=transcripts)
+
+
+def _require_same(body: bytes, answer: Item, result_id: int) -> None:
+    if "id" not in answer or "created_at" not in answer:
+        raise UnbelievableAnswer(f"The answer is not a result: {begins(body)}")
+    if identity(answer["id"]) != result_id:
+        raise UnbelievableAnswer(
+            f"Asked for result {result_id}, the API answers with another one: try again later."
+        )
+
+
+def _flawed(body: bytes, flaw: str, *, result_id: int, transcripts: bool) -> Detail:
+    """A text that nobody can take apart may hold what was said, so it is not kept unless that was asked for."""
+    raw = body.decode("utf-8", "backslashreplace") if transcripts else f'{{"id": {result_id}}}'
+    return Detail(raw, flaw)
+
+
+def _document(answer: Item, *, transcripts: bool) -> Item:
+    runs = [_with_usable_id(run) for run in _runs(answer.get("runs"))]
+    overall = answer.get("overall_evaluation")
+    summary = overall.get("metric_summary") if isinstance(overall, dict) else None
+    metrics = [{"run_id": run["id"], **_metric(metric)} for run in runs for metric in _objects(_metrics(run))]
+    return {
+        # Of two with one identity, the last one counts.
+        "runs": [*{run["id"]: _run(run, transcripts=transcripts) for run in runs}.values()],
+        "metrics": [*{(m["run_id"], m["metric_id"], m["name"]): m for m in metrics}.values()],
+        "outcomes": [*{row["run_id"]: row for row in map(_outcome, runs) if row}.values()],
+        "summary": [
+            *{(m["metric_id"], m["name"]): m for m in map(_metric, _objects(summary))}.values(),
+        ],
+        "reasons": [*_numbered(_reasons(answer.get("failed_reasons")))],
+        "turns": [turn for run in runs for turn in _turns(run)] if transcripts else [],
+    }
+
+
+def _runs(runs: object) -> list[Item]:
+    if isinstance(runs, dict):
+        runs = [with_id(run, key) for key, run in runs.items()]
+    if not isinstance(runs, list | None):
+        raise _FlawError("runs is neither a list nor keyed by id")
+    if not all(isinstance(run, dict) for run in runs or []):
+        raise _FlawError("a run is not an object")
+    return runs or []
+
+
+def _with_usable_id(run: Item) -> Item:
+    run_id = _bigint(run.get("id"))
+    if run_id is None:
+        raise _FlawError("a run has no usable id")
+    return {**run, "id": run_id}
+
+
+def _run(run: Item, *, transcripts: bool) -> Item:
+    """Its scalar fields; what is nested and in no document may hold what was said."""
+    others = {
+        name: value
+        for name, value in run.items()
+        if name not in ("evaluation", "expected_outcome", "transcript_object", "metadata")
+        and (transcripts or not (isinstance(value, dict | list) or _spoken(name)))
+    }
+    scenario = run.get("scenario")
+    if isinstance(scenario, dict):  # so the vendor's webhooks have it
+        others = {
+            "scenario_name": scenario.get("name"),
+            "personality_name": scenario.get("personality_name"),
+            **others,
+            "scenario": scenario.get("id"),
+        }
+    return {**others, "metadata": run.get("metadata")}
+
+
+def _spoken(name: str) -> bool:
+    return any(word in name.lower() for word in SPOKEN)
+
+
+def _metrics(run: Item) -> object:
+    evaluation = run.get("evaluation")
+    return evaluation.get("metrics") if isinstance(evaluation, dict) else evaluation
+
+
+def _metric(metric: Item) -> Item:
+    """`type` is the newer `eval_type` where there is one; a score that is true or false is a verdict."""
+    left = dict(metric)
+    kind = left.pop("eval_type", None) or left.pop("type", None)
+    passed = _take(left, "passed", bool)
+    if passed is None:
+        passed = _take(left, "score", bool)
+    metric_id = _first(left, ("id",))
+    name = _text(left.pop("name", None))
+    return {
+        "metric_id": metric_id,
+        "name": _text(left.pop("id", None)) if metric_id is None and name is None else name,
+        "type": _text(kind),
+        "score": _number(left, "score"),
+        "passed": passed,
+        "enum_value": _text(left.pop("enum", None)),
+        "explanation": _text(left.pop("explanation", None)),
+        "more": _rest(left),
+    }
+
+
+def _outcome(run: Item) -> Item | None:
+    outcome = run.get("expected_outcome")
+    if not outcome:
+        return None
+    left = dict(outcome) if isinstance(outcome, dict) else {"explanation": outcome}
+    return {
+        "run_id": run["id"],
+        "score": _number(left, "score"),
+        "explanation": _text(left.pop("explanation", None)),
+        "more": _rest(left),
+    }
+
+
+def _reasons(reasons: object) -> Iterator[Item]:
+    """Documented only by name: objects, texts, or either of them keyed by run or by reason."""
+    if isinstance(reasons, dict):
+        for key, value in reasons.items():
+            run_id = _bigint(key)
+            if isinstance(value, dict):
+                yield _reason({"run_id" if run_id else "reason": key, **value})
+            elif run_id:
+                yield _reason({"run_id": run_id, "reason": value})
+            else:
+                yield _reason({"reason": key, "value": value})
+    elif isinstance(reasons, list):
+        for item in reasons:
+            yield _reason(item if isinstance(item, dict) else {"reason": item})
+    elif reasons:
+        yield _reason({"reason": reasons})
+
+
+def _reason(reason: Item) -> Item:
+    left = dict(reason)
+    return {
+        "run_id": _first(left, ("run_id", "run")),
+        "scenario": _first(left, ("scenario_id", "scenario")),
+        "reason": next(
+            (_text(left.pop(name)) for name in ("reason", "error_message", "message") if left.get(name)), None
+        ),
+        "more": _rest(left),
+    }
+
+
+def _turns(run: Item) -> Iterator[Item]:
+    transcript = run.get("transcript_object")
+    if isinstance(transcript, str):
+        transcript = [{"content": transcript}] if transcript else []
+    turns = (dict(turn) for turn in _objects(transcript))
+    for turn in _numbered(
+        {
+            "role": _text(left.pop("role", None)),
+            "content": _text(left.pop("content", None)),
+            "start_time": _number(left, "start_time"),
+            "end_time": _number(left, "end_time"),
+            "more": _rest(left),
+        }
+        for left in turns
+    ):
+        yield {"run_id": run["id"], **turn}
+
+
+def _numbered(items: Iterable[Item]) -> Iterator[Item]:
+    return ({"place": place, **item} for place, item in enumerate(items, start=1))
+
+
+def _objects(value: object) -> list[Item]:
+    """An array of objects; what is keyed by id is one too. A bare text is a name, a bare value under an id a score."""
+    if isinstance(value, dict):
+        return [
+            {"id": key, **item} if isinstance(item, dict) else {"id": key, "score": item}
+            for key, item in value.items()
+        ]
+    if not isinstance(value, list):
+        return []
+    return [item if isinstance(item, dict) else {"name": item} for item in value if item is not None]
+
+
+def _take(left: Item, name: str, kind: type) -> Any:
+    return left.pop(name) if isinstance(left.get(name), kind) else None
+
+
+def _first(left: Item, names: Iterable[str]) -> int | None:
+    return next((_bigint(left.pop(name)) for name in names if _bigint(left.get(name)) is not None), None)
+
+
+def _bigint(value: object) -> int | None:
+    number = identity(value)
+    return number if number is not None and -(2**63) <= number < 2**63 else None
+
+
+def _number(left: Item, name: str) -> float | None:
+    """The number under that name, taken out; anything else stays among the rest."""
+    try:
+        number = None if isinstance(left[name], bool) else float(left[name])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    if number is None or not math.isfinite(number) or abs(number) > GREATEST:
+        return None
+    del left[name]
+    return number
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(_text, value))) or None
+    return msgspec.json.encode(value).decode()
+
+
+def _rest(left: Item) -> Item | None:
+    """What is left, but for what says nothing."""
+    return {name: value for name, value in left.items() if value is not None} or None

@@ -1,0 +1,62 @@
+"""What the exit status means, and which failure has which."""
+
+import signal
+from enum import IntEnum
+
+import click
+
+from cekura_sync import errors
+from cekura_sync.console.signals import Stopped, stop_signals
+
+
+class ExitCode(IntEnum):
+    """What the exit status means. Nothing has changed unless it is OK."""
+
+    OK = 0
+    """done, committed"""
+    BUG = 1
+    """a bug in us"""
+    USAGE = 2
+    """usage or configuration"""
+    KEY_REFUSED = 3
+    """key refused (401, 403)"""
+    UNAVAILABLE = 4
+    """API unreachable, down, or rate-limiting past the budget"""
+    UNBELIEVABLE = 5
+    """answers that cannot be believed, or a SQL model or check failed"""
+    UNVERIFIED = 6
+    """the listing could not be verified as complete"""
+    MASS_DELETE = 7
+    """refused: the sync would mark too much as deleted"""
+    BUSY = 8
+    """another sync is running on this warehouse"""
+    WAREHOUSE = 9
+    """warehouse file or disk: unreadable, foreign, full, not permitted"""
+    STALE = 10
+    """status: older than --max-age"""
+    INTERRUPTED = 130
+    """interrupted"""
+    TERMINATED = 143
+    """terminated"""
+
+
+_EXIT_CODES: dict[type[Exception], ExitCode] = {
+    click.UsageError: ExitCode.USAGE,
+    errors.SettingsError: ExitCode.USAGE,
+    errors.KeyRefused: ExitCode.KEY_REFUSED,
+    errors.ApiUnavailable: ExitCode.UNAVAILABLE,
+    errors.UnbelievableAnswer: ExitCode.UNBELIEVABLE,
+    errors.ModelError: ExitCode.UNBELIEVABLE,
+    errors.ListingUnverified: ExitCode.UNVERIFIED,
+    errors.MassDeleteRefused: ExitCode.MASS_DELETE,
+    errors.WarehouseBusy: ExitCode.BUSY,
+    errors.WarehouseError: ExitCode.WAREHOUSE,
+    OSError: ExitCode.WAREHOUSE,
+}
+
+
+def exit_code_for(error: BaseException) -> ExitCode:
+    """A signal that was received decides, whatever it surfaced as."""
+    if stop_signals.received is not None or isinstance(error, Stopped | KeyboardInterrupt | click.Abort):
+        return ExitCode(128 + (stop_signals.received or signal.SIGINT))
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.BUG)

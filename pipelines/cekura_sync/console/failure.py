@@ -1,0 +1,45 @@
+"""How a failure is told: one sentence on stderr, with --json one object on stdout, and the exit code that it has."""
+
+import errno
+import sys
+import traceback
+
+import click
+
+from cekura_sync.console import terminal
+from cekura_sync.console.exits import ExitCode, exit_code_for
+
+
+def report_failure(error: BaseException, *, as_json: bool) -> ExitCode:
+    code = exit_code_for(error)
+    if code is ExitCode.INTERRUPTED:
+        terminal.leave_ctrl_c()
+    sentence = _sentence(error, code)
+    if as_json:
+        terminal.print_outcome({"outcome": "failed", "exit_code": int(code), "error": sentence})
+    notes = "\n".join(getattr(error, "__notes__", ())).splitlines()
+    if code is ExitCode.BUG and ("-v" in sys.argv or "--verbose" in sys.argv):
+        notes += "".join(traceback.format_exception(error)).splitlines()
+    terminal.failed(sentence, int(code), notes)
+    return code
+
+
+def _sentence(error: BaseException, code: ExitCode) -> str:
+    if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        return f"{code.name.capitalize()}: nothing was changed."
+    if code is ExitCode.BUG:
+        return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        said = " ".join(error.format_message().split())  # a list of choices comes on lines of its own
+        return f"{said}{'' if said[-1] in '.?)' else '.'} See `{error.ctx.command_path} --help`."
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        return "Standard output is closed, so nothing could be printed: open it, as in `>/dev/null`, then try again."
+    if isinstance(error, OSError):
+        what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return (
+            f"{what}: {'make room there' if full else 'check the path and who may use it'}, then try again."
+        )
+    return str(error)

@@ -1,0 +1,1 @@
+"""What the API lists, compared with what the warehouse knows."""

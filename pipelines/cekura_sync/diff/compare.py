@@ -1,0 +1,224 @@
+"""What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import duckdb
+
+from cekura_sync.api.decode_rows import Row
+from cekura_sync.database import quoted
+from cekura_sync.diff import records
+from cekura_sync.diff.changeset import Changeset
+from cekura_sync.diff.content import Known, runs_of, scenarios_of
+from cekura_sync.outcome import Counts
+from cekura_sync.tables import TERMINAL
+
+AGED_OUT_AFTER = timedelta(days=90)
+MAX_RAW = 100_000  # characters of a rejected row that are kept
+# A row that reads as it did when it was written last has not changed, and is not parsed again.
+_SAME = """
+    create or replace temp table same as
+    select known.id, known.agent, known.updated_at, null as flaw
+    from raw_rows join base.cekura.results as known on known.id = raw_rows.id and known._digest = raw_rows._digest
+    where known.deleted_at is null and known.aged_out_at is null
+"""
+_FLAWED = """
+    select coalesce(_listed, parsed.id), flaw, raw_rows.raw
+    from parsed join raw_rows on raw_rows.rowid = parsed._row
+    where flaw is not null
+"""
+_JUDGE = """
+    create or replace temp table verdicts as
+    select parsed.id,
+        coalesce(known.first_seen_at, $started) as first_seen_at,
+        $started::timestamptz as synced_at,
+        case when known.id is null then 'inserted'
+            when known.deleted_at is not null or known.aged_out_at is not null then 'restored'
+            when parsed.id in (select id from differing) then 'updated'
+            else 'unchanged' end as change
+    from parsed left join base.cekura.results as known on known.id = parsed.id
+"""
+_FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
+
+
+class InFlight(NamedTuple):
+    id: int
+    synced_at: datetime
+
+
+class Comparison:
+    """One sync's view of both sides, on a connection from `open_base`."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, *, started: datetime, agent_id: int | None, covers: str
+    ) -> None:
+        """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for."""
+        self._con = con
+        self._agent_id = agent_id
+        self.started = started
+        self.changeset = Changeset(con, started)
+        self.covers = f"({covers})"
+        self._covers = f"{self.covers} and deleted_at is null and aged_out_at is null"
+        self.keys = self.changeset.keys
+        self._known_content = Known(con)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget every row taken so far."""
+        self.changeset.clear()
+        self.watermark: datetime | None = None  # the newest updated_at that the sync's start had reached
+        self.other_agents = 0
+        self._unchanged = 0
+        self.rejected = 0
+        self._columns: tuple[list[str], list[str]] = ([], [])
+
+    # -- the rows that come in ------------------------------------------------------------------------------------
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Compare rows with what is known; each id at most once since the last restart."""
+        if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
+            self._reject(flawed)
+        sound = [row for row in rows if row.flaw is None]
+        records.receive(self._con, [_key(row.key) for row in sound], [row.raw for row in sound])
+        self._recognise()
+        if self._value("select count(*) from raw_rows"):
+            self._read()
+
+    def _recognise(self) -> None:
+        """Be done with the rows that read as they did when they were written last."""
+        self._con.execute(_SAME)
+        self._con.execute("delete from raw_rows where id in (select id from same)")
+        self._note("same")
+        self._unchanged += self._value("select count(*) from same")
+
+    def _read(self) -> None:
+        """Parse the others, and keep those whose content is new."""
+        records.parse(self._con, self.keys)
+        self._note("parsed")
+        if flawed := self._con.execute(_FLAWED).fetchall():
+            self._reject(flawed)
+            self._con.execute("delete from parsed where flaw is not null")
+        self._judge()
+        self._keep()
+
+    def _note(self, table: str) -> None:
+        """What has been listed, and until when it had changed."""
+        if self._agent_id is not None:
+            self._drop_other_agents(table, self._agent_id)
+        self._con.execute(f"insert into listed select id from {table} where flaw is null")
+        newest = self._value(
+            f"select max(updated_at) from {table} where flaw is null and updated_at <= $1", self.started
+        )
+        self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
+
+    def _drop_other_agents(self, table: str, agent_id: int) -> None:
+        """The API's filter has been seen to be loose; a row of another agent is not of this scope."""
+        dropped = self._con.execute(
+            f"delete from {table} where agent is distinct from $1 and flaw is null returning id", [agent_id]
+        )
+        self.other_agents += len(dropped.fetchall())
+
+    def _reject(self, flaws: Sequence[tuple[object, str | None, str]]) -> None:
+        ids = self._keep_rejected(flaws)
+        self._con.execute(
+            "insert into listed select id from (select unnest($1::bigint[]) as id) where id is not null",
+            [ids],
+        )
+
+    def reject_details(self, flaws: Sequence[tuple[int, str, str | None]]) -> None:
+        """Details that cannot be taken; the rows of the list that they belong to were."""
+        self._keep_rejected(flaws)
+
+    def _keep_rejected(self, flaws: Sequence[tuple[object, str | None, str | None]]) -> list[int | None]:
+        ids = [_key(key) for key, _, _ in flaws]
+        reasons, raws = [flaw for _, flaw, _ in flaws], [(raw or "")[:MAX_RAW] for _, _, raw in flaws]
+        self.rejected += len(flaws)
+        self._con.execute(
+            "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
+            " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as reason, unnest($3::varchar[]) as raw)",
+            [ids, reasons, raws, self.started],
+        )
+        return ids
+
+    def _judge(self) -> None:
+        known = self._value("select count(*) from parsed where id in (select id from base.cekura.results)")
+        differing = self._known_content.differing(self.keys) if known else "select id from parsed limit 0"
+        self._con.execute(f"create or replace temp table differing as {differing}")
+        self._con.execute(_JUDGE, {"started": self.started})
+        self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
+
+    def _keep(self) -> None:
+        con = self._con
+        self._widen()
+        con.execute(
+            "insert into changed by name select parsed.* exclude (_row, _listed, flaw, runs, scenarios),"
+            f" scenarios is not null as scenarios_known, verdicts.* exclude (id) from {_FRESH}"
+        )
+        con.execute(f"insert into changed_scenarios select * from ({scenarios_of(_FRESH)})")
+        con.execute(f"insert into changed_runs by name {runs_of(_FRESH, self.keys)}")
+
+    def _widen(self) -> None:
+        """A column for each field that the API has added since we last looked."""
+        wanted = ([*self.keys.new_row_columns.values()], [*self.keys.new_run_columns.values()])
+        for table, columns, present in zip(("changed", "changed_runs"), wanted, self._columns, strict=True):
+            for column in columns[len(present) :]:
+                self._con.execute(f"alter table {table} add column {quoted(column)} varchar")
+        self._columns = wanted
+
+    # -- the rows that did not come in ----------------------------------------------------------------------------
+
+    def in_flight_unseen(self) -> list[InFlight]:
+        """Known rows of the scope that are not finished and that the listing did not show."""
+        return [
+            InFlight(*row)
+            for row in self._known("id, synced_at", f"status is null or status not in {TERMINAL}")
+        ]
+
+    def missing(self, above: tuple[int, int] | None) -> list[int]:
+        """Known rows of the scope that the listing should have shown: all, or those newer than `above`."""
+        newer = "true" if above is None else f"(epoch_us(created_at), id) > ({above[0]}, {above[1]})"
+        return [row[0] for row in self._known("id", newer)]
+
+    def _known(self, columns: str, predicate: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._con.execute(
+            f"select {columns} from base.cekura.results where {self._covers} and ({predicate})"
+            " and id not in (select id from listed) and id not in (select id from gone) order by id desc"
+        ).fetchall()
+        return rows
+
+    def known_and_listed(self) -> tuple[int, int]:
+        """Of the scope's live known rows: how many there are, how many were listed."""
+        known, listed = self._con.execute(
+            f"select count(*), count(*) filter (id in (select id from listed)) from base.cekura.results where {self._covers}"
+        ).fetchall()[0]
+        return known, listed
+
+    def list_in_percent(self) -> bool:
+        """Whether the list gives `success_rate` in percent: one rate above 1 proves it."""
+        rates = "select success_rate from changed union all select success_rate from base.cekura.results"
+        return bool(self._con.execute(f"select 1 from ({rates}) where success_rate > 1 limit 1").fetchall())
+
+    def some_listed(self) -> list[int]:
+        """Listed ids from the top, the middle and the end: what happens to one part is no proof about all."""
+        rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
+        return list(dict.fromkeys(row[0] for row in rows))
+
+    def age_out(self, oldest_listed: tuple[int, int] | None) -> None:
+        """The vendor no longer keeps what is older than all that it lists, and old: mark it so."""
+        if oldest_listed is not None:
+            self._con.execute(
+                f"insert into gone select id, true from base.cekura.results where {self._covers}"
+                " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
+                [oldest_listed[0], self.started - AGED_OUT_AFTER],
+            )
+
+    def counts(self) -> Counts:
+        return self.changeset.counts(unchanged=self._unchanged, rejected=self.rejected)
+
+    def _value(self, query: str, *values: object) -> Any:
+        return self._con.execute(query, list(values)).fetchall()[0][0]
+
+
+def _key(key: object) -> int | None:
+    return key if isinstance(key, int) and -(2**63) <= key < 2**63 else None

@@ -1,0 +1,64 @@
+"""Run details: asks, within its budget, for each finished result that changed since its details were read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cekura_sync.api.endpoints import Api
+from cekura_sync.diff.compare import Comparison
+from cekura_sync.diff.detail_changes import REASON, Asked
+from cekura_sync.outcome import Progress
+
+SHARE_OF_TIME = 0.5  # of what is left of the sync's budget; what does not fit is left to the next sync
+BATCH_ROWS = 200
+BATCH_CHARACTERS = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class DetailCounts:
+    details_read: int
+    details_left: int  # due, and not asked for within the budget
+
+
+def read_details(
+    api: Api, changes: Comparison, *, budget: int, transcripts: bool, progress: Progress
+) -> DetailCounts:
+    """The newest first. A 404 marks nothing: whether a result is deleted, the list has to prove."""
+    details = changes.changeset.details
+    due = details.find_due(changes.covers, changes.started, transcripts=transcripts)
+    asked = due[:budget]
+    until = api.seconds_left() * (1 - SHARE_OF_TIME)
+    done = 0
+    for batch in _batches(_answers(api, asked, transcripts=transcripts, until=until)):
+        details.take(batch, changes.started, transcripts=transcripts)
+        changes.reject_details([(one.result_id, f"{REASON}{one.flaw}", one.raw) for one in batch if one.flaw])
+        done += len(batch)
+        progress.read_details(done, len(asked))
+    return DetailCounts(details.counted("read"), len(due) - done)
+
+
+def count_due(changes: Comparison, *, transcripts: bool) -> DetailCounts:
+    """For a dry run, which spends no request on what it does not write."""
+    due = changes.changeset.details.find_due(changes.covers, changes.started, transcripts=transcripts)
+    return DetailCounts(0, len(due))
+
+
+def _answers(api: Api, ids: list[int], *, transcripts: bool, until: float) -> Iterator[Asked]:
+    for id_, detail in api.details(ids, transcripts=transcripts, go_on=lambda: api.seconds_left() > until):
+        if detail is None:
+            yield Asked(id_, None, None)
+        else:
+            yield Asked(id_, detail.raw, detail.flaw)
+
+
+def _batches(answers: Iterator[Asked]) -> Iterator[list[Asked]]:
+    """So few at a time that memory does not depend on how many there are."""
+    batch: list[Asked] = []
+    characters = 0
+    for answer in answers:
+        batch.append(answer)
+        characters += len(answer.raw or "")
+        if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,99 @@
+"""What a sync reads of the listing, from the first request to the last: the same for `sync` and for the dlt source."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from cekura_sync.api.client import Client
+from cekura_sync.api.decode_rows import Row
+from cekura_sync.api.endpoints import Api
+from cekura_sync.api.listing import Listing
+from cekura_sync.diff.compare import Comparison
+from cekura_sync.diff.history import History
+from cekura_sync.diff.missing import account_for_absent
+from cekura_sync.errors import ApiUnavailable
+from cekura_sync.outcome import Progress
+from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
+
+BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
+
+
+def connect(settings: Settings, past: History) -> Client:
+    """A client with the budget of this sync."""
+    timeout = settings.timeout or (TIMEOUT if past.last_full_started else TIMEOUT_FIRST_FULL)
+    return Client(
+        settings.api_url,
+        settings.api_key,
+        concurrency=settings.concurrency,
+        seconds=timeout.total_seconds(),
+    )
+
+
+def scan(
+    api: Api,
+    settings: Settings,
+    past: History,
+    changes: Comparison,
+    progress: Progress,
+    after_batch: Callable[[], None] = lambda: None,
+) -> Listing:
+    """The listing, and by id what it did not show."""
+    full = settings.full or past.needs_full(changes.started, settings.full_every)
+    horizon = None if full else past.horizon(settings.lookback)
+    progress.say(past.plan(settings.filters, horizon, asked=settings.full))
+    listing = Listing(
+        api.page,
+        page_size=settings.page_size,
+        concurrency=settings.concurrency,
+        horizon=horizon,
+    )
+    with _how_far(listing):
+        _take_listing(listing, changes, progress, after_batch)
+        account_for_absent(
+            api,
+            listing,
+            changes,
+            last_started=past.last_started,
+            allow_mass_delete=settings.allow_mass_delete,
+            progress=progress,
+        )
+    return listing
+
+
+@contextmanager
+def _how_far(listing: Listing) -> Iterator[None]:
+    try:
+        yield
+    except ApiUnavailable as error:
+        raise ApiUnavailable(
+            f"{error} It came as far as {listing.pages} pages, {len(listing.chain):,} results."
+        ) from error
+
+
+def _take_listing(
+    listing: Listing, changes: Comparison, progress: Progress, after_batch: Callable[[], None]
+) -> None:
+    """Compare the rows batch by batch, each while the next one arrives."""
+    waiting: list[Row] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="compare") as worker:
+        under_way: Future[None] | None = None
+
+        def then(step: Callable[..., None], *arguments: object) -> None:
+            nonlocal under_way
+            if under_way:
+                under_way.result()
+            under_way = worker.submit(step, *arguments)
+            waiting.clear()
+
+        def take(rows: list[Row]) -> None:
+            changes.take(rows)
+            after_batch()
+
+        listing.on_restart(lambda: then(changes.restart))
+        for rows in listing:
+            waiting.extend(rows)
+            progress.read(listing.pages, len(listing.chain), listing.expected_rows)
+            if len(waiting) >= BATCH_ROWS:
+                then(take, [*waiting])
+        then(take, [*waiting])
+        then(lambda: None)

@@ -1,0 +1,136 @@
+"""The key, the way to the API, and how its listing behaves; with at most six requests."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cekura_sync.api.client import Client
+from cekura_sync.api.decode_rows import Page
+from cekura_sync.api.endpoints import Api
+from cekura_sync.api.paging import Chain, Disorder, Window, next_window
+from cekura_sync.doctor.finding import Finding, failure, ok, warning
+from cekura_sync.errors import CekuraSyncError, KeyRefused, ListingUnverified, UnbelievableAnswer
+from cekura_sync.settings import Settings
+
+REQUESTS = 6
+SECONDS = 30.0
+CLOCK_MAY_DIFFER = timedelta(minutes=1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    with Client(
+        settings.api_url, settings.api_key, concurrency=1, seconds=SECONDS, max_requests=REQUESTS - 2
+    ) as client:
+        api = Api(client, settings)
+        try:
+            first = _first_page(api, settings)
+        except CekuraSyncError as error:
+            yield from _clock(client)
+            yield failure("key" if isinstance(error, KeyRefused) else "api", error)
+            return
+        yield ok("key", "The API accepts the key.")
+        yield ok("api", f"{settings.api_url} ({settings.api_version}) answers.")
+        yield from _clock(client)
+        yield from _page_size(first, settings.page_size)
+        try:
+            client.max_requests = REQUESTS - 1
+            yield from _order(api, first, settings.page_size)
+            client.max_requests = REQUESTS
+            yield from _by_id(api, first)
+        except CekuraSyncError as error:
+            yield failure("api", error)
+        yield from _rows(first)
+
+
+def _first_page(api: Api, settings: Settings) -> Page:
+    page = api.page(Window(1, settings.page_size)).result()
+    if page is None:
+        raise UnbelievableAnswer("The API knows no results listing (404): check --api-url and --api-version.")
+    if not page.rows and (page.count or page.has_next):
+        raise ListingUnverified(
+            f"The first page is empty, yet the API speaks of {page.count or 'more'} results: try again later."
+        )
+    return page
+
+
+def _clock(client: Client) -> Iterator[Finding]:
+    ahead = client.clock_ahead
+    if ahead is None:
+        return
+    if abs(ahead) <= CLOCK_MAY_DIFFER:
+        yield ok("clock", "This machine's clock and the API's agree.")
+    else:
+        way = "ahead of" if ahead > timedelta(0) else "behind"
+        yield warning(
+            "clock",
+            f"This machine's clock is {abs(ahead).total_seconds():,.0f} s {way} the API's: set it by NTP, or ages and watermarks are off by as much.",
+        )
+
+
+def _page_size(page: Page, asked: int) -> Iterator[Finding]:
+    got = len(page.rows)
+    if got > asked:
+        yield warning(
+            "page size",
+            f"Asked for {asked} rows, the API gives {got}: it ignores page_size, so each sync reads everything at least twice; ask the vendor.",
+        )
+    elif page.has_next and got < asked:
+        yield ok("page size", f"The API gives {got} rows a page instead of {asked}; a sync adapts to it.")
+    else:
+        yield ok("page size", f"The API accepts {asked} rows a page.")
+
+
+def _order(api: Api, page: Page, asked: int) -> Iterator[Finding]:
+    """The first page and one that overlaps it, as a sync reads them."""
+    chain = Chain()
+    window = Window(1, asked)
+    try:
+        chain.join(window, page.rows)
+        if page.has_next and (following := next_window(len(chain), min(asked, len(page.rows)))):
+            more = api.page(following).result()
+            chain.join(following, more.rows if more else [])
+    except Disorder:
+        yield warning(
+            "order",
+            "The listing is not newest first, so each sync reads everything at least twice: sync less often, or narrow it with --agent-id.",
+        )
+    else:
+        yield ok("order", f"The listing is newest first, as far as {len(chain)} results tell.")
+
+
+def _by_id(api: Api, page: Page) -> Iterator[Finding]:
+    ids = [row.key for row in page.rows if isinstance(row.key, int)]
+    for id_, row in api.results_by_id(ids[:1], {"id"}, (), list_in_percent=False):
+        if row is None:
+            yield warning(
+                "by id",
+                f"The API lists result {id_} and denies it by id, so no deletion can be proved, and a sync that meets one fails with exit 5: ask the vendor.",
+            )
+        else:
+            yield ok("by id", "A listed result answers by id.")
+
+
+def _rows(page: Page) -> Iterator[Finding]:
+    flawed = [row.flaw for row in page.rows if row.flaw is not None]
+    if flawed:
+        yield warning(
+            "rows",
+            f"{len(flawed)} of the newest {len(page.rows)} results cannot be taken ({flawed[0]}): after a sync see cekura.rejected_rows.",
+        )
+    if not page.rows:
+        yield warning(
+            "rows", "The key sees no results: check that it is of the right project, unless none has run yet."
+        )
+        return
+    rows = [json.loads(row.raw) for row in page.rows if row.flaw is None]
+    rates = [row.get("success_rate") for row in rows if isinstance(row, dict)]
+    known = [rate for rate in rates if isinstance(rate, int | float) and not isinstance(rate, bool)]
+    if any(rate > 1 for rate in known):
+        yield ok("scale", "success_rate comes in percent; the views make it 0 to 1.")
+    elif any(known):
+        yield ok("scale", f"success_rate comes as 0 to 1, as far as {len(known)} results tell.")
+    else:
+        yield ok(
+            "scale",
+            "No result here tells whether success_rate is a percentage; the views decide when one does.",
+        )

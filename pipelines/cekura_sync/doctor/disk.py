@@ -1,0 +1,76 @@
+"""The directory, the disk under it, and the lock."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from cekura_sync.doctor.finding import Finding, ok, warning
+from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse.layout import Layout
+from cekura_sync.warehouse.swap import Warehouse
+
+SPARE = 64 << 20  # bytes, beside the copies
+REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "vboxsf", "ceph", "gluster")
+_MOUNTS = Path("/proc/self/mounts")
+
+
+def directory(path: Path) -> Iterator[Finding]:
+    """Raises WarehouseError where a sync would."""
+    with Warehouse(path).observed():
+        pass
+    files = Layout(path)
+    for place in (files.published.parent, files.home):
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+            raise WarehouseError(
+                f"{place} may not be written: sync as its owner, or choose another --warehouse."
+            )
+    if files.published.exists() and os.getuid() not in (0, files.published.stat().st_uid):
+        raise WarehouseError(
+            f"{files.published} belongs to another user: sync as its owner, or choose another --warehouse."
+        )
+    yield ok("place", f"{files.published.parent} can be written.")
+    kind = _file_system(files.published.parent)
+    if kind.startswith(REMOTE):
+        yield warning(
+            "place",
+            f"{files.published.parent} is on a network or shared file system ({kind}), where locks may not hold and a copy takes long: sync onto a local disk, and copy the file from there.",
+        )
+
+
+def space(path: Path) -> Iterator[Finding]:
+    files = Layout(path)
+    size = max((file.stat().st_size for file in (files.published, files.base) if file.exists()), default=0)
+    free, need = shutil.disk_usage(files.published.parent).free, 2 * size + SPARE
+    told = f"{free >> 20:,} MiB are free beside {files.published}, and a sync needs about {need >> 20:,} for its copies"
+    if free < need:
+        raise WarehouseError(f"{told}: make room, or move the warehouse.")
+    if free < 3 * need:
+        yield warning("disk", f"{told}: make room before it grows.")
+    else:
+        yield ok("disk", f"{told}.")
+
+
+def lock(path: Path) -> Iterator[Finding]:
+    """Asks for a shared lock, and for an instant only: what waits for it would not wait for long."""
+    files = Layout(path)
+    if not files.lock.exists():
+        yield ok("lock", "No sync is running.")
+        return
+    with files.lock.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield ok("lock", "No sync is running.")
+        except BlockingIOError:
+            yield ok("lock", f"A sync is running on {files.published} right now; another would exit 8.")
+
+
+def _file_system(path: Path) -> str:
+    """The kind of the mount that holds the path, where the system tells."""
+    try:
+        mounts = [line.split() for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return ""
+    over = [(mount[1], mount[2]) for mount in mounts if path.is_relative_to(mount[1].replace("\\040", " "))]
+    return max(over, key=lambda mount: len(mount[0]), default=("", ""))[1]

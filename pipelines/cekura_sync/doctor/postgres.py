@@ -1,0 +1,36 @@
+"""The engine that others share: the way in, what we may do there, and what the warehouse in it says."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cekura_sync.doctor import warehouse
+from cekura_sync.doctor.finding import Finding, ok, warning
+from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse.postgres import open_engine
+
+
+def examine(name: str) -> Iterator[Finding]:
+    """Raises SettingsError or WarehouseError where a sync would."""
+    engine = open_engine(name)
+    state = engine.state()
+    yield ok("engine", f"{engine.name} can be reached: {name} {state.version}.")
+    if not state.may_create:
+        raise WarehouseError(
+            f"The user {state.user} may create no schema there, and every sync needs one: grant create on database {state.database} to {state.user}."
+        )
+    engine.require_ours()
+    if state.syncing:
+        yield ok("lock", f"A sync is running on {engine.name} right now; another would exit 8.")
+    else:
+        yield ok("lock", "No sync is running.")
+    if not engine.last_sync():
+        yield warning(
+            "sync",
+            f"No sync of {engine.name} has completed yet: run `cekura-sync sync --destination {name}`.",
+        )
+        return
+    with tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
+        copy = Path(folder, f"{name}.duckdb")
+        engine.copy_into(copy)
+        yield from warehouse.said(copy)

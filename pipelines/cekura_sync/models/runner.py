@@ -1,0 +1,184 @@
+"""The SQL models: finds the files of sql/, orders them, builds them as views, comments and checks them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cekura_sync.database import first_line, literal, quoted
+from cekura_sync.errors import ModelError
+
+if TYPE_CHECKING:
+    import duckdb
+
+SCHEMA = "analytics"
+
+COMMENT = re.compile(r"--.*")
+TEXT = re.compile(r"'[^']*'")
+REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
+# Checks ask several things of most views, so each is computed once. Not these: they are as large as the tables themselves.
+TOO_LARGE_TO_COPY = {"live_results", "results", "run_details", "run_metrics", "runs"}
+# The final select is the one that is not indented.
+FINAL_COLUMNS = re.compile(r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL)
+COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A file of sql/: one select, which becomes the view of the same name."""
+
+    path: Path
+    sql: str
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def meaning(self) -> str:
+        """The comment on top of the file, in one line."""
+        lines = []
+        for line in self.sql.splitlines():
+            if not line.startswith("--"):
+                break
+            lines.append(line.removeprefix("--").strip())
+        return " ".join(lines)
+
+    @property
+    def column_comments(self) -> dict[str, str]:
+        """What stands behind each column of the final select."""
+        columns = FINAL_COLUMNS.findall(self.sql)
+        return dict(COMMENTED_COLUMN.findall(columns[-1])) if columns else {}
+
+    @property
+    def references(self) -> set[str]:
+        """Names of the other models that this one selects from."""
+        code = TEXT.sub("", COMMENT.sub("", self.sql))
+        return set(REFERENCE.findall(code)) - {self.name}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check that did not hold."""
+
+    check: str
+    question: str
+    rows: int
+    example: str
+
+
+def models_dir() -> Path:
+    """Where the SQL is: inside an installed wheel, or at the top of the checkout."""
+    here = Path(__file__).resolve()
+    for candidate in (here.parents[1] / "sql", here.parents[3] / "sql"):
+        if (candidate / "results.sql").is_file():
+            return candidate
+    raise ModelError(
+        f"The SQL models are missing: neither in {here.parents[1]} nor in a checkout around it: install cekura-sync again."
+    )
+
+
+def build(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """(Re)create every view with its comments, drop those without a file; all of it or nothing."""
+    models = in_build_order(read_models(models_dir()))
+    con.begin()
+    try:
+        con.execute(f"create schema if not exists {SCHEMA}")
+        for model in models:
+            _run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.sql}")
+            _run(con, model, comments(model))
+        for name in sorted(_views(con) - {model.name for model in models}):
+            con.execute(f"drop view {SCHEMA}.{quoted(name)}")
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+    return [model.name for model in models]
+
+
+def check(con: duckdb.DuckDBPyConnection) -> list[Finding]:
+    """Ask every question of sql/checks/; a query that returns rows is a finding."""
+    models = read_models(models_dir() / "checks")
+    asked = set().union(*(model.references for model in models)) - TOO_LARGE_TO_COPY
+    for name in sorted(asked):
+        _copy(con, quoted(name))
+    return [finding for model in models if (finding := _ask(con, model, asked))]
+
+
+def read_models(folder: Path) -> list[Model]:
+    return [Model(path, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.sql"))]
+
+
+def in_build_order(models: list[Model]) -> list[Model]:
+    """Each model after those that it selects from, otherwise by name."""
+    by_name = {model.name: model for model in models}
+    graph = {model.name: sorted(model.references & by_name.keys()) for model in models}
+    try:
+        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        circle = " -> ".join(f"{name}.sql" for name in error.args[1])
+        raise ModelError(
+            f"SQL models select from each other in a circle: {circle}. Let one of them do without the next."
+        ) from error
+
+
+def _copy(con: duckdb.DuckDBPyConnection, view: str) -> None:
+    import duckdb
+
+    try:
+        con.execute(f"create or replace temp table {view} as select * from {SCHEMA}.{view}")
+    except duckdb.Error as error:
+        raise ModelError(
+            f"The view {SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."
+        ) from error
+
+
+def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
+    import duckdb
+
+    def place(reference: re.Match[str]) -> str:
+        return f"temp.{reference[1]}" if reference[1] in copied else reference[0]
+
+    try:
+        wrong = con.sql(REFERENCE.sub(place, model.sql))
+        first = wrong.limit(1).fetchall()
+        if not first:
+            return None
+        rows = int(wrong.count("*").fetchall()[0][0])
+    except duckdb.Error as error:
+        raise _failure(model, error) from error
+    example = ", ".join(f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True))
+    return Finding(model.name, model.meaning, rows, example)
+
+
+def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
+    import duckdb
+
+    try:
+        con.execute(sql)
+    except duckdb.Error as error:
+        raise _failure(model, error) from error
+
+
+def _failure(model: Model, error: Exception) -> ModelError:
+    what, _, where = str(error).strip().partition("\n")
+    failure = ModelError(f"{model.path} cannot be run: {what} (mend it, or report it)")
+    failure.add_note(where.strip("\n"))
+    return failure
+
+
+def comments(model: Model, signature: str = "") -> str:
+    """`create or replace view` drops the comments of the view before, so they are set every time."""
+    view = f"{SCHEMA}.{model.name}"
+    statements = [f"comment on view {view} is {literal(model.meaning + signature)}"]
+    for column, meaning in model.column_comments.items():
+        statements.append(f"comment on column {view}.{quoted(column)} is {literal(meaning)}")
+    return ";\n".join(statements)
+
+
+def _views(con: duckdb.DuckDBPyConnection) -> set[str]:
+    sql = "select view_name from duckdb_views() where schema_name = ? and database_name = current_database()"
+    return {str(name) for (name,) in con.execute(sql, [SCHEMA]).fetchall()}

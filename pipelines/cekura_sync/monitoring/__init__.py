@@ -1,0 +1,1 @@
+"""How others learn that syncs run: pings, metrics, the watch over both."""

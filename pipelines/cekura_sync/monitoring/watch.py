@@ -1,0 +1,89 @@
+"""Tells those who watch a job that a sync begins and how it ended, whatever ends it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cekura_sync import destinations, settings
+from cekura_sync.console import terminal
+from cekura_sync.console.exits import ExitCode, exit_code_for
+from cekura_sync.console.signals import stop_signals
+from cekura_sync.monitoring import metrics
+
+if TYPE_CHECKING:
+    from cekura_sync.monitoring.ping import Ping
+
+
+class Watch:
+    """One sync as the monitors see it."""
+
+    def __init__(self, ping: "Ping | None", metrics_file: str | None, labels: Mapping[str, str]) -> None:
+        self.outcome: dict[str, Any] | None = None  # of a sync that succeeded
+        self._ping = ping
+        self._metrics_file = metrics_file
+        self._labels = labels
+        self._started = datetime.now(UTC)
+
+    def begin(self) -> None:
+        if self._ping is not None:
+            self._ping.start()
+
+    def end(self, code: ExitCode) -> None:
+        if self._metrics_file:
+            self._write_metrics(Path(self._metrics_file), code)
+        if self._ping is not None:
+            self._ping.end(code)
+
+    def _write_metrics(self, path: Path, code: ExitCode) -> None:
+        try:
+            metrics.record(
+                path,
+                self._labels,
+                code=code,
+                started=self._started,
+                finished=datetime.now(UTC),
+                outcome=self.outcome,
+            )
+        except OSError as error:
+            terminal.warn(
+                f"The metrics cannot be written ({path}: {error.strerror}): check --metrics. It changes nothing about the sync."
+            )
+
+
+@contextmanager
+def watched(ping: str | None, metrics_file: str | None, options: Mapping[str, Any]) -> Iterator[Watch]:
+    """A dry run is no sync, so nobody hears of it. Raises SettingsError for an address that is none."""
+    address = settings.check_ping(ping) if ping else None
+    if options["dry_run"]:
+        address = metrics_file = None
+    watch = Watch(_switch(address), metrics_file, _labels(options))
+    watch.begin()
+    try:
+        yield watch
+    except BaseException as error:
+        stop_signals.hold()
+        watch.end(exit_code_for(error))
+        raise
+    stop_signals.hold()  # the sync is done: a signal that comes now comes too late
+    watch.end(ExitCode.OK)
+
+
+def _switch(address: str | None) -> "Ping | None":
+    if address is None:
+        return None
+    from cekura_sync.monitoring.ping import Ping
+
+    return Ping(address, terminal.warn)
+
+
+def _labels(options: Mapping[str, Any]) -> dict[str, str]:
+    """What tells jobs apart that write files of one directory. Known before any setting is judged."""
+    warehouse = options["warehouse"] or os.environ.get("CEKURA_WAREHOUSE") or settings.WAREHOUSE
+    engine = options["destination"] or (not options["warehouse"] and os.environ.get(destinations.VARIABLE))
+    filters = {name: options[name] for name in ("agent_id", "project_id", "search", "scenarios")}
+    scope = ",".join(f"{name}={value}" for name, value in filters.items() if value is not None)
+    place = f"{engine}:cekura" if engine else str(Path(warehouse).absolute())
+    return {"warehouse": place, "scope": scope or "all"}

@@ -1,0 +1,58 @@
+"""What the views say: the queries of sql/report, each as a list of rows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cekura_sync.database import first_line
+from cekura_sync.errors import WarehouseError
+from cekura_sync.models import runner
+from cekura_sync.warehouse import reader, status
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """When the last sync was completed, and one attribute for each file of sql/report."""
+
+    synced_at: datetime | None
+    freshness: list[Row]
+    agents: list[Row]
+    today: list[Row]
+    over_time: list[Row]
+    details_read: list[Row]
+    failing_metrics: list[Row]
+    worst_scenarios: list[Row]
+    flaky_scenarios: list[Row]
+    infrastructure_days: list[Row]
+    infrastructure_agents: list[Row]
+
+
+def read(path: Path) -> Figures:
+    """Raises WarehouseError when there is no warehouse, or none with views like ours."""
+    queries = runner.read_models(runner.models_dir() / "report")
+    with reader.open_warehouse(path) as con:
+        try:
+            rows = {query.name: _rows(con, query.sql) for query in queries}
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise WarehouseError(
+                f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
+            ) from error
+    return Figures(synced_at=_last_sync(path, rows["freshness"][0]["last_sync_at"]), **rows)
+
+
+def _last_sync(path: Path, in_file: datetime | None) -> datetime | None:
+    """A sync that found nothing new is not in the file at once, but on record beside it."""
+    recorded = status.read_status(path).last.get("finished_at")
+    beside = datetime.fromisoformat(recorded) if recorded else None
+    return max((at for at in (in_file, beside) if at is not None), default=None)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
+    answer = con.execute(sql)
+    columns = [column[0] for column in answer.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]

@@ -1,0 +1,1 @@
+"""Where results are kept: a DuckDB file, or a database that others share."""

@@ -1,0 +1,106 @@
+"""Views and tables as files: all of them written aside first, then renamed into place one by one."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from cekura_sync.database import first_line, quoted
+from cekura_sync.errors import SettingsError, WarehouseError
+from cekura_sync.models.runner import SCHEMA
+from cekura_sync.warehouse.disk import flush, private_files
+
+FORMATS = ("parquet", "csv")
+BATCH_ROWS = 50_000
+# What a spreadsheet would take for the begin of a formula, or skip on its way to one.
+_FORMULA = r"^[=+\-@\t\r]"
+_RELATIONS = """
+    select schema_name, view_name from duckdb_views() where schema_name = $1 and database_name = current_database()
+    union all
+    select schema_name, table_name from duckdb_tables()
+    where schema_name = 'cekura' and table_name not like '\\_%' escape '\\' and database_name = current_database()
+    order by all
+"""
+
+
+def export(
+    con: duckdb.DuckDBPyConnection,
+    to: Path,
+    names: Sequence[str],
+    *,
+    file_format: str,
+    for_spreadsheet: bool = False,
+) -> list[Path]:
+    """Write the named relations, or every analytics view, into the directory; returns the files.
+
+    Raises SettingsError for a name that is not there, WarehouseError when the disk does not let us; then no file has changed.
+    """
+    chosen = _choose(_relations(con), names)
+    try:
+        with private_files():
+            to.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(prefix=".cekura-export-", dir=to))
+            try:
+                for schema, name in chosen:
+                    batches = _rows(con, schema, name, for_spreadsheet=for_spreadsheet)
+                    _write(batches, aside / _file_name(schema, name, file_format), file_format)
+                return [file.replace(to / file.name) for file in sorted(aside.iterdir())]
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else first_line(error)
+        raise WarehouseError(
+            f"{to} cannot be written: {reason}. Mend that, or choose another directory with --to."
+        ) from error
+
+
+def _relations(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return con.execute(_RELATIONS, [SCHEMA]).fetchall()
+
+
+def _choose(present: Sequence[tuple[str, str]], names: Sequence[str]) -> list[tuple[str, str]]:
+    """A name without a schema is a view of ours."""
+    by_name = {f"{schema}.{name}": (schema, name) for schema, name in present}
+    if not names:
+        return [pair for pair in present if pair[0] == SCHEMA]
+    qualified = [name if "." in name else f"{SCHEMA}.{name}" for name in dict.fromkeys(names)]
+    for given, name in zip(dict.fromkeys(names), qualified, strict=True):
+        if name not in by_name:
+            offered = [full.removeprefix(f"{SCHEMA}.") for full in by_name]
+            raise SettingsError(f"There is no view or table '{given}': choose among {', '.join(offered)}.")
+    return [by_name[name] for name in dict.fromkeys(qualified)]
+
+
+def _rows(
+    con: duckdb.DuckDBPyConnection, schema: str, name: str, *, for_spreadsheet: bool
+) -> pa.RecordBatchReader:
+    table = f"{quoted(schema)}.{quoted(name)}"
+    columns = con.execute(f"describe {table}").fetchall()
+    cells = [_cell(column, kind, for_spreadsheet=for_spreadsheet) for column, kind, *_ in columns]
+    return con.sql(f"select {', '.join(cells)} from {table}").to_arrow_reader(BATCH_ROWS)
+
+
+def _cell(column: str, kind: str, *, for_spreadsheet: bool) -> str:
+    """With an apostrophe before it, what looks like a formula is text to a spreadsheet."""
+    name = quoted(column)
+    if not for_spreadsheet or kind != "VARCHAR":
+        return name
+    return f"case when regexp_matches({name}, '{_FORMULA}') then '''' || {name} else {name} end as {name}"
+
+
+def _file_name(schema: str, name: str, file_format: str) -> str:
+    return f"{name}.{file_format}" if schema == SCHEMA else f"{schema}.{name}.{file_format}"
+
+
+def _write(batches: pa.RecordBatchReader, file: Path, file_format: str) -> None:
+    """The header, or the schema, is there even without a row."""
+    make = parquet.ParquetWriter if file_format == "parquet" else csv.CSVWriter
+    with make(str(file), batches.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    flush(file)

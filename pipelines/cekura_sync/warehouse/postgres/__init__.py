@@ -1,0 +1,33 @@
+"""A warehouse in an engine that others share. What the swap gives to a file is given here by one transaction.
+
+dlt loads what has changed into a schema that is this sync's own. Then the session that holds the lock merges it, builds and
+checks the views and writes the log, and all of it is committed at once: who is cut short before has changed nothing.
+
+warehouse.py    the engine as a sync and the other commands see it
+access.py       the credentials, judged and kept out of messages; credentials.py where dlt may look for them
+connection.py   the session, the lock, and errors as ours
+staging.py      dlt's destination, whose merges are handed over
+ownership.py    what there is ours, and what nobody may touch
+mirror.py       what the engine holds, in DuckDB
+views.py        the files of sql/ there
+"""
+
+from typing import TYPE_CHECKING
+
+from cekura_sync.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cekura_sync.warehouse.postgres.warehouse import Engine
+
+
+def open_engine(name: str) -> "Engine":
+    """Imports dlt and the driver, which the file does without. Raises SettingsError where the driver is not installed."""
+    try:
+        from cekura_sync.warehouse.postgres.warehouse import Engine
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg2":
+            raise
+        raise SettingsError(
+            f"The driver of {name} is not installed: type `pip install '.[{name}]'` in a checkout of cekura-sync."
+        ) from error
+    return Engine(name)

@@ -1,0 +1,68 @@
+"""What the engine holds, copied into memory, where a comparison takes it for the private base, and from there into a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cekura_sync import tables
+from cekura_sync.database import STORAGE_VERSION, column_list, first_line, literal, quoted
+from cekura_sync.diff.changeset import open_base
+from cekura_sync.errors import WarehouseError
+from cekura_sync.tables import SCHEMA
+from cekura_sync.warehouse.postgres.connection import Session
+
+FETCHED_ROWS = 20_000  # at a time
+_DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
+
+
+def to_compare_with(session: Session) -> duckdb.DuckDBPyConnection:
+    """Of the details themselves it only matters which results have any."""
+    return _mirrored(session, details_whole=False)
+
+
+def whole(session: Session) -> duckdb.DuckDBPyConnection:
+    return _mirrored(session, details_whole=True)
+
+
+def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """As a file that any driver can open."""
+    con.execute(
+        f"attach {literal(str(path))} as written (storage_version '{STORAGE_VERSION}'); copy from database base to written; detach written"
+    )
+
+
+def _mirrored(session: Session, *, details_whole: bool) -> duckdb.DuckDBPyConnection:
+    """All of one moment, in the schema `base.cekura`."""
+    con = open_base(None)
+    for table, columns in {"changes": tables.CHANGES, **tables.DETAILS}.items():
+        con.execute(f"create table base.cekura.{table} ({column_list(columns)})")
+    with session.snapshot():
+        present = session.columns()
+        for table in (*tables.COPIED_IN_FULL, *tables.DETAIL_CHILDREN):
+            columns_of = [name for name in present.get(table, []) if name not in _DLTS_OWN]
+            if not columns_of:
+                continue
+            if table in tables.COPIED_IN_FULL or details_whole:
+                _copy(session, con, table, columns_of, f"select {', '.join(map(quoted, columns_of))}")
+            else:
+                _copy(session, con, table, ["result_id"], "select distinct result_id")
+    return con
+
+
+def _copy(
+    session: Session, con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], select: str
+) -> None:
+    for name in columns:
+        con.execute(f"alter table base.cekura.{table} add column if not exists {quoted(name)} varchar")
+    session.run(f"declare known no scroll cursor for {select} from {SCHEMA}.{table}")
+    while rows := session.rows(f"fetch {FETCHED_ROWS} from known"):
+        try:
+            batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=columns)  # noqa: F841 - DuckDB finds it by name
+            con.execute(f"insert into base.cekura.{table} by name select * from batch")
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise WarehouseError(
+                f"The table {SCHEMA}.{table} in the engine has columns or rows that no sync wrote ({first_line(error)}): give it back the shape that it had, or sync into another database. Nothing was changed."
+            ) from error
+    session.run("close known")

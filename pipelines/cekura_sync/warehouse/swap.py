@@ -1,0 +1,304 @@
+"""The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
+
+import fcntl
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cekura_sync import database
+from cekura_sync.diff.changeset import open_base
+from cekura_sync.errors import WarehouseBusy, WarehouseError
+from cekura_sync.tables import LATER, LOG
+from cekura_sync.warehouse.disk import (
+    Fingerprint,
+    disk_errors,
+    flush,
+    flush_directory,
+    private_files,
+    write_json,
+)
+from cekura_sync.warehouse.layout import Layout, read_json, wal
+
+_MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
+
+
+class Warehouse:
+    """One published file and the private directory beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.files = Layout(path)
+        self._stand_in: Path | None = None  # for the base, where a dry run must not make it whole
+
+    # -- opening --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the warehouse; make whole what an earlier sync or a reader left behind. Raises WarehouseBusy."""
+        with disk_errors(self.files.published), private_files(), self._lock():
+            self._recover()
+            try:
+                yield
+            finally:
+                if not self._swap_is_cut():
+                    self._clean()
+
+    @contextmanager
+    def observed(self) -> Iterator[None]:
+        """For a dry run: finds what `locked` would, and refuses what it would, but writes nothing and keeps nobody out."""
+        with (
+            disk_errors(self.files.published),
+            private_files(),
+            tempfile.TemporaryDirectory(prefix="cekura-sync-") as elsewhere,
+        ):
+            self._require_place()
+            if self._recorded().get("swap") is True and self.files.work.exists():
+                self._stand_in = self.files.work
+            elif self.files.published.exists() and not self.files.base.exists():
+                self._stand_in, _ = self._copy_of_published(Path(elsewhere))
+            if self.files.base.exists() and self._published_changed():
+                self._require_ours(Path(elsewhere))
+            yield
+
+    def require(self) -> None:
+        """Raises WarehouseError where there is nothing yet."""
+        with disk_errors(self.files.published):
+            if not self.files.published.exists() and not self.files.base.exists():
+                raise WarehouseError(
+                    f"There is no warehouse at {self.files.published}: run `cekura-sync sync` first, or pass --warehouse."
+                )
+
+    def _require_place(self) -> None:
+        directory = self.files.published.parent
+        if not directory.is_dir():
+            raise WarehouseError(
+                f"There is no directory {directory}: create it, or choose another --warehouse."
+            )
+        if {"?", "\\"} & set(str(self.files.published)):
+            raise WarehouseError(
+                f"DuckDB opens no file with ? or \\ in its path, such as {self.files.published}: choose another --warehouse."
+            )
+        if self.files.home.exists() and not self.files.home.is_dir():
+            raise WarehouseError(
+                f"{self.files.home} is not a directory: move it away, or choose another --warehouse."
+            )
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self._require_place()
+        self.files.home.mkdir(mode=0o700, exist_ok=True)
+        with self.files.lock.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WarehouseBusy(
+                    f"Another sync is running on {self.files.published}: wait for it, or give this one another --warehouse."
+                ) from None
+            yield
+
+    def _recover(self) -> None:
+        if self._swap_is_cut():
+            self._settle_swap()
+        self._clean()
+        self.files.scratch.mkdir(mode=0o700)
+        if self.files.published.exists() and not self.files.base.exists():
+            self._adopt()
+        if self.files.base.exists() and self._published_changed():
+            self._require_ours(self.files.scratch)
+            self._publish_again()
+
+    def _swap_is_cut(self) -> bool:
+        """The record of a swap stands open."""
+        return _record_in(self.files.commit).get("swap") is True
+
+    def _recorded(self) -> dict[str, Any]:
+        """What the record comes to: a swap whose file was never published has not happened."""
+        record = _record_in(self.files.commit)
+        if record.get("swap") is True and self.files.work.exists() and self.files.incoming.exists():
+            return {"generation": record["generation"] - 1, "published": None, "swap": False}
+        return record
+
+    def _settle_swap(self) -> None:
+        """Finish a swap whose file readers may have seen; close the record of any other."""
+        record = self._recorded()
+        if record["swap"]:
+            self._replace_base(record["generation"], record["published"])
+        else:
+            self._record(record["generation"], record["published"])
+
+    def _clean(self) -> None:
+        shutil.rmtree(self.files.scratch, ignore_errors=True)
+        with suppress(OSError):
+            self.files.incoming.unlink()
+
+    def _published_changed(self) -> bool:
+        recorded = self._recorded().get("published")
+        return (
+            list(Fingerprint.of(self.files.published) or ()) != recorded or wal(self.files.published).exists()
+        )
+
+    def _require_ours(self, scratch: Path) -> None:
+        """Never replace a file that may be somebody else's."""
+        # The inode proves nothing: where ours was deleted, the next file often gets its number.
+        if self.files.published.exists():
+            self._copy_of_published(scratch)
+
+    def _publish_again(self) -> None:
+        self._copy_to_fresh(self.files.base)
+        published = Fingerprint.of(self.files.incoming)
+        self._replace_published()
+        self._record(self.generation(), published)
+
+    def _adopt(self) -> None:
+        """Rebuild a missing private directory from the published file."""
+        copy, generation = self._copy_of_published(self.files.scratch)
+        copy.replace(self.files.base)
+        self._record(generation, Fingerprint.of(self.files.published))
+
+    def _copy_of_published(self, scratch: Path) -> tuple[Path, int]:
+        """A copy without the .wal of readers, free of their locks, and its generation. Raises for a file not ours."""
+        copy = scratch / "published.duckdb"
+        shutil.copyfile(self.files.published, copy)
+        try:
+            return copy, _generation(copy)
+        except WarehouseError as error:
+            raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
+
+    @property
+    def name(self) -> Path:
+        return self.files.published
+
+    def known(self) -> duckdb.DuckDBPyConnection:
+        return open_base(self.existing())
+
+    def existing(self) -> Path | None:
+        """The private base, or None before the first sync."""
+        return self._stand_in or (self.files.base if self.files.base.exists() else None)
+
+    def generation(self) -> int:
+        """How many swaps made the base what it is; 0 before the first."""
+        base = self.existing()
+        return self._recorded().get("generation") or _generation(base) if base else 0
+
+    # -- the swap -------------------------------------------------------------------------------------------------
+
+    def commit(
+        self, write: Callable[[duckdb.DuckDBPyConnection], None], before_swap: Callable[[], None]
+    ) -> None:
+        """Let `write` change a copy of the base, then make that copy the warehouse.
+
+        `before_swap` is called at the last moment at which nothing has changed yet.
+        """
+        before = read_json(self.files.commit)
+        generation = self.generation() + 1
+        if self.files.base.exists():
+            shutil.copyfile(self.files.base, self.files.work)
+        else:
+            database.create(self.files.work)
+        with database.connect(self.files.work) as con:
+            write(con)
+            con.execute(
+                "create or replace table cekura._generation as select $1::bigint as generation", [generation]
+            )
+            con.execute("checkpoint")
+        flush(self.files.work)
+        self._copy_to_fresh(self.files.work)
+        published = Fingerprint.of(self.files.incoming)
+        before_swap()
+        self._record(generation, published, swap=True)
+        try:
+            self._replace_published()
+        except OSError:
+            write_json(self.files.commit, before)
+            raise
+        with suppress(OSError):  # readers have the new file: what fails from here on, the next start finishes
+            self._replace_base(generation, published)
+
+    def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
+        """What stands published, or with `swap` what a swap under way is to publish."""
+        write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
+
+    def _copy_to_fresh(self, source: Path) -> None:
+        """A copy beside the published path, with the mode and owner that readers are used to."""
+        descriptor = os.open(self.files.incoming, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        os.close(descriptor)
+        shutil.copyfile(source, self.files.incoming)
+        if self.files.published.exists():
+            status = self.files.published.stat()
+            self.files.incoming.chmod(stat.S_IMODE(status.st_mode))
+            if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
+                os.chown(self.files.incoming, status.st_uid, status.st_gid)
+        flush(self.files.incoming)
+
+    def _replace_base(self, generation: int, published: Fingerprint | None) -> None:
+        """The second half of a swap; after a crash it may find itself already done."""
+        if self.files.work.exists():
+            self.files.work.replace(self.files.base)
+            flush_directory(self.files.home)
+        # An open record would take the work of the next sync, cut short, for this one's.
+        self._record(generation, published)
+
+    def _replace_published(self) -> None:
+        # Storage v1.0.0 would replay a .wal of the file before into this one.
+        wal(self.files.published).unlink(missing_ok=True)
+        self.files.incoming.replace(self.files.published)
+        flush_directory(self.files.published.parent)
+
+    # -- the log --------------------------------------------------------------------------------------------------
+
+    def pending_log(self) -> list[dict[str, Any]]:
+        """Completed syncs that changed nothing, not yet in `sync_log`."""
+        try:
+            lines = self.files.pending_log.read_bytes().splitlines()
+        except OSError:
+            return []  # without it a sync only reads more than it had to
+        entries = [entry for line in lines if (entry := _log_entry(line)) is not None]
+        generation = self.generation()
+        return [entry for entry in entries if entry["generation"] == generation]
+
+    def append_pending(self, entry: dict[str, Any]) -> None:
+        entry = {**entry, "generation": self.generation()}
+        with self.files.pending_log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def forget_pending(self) -> None:
+        with suppress(OSError):  # what stays is of an earlier generation, so nobody counts it
+            self.files.pending_log.unlink()
+
+    def write_last(self, entry: dict[str, Any]) -> None:
+        write_json(self.files.last, entry)
+
+
+def _record_in(path: Path) -> dict[str, Any]:
+    """The record of a swap; one without its keys counts as none."""
+    record = read_json(path)
+    fits = isinstance(record.get("generation"), int) and isinstance(record.get("published"), list | None)
+    return record if fits else {}
+
+
+def _log_entry(line: bytes) -> dict[str, Any] | None:
+    """An entry of the pending log; None for a line that a crash cut short."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() - LATER.keys() else None
+
+
+def _generation(path: Path) -> int:
+    """The generation that a file of ours carries. Raises WarehouseError for any other file."""
+    with path.open("rb") as file:
+        magic = file.read(12)[8:]
+    if magic != _MAGIC:
+        raise WarehouseError(
+            f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
+        )
+    with database.connect(path, read_only=True) as con:
+        return database.generation(con, path)

@@ -1,0 +1,697 @@
+"""The command line: help, usage, precedence of settings, what goes to stdout, and one exit code per kind of failure."""
+
+import csv
+import io
+import json
+import os
+import pwd
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import pytest
+
+from cekura_sync import cli, errors, settings
+from cekura_sync.console import exits
+from cekura_sync.sandbox import Fault, Sandbox, World
+from support.harness import Account, run
+
+NewAccount = Callable[..., Account]
+COMMANDS = sorted(cli.cli.commands)
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """A warehouse that the tests of this file only read."""
+    with Sandbox(World(results=40, runs_per_result=1)) as sandbox:
+        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
+        assert account.sync().code == 0
+        yield account
+
+
+@pytest.fixture
+def quick(new_account: NewAccount) -> Account:
+    """An account that is read in one request."""
+    return new_account(results=20, runs_per_result=1, in_flight=0)
+
+
+# -- help -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_has_help(command: str, option: str) -> None:
+    ran = run(command, option, env={})
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(f"Usage: cekura-sync {command}")
+    for parameter in cli.cli.commands[command].params:
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts:
+            assert parameter.help, f"{parameter.name} is not explained"
+
+
+def test_the_group_lists_every_command_with_a_sentence() -> None:
+    ran = run("--help", env={})
+
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} +\w.*\.$", ran.out, re.MULTILINE), command
+    assert "..." not in ran.out.partition("Commands:")[2]
+
+
+def test_a_variable_is_called_the_same_in_every_help() -> None:
+    helps = [run(command, "--help", env={}).out for command in COMMANDS]
+
+    assert "[env var:" in helps[COMMANDS.index("sync")]
+    assert not any("[env:" in text for text in helps)
+
+
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"cekura-sync, version \d+\.\d+\.\d+\S*\n", run("--version", env={}).out)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"], ["status"]])
+def test_help_and_status_import_neither_dlt_nor_duckdb(tmp_path: Path, arguments: list[str]) -> None:
+    program = (
+        "import sys; from cekura_sync import cli; cli.run(sys.argv[1:]);"
+        "print(sorted({'dlt', 'duckdb', 'pyarrow', 'httpx'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+        timeout=30,
+    )
+
+    assert ran.stderr.splitlines()[-1] == "[]"
+
+
+def test_every_error_of_the_tree_has_its_exit_code() -> None:
+    def leaves(kind: type[Exception]) -> Iterator[type[Exception]]:
+        yield kind
+        for child in kind.__subclasses__():
+            yield from leaves(child)
+
+    expected = {
+        "SettingsError": 2,
+        "KeyRefused": 3,
+        "ApiUnavailable": 4,
+        "RateLimited": 4,
+        "UnbelievableAnswer": 5,
+        "UnreadableAnswer": 5,
+        "ModelError": 5,
+        "ListingUnverified": 6,
+        "MassDeleteRefused": 7,
+        "WarehouseBusy": 8,
+        "WarehouseError": 9,
+    }
+    found = {
+        kind.__name__: int(exits.exit_code_for(kind.__new__(kind)))
+        for kind in leaves(errors.CekuraSyncError)
+        if kind is not errors.CekuraSyncError
+    }
+    assert found == expected
+    assert exits.exit_code_for(RuntimeError()) == 1
+
+
+# -- usage ------------------------------------------------------------------------------------------------------------
+
+USAGE = [
+    pytest.param(["no-such-command"], "No such command", id="an unknown command"),
+    pytest.param(["sync", "--no-such-option"], "No such option", id="an unknown option"),
+    pytest.param(["sync", "surplus"], "unexpected extra argument", id="a surplus argument"),
+    pytest.param(["sync", "--page-size", "0"], "range", id="a page size of nothing"),
+    pytest.param(["sync", "--page-size", "many"], "not a valid integer.", id="a page size in words"),
+    pytest.param(["sync", "--concurrency", "0"], "range", id="no request in flight"),
+    pytest.param(["sync", "--agent-id", "-1"], "range", id="a negative agent"),
+    pytest.param(["sync", "--agent-id", "Northwind"], "not a valid integer.", id="an agent by name"),
+    pytest.param(["sync", "--api-version", "v3"], "choose v1 or v2", id="an unknown version"),
+    pytest.param(["sync", "--scenarios", "1,,2"], "not a list of scenario ids", id="scenarios with a gap"),
+    pytest.param(["sync", "--search", ""], "--search is empty", id="a search for nothing"),
+    pytest.param(
+        ["schedule", "cron", "--search", " "], "--search is empty", id="a scheduled search for nothing"
+    ),
+    pytest.param(["schedule"], "Choose from: cron, systemd, docker,", id="a schedule for nothing"),
+    pytest.param(["sync", "--lookback", "1 day"], "not a duration", id="a lookback in words"),
+    pytest.param(["sync", "--full-every", "-1h"], "not a duration", id="a negative duration"),
+    pytest.param(["sync", "--timeout", "1.5h"], "not a duration", id="a duration with a fraction"),
+    pytest.param(["sync", "--timeout", "0"], "--timeout 0 leaves no time", id="no time at all"),
+    pytest.param(["sync", "--timeout", "0s"], "--timeout 0s leaves no time", id="no seconds at all"),
+    pytest.param(["sync", "--lookback", "99999999d"], "too long", id="a duration beyond all years"),
+    pytest.param(["sync", "--warehouse", ""], "not a file name", id="a warehouse without name"),
+    pytest.param(["sync", "--api-url"], "requires an argument", id="an option without its value"),
+    pytest.param(["query"], "Missing argument", id="a query without SQL"),
+    pytest.param(["query", "--json", "--csv", "select 1"], "not both", id="two formats at once"),
+    pytest.param(["query", "selekt 1"], "cannot be run", id="SQL that does not parse"),
+    pytest.param(["query", "select x from nowhere"], "cannot be run", id="SQL about nothing that exists"),
+    pytest.param(["query", ""], "There is no query", id="an empty query"),
+    pytest.param(["query", "-- a thought;"], "There is no query", id="a query that is all comment"),
+    pytest.param(["query", "select 1; select 2"], "There are 2 queries", id="two queries at once"),
+    pytest.param(["query", "--jsn", "select 1"], "--json", id="an option that is misspelt"),
+    pytest.param(["status", "--max-age", "old"], "not a duration", id="an age in words"),
+    pytest.param(["sandbox", "--port", "70000"], "range", id="a port beyond all ports"),
+    pytest.param(["sandbox", "--fault", "earthquake"], "", id="an unknown fault"),
+    pytest.param(["demo", "--results", "0"], "range", id="a demo of nothing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), USAGE)
+def test_usage_errors_exit_2_and_say_what_is_wrong(synced: Account, arguments: list[str], says: str) -> None:
+    before = len(synced.sandbox.requests)
+
+    ran = synced.run(*arguments)
+
+    assert ran.code == 2, ran.err
+    assert says in ran.err
+    assert ran.out == "" or ran.json["exit_code"] == 2
+    assert "bug" not in ran.err
+    assert len(synced.sandbox.requests) == before
+
+
+def test_no_arguments_show_the_help_and_exit_2() -> None:
+    ran = run(env={})
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == run("--help", env={}).out
+
+
+def test_no_key_exits_2_and_names_the_ways_to_give_one(quick: Account) -> None:
+    ran = run("sync", "--json", env={"CEKURA_WAREHOUSE": str(quick.warehouse)})
+
+    assert (ran.code, ran.json["exit_code"]) == (2, 2)
+    assert "CEKURA_API_KEY" in ran.err
+    assert "config.toml" in ran.err
+    assert "cekura-sync demo" in ran.err
+
+
+# -- output -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sync_prints_one_object_of_the_promised_form(quick: Account) -> None:
+    ran = quick.run("sync", "--json")
+
+    assert list(ran.json) == [
+        "outcome", "mode", "scope", "requests", "retries", "pages", "rows_read", "inserted", "updated", "unchanged",
+        "deleted", "restored", "rejected", "in_flight", "results", "watermark", "seconds", "warehouse", "changed",
+    ]  # fmt: skip
+    assert ran.out.count("\n") == 1
+    assert ran.json["outcome"] == "ok"
+    assert ran.json["warehouse"] == str(quick.warehouse)
+    assert datetime.fromisoformat(ran.json["watermark"]).tzinfo is not None
+
+
+def test_a_failure_prints_one_object_of_the_promised_form(quick: Account) -> None:
+    quick.sandbox.faults.append(Fault("401"))
+
+    ran = quick.run("sync", "--json")
+
+    assert ran.code == 3
+    assert ran.json == {"outcome": "failed", "exit_code": 3, "error": ran.json["error"]}
+    assert ran.out.count("\n") == 1
+    assert ran.err == f"cekura-sync: {ran.json['error']}\n"
+    assert re.fullmatch(r"[A-Z][^\n]+\.", ran.json["error"])
+
+
+@pytest.mark.parametrize("arguments", [["--no-such-option"], ["--page-size", "0"], ["--api-version", "v3"]])
+def test_usage_errors_with_json_print_the_object_too(quick: Account, arguments: list[str]) -> None:
+    ran = quick.run("sync", "--json", *arguments)
+
+    assert (ran.code, ran.json["outcome"], ran.json["exit_code"]) == (2, "failed", 2)
+
+
+def test_without_json_stdout_stays_empty_and_stderr_has_one_sentence(quick: Account) -> None:
+    ran = quick.run("sync")
+
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.count("\n") == 1
+    assert "20 results in the warehouse" in ran.err
+    assert quick.run("sync", "-q").err == ""
+
+
+def test_a_rejected_row_is_warned_about_even_when_quiet(quick: Account) -> None:
+    quick.world.edit(max(quick.world.results), total_runs_count="many")
+
+    ran = quick.run("sync", "-q")
+
+    assert ran.code == 0
+    assert ran.err == "Warning: 1 rows could not be taken: see the table cekura.rejected_rows.\n"
+
+
+def test_the_installed_command_keeps_stdout_for_data(quick: Account) -> None:
+    process = quick.spawn()
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert json.loads(out)["results"] == 20
+    assert err == ""
+
+
+def test_a_reader_of_the_pipe_that_has_gone_is_no_bug(synced: Account) -> None:
+    command = f"{sys.executable} -m cekura_sync query --csv 'select range from range(200000)' | head -n 1"
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env=os.environ | synced.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ran.stdout == "range\n"
+    assert "bug" not in ran.stderr
+
+
+# -- status -----------------------------------------------------------------------------------------------------------
+
+
+def test_status_tells_the_age_of_the_last_completed_sync(synced: Account) -> None:
+    ran = synced.run("status", "--json", "--max-age", "1h")
+
+    assert ran.code == 0
+    assert set(ran.json) == {"warehouse", "last_sync", "age_seconds", "last"}
+    assert 0 <= ran.json["age_seconds"] < 600
+    assert ran.json["last"]["results"] == 40
+    assert "40 results" in synced.run("status").out
+
+
+def test_status_exits_10_when_the_last_sync_is_older(synced: Account) -> None:
+    for arguments in (["--max-age", "0"], ["--json", "--max-age", "0"]):
+        ran = synced.run("status", *arguments)
+        assert ran.code == 10
+        assert ran.out
+
+
+def test_status_of_a_warehouse_that_never_was_synced_is_older_than_any_age(tmp_path: Path) -> None:
+    nowhere = ["status", "--warehouse", str(tmp_path / "none.duckdb")]
+
+    assert run(*nowhere, env={}).code == 0
+    ran = run(*nowhere, "--json", "--max-age", "9999d", env={})
+    assert ran.code == 10
+    assert (ran.json["last_sync"], ran.json["age_seconds"]) == (None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_sync_does_not_make_the_status_younger(quick: Account) -> None:
+    quick.sync()
+    before = quick.run("status", "--json").json["last_sync"]
+    quick.sandbox.faults.append(Fault("401"))
+    quick.sync()
+
+    assert quick.run("status", "--json").json["last_sync"] == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"finished_at": 7}',
+        '{"finished_at": "soon", "mode": "full", "results": 1, "in_flight": 0}',
+        '{"finished_at": "2026-01-01T00:00:00", "mode": "full", "results": 1, "in_flight": 0}',
+        '{"finished_at": "2026-01-01T00:00:00+00:00", "mode": "full", "results": "many", "in_flight": 0}',
+        '{"finished_at": "2026-01-01T00:00:00+00:00", "mode": null, "results": 1, "in_flight": 0}',
+    ],
+)
+def test_a_record_that_no_sync_has_written_counts_as_absent(tmp_path: Path, content: str) -> None:
+    home = tmp_path / "w.duckdb.d"
+    home.mkdir()
+    (home / "last.json").write_text(content)
+    status = ["status", "--warehouse", str(tmp_path / "w.duckdb")]
+
+    assert "No sync of" in run(*status, env={}).out
+    ran = run(*status, "--json", "--max-age", "9999d", env={})
+    assert (ran.code, ran.json["last"], ran.json["last_sync"]) == (10, None, None)
+
+
+@pytest.mark.parametrize("command", [["status"], ["check"], ["build"], ["query", "select 1"], ["sync"]])
+@pytest.mark.parametrize("place", ["a-file/w.duckdb", "n" * 300 + ".duckdb"])
+def test_a_place_where_no_file_can_be_is_no_bug(quick: Account, command: list[str], place: str) -> None:
+    folder = quick.warehouse.parent
+    (folder / "a-file").write_text("in place of a directory")
+
+    ran = quick.run(*command, "--warehouse", str(folder / place))
+
+    assert ran.code == 9, ran.err
+    assert re.fullmatch(r"cekura-sync: [^\n]*\n", ran.err)
+    assert place[:6] in ran.err
+
+
+@pytest.mark.parametrize("command", [["status"], ["query", "select 1"], ["sync"]])
+def test_a_link_that_leads_back_to_itself_is_no_warehouse(quick: Account, command: list[str]) -> None:
+    quick.warehouse.symlink_to(quick.warehouse.name)
+
+    ran = quick.run(*command)
+
+    assert (ran.code, "leads back to itself" in ran.err) == (2, True), ran.err
+
+
+def test_a_link_may_not_hide_a_name_that_duckdb_would_confuse(quick: Account) -> None:
+    quick.warehouse.symlink_to("cekura.duckdb")
+
+    ran = quick.run("sync")
+
+    assert (ran.code, "may not be called 'cekura.duckdb'" in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_record_that_may_not_be_read_says_who_may(quick: Account) -> None:
+    quick.sync()
+    quick.home.chmod(0)
+    try:
+        ran = quick.run("status", "--max-age", "1h")
+    finally:
+        quick.home.chmod(0o700)
+
+    assert (ran.code, "as the user who syncs" in ran.err) == (9, True)
+
+
+def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(quick: Account) -> None:
+    quick.sync()
+    last = json.loads((quick.home / "last.json").read_text())
+    for ahead, code in ((timedelta(seconds=30), 0), (timedelta(days=300), 10)):
+        last["finished_at"] = (datetime.now(UTC) + ahead).isoformat()
+        (quick.home / "last.json").write_text(json.dumps(last))
+
+        ran = quick.run("status", "--max-age", "1h")
+        assert ran.code == code
+    assert "check this machine's clock" in ran.out
+
+
+def test_a_published_file_that_is_gone_is_older_than_any_age(quick: Account) -> None:
+    quick.sync()
+    quick.warehouse.unlink()
+
+    ran = quick.run("status", "--max-age", "1h")
+
+    assert ran.code == 10
+    assert "is gone" in ran.out
+    quick.sync()
+    assert quick.run("status", "--max-age", "1h").code == 0
+
+
+def test_a_sync_without_news_makes_the_status_younger(quick: Account) -> None:
+    quick.sync()
+    before = quick.run("status", "--json").json["last_sync"]
+    assert quick.sync().json["changed"] is False
+
+    assert quick.run("status", "--json").json["last_sync"] > before
+
+
+# -- durations --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("24h", timedelta(hours=24)),
+        ("7d", timedelta(days=7)),
+        ("0", timedelta(0)),
+        ("0s", timedelta(0)),
+        (" 24h ", timedelta(hours=24)),
+    ],
+)
+def test_durations_are_read(text: str, expected: timedelta) -> None:
+    assert settings.duration(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "24", "h", "1w", "1H", "1h30m", "-1h", "1.5h", "٣h", "1 h", "1e3s"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(errors.SettingsError, match="not a duration"):
+        settings.duration(text)
+
+
+# -- query, check, build ----------------------------------------------------------------------------------------------
+
+
+def test_a_query_that_does_not_run_says_where_and_its_json_one_sentence(synced: Account) -> None:
+    ran = synced.run("query", "--json", "select missing\nfrom cekura.results")
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"cekura-sync: {ran.json['error']}\n")
+    assert "\n" not in ran.json["error"]
+    assert "\nLINE 1: select missing\n               ^" in ran.err
+
+
+QUERY = "select 1 as n, 'a\"b,c\nd' as t, null as nothing, timestamptz '2026-01-02 03:04:05+00' as at, [1, 2] as list, 0.5::double as half"
+
+
+def test_a_query_prints_json(synced: Account) -> None:
+    assert synced.run("query", "--json", QUERY).json == [
+        {
+            "n": 1,
+            "t": 'a"b,c\nd',
+            "nothing": None,
+            "at": "2026-01-02T03:04:05+00:00",
+            "list": [1, 2],
+            "half": 0.5,
+        }
+    ]
+
+
+def test_a_query_prints_csv(synced: Account) -> None:
+    rows = list(csv.reader(io.StringIO(synced.run("query", "--csv", QUERY).out)))
+
+    assert rows[0] == ["n", "t", "nothing", "at", "list", "half"]
+    assert rows[1][:3] == ["1", 'a"b,c\nd', ""]
+    assert rows[1][3].startswith("2026-01-02")
+
+
+def test_a_query_prints_a_table_for_people(synced: Account) -> None:
+    ran = synced.run("query", "select agent_name, pass_rate from analytics.agent_pass_rate")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "agent_name" in ran.out
+    assert "Northwind Parcel Hotline" in ran.out
+
+
+VALUES = r"'a\xAA'::blob as b, interval 1 day as i, ['x'::blob] as bs, {'INTERVAL': interval 3 day} as s, true as t, {'a': 1} as n"
+
+
+def test_what_python_would_write_in_its_own_way_duckdb_writes(synced: Account) -> None:
+    expected = {
+        "b": "a\\xAA",
+        "i": "1 day",
+        "bs": ["x"],
+        "s": {"INTERVAL": "3 days"},
+        "t": True,
+        "n": {"a": 1},
+    }
+    assert synced.run("query", "--json", f"select {VALUES}").json == [expected]
+    written = list(csv.reader(io.StringIO(synced.run("query", "--csv", f"select {VALUES}").out)))
+    assert written[1] == ["a\\xAA", "1 day", "[x]", "{'INTERVAL': 3 days}", "true", "{'a': 1}"]
+
+
+@pytest.mark.parametrize("arguments", [["--csv", "{}"], ["{}", "--csv"], ["--csv", "--", "{}"]])
+@pytest.mark.parametrize("comment", ["-- One row\n", "--\n", "--one row\n"])
+def test_a_query_may_begin_with_a_comment(synced: Account, arguments: list[str], comment: str) -> None:
+    sql = f"{comment}select 1 as one"
+
+    ran = synced.run("query", *(sql if text == "{}" else text for text in arguments))
+
+    assert (ran.code, ran.out) == (0, "one\n1\n"), ran.err
+
+
+def test_every_model_can_be_asked_as_it_stands(synced: Account) -> None:
+    model = Path(__file__).parents[2] / "sql" / "stuck_results.sql"
+
+    assert synced.run("query", "--csv", model.read_text(encoding="utf-8")).out.startswith("result_id,")
+
+
+@pytest.mark.parametrize("output", ["--json", "--csv"])
+def test_a_query_without_rows_is_no_error(synced: Account, output: str) -> None:
+    ran = synced.run("query", output, "select id from cekura.results where false")
+
+    assert (ran.code, ran.out) == (0, "[]\n" if output == "--json" else "id\n")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'NaN'::double",
+        "'-infinity'::double",
+        "['NaN'::double, 1.0]",
+        "{'x': 'infinity'::double}",
+        "map {'k': date '2026-01-01'}",
+        "'x'::blob",
+        "interval 3 day",
+        "1.5::decimal(4,1)",
+        "2::hugeint ** 3",
+        "'infinity'::timestamp",
+    ],
+)
+def test_query_json_is_json_whatever_the_values_are(synced: Account, value: str) -> None:
+    ran = synced.run("query", "--json", f"select {value} as v")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    assert ran.code == 0, ran.err
+    json.loads(ran.out, parse_constant=refuse)
+
+
+def test_check_holds_on_a_fresh_warehouse(synced: Account) -> None:
+    ran = synced.run("check")
+
+    assert (ran.code, ran.out, ran.err) == (0, "", "All checks hold.\n")
+
+
+def test_build_makes_deleted_views_again_and_keeps_the_rows(quick: Account) -> None:
+    quick.sync()
+    before = quick.stored()
+
+    ran = quick.run("build")
+
+    assert ran.code == 0, ran.err
+    assert "agent_pass_rate" in ran.err
+    assert quick.stored() == before
+    assert quick.run("check").code == 0
+    assert quick.sync().code == 0
+    quick.assert_equals_api()
+
+
+@pytest.mark.parametrize("command", [["build"], ["check"], ["query", "select 1"]])
+def test_commands_without_a_warehouse_say_how_to_get_one(tmp_path: Path, command: list[str]) -> None:
+    ran = run(*command, "--warehouse", str(tmp_path / "none.duckdb"), env={})
+
+    assert ran.code == 9
+    assert "run `cekura-sync sync` first" in ran.err
+    assert not (tmp_path / "none.duckdb").exists()
+
+
+@pytest.mark.parametrize("command", [["check"], ["query", "select 1"], ["build"]])
+def test_commands_refuse_a_file_that_is_no_warehouse(tmp_path: Path, command: list[str]) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("These are my notes.\n" * 1000)
+
+    ran = run(*command, "--warehouse", str(notes), env={})
+
+    assert ran.code == 9, ran.err
+    assert notes.read_text().startswith("These are my notes.")
+
+
+# -- where settings come from -----------------------------------------------------------------------------------------
+
+
+def vendor_file(text: str) -> None:
+    path = settings.vendor_config()
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_the_vendors_own_file_is_enough(
+    quick: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    vendor_file(f'api_key = "{quick.sandbox.key}"\napi_url = "{quick.sandbox.url}"\ndefault_project_id = 7\n')
+    before = settings.vendor_config().read_bytes()
+    monkeypatch.chdir(tmp_path)
+
+    ran = run("sync", "--json", env={})
+
+    assert ran.code == 0, ran.err
+    assert ran.json["warehouse"] == str(tmp_path / "warehouse.duckdb")
+    assert settings.vendor_config().read_bytes() == before
+
+
+def test_the_environment_goes_before_the_vendors_file(quick: Account) -> None:
+    vendor_file('api_key = "another-key"\napi_url = "http://127.0.0.1:9"\n')
+
+    assert quick.sync().code == 0
+
+
+def test_an_option_goes_before_the_environment(quick: Account) -> None:
+    url, path = quick.sandbox.url, quick.warehouse
+
+    ran = quick.sync(
+        "--api-url", url, "--warehouse", str(path),
+        CEKURA_API_URL="http://127.0.0.1:9", CEKURA_WAREHOUSE=str(path.with_name("other.duckdb")), CEKURA_API_VERSION="v9",
+    )  # fmt: skip
+    assert ran.code == 2
+    ran = quick.sync(
+        "--api-url", url, "--warehouse", str(path), "--api-version", "v2", "--lookback", "1h", "--full-every", "0",
+        CEKURA_API_URL="http://127.0.0.1:9", CEKURA_WAREHOUSE=str(path.with_name("other.duckdb")), CEKURA_API_VERSION="v9",
+        CEKURA_LOOKBACK="nonsense", CEKURA_FULL_EVERY="nonsense",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert path.exists()
+    assert not path.with_name("other.duckdb").exists()
+    assert quick.sandbox.requests[0].path.startswith("/test_framework/v2/")
+
+
+@pytest.mark.parametrize("text", ["api_key = ", "api_key = 7", "\0", "[api_key]\nvalue = 'x'"])
+def test_a_vendor_file_without_a_usable_key_exits_2(quick: Account, text: str) -> None:
+    vendor_file(text)
+
+    ran = run("sync", env={"CEKURA_WAREHOUSE": str(quick.warehouse), "CEKURA_API_URL": quick.sandbox.url})
+
+    assert ran.code == 2
+    assert "config.toml" in ran.err
+
+
+def test_a_vendor_file_that_cannot_be_read_as_text_does_not_leak_its_content(quick: Account) -> None:
+    settings.vendor_config().parent.mkdir()
+    settings.vendor_config().write_bytes(b'api_key = "very-secret-key\xff')
+
+    ran = quick.sync(CEKURA_API_KEY="")
+
+    assert ran.code == 2
+    assert "config.toml" in ran.err
+    assert "very-secret-key" not in ran.err
+
+
+def test_a_vendor_file_that_is_not_needed_is_not_read(quick: Account) -> None:
+    vendor_file("api_key = ")
+
+    assert quick.sync().code == 0
+    assert quick.sync(CEKURA_API_URL="").code == 2
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/nonexistent", None])
+def test_who_has_no_home_has_no_vendor_file(
+    quick: Account, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    def nobody(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
+
+    assert quick.sync().code == 0
+    assert run("sync", env={}).code == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("CEKURA_LOOKBACK", "soon"), ("CEKURA_FULL_EVERY", "often"), ("CEKURA_API_VERSION", "v9"), ("CEKURA_API_URL", "nowhere")],
+)  # fmt: skip
+def test_a_variable_with_a_wrong_value_exits_2(quick: Account, variable: str, value: str) -> None:
+    ran = quick.sync(**{variable: value})
+
+    assert (ran.code, value in ran.err) == (2, True)
+
+
+def test_empty_variables_count_as_not_set(quick: Account) -> None:
+    assert quick.sync(CEKURA_LOOKBACK="", CEKURA_FULL_EVERY="", CEKURA_API_VERSION="").code == 0
+
+
+def test_a_full_sync_is_due_by_full_every(quick: Account) -> None:
+    assert quick.sync().json["mode"] == "full"
+    assert quick.sync().json["mode"] == "quick"
+    assert quick.sync("--full-every", "1s").json["mode"] in ("quick", "full")
+    assert quick.sync("--full-every", "0").json["mode"] == "quick"
+    assert quick.sync(CEKURA_FULL_EVERY="0").json["mode"] == "quick"
+    assert quick.sync("--full").json["mode"] == "full"
+
+
+def test_the_key_is_not_shown_by_the_settings() -> None:
+    shown = repr(settings.Settings(api_key="very-secret-key"))
+
+    assert "very-secret-key" not in shown

@@ -1,0 +1,337 @@
+"""`schedule`: files that their own readers take, whatever the paths and settings are called, and that never hold the key."""
+
+import importlib.util
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from cekura_sync.schedule import KINDS
+from support.harness import Account, Ran, run
+
+KEY = "sk-very-secret"
+AWKWARD = '50% off, "it\'s" $HOME; `id` & #1 {x}'
+
+
+def needs(tool: str) -> pytest.MarkDecorator:
+    beside = Path(sys.executable).with_name(tool)
+    found = beside.exists() or shutil.which(tool)
+    return pytest.mark.skipif(not found, reason=f"{tool} is not installed here")
+
+
+def check(tool: str, *arguments: str | Path) -> str:
+    """What the tool says; the test fails when it refuses the file."""
+    beside = Path(sys.executable).with_name(tool)
+    ran = subprocess.run(
+        [beside if beside.exists() else tool, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def schedule(kind: str, *options: str, **env: str) -> Ran:
+    return run("schedule", kind, *options, env={"CEKURA_API_KEY": KEY} | env)
+
+
+@pytest.fixture(params=["plain", AWKWARD], ids=["plain names", "awkward names"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A directory for the warehouse and the key."""
+    folder = tmp_path / str(request.param)
+    folder.mkdir()
+    return folder
+
+
+def options(place: Path) -> list[str]:
+    return ["--warehouse", str(place / "w.duckdb"), "--env-file", str(place / "env"), "--search", place.name]
+
+
+def written(place: Path, kind: str, name: str, *more: str) -> Path:
+    ran = schedule(kind, *options(place), *more)
+    assert (ran.code, ran.err) == (0, "")
+    file = place.parent / name
+    file.write_text(ran.out)
+    return file
+
+
+# -- what is in all of them -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_the_settings_and_says_what_to_do_but_never_holds_the_key(kind: str) -> None:
+    ran = schedule(
+        kind, "--agent-id", "7", "--full-every", "12h", CEKURA_LOOKBACK="48h", CEKURA_API_VERSION="v2"
+    )
+
+    assert (ran.code, ran.err) == (0, "")
+    assert KEY not in ran.out
+    words = re.sub(r"[\"',\n\s]+", " ", ran.out)
+    for setting in ("--agent-id 7", "--full-every 12h", "--lookback 48h", "--api-version v2"):
+        assert setting in words
+    assert "--timeout" not in words
+    assert "--api-url" not in words
+    assert "Save this as" in ran.out or "Add these lines" in ran.out
+    assert len(max(ran.out.split("\n"), key=len)) < 600
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_files_speak_of_absolute_paths(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    out = schedule(kind, "--warehouse", "data/w.duckdb").out
+
+    where = {"docker": f'"{tmp_path}/data"', "kubernetes": "/data/w.duckdb", "github": "warehouse/w.duckdb"}
+    assert where.get(kind, str(tmp_path / "data/w.duckdb")) in out
+
+
+def test_the_address_in_the_vendors_file_is_passed_on_for_other_machines_do_not_have_it() -> None:
+    config = Path.home() / ".cekura" / "config.toml"
+    config.parent.mkdir()
+    config.write_text('api_key = "another"\napi_url = "https://eu.example.org"\n')
+
+    assert '"--api-url", "https://eu.example.org"' in schedule("docker").out
+
+
+def test_no_key_is_needed_to_print_a_file() -> None:
+    assert run("schedule", "cron", env={}).code == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_ping_in_the_environment_is_no_part_of_a_file_but_the_file_says_where_it_goes(kind: str) -> None:
+    address = "https://hc-ping.com/very-secret-uuid"
+
+    with_ping = schedule(kind, CEKURA_PING=address).out
+
+    assert "secret-uuid" not in with_ping
+    assert "CEKURA_PING is set here" in with_ping
+    assert "CEKURA_PING" not in schedule(kind).out
+
+
+def test_where_a_file_names_its_secrets_the_ping_is_one_of_them() -> None:
+    def printed(kind: str) -> str:
+        return schedule(kind, CEKURA_PING="https://hc-ping.com/uuid").out
+
+    steps = yaml.safe_load(printed("github"))["jobs"]["sync"]["steps"]
+    job = list(yaml.safe_load_all(printed("kubernetes")))[1]["spec"]["jobTemplate"]["spec"]
+
+    sync = next(step for step in steps if step.get("name") == "Sync")
+    assert sync["env"]["CEKURA_PING"] == "${{ secrets.CEKURA_PING }}"
+    (container,) = job["template"]["spec"]["containers"]
+    assert container["env"][1] == {
+        "name": "CEKURA_PING",
+        "valueFrom": {"secretKeyRef": {"name": "cekura-sync", "key": "ping"}},
+    }
+
+
+def test_a_tilde_that_the_shell_left_alone_is_the_home_directory() -> None:
+    out = schedule("cron", "--env-file", "~/keys/cekura.env").out
+
+    assert f". {Path.home()}/keys/cekura.env && " in out
+    assert "~" not in out
+
+
+# -- usage ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["monthly"], "is not one of"),
+        (["cron", "--every", "0"], "no time between"),
+        (["cron", "--every", "90s"], "whole minutes"),
+        (["cron", "--every", "7m"], "divides an hour or a day"),
+        (["kubernetes", "--every", "5h"], "divides an hour or a day"),
+        (["github", "--every", "2d"], "divides an hour or a day"),
+        (["github", "--every", "1m"], "five minutes"),
+        (["cron", "--lookback", "often"], "not a duration"),
+        (["cron", "--api-url", "http://example.org"], "plain http"),
+        (["cron", "--search", "two\nlines"], "no scheduler's file can carry"),
+        (["systemd", "--search", "back\\slash"], "no scheduler's file can carry"),
+        (["docker", "--image", "bell\a"], "no scheduler's file can carry"),
+        (["cron", "--env-file", "~nobody-has-this-name/env"], "no home directory"),
+        (["github", "--search", "${{ secrets.OTHER }}"], "evaluated by GitHub"),
+    ],
+)
+def test_what_a_scheduler_cannot_do_exits_2(arguments: list[str], says: str) -> None:
+    ran = run("schedule", *arguments, env={})
+
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+
+
+# -- each by its own reader -------------------------------------------------------------------------------------------
+
+
+@needs("crontab")
+def test_cron_takes_its_file(place: Path) -> None:
+    usage = subprocess.run(["crontab", "-h"], capture_output=True, text=True, check=False)  # noqa: S607
+    if "dry run" not in usage.stdout + usage.stderr:
+        pytest.skip("this crontab cannot check a file without installing it")
+    check("crontab", "-n", written(place, "cron", "crontab"))
+
+
+@pytest.mark.parametrize(
+    ("every", "pattern"),
+    [
+        ("1m", r"\* \* \* \* \*"),
+        ("15m", r"\d+,\d+,\d+,\d+ \* \* \* \*"),
+        ("1h", r"\d+ \* \* \* \*"),
+        ("60m", r"\d+ \* \* \* \*"),
+        ("6h", r"\d+ \d+,\d+,\d+,\d+ \* \* \*"),
+        ("1d", r"\d+ \d+ \* \* \*"),
+    ],
+)
+def test_cron_times_are_as_far_apart_as_was_asked_for(tmp_path: Path, every: str, pattern: str) -> None:
+    croniter = pytest.importorskip("croniter")
+    out = schedule("cron", "--every", every, "--warehouse", str(tmp_path / "w.duckdb")).out
+
+    times = re.match(rf"({pattern}) set ", out.splitlines()[-1])
+    assert times, out
+    runs = croniter.croniter(times[1], 0)
+    moments = [runs.get_next(float) for _ in range(60)]
+    unit = {"m": 60, "h": 3600, "d": 86400}[every[-1]]
+    assert {b - a for a, b in itertools.pairwise(moments)} == {int(every[:-1]) * unit}
+
+
+def test_the_command_in_the_crontab_syncs_when_a_shell_runs_it(
+    place: Path, new_account: Callable[..., Account]
+) -> None:
+    account = new_account(results=5, runs_per_result=1, in_flight=0)
+    (place / "env").write_text(f"CEKURA_API_KEY='{account.sandbox.key}'\n")
+    warehouse = ["--warehouse", str(place / "w.duckdb"), "--env-file", str(place / "env")]
+    line = schedule("cron", *warehouse, "--api-url", account.sandbox.url).out.splitlines()[-1]
+
+    command = re.sub(r"(?<!\\)%.*", "", line.split(" ", 5)[5]).replace(r"\%", "%")  # as cron reads it
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command], env={}, capture_output=True, text=True, check=False, cwd="/"
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert (place / "w.duckdb").exists()
+
+
+@needs("systemd-analyze")
+def test_systemd_takes_its_unit_and_runs_what_was_asked_for(place: Path) -> None:
+    unit = written(place, "systemd", "cekura-sync.service")
+
+    said = check("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit)
+
+    assert "cekura-sync.service" not in said, said
+    words = _systemd_words(unit.read_text())
+    assert words[words.index("--warehouse") + 1] == str(place / "w.duckdb")
+    assert words[words.index("--search") + 1] == place.name
+    assert words[-2:] == ["--every", "15m"]
+
+
+@pytest.mark.parametrize(("user", "target"), [(0, "multi-user.target"), (1000, "default.target")])
+def test_the_unit_is_the_systems_for_root_and_the_users_own_for_others(
+    monkeypatch: pytest.MonkeyPatch, user: int, target: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+
+    out = schedule("systemd").out
+
+    assert f"WantedBy={target}\n" in out
+    assert ("systemctl --user enable" in out) == (user != 0)
+
+
+def _systemd_words(unit: str) -> list[str]:
+    """ExecStart as systemd.service(5) says that it is split."""
+    line = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    assert line
+    assert not re.search(r"[%$]", line[1].replace("%%", "").replace("$$", "")), "a specifier or a variable"
+    words = re.findall(r'"((?:[^"\\]|\\.)*)"', line[1])
+    return [word.replace(r"\"", '"').replace("%%", "%").replace("$$", "$") for word in words]
+
+
+@needs("check-jsonschema")
+def test_docker_compose_takes_its_file(place: Path) -> None:
+    file = written(place, "docker", "compose.yaml", "--image", "registry.example/cekura-sync@sha256:0")
+
+    check("check-jsonschema", "--builtin-schema", "vendor.compose-spec", file)
+    service = loaded(file)[0]["services"]["cekura-sync"]
+    command = [word.replace("$$", "$") for word in service["command"]]  # as Compose interpolates it
+    assert command[command.index("--search") + 1] == place.name
+    assert service["volumes"][0]["source"].replace("$$", "$") == str(place)
+    assert service["environment"] == {"CEKURA_WAREHOUSE": "/data/w.duckdb"}
+    assert run(*command, "--help", env={}).code == 0
+
+
+def test_kubernetes_takes_its_manifests(place: Path) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    manifests = loaded(written(place, "kubernetes", "cekura-sync.yaml"))
+
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, "1.30", strict=True)
+    assert [manifest["kind"] for manifest in manifests] == ["PersistentVolumeClaim", "CronJob"]
+    pod = manifests[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    arguments = pod["containers"][0]["args"]
+    assert arguments[arguments.index("--search") + 1] == place.name
+    assert "value" not in pod["containers"][0]["env"][0]
+
+
+def test_kubernetes_takes_no_argument_for_a_variable() -> None:
+    manifest = list(yaml.safe_load_all(schedule("kubernetes", "--search", "$(HOME) $HOME").out))[1]
+    arguments = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"]
+
+    assert arguments[-1] == "$$(HOME) $HOME"
+
+
+@needs("check-jsonschema")
+def test_github_takes_its_workflow(place: Path) -> None:
+    file = written(place, "github", "cekura-sync.yaml")
+
+    check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", file)
+    steps = loaded(file)[0]["jobs"]["sync"]["steps"]
+    sync = next(step for step in steps if step.get("name") == "Sync")
+    words = shlex.split(sync["run"])
+    assert words[words.index("--search") + 1] == place.name
+    assert sync["env"] == {"CEKURA_API_KEY": "${{ secrets.CEKURA_API_KEY }}"}
+
+
+@pytest.mark.parametrize("kind", ["airflow", "dagster"])
+def test_a_python_file_runs_this_installation_with_these_settings(place: Path, kind: str) -> None:
+    source = written(place, kind, f"{kind}_file.py").read_text()
+
+    compile(source, kind, "exec")
+    command = json.loads(json.dumps(_assigned(source, "COMMAND")))
+    assert command[command.index("--warehouse") + 1] == str(place / "w.duckdb")
+    assert command[command.index("--search") + 1] == place.name
+    ran = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("kind", "package"), [("airflow", "airflow"), ("dagster", "dagster")])
+def test_the_scheduler_itself_loads_its_file(tmp_path: Path, kind: str, package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed here")
+    check("python", written(tmp_path, kind, f"{kind}_file.py"))
+
+
+def loaded(file: Path) -> list[Any]:
+    return list(yaml.safe_load_all(file.read_text()))
+
+
+def _assigned(source: str, name: str) -> list[str]:
+    import ast
+
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Assign) and cast(ast.Name, statement.targets[0]).id == name:
+            return ast.literal_eval(statement.value)
+    raise AssertionError(f"{name} is not assigned")

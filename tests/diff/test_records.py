@@ -1,0 +1,128 @@
+"""Both readings of every doubtful field give the same record; what cannot be believed gets a reason."""
+
+import json
+from typing import Any
+
+import pytest
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+from cekura_sync import database
+from cekura_sync.api.decode_rows import identity
+from cekura_sync.diff import records
+
+ROW = {
+    "id": 12,
+    "name": "Nightly",
+    "agent": 3,
+    "status": "completed",
+    "success_rate": 0.5,
+    "is_cronjob": True,
+    "total_runs_count": 2,
+    "runs": [{"id": 1, "success": True, "duration": "01:30"}, {"id": 2, "success": False}],
+    "scenarios": [{"id": 9, "name": "Refund"}],
+    "created_at": "2026-01-01T00:00:00.000001Z",
+    "updated_at": "2026-01-02T00:00:00Z",
+}
+
+
+def listed_id(row: dict[str, Any]) -> int | None:
+    """As the envelope of the page has it."""
+    id_ = identity(row.get("id"))
+    return id_ if id_ is not None and id_ < 2**63 else None
+
+
+def parsed(*rows: dict[str, Any], keys: records.Keys | None = None) -> list[dict[str, Any]]:
+    with database.connect() as con:
+        records.receive(con, [listed_id(row) for row in rows], [json.dumps(row) for row in rows])
+        records.parse(con, keys or records.Keys())
+        cursor = con.execute("select * exclude (_row, _digest, _listed) from parsed")
+        columns = [column[0] for column in cursor.description]
+        return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"id": "12"},
+        {"total_runs_count": "2"},
+        {"total_runs_count": 2.0},
+        {"is_cronjob": "true"},
+        {"is_cronjob": "True"},
+        {"success_rate": "0.5"},
+        {"created_at": "2026-01-01 00:00:00.000001"},
+        {"created_at": "2026-01-01T05:30:00.000001+05:30"},
+        {"run_type": None},
+    ],
+    ids=str,
+)
+def test_another_spelling_of_the_same_row_is_the_same_record(other: dict[str, Any]) -> None:
+    one, two = parsed(ROW, ROW | other)
+
+    assert two["flaw"] is None
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"id": None}, "id is missing"),
+        ({"id": 12.5}, "id is not a 64-bit integer"),
+        ({"id": 2**63}, "id is not a 64-bit integer"),
+        ({"id": True}, "id is not a 64-bit integer"),
+        ({"total_runs_count": "many"}, "total_runs_count is not a 64-bit integer"),
+        ({"total_runs_count": 10.5}, "total_runs_count is not a 64-bit integer"),
+        ({"total_runs_count": 2**40}, "total_runs_count is not a believable count"),
+        ({"success_rate": "1e999"}, "success_rate is not a finite number"),
+        ({"is_cronjob": "perhaps"}, "is_cronjob is not true or false"),
+        ({"created_at": None}, "created_at is missing"),
+        ({"created_at": "yesterday"}, "created_at is not a time"),
+        ({"created_at": 1767225600}, "created_at is not a time"),
+        ({"created_at": "9998-01-01T00:00:00Z"}, "created_at is outside 2000"),
+        ({"updated_at": "1999-12-31T23:59:59Z"}, "updated_at is outside 2000"),
+        ({"runs": [{"status": "completed"}]}, "a run has no usable id"),
+        ({"runs": ["x"]}, "a run has no usable id"),
+    ],
+    ids=str,
+)
+def test_a_row_that_cannot_be_believed_says_why(other: dict[str, Any], reason: str) -> None:
+    (row,) = parsed(ROW | other)
+
+    assert row["flaw"].startswith(reason)
+
+
+def test_unknown_fields_are_kept_as_text_under_a_name_that_meets_no_other() -> None:
+    odd = {
+        "agentVersion": {"a": [1]},
+        "order": "asc",
+        'qu"ote': 1,
+        "deleted_at": "never",
+        "_digest": "mine",
+        "ID": 5,
+        "": 0,
+    }
+
+    (row,) = parsed(ROW | odd)
+
+    assert row["id"] == 12
+    assert row["agent_version"] == '{"a":[1]}'
+    assert row["order"] == "asc"
+    assert row["qu_ote"] == "1"
+    assert row["api_deleted_at"] == "never"
+    assert row["digest"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "key", ["agentVersion", "HTTPStatus", "a-b c", "Ünïcode", "1st", "x__y", "_own", "trailing_"]
+)
+def test_column_names_are_already_what_dlt_would_make_of_them(key: str) -> None:
+    name = records.column_name(key)
+
+    assert NamingConvention().normalize_identifier(name) == name
+
+
+def test_text_arrives_byte_for_byte() -> None:
+    hostile = "NUL \0 emoji 🦜 right-to-left \u202eabc 'quotes\" \\ back" + "x" * 1_000_000
+
+    (row,) = parsed(ROW | {"name": hostile})
+
+    assert row["name"] == hostile

@@ -1,0 +1,214 @@
+"""Each check finds what it is for, and none is set off by data that the API may send."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from cekura_sync.models import runner
+from support.base import Base
+
+# How to break what a check guards: the check, a view to be replaced (or none), and the SQL that breaks it.
+BREAKS = [
+    ("every_live_result_is_there_once", "results", "select * from {view} where result_id <> 1"),
+    ("every_live_result_is_there_once", "results", "select * from {view} union all select * from {view}"),
+    (
+        "every_live_result_is_there_once",
+        "results",
+        "select * replace (result_id + 9 as result_id) from {view}",
+    ),
+    ("every_run_is_there_once", "runs", "select * from {view} union all select * from {view}"),
+    ("every_run_is_there_once", "runs", "select * replace (null as run_id) from {view}"),
+    ("children_have_parents", None, "insert into cekura.runs (id, result_id) values (9, 999)"),
+    ("children_have_parents", None, "insert into cekura.result_scenarios (result_id) values (999)"),
+    ("children_have_parents", None, "insert into cekura.details_read (result_id) values (999)"),
+    ("details_were_read", None, "delete from cekura.details_read"),
+    ("details_were_read", None, "insert into cekura.failed_reasons (result_id) values (2)"),
+    ("details_were_read", None, "insert into cekura.transcript_turns (result_id) values (1)"),
+    ("every_detail_is_there_once", None, "insert into cekura.details_read (result_id) values (1)"),
+    ("every_detail_is_there_once", None, "insert into cekura.run_details from cekura.run_details"),
+    ("every_detail_is_there_once", None, "insert into cekura.run_metrics from cekura.run_metrics"),
+    ("every_detail_is_there_once", None, "delete from cekura.run_details"),
+    ("metric_totals_agree", "metrics", "select * replace (runs + 1 as runs) from {view}"),
+    ("metric_totals_agree", "metric_scores", "select * replace (0 as decided_runs) from {view}"),
+    ("metric_totals_agree", "failing_metrics", "select * from {view} where false"),
+    (
+        "rates_are_between_0_and_1",
+        "failing_metrics",
+        "select * replace (-1.0 as failing_share_low) from {view}",
+    ),
+    (
+        "rates_are_between_0_and_1",
+        "personality_pass_rate",
+        "select * replace (3.0 as pass_rate_high) from {view}",
+    ),
+    ("each_agent_has_one_row", "agent_pass_rate", "select * from {view} where agent_id is not null"),
+    ("each_agent_has_one_row", "agent_regressions", "select * from {view} where false"),
+    ("each_agent_has_one_row", "agents", "select * from {view} union all select * from {view}"),
+    ("rates_are_between_0_and_1", "results", "select * replace (-0.1 as success_rate) from {view}"),
+    ("rates_are_between_0_and_1", "agent_pass_rate", "select * replace (75.0 as pass_rate) from {view}"),
+    (
+        "rates_are_between_0_and_1",
+        "agent_pass_rate",
+        "select * replace (1.1 as strict_pass_rate) from {view}",
+    ),
+    ("rates_are_between_0_and_1", "agent_daily", "select * replace (2.0 as pass_rate_moving) from {view}"),
+    ("rates_are_between_0_and_1", "agent_weekly", "select * replace (2.0 as pass_rate_moving) from {view}"),
+    ("rates_are_between_0_and_1", "agent_segments", "select * replace (-1.0 as pass_rate_low) from {view}"),
+    (
+        "rates_are_between_0_and_1",
+        "scenario_pass_rate",
+        "select * replace (3.0 as pass_rate_high) from {view}",
+    ),
+    ("rates_are_between_0_and_1", "result_trend", "select * replace (3.0 as pass_rate) from {view}"),
+    (
+        "rates_are_between_0_and_1",
+        "agent_regressions",
+        "select * replace (3.0 as recent_pass_rate) from {view}",
+    ),
+    (
+        "rates_are_between_0_and_1",
+        "infrastructure_failures_daily",
+        "select * replace (3.0 as share) from {view}",
+    ),
+    (
+        "passed_runs_never_exceed_decided_runs",
+        "results",
+        "select * replace (decided_runs + 1 as passed_runs) from {view}",
+    ),
+    ("passed_runs_never_exceed_decided_runs", "results", "select * replace (-1 as passed_runs) from {view}"),
+    (
+        "passed_runs_never_exceed_decided_runs",
+        "results",
+        "select * replace (null as passed_runs) from {view}",
+    ),
+    ("unfinished_results_are_in_no_rate", "results", "select * replace (runs as decided_runs) from {view}"),
+    ("totals_agree", "agent_pass_rate", "select * from {view} where agent_id is not null"),
+    ("totals_agree", "agent_run_counts", "select * replace (passed_runs + 1 as passed_runs) from {view}"),
+    ("totals_agree", "agent_segments", "select * from {view} where false"),
+    ("totals_agree", "agent_daily", "select * replace (decided_runs + 1 as decided_runs) from {view}"),
+    ("totals_agree", "agent_weekly", "select * replace (0 as completed_results) from {view}"),
+    ("rates_are_between_0_and_1", "scenario_flakiness", "select * replace (1.5 as flip_rate) from {view}"),
+    ("rates_are_between_0_and_1", "agent_last_week", "select * replace (1.5 as pass_rate) from {view}"),
+    (
+        "rates_are_between_0_and_1",
+        "agent_version_pass_rate",
+        "select * replace (1.5 as pass_rate) from {view}",
+    ),
+    (
+        "rates_are_between_0_and_1",
+        "agent_change_effect",
+        "select * replace (1.5 as after_pass_rate) from {view}",
+    ),
+    *(
+        ("keys_are_unique", view, "select * from {view} union all select * from {view}")
+        for view in (
+            "agent_segments",
+            "agent_last_week",
+            "agent_daily",
+            "agent_weekly",
+            "scenario_pass_rate",
+            "scenario_flakiness",
+            "agent_version_pass_rate",
+            "agent_change_effect",
+            "infrastructure_failures_daily",
+            "result_trend",
+            "stuck_results",
+            "data_quality",
+        )
+    ),
+    *(
+        ("differences_lie_in_their_intervals", view, f"select * replace ({broken}) from {{view}}")
+        for view in (
+            "result_trend",
+            "agent_regressions",
+            "agent_last_week",
+            "agent_version_pass_rate",
+            "agent_change_effect",
+        )
+        for broken in (
+            "0.9 as difference_low, 0.5 as difference",
+            "0.5 as difference, -2.0 as difference_low",
+        )
+    ),
+    ("sync_status_is_one_row", "sync_status", "select * from {view} where false"),
+    ("sync_status_is_one_row", "sync_status", "select * from {view} union all select * from {view}"),
+]
+
+
+@pytest.fixture
+def own_base(base: Base) -> Iterator[Base]:
+    """Some sound rows; whatever a test breaks is undone."""
+    base.con.begin()
+    base.sync("2024-03-05 12:00:00+00")
+    base.change("2024-03-04 12:00:00+00")
+    base.result(1, runs=[True, False, True], agent_version="v1")
+    base.result(2, passed=1, of=4, agent=2)
+    base.result(3, of=4, status="running", agent=2)
+    base.result(4, of=4, status="failed", agent=None)
+    base.result(5, passed=2, of=2, agent=None)
+    base.metric(100, 1, True)
+    base.metric(101, 1, False)
+    yield base
+    base.con.rollback()
+
+
+@pytest.mark.parametrize(("check", "view", "sql"), BREAKS)
+def test_a_check_finds_what_it_is_for(own_base: Base, check: str, view: str | None, sql: str) -> None:
+    if view:
+        own_base.con.execute(f"create table broken as {sql.format(view=f'analytics.{view}')}")
+        own_base.con.execute(f"create or replace view analytics.{view} as select * from broken")
+    else:
+        own_base.con.execute(sql)
+
+    # That check alone: what is broken here may be more than another check can calculate with.
+    (question,) = (
+        model for model in runner.read_models(runner.models_dir() / "checks") if model.name == check
+    )
+    assert own_base.con.execute(question.sql).fetchall()
+
+
+def test_no_check_is_without_such_a_test() -> None:
+    checks = {model.name for model in runner.read_models(runner.models_dir() / "checks")}
+
+    assert checks == {check for check, _, _ in BREAKS}
+
+
+def test_sound_data_sets_no_check_off(own_base: Base) -> None:
+    assert runner.check(own_base.con) == []
+
+
+def test_an_empty_warehouse_sets_no_check_off(base: Base) -> None:
+    assert runner.check(base.con) == []
+
+
+@pytest.mark.parametrize("scale", [1, 100])
+def test_whatever_the_api_may_send_sets_no_check_off(base: Base, scale: int) -> None:
+    runs: tuple[list[bool | None] | None, ...] = ([True, False], [True, None], [], None)
+    totals = (2, 0, -1, None)
+    rates = (0.0, 0.5, 1.0, -1.0, 250.0, float("nan"), float("inf"), None)
+    statuses = ("completed", "running", "failed", "timeout", "cancelled", "paused", None)
+    dates = ("2024-03-04 12:00:00+00", "9998-12-31 00:00:00+00", "0001-01-01 00:00:00+00", None)
+    cases = itertools.product(statuses, runs, totals, rates)
+    for result_id, (status, summaries, total, rate) in enumerate(cases):
+        base.result(
+            result_id,
+            runs=summaries,
+            total_runs_count=total,
+            status=status,
+            success_rate=rate and rate * scale,
+            agent=(1, 2, None)[result_id % 3],
+            agent_name=("Anna", None)[result_id % 2],
+            run_as_text=(True, False, None)[result_id % 3],
+            met_expected_outcome_count=(0, 1, 3, -1, None)[result_id % 5],
+            total_expected_outcome_count=(0, 1, 2, None)[result_id % 4],
+            created_at=dates[result_id % 4],
+        )
+        if result_id % 3 == 0:
+            odd = {"metric_id": (901, None)[result_id % 2], "name": ("Tone", None)[result_id // 2 % 2]}
+            base.metric(
+                result_id * 100, result_id, (True, False, None)[result_id % 5 % 3], score=-1e15, **odd
+            )
+            base.con.execute("update cekura.run_details set duration_seconds = null where result_id % 2 = 0")
+
+    assert runner.check(base.con) == []

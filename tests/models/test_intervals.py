@@ -1,0 +1,83 @@
+"""The intervals of the views against a statistics library, over a grid with every awkward corner."""
+
+from itertools import product
+
+import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+from cekura_sync.models import runner
+from support.base import Base
+
+RUNS = (1, 2, 3, 7, 10, 48, 2511)
+SHARES = (0, 0.03, 0.5, 0.9, 1)
+COUNTS = sorted({(round(share * runs), runs) for share, runs in product(SHARES, RUNS)})
+PAIRS = list(product(COUNTS, COUNTS))
+GIVEN = """
+    insert into cekura.results by name
+    select id, 'Nightly' as name, agent, 'completed' as status, false as run_as_text, rate as success_rate,
+        runs as total_runs_count, version as agent_version, moment as created_at, moment as synced_at
+    from (select unnest($1::bigint[]) as id, unnest($2::bigint[]) as agent, unnest($3::double[]) as rate,
+        unnest($4::bigint[]) as runs, unnest($5::varchar[]) as version, unnest($6::timestamptz[]) as moment)
+"""
+RATES = """
+    select * from (
+        select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_pass_rate
+        union all
+        select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_version_pass_rate
+        union all
+        select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_segments
+    )
+"""
+DIFFERENCES = {
+    "result_trend": "passed_runs, decided_runs, previous_passed_runs, previous_decided_runs",
+    "agent_last_week": "passed_runs, decided_runs, previous_passed_runs, previous_decided_runs",
+    "agent_version_pass_rate": "passed_runs, decided_runs, previous_passed_runs, previous_decided_runs",
+    "agent_change_effect": "after_passed_runs, after_decided_runs, before_passed_runs, before_decided_runs",
+}
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    """Each pair of counts is an agent of its own: a result in a version, and one a week later in the next."""
+    base = Base()
+    runner.build(base.con)
+    rows = [
+        (2 * agent + side, agent, passed / runs, runs, f"v{side}", f"2024-03-{4 + 7 * side:02} 12:00:00+00")
+        for agent, pair in enumerate(PAIRS)
+        for side, (passed, runs) in enumerate(reversed(pair))
+    ]
+    base.con.execute(GIVEN, [list(column) for column in zip(*rows, strict=True)])
+    base.change("2024-03-11 12:00:00+00", agent=None)
+    return base
+
+
+def test_the_interval_of_a_rate_is_wilsons(base: Base) -> None:
+    rows = base.rows(RATES)
+
+    assert {(passed, runs) for passed, runs, *_ in rows} >= set(COUNTS)
+    for passed, runs, *interval in rows:
+        expected = proportion_confint(passed, runs, alpha=0.05, method="wilson")
+        assert interval == pytest.approx(expected, rel=1e-9, abs=1e-12), (passed, runs)
+
+
+@pytest.mark.parametrize("view", DIFFERENCES)
+def test_the_interval_of_a_difference_is_newcombes(base: Base, view: str) -> None:
+    rows = base.rows(
+        f"select {DIFFERENCES[view]}, difference_low, difference_high from analytics.{view} where verdict is not null"
+    )
+
+    assert {((row[0], row[1]), (row[2], row[3])) for row in rows} == set(PAIRS)
+    for *counts, low, high in rows:
+        expected = confint_proportions_2indep(*counts, method="newcomb", compare="diff", alpha=0.05)
+        assert (low, high) == pytest.approx(expected, rel=1e-9, abs=1e-12), counts
+
+
+def test_the_verdict_says_whether_the_interval_excludes_0(base: Base) -> None:
+    for view in DIFFERENCES:
+        wrong = f"""
+            select difference_low, difference_high, verdict from analytics.{view}
+            where verdict <> case when difference_low > 0 then 'improved' when difference_high < 0 then 'regressed' else 'same' end
+        """
+        assert base.rows(wrong) == []
+        verdicts = f"select distinct verdict from analytics.{view} where verdict is not null"
+        assert {verdict for (verdict,) in base.rows(verdicts)} == {"improved", "same", "regressed"}

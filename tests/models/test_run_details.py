@@ -1,0 +1,27 @@
+from support.base import Base
+
+
+def test_the_list_of_results_says_whether_a_run_passed_and_otherwise_its_details_do(base: Base) -> None:
+    base.result(1, of=3)
+    base.run(10, 1, True)
+    base.run(11, 1, None)
+    base.detail(10, 1, success=False)
+    base.detail(11, 1, success=False)
+    base.detail(12, 1, success=True)
+
+    assert base.rows("select run_id, passed from analytics.run_details order by run_id") == [
+        (10, True),
+        (11, False),
+        (12, True),
+    ]
+
+
+def test_an_error_message_without_words_is_none(base: Base) -> None:
+    base.result(1, of=2, status="failed")
+    base.detail(10, 1, error_message="")
+    base.detail(11, 1, error_message="Websocket handshake failed")
+
+    assert base.rows("select error_message from analytics.run_details order by run_id") == [
+        (None,),
+        ("Websocket handshake failed",),
+    ]

@@ -1,0 +1,51 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from support.base import Base
+
+STUCK = "select result_id, status, cast(in_flight_since as varchar) from analytics.stuck_results order by result_id"
+
+
+def test_a_result_is_stuck_when_it_is_in_flight_for_more_than_an_hour(base: Base) -> None:
+    base.sync("2024-03-04 12:00:00+00")
+    base.result(1, status="running", created_at="2024-03-04 10:59:59+00")
+    base.result(2, status="running", created_at="2024-03-04 11:00:00+00")
+    base.result(3, status="paused", created_at="2024-03-04 09:00:00+00")
+
+    assert base.rows(STUCK) == [
+        (1, "running", "2024-03-04 10:59:59+00"),
+        (3, "paused", "2024-03-04 09:00:00+00"),
+    ]
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "timeout", "cancelled"])
+def test_a_result_that_has_ended_is_never_stuck(base: Base, status: str) -> None:
+    base.sync("2024-03-04 12:00:00+00")
+    base.result(1, status=status, created_at="2024-03-01 00:00:00+00")
+
+    assert base.rows(STUCK) == []
+
+
+def test_deleted_results_are_not_stuck(base: Base) -> None:
+    base.sync("2024-03-04 12:00:00+00")
+    base.result(1, status="running", created_at="2024-03-01 00:00:00+00", deleted_at="2024-03-04 12:00:00+00")
+
+    assert base.rows(STUCK) == []
+
+
+def test_the_time_counts_to_the_last_sync_since_nobody_has_looked_later(base: Base) -> None:
+    base.sync("2024-03-03 12:00:00+00")
+    base.sync("2024-03-04 12:00:00+00")
+    base.result(1, status="running", created_at="2024-03-04 10:30:00+00")
+    base.result(2, status="running", created_at="2024-03-04 11:30:00+00")
+
+    assert [row[0] for row in base.rows(STUCK)] == [1]
+
+
+def test_the_time_counts_to_now_while_no_sync_is_logged(base: Base) -> None:
+    now = datetime.now(UTC)
+    base.result(1, status="running", created_at=now - timedelta(hours=2))
+    base.result(2, status="running", created_at=now - timedelta(minutes=30))
+
+    assert [row[0] for row in base.rows(STUCK)] == [1]

@@ -1,0 +1,192 @@
+"""The published file as BI tools use it: with the older drivers that they carry, through SQLAlchemy, and kept open for days.
+
+`make readers` installs the drivers beside the environment that runs the tests. Without them their tests are skipped, or,
+with CEKURA_TEST_READERS=all, fail.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cekura_sync.sandbox import Sandbox, World
+from support.harness import Account
+
+VERSIONS = ["1.1.3", "1.3.2", "1.4.5"]
+WITH_SQLALCHEMY = "1.4.5"
+OURS = "ours"
+READER = Path(__file__).parents[1] / "support" / "bi_reader.py"
+ZONES = ["UTC", "Asia/Kolkata"]
+ALL = os.environ.get("CEKURA_TEST_READERS") == "all"
+NOW = datetime.now(UTC)
+
+Views = dict[str, Any]
+
+
+def python_with(version: str) -> str:
+    """The Python that has this version of DuckDB."""
+    if version == OURS:
+        return sys.executable
+    python = Path(sys.prefix, "readers", version, "bin", "python")
+    if not python.exists():
+        missing = f"There is no driver of DuckDB {version} in {python.parent.parent}: run `make readers`."
+        (pytest.fail if ALL else pytest.skip)(missing)
+    return str(python)
+
+
+class Tool:
+    """A process that has the warehouse open."""
+
+    def __init__(self, version: str, path: Path, how: str = "read", door: str = "duckdb") -> None:
+        self.process = subprocess.Popen(
+            [python_with(version), "-I", "-W", "ignore", str(READER), str(path), how, door],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.version = self._line()
+        assert version in (OURS, self.version)
+
+    def sees(self, zone: str = "UTC") -> Views:
+        """Every view: its columns, their types, and its rows in an order of their own."""
+        self._say(zone)
+        # To twelve digits: versions of DuckDB interpolate a percentile in another order.
+        views = json.loads(self._line(), parse_float=lambda digits: float(f"{float(digits):.12g}"))
+        for view in views.values():
+            view["rows"].sort(key=json.dumps)
+        return views
+
+    def reconnect(self) -> None:
+        self._say("reconnect")
+
+    def _say(self, word: str) -> None:
+        assert self.process.stdin is not None
+        print(word, file=self.process.stdin, flush=True)
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"the reader has ended with {self.process.wait(10)}"
+        return line.strip()
+
+
+@pytest.fixture
+def open_with() -> Iterator[Callable[..., Tool]]:
+    tools = []
+
+    def start(*arguments: Any, **options: Any) -> Tool:
+        tools.append(Tool(*arguments, **options))
+        return tools[-1]
+
+    yield start
+    for tool in tools:
+        tool.process.kill()
+        tool.process.communicate()
+
+
+def diverse_world() -> World:
+    """Something to see in every view."""
+    world = World(results=150, agents=4, runs_per_result=3, days=30, in_flight=2, now=NOW, versions=2)
+    world.insert(1, status="running", created_at=NOW - timedelta(hours=3))
+    world.edit(next(iter(world.results)), failed_runs_count=99)
+    return world
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A warehouse made by a real sync with our own DuckDB."""
+    with Sandbox(diverse_world()) as sandbox:
+        account = Account(sandbox, tmp_path_factory.mktemp("bi") / "warehouse.duckdb")
+        changes = account.warehouse.with_name("changes.csv")
+        changes.write_text(f"agent_id,at,note\n,{NOW - timedelta(days=7):%Y-%m-%d},New voice\n")
+        assert account.sync("--details", "--changes", str(changes)).code == 0
+        yield account.warehouse
+
+
+@pytest.fixture(scope="module")
+def expected(published: Path) -> dict[str, Views]:
+    """What our own DuckDB reads there, in each time zone."""
+    tool = Tool(OURS, published)
+    seen = {zone: tool.sees(zone) for zone in ZONES}
+    tool.process.communicate("")
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("version", "door"), [*((version, "duckdb") for version in VERSIONS), (WITH_SQLALCHEMY, "sqlalchemy")]
+)
+def test_an_older_driver_reads_the_same_rows_in_every_view(
+    published: Path, expected: dict[str, Views], open_with: Callable[..., Tool], version: str, door: str
+) -> None:
+    tool = open_with(version, published, door=door)
+
+    for zone in ZONES:
+        seen = tool.sees(zone)
+        assert seen.keys() == expected[zone].keys()
+        for view in seen:
+            assert seen[view] == expected[zone][view], view
+
+
+def test_what_was_compared_is_worth_comparing(expected: dict[str, Views]) -> None:
+    there, elsewhere = (expected[zone] for zone in ZONES)
+
+    assert [view for view, seen in there.items() if not seen["rows"]] == []
+    assert there["results"] != elsewhere["results"]
+    assert there["agent_daily"] == elsewhere["agent_daily"]
+
+
+def test_tools_of_every_version_keep_the_file_across_ten_syncs_and_block_none(
+    new_account: Callable[..., Account], open_with: Callable[..., Tool]
+) -> None:
+    """All share a file for reading; one that writes locks out the others, so each of those has another sync's file."""
+    account = new_account(results=60, runs_per_result=1, in_flight=1, now=NOW)
+    assert account.sync().code == 0
+    held: list[tuple[Tool, Views]] = []
+
+    def hold(version: str, how: str) -> None:
+        tool = open_with(version, account.warehouse, how)
+        held.append((tool, tool.sees()))
+
+    def sync_with_news() -> None:
+        account.world.delete(max(account.world.results))
+        account.world.insert(3)
+        ran = account.sync()
+        assert (ran.code, ran.json["changed"]) == (0, True), ran.err
+        account.assert_equals_api()
+
+    for version in [*VERSIONS, OURS]:
+        hold(version, "read")
+    for version in VERSIONS:
+        sync_with_news()
+        hold(version, "write")
+    for _ in range(10):
+        sync_with_news()
+
+    for tool, seen_first in held:
+        assert tool.sees() == seen_first, tool.version
+    assert account.query("select count(*) from duckdb_tables() where table_name = 'mine'") == [(0,)]
+    for tool, _ in held:
+        tool.reconnect()
+        assert len(tool.sees()["results"]["rows"]) == len(account.world.results), tool.version
+        tool.process.communicate("")
+
+
+def test_a_pool_of_connections_sees_new_data_once_it_is_disposed_of(
+    new_account: Callable[..., Account], open_with: Callable[..., Tool]
+) -> None:
+    account = new_account(results=20, runs_per_result=1, in_flight=0)
+    assert account.sync().code == 0
+    tool = open_with(WITH_SQLALCHEMY, account.warehouse, door="sqlalchemy")
+    before = tool.sees()
+    account.world.insert(1)
+    assert account.sync().code == 0
+
+    assert tool.sees() == before
+    tool.reconnect()
+    assert len(tool.sees()["results"]["rows"]) == len(before["results"]["rows"]) + 1

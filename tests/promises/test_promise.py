@@ -1,0 +1,708 @@
+"""The promise, held against a world that changes as it likes, before a sync and during it.
+
+The machine remembers every state that the API has shown of every result, and when. It judges each completed sync from
+that history and from what a reader finds in the warehouse, never from what the program keeps or says about itself.
+CEKURA_TEST_EXAMPLES and CEKURA_TEST_STEPS make the search longer and give it new luck, CEKURA_TEST_SHRINK makes a failure short.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from cekura_sync import outcome, sync
+from cekura_sync.sandbox import Fault, Request, Sandbox, World
+from support.harness import EPOCH, Account, Ran, Record, assert_same
+
+EXAMPLES = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0"))
+STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "25"))
+SHARDS = 5  # for as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more
+SHRINK = bool(os.environ.get("CEKURA_TEST_SHRINK"))  # minutes, for a failure that is a few steps long
+
+BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+IN_FLIGHT = ("pending", "in_queue", "scaling_up", "running", "in_progress", "evaluating")
+DAY = timedelta(days=1)
+KEPT = timedelta(days=90)  # what is older may be missing because the vendor no longer keeps it
+LOOKBACKS = {"1h": timedelta(hours=1), "24h": DAY, "7d": 7 * DAY}
+QUICK = ("--full-every", "0", "--lookback")
+EVERYTHING: tuple[str, str] | None = None
+
+Scope = tuple[str, str] | None
+
+
+class Clock:
+    """The time of the world and of the program; it moves only when told to."""
+
+    def __init__(self) -> None:
+        self.time = BEGIN
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@dataclass(frozen=True)
+class State:
+    """What the API showed of one result from a moment on; `record` is None while it does not list it."""
+
+    place: int  # among all changes of the account
+    at: datetime
+    record: Record | None
+
+
+class Past:
+    """Every state of every result."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, list[State]] = {}
+        self.place = 0
+
+    def observe(self, api: dict[int, Record], at: datetime) -> None:
+        self.place += 1
+        for id_ in self.states.keys() | api.keys():
+            states, record = self.states.setdefault(id_, []), api.get(id_)
+            if (states[-1].record if states else None) != record:
+                states.append(State(self.place, at, record))
+
+    def now(self, id_: int) -> Record | None:
+        return self.states[id_][-1].record
+
+    def last_known(self, id_: int) -> Record:
+        return next(state.record for state in reversed(self.states[id_]) if state.record is not None)
+
+    def was(self, id_: int, place: int) -> Record | None:
+        records = [state.record for state in self.states[id_] if state.place <= place]
+        return records[-1] if records else None
+
+    def quiet_since(self, id_: int, place: int) -> bool:
+        return self.states[id_][-1].place <= place
+
+    def in_flight_since(self, id_: int, record: Record) -> datetime | None:
+        """When the newest uninterrupted flight began in which the API showed this record."""
+        began = found = None
+        for state in self.states[id_]:
+            flying = state.record is not None and state.record["status"] in IN_FLIGHT
+            began = (began or state.at) if flying else None
+            found = began if state.record == record else found
+        return found
+
+
+def created(record: Record) -> datetime:
+    return EPOCH + timedelta(microseconds=record["created_at"])
+
+
+def matches(record: Record, scope: Scope) -> bool:
+    """What the API's filters mean."""
+    if scope is None:
+        return True
+    name, value = scope
+    if name == "--agent-id":
+        return record["agent"] == int(value)
+    if name == "--search":
+        return value.lower() in record["name"].lower()
+    return any(run[3] == int(value) for run in record["runs"])
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing that the process does afterwards reaches the disk."""
+
+
+class Killer:
+    """Lets so many changes to the warehouse's files happen, then none."""
+
+    def __init__(self, warehouse: Path, after: int) -> None:
+        self.left = after
+        self.dead = False
+        self._folder = f"{warehouse.parent}{os.sep}"
+        self._skip = (
+            f"{warehouse}.d/scratch/dlt"  # inside a load, only real processes are killed: see test_kill
+        )
+
+    def __call__(self, path: object) -> None:
+        if (
+            not isinstance(path, str | os.PathLike)
+            or threading.current_thread() is not threading.main_thread()
+        ):
+            return
+        name = os.fspath(path)
+        if not name.startswith(self._folder) or name.startswith(self._skip):
+            return
+        self.left -= 1
+        if self.left < 0:
+            self.dead = True
+            raise Killed
+
+
+killer: Killer | None = None
+WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile", "shutil.rmtree")
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if killer is None:
+        return
+    writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if writing or event in WRITES:
+        killer(arguments[1] if event == "shutil.copyfile" else arguments[0])
+
+
+sys.addaudithook(_watch)
+
+
+@contextmanager
+def killing(warehouse: Path, after: int) -> Iterator[Killer]:
+    global killer
+    killer = Killer(warehouse, after)
+    try:
+        yield killer
+    finally:
+        killer = None
+
+
+# How an account changes; each takes the world and a number that says which result.
+Change = Callable[[World, int], object]
+
+
+def _one_of(ids: list[int], pick: int) -> list[int]:
+    return [ids[pick % len(ids)]] if ids else []
+
+
+def _each(which: Callable[[World], list[int]], change: Callable[[World, int], object]) -> Change:
+    def apply(world: World, pick: int) -> None:
+        for id_ in _one_of(which(world), pick):
+            change(world, id_)
+
+    return apply
+
+
+def _all(world: World) -> list[int]:
+    return sorted(world.results)
+
+
+def _recent(world: World) -> list[int]:
+    return _all(world)[-15:]
+
+
+def _old(world: World) -> list[int]:
+    return _all(world)[: len(world.results) // 2]
+
+
+def _flying(world: World) -> list[int]:
+    return [id_ for id_ in _all(world) if world.results[id_]["status"] in IN_FLIGHT]
+
+
+def _gone(world: World) -> list[int]:
+    return sorted(world._gone)
+
+
+def _rename(world: World, id_: int) -> None:
+    world.edit(id_, name=f"Prompt review {world.version}")
+
+
+numbers = st.integers(0, 10_000)
+
+ARRIVALS: dict[str, Change] = {
+    "insert": lambda world, pick: world.insert(1 + pick % 7),
+    "start": lambda world, pick: world.start(1 + pick % 2),
+    "show late": lambda world, pick: world.insert_late(1 + pick % 3, age=timedelta(hours=pick % 60)),
+}
+PROGRESS: dict[str, Change] = {
+    "finish": _each(_flying, lambda world, id_: world.finish([id_])),
+    "finish all": lambda world, _: world.finish(),
+    "cancel": _each(_flying, lambda world, id_: world.edit(id_, status="cancelled")),
+    "rerun": _each(_all, World.rerun),
+    "rerun a recent one": _each(_recent, World.rerun),
+}
+EDITS: dict[str, Change] = {
+    "edit a recent one": _each(_recent, _rename),
+    "edit an old one": _each(_old, _rename),
+    "edit without a trace": _each(
+        _all, lambda world, id_: world.touchless_edit(id_, success_rate=0.5, met_expected_outcome_count=0)
+    ),
+    "drop runs": _each(_all, lambda world, id_: world.drop_runs(id_, keep=id_ % 2)),
+}
+DELETIONS: dict[str, Change] = {
+    "delete": _each(_all, World.delete),
+    "delete a recent one": _each(_recent, World.delete),
+}
+RESTORES: dict[str, Change] = {"restore": _each(_gone, World.restore)}
+CHANGES = ARRIVALS | PROGRESS | EDITS | DELETIONS | RESTORES
+
+Step = tuple[str, int]  # a kind of change, and the number that says which result
+
+
+def steps(kinds: dict[str, Change]) -> st.SearchStrategy[Step]:
+    return st.tuples(st.sampled_from(sorted(kinds)), numbers)
+
+
+fault_kinds = st.sampled_from(
+    [
+        "429",
+        "500",
+        "503",
+        "401",
+        "403",
+        "html",
+        "error-object",
+        "truncate",
+        "disconnect",
+        "redirect",
+        "garbage",
+    ]
+)
+
+
+class Promise(RuleBasedStateMachine):
+    """An account that changes, and a warehouse that follows it as well as it promised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.clock = Clock()
+        self.past = Past()
+        self.last_started: dict[Scope, datetime] = {}
+        self.last_full: dict[Scope, datetime] = {}
+        self.aged: set[int] = set()
+
+    @initialize(
+        results=st.integers(20, 60),
+        seed=st.integers(0, 999),
+        cap=st.integers(5, 7),
+        days=st.sampled_from([2, 20, 120]),
+        count=st.sampled_from(["right", "zero", "wrong", "missing"]),
+        shape=st.sampled_from(["observed", "literal"]),
+        concurrency=st.sampled_from([1, 8]),
+    )
+    def open_an_account(
+        self, results: int, seed: int, cap: int, days: int, count: str, shape: str, concurrency: int
+    ) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="promise-"))
+        self.stack.callback(shutil.rmtree, folder)
+        world = World(results, agents=3, runs_per_result=2, days=days, seed=seed, now=BEGIN, in_flight=3)
+        world.clock = self.clock
+        sandbox = self.stack.enter_context(Sandbox(world, page_size_cap=cap, count=count, shape=shape))
+        self.account = Account(sandbox, folder / "warehouse.duckdb")
+        self.concurrency = concurrency
+        for module in (sync, outcome):
+            self.stack.enter_context(mock.patch.object(module, "datetime", _clockwork(world)))
+        self.observe()
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    @property
+    def world(self) -> World:
+        return self.account.world
+
+    def observe(self) -> None:
+        self.past.observe(self.account.api(), self.clock.time)
+
+    def change(self, change: Step) -> None:
+        with self.world.lock:
+            CHANGES[change[0]](self.world, change[1])
+            self.observe()
+
+    # -- what happens to the account ------------------------------------------------------------------------------
+
+    @rule(arrivals=st.lists(steps(ARRIVALS), min_size=1, max_size=3))
+    def results_arrive(self, arrivals: list[Step]) -> None:
+        for step in arrivals:
+            self.change(step)
+
+    @rule(step=steps(PROGRESS))
+    def a_result_finishes_or_runs_again(self, step: Step) -> None:
+        self.change(step)
+
+    @rule(edits=st.lists(steps(EDITS), min_size=1, max_size=3))
+    def results_are_edited(self, edits: list[Step]) -> None:
+        for step in edits:
+            self.change(step)
+
+    @rule(deletions=st.lists(steps(DELETIONS), min_size=1, max_size=3))
+    def results_are_deleted(self, deletions: list[Step]) -> None:
+        for step in deletions:
+            self.change(step)
+
+    @rule(step=steps(RESTORES))
+    def a_deleted_result_comes_back(self, step: Step) -> None:
+        self.change(step)
+
+    @rule(share=st.sampled_from([3, 2, 1]), pick=numbers)
+    def many_are_deleted(self, share: int, pick: int) -> None:
+        if pick % 4 == 0:
+            for id_ in _all(self.world)[pick % share :: share]:
+                self.world.delete(id_)
+            self.observe()
+
+    @rule(days=st.sampled_from([91, 100, 110]))
+    def the_vendor_keeps_no_longer(self, days: int) -> None:
+        for id_, record in self.account.api().items():
+            if created(record) < self.clock.time - timedelta(days=days):
+                self.world.delete(id_)
+        self.observe()
+
+    @rule(hours=st.sampled_from([0.2, 3, 11, 23, 30, 80, 24 * 40]))
+    def time_passes(self, hours: float) -> None:
+        self.clock.time += timedelta(hours=hours)
+
+    # -- what the user does ---------------------------------------------------------------------------------------
+
+    @rule(look_first=st.booleans())
+    def sync_in_full(self, look_first: bool) -> None:
+        if look_first:
+            before = self.fingerprint()
+            ran = self.account.sync("--full", "--dry-run", "--allow-mass-delete")
+            assert ran.code == 0, ran.err
+            assert self.fingerprint() == before
+        self.sync("--full")
+
+    @rule(options=st.sampled_from([(), *((*QUICK, lookback) for lookback in LOOKBACKS)]))
+    def sync_quickly(self, options: tuple[str, ...]) -> None:
+        self.sync(*options)
+
+    @rule(pick=numbers, kind=st.sampled_from(["--agent-id", "--search", "--scenarios"]), full=st.booleans())
+    def sync_a_part(self, pick: int, kind: str, full: bool) -> None:
+        self.sync(*(("--full",) if full else ()), scope=self.scope(kind, pick))
+
+    @rule(
+        pick=numbers,
+        hours=st.sampled_from([0.2, 3, 20]),
+        ending=st.sampled_from(["finish all", "cancel", "delete", "edit"]),
+        lookback=st.sampled_from(["1h", "24h"]),
+    )
+    def an_old_result_runs_again_and_ends_between_two_syncs(
+        self, pick: int, hours: float, ending: str, lookback: str
+    ) -> None:
+        for id_ in _one_of(_old(self.world), pick)[pick % 3 :]:  # two syncs: not every time
+            self.world.rerun(id_)
+            self.observe()
+            self.sync("--full")
+            self.clock.time += timedelta(hours=hours)
+            if ending == "delete":
+                self.world.delete(id_)
+            elif ending == "edit":
+                self.world.edit(id_, name="still running")
+            else:
+                CHANGES[ending](self.world, pick)
+            self.observe()
+            self.sync(*QUICK, lookback)
+
+    @rule(
+        arrivals=st.sampled_from([0, 12, 25]),
+        plan=st.lists(
+            st.tuples(st.integers(1, 8), st.one_of(steps(CHANGES), steps(DELETIONS))), min_size=1, max_size=6
+        ),
+        full=st.booleans(),
+        pick=numbers,
+        kind=st.sampled_from([None, None, None, "--agent-id"]),
+    )
+    def sync_while_the_account_changes(
+        self, arrivals: int, plan: list[tuple[int, Step]], full: bool, pick: int, kind: str | None
+    ) -> None:
+        self.world.insert(arrivals)
+        self.observe()
+
+        def after(request: Request) -> None:
+            for index, change in plan:
+                if index == request.index:
+                    self.change(change)
+
+        self.account.sandbox.after = after
+        try:
+            self.sync(*(("--full",) if full else ()), scope=self.scope(kind, pick), calm=False)
+        finally:
+            self.account.sandbox.after = None
+
+    @rule(kind=fault_kinds, first=st.integers(1, 6), change=steps(CHANGES), full=st.booleans())
+    def sync_while_the_api_is_down(self, kind: str, first: int, change: Step, full: bool) -> None:
+        self.change(change)
+        self.account.sandbox.faults = [Fault(kind, first=first, retry_after=10**6)]
+        self.sync(*(("--full",) if full else ()), calm=False)
+        self.account.sandbox.faults = []
+
+    @rule(
+        kind=st.sampled_from(["429", "500", "html", "truncate", "disconnect", "garbage"]), full=st.booleans()
+    )
+    def sync_while_the_api_stumbles(self, kind: str, full: bool) -> None:
+        self.account.sandbox.faults = [Fault(kind, probability=0.2, retry_after=0)]
+        self.sync(*(("--full",) if full else ()), calm=False)
+        self.account.sandbox.faults = []
+
+    @rule(after=st.integers(0, 30), change=steps(CHANGES), full=st.booleans())
+    def a_sync_is_killed(self, after: int, change: Step, full: bool) -> None:
+        self.change(("insert", 0))  # so that there is something to write
+        self.change(change)
+        with killing(self.account.warehouse, after) as killer:
+            self.sync(*(("--full",) if full else ()), killer=killer)
+
+    # -- what is promised -----------------------------------------------------------------------------------------
+
+    def scope(self, kind: str | None, pick: int) -> Scope:
+        if kind is None:
+            return EVERYTHING
+        agent = self.world.agents[pick % len(self.world.agents)]
+        if kind == "--agent-id":
+            return kind, str(agent.id)
+        if kind == "--search":
+            return kind, ("smoke", "Prompt review", "NIGHTLY")[pick % 3]
+        return kind, str(agent.scenarios[pick % 2].id)
+
+    def fingerprint(self) -> str | None:
+        published = self.account.warehouse
+        return hashlib.sha256(published.read_bytes()).hexdigest() if published.exists() else None
+
+    def sync(
+        self, *options: str, scope: Scope = EVERYTHING, calm: bool = True, killer: Killer | None = None
+    ) -> None:
+        """Sync, and judge what a reader finds then. `calm`: nothing stands in its way, so it has to succeed."""
+        self.clock.time += timedelta(minutes=1)
+        began, place = self.clock.time, self.past.place
+        before, fingerprint = self.account.stored(), self.fingerprint()
+        self.account.sandbox.reset_requests()
+        ran = self.account.sync(*options, *(scope or ()), "--concurrency", str(self.concurrency))
+        after = self.account.stored()
+
+        full = "--full" in options or scope not in self.last_full
+        if "--full-every" not in options:
+            full |= began - self.last_full.get(scope, began) >= DAY  # "at most a day by default"
+        if killer is not None and killer.dead:
+            if self.fingerprint() == fingerprint:
+                return
+        elif ran.code:
+            assert self.fingerprint() == fingerprint, f"exit {ran.code} changed the warehouse"
+            assert ran.json["outcome"] == "failed"
+            self.judge_refusal(ran, scope, before, calm)
+            if ran.code == 7:
+                self.sync(*options, "--allow-mass-delete", scope=scope, calm=calm, killer=killer)
+            return
+        else:
+            assert ran.json["results"] == len(after)
+            assert ran.json["in_flight"] == sum(record["status"] in IN_FLIGHT for record in after.values())
+            assert ran.json["mode"] == "full" or not full
+            full |= ran.json["mode"] == "full"
+        lookback = options[options.index("--lookback") + 1] if "--lookback" in options else "24h"
+        since = None if full else self.last_started[scope] - LOOKBACKS[lookback]
+        self.judge(scope, since, began, place, before, after)
+        if "--allow-mass-delete" not in options:
+            vanished = [id_ for id_ in before.keys() - after.keys() if matches(before[id_], scope)]
+            assert len(vanished) <= max(20, 0.05 * len(before)), "so many deletions were to be refused"
+        self.judge_rates(after)
+        self.last_started[scope] = began
+        if full:
+            self.last_full[scope] = began
+
+    def judge_refusal(self, ran: Ran, scope: Scope, before: dict[int, Record], calm: bool) -> None:
+        mine = [id_ for id_, record in before.items() if matches(record, scope)]
+        gone = [id_ for id_ in mine if self.past.now(id_) is None]
+        if ran.code == 7:
+            assert len(gone) > max(20, 0.05 * len(mine)) or not {*mine} - {*gone} - self.aged, ran.err
+        elif calm:
+            raise AssertionError(f"exit {ran.code} without a reason: {ran.err}")
+        else:
+            assert ran.code in (3, 4, 5, 6), ran.err
+
+    def judge(
+        self,
+        scope: Scope,
+        since: datetime | None,
+        began: datetime,
+        place: int,
+        before: dict[int, Record],
+        after: dict[int, Record],
+    ) -> None:
+        """A completed sync. `since`: where the lookback of a quick sync ends; None for a full one."""
+        judgeable = scope is None or scope[0] == "--agent-id" or {*self.last_started} <= {scope}
+        # The oldest listed result at the sync's start and at its end: either may have been seen.
+        listed = ([self.past.was(id_, place) for id_ in self.past.states], self.account.api().values())
+        oldest_listed = [
+            min((created(record) for record in records if record and matches(record, scope)), default=None)
+            for records in listed
+        ]
+        expected, found = dict[int, Record](), dict[int, Record]()
+        for id_ in self.past.states:
+            now, last = self.past.now(id_), self.past.last_known(id_)
+            mine = matches(last, scope)
+            if id_ in after:
+                states = [state.record for state in self.past.states[id_]]
+                assert after[id_] in states, f"the API never showed result {id_} like this"
+            if not mine and (id_ not in before or not matches(before[id_], scope)):
+                assert after.get(id_) == before.get(id_), f"result {id_} of another scope was touched"
+            if not mine or not self.past.quiet_since(id_, place):
+                continue
+            covered = since is None or created(last) >= since
+            if judgeable and id_ in before and before[id_]["status"] in IN_FLIGHT:
+                flight = self.past.in_flight_since(id_, before[id_])
+                covered |= flight is not None and began - flight < DAY
+            if not covered or (now is None and not judgeable):
+                continue
+            old = {
+                oldest is not None and created(last) < min(oldest, began - KEPT) for oldest in oldest_listed
+            }
+            if now is None and id_ in before and (True in old or id_ in self.aged):
+                self.aged.add(id_)
+                assert False in old or id_ in after, f"result {id_} has aged out and was to stay"
+                continue
+            if now is not None:
+                expected[id_] = now
+                self.aged.discard(id_)
+            if id_ in after:
+                found[id_] = after[id_]
+        assert_same(found, expected)
+
+    def judge_rates(self, stored: dict[int, Record]) -> None:
+        """The view, against a recomputation from the stored rows."""
+        sums: dict[int, Counter[str]] = {}
+        for record in stored.values():
+            sums.setdefault(record["agent"], Counter()).update(_tally(record))
+        expected = {
+            agent: (
+                tally["completed"],
+                tally["decided"],
+                tally["passed"],
+                _ratio(tally["passed"], tally["decided"]),
+                _ratio(tally["passed"], tally["decided"] + tally["broken_runs"]),
+                _ratio(tally["met"], tally["expected"]),
+                _ratio(tally["broken"], tally["completed"] + tally["broken"]),
+            )
+            for agent, tally in sums.items()
+        }
+        rows = self.account.query(
+            "select agent_id, completed_results, decided_runs, passed_runs, pass_rate, strict_pass_rate,"
+            " expected_outcome_rate, infrastructure_failure_rate from analytics.agent_pass_rate"
+        )
+        assert {agent: pytest.approx(figures) for agent, *figures in rows} == {
+            agent: [*figures] for agent, figures in expected.items()
+        }
+
+
+def _tally(record: Record) -> Counter[str]:
+    """What a pass is, told once more."""
+    total, verdicts = record["total_runs_count"], [run[2] for run in record["runs"]]
+    if record["status"] in ("failed", "timeout"):
+        return Counter(broken=1, broken_runs=total)
+    if record["status"] != "completed":
+        return Counter()
+    sure = len(verdicts) == total and all(isinstance(verdict, bool) for verdict in verdicts)
+    passed = verdicts.count(True) if sure else int(record["success_rate"] * total + 0.5)
+    return Counter(
+        completed=1,
+        decided=total,
+        passed=passed,
+        met=record["met_expected_outcome_count"],
+        expected=record["total_expected_outcome_count"],
+    )
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _clockwork(world: World) -> type[datetime]:
+    """A `datetime` whose now is the world's."""
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, _: Any = None) -> datetime:  # type: ignore[override]
+            return world.now()
+
+    return Now
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_whatever_happens_each_completed_sync_keeps_the_promise(shard: int) -> None:
+    class Shard(Promise): ...
+
+    run_state_machine_as_test(
+        Shard if EXAMPLES else seed(shard)(Shard),
+        settings=settings(
+            max_examples=-(-(EXAMPLES or 15) // SHARDS),
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, *([Phase.shrink] if SHRINK else [])],
+            suppress_health_check=[*HealthCheck],
+        ),
+    )
+
+
+# -- single sentences of the promise, told once each ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["finished", "deleted"])
+def test_a_result_in_flight_below_the_lookback_is_followed_until_its_end(
+    new_account: Callable[..., Account], ending: str
+) -> None:
+    account = new_account(results=60, in_flight=0, page_size_cap=20)
+    oldest = min(account.world.results)
+    account.world.rerun(oldest)
+    assert account.sync().code == 0
+    if ending == "finished":
+        account.world.finish()
+    else:
+        account.world.delete(oldest)
+
+    assert account.sync().json["mode"] == "quick"
+    account.assert_equals_api()
+
+
+def test_a_result_in_flight_that_ages_out_is_not_deleted_too(new_account: Callable[..., Account]) -> None:
+    account = new_account(results=60, in_flight=0, days=120, page_size_cap=20)
+    oldest = min(account.world.results)
+    account.world.rerun(oldest)
+    assert account.sync().code == 0
+    account.world.delete(oldest)
+
+    ran = account.sync("--full")
+
+    assert (ran.json["deleted"], ran.json["results"], ran.json["in_flight"]) == (0, 60, 1)
+    assert oldest in account.stored()
+    assert account.query("select id from cekura.results where aged_out_at is not null") == [(oldest,)]
+
+
+@pytest.mark.parametrize("name", ["base.duckdb", "commit.json", "last.json", "pending_log.jsonl"])
+def test_once_readers_have_the_new_file_no_full_disk_turns_the_sync_into_a_failure(
+    account: Account, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    account.sync()
+    account.sync()  # leaves a pending log
+    account.world.insert(5)
+    published = account.warehouse.stat().st_ino
+    replace, unlink = Path.replace, Path.unlink
+
+    def is_full(path: Path) -> bool:
+        return path.name == name and account.warehouse.stat().st_ino != published
+
+    def replace_if_there_is_space(path: Path, target: Path) -> Path:
+        if is_full(target):
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return replace(path, target)
+
+    def unlink_if_there_is_space(path: Path, missing_ok: bool = False) -> None:
+        if is_full(path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_if_there_is_space)
+        patch.setattr(Path, "unlink", unlink_if_there_is_space)
+        ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    account.assert_equals_api()
+    account.world.insert(5)
+    assert account.sync().json["inserted"] == 5
+    account.assert_equals_api()

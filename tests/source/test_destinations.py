@@ -1,0 +1,97 @@
+"""`--destination`: which names it takes, what it says to others, and how it goes together with `--warehouse`."""
+
+from pathlib import Path
+
+import pytest
+
+from support.harness import Account
+
+ENGINE = {
+    "CEKURA_DESTINATION": "postgres",
+    "DESTINATION__POSTGRES__CREDENTIALS": "postgresql://u:hunter2@127.0.0.1:1/x",
+}
+READING = (["status"], ["check"], ["query", "select 1"], ["report"], ["export", "--to", "out"], ["build"])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("paper", "'paper' is no destination: write --destination postgres, or leave it out for a file."),
+        ("snowflake", "load snowflake with `cekura_source` in a dlt pipeline of your own"),
+        ("postgresql", "write --destination postgres."),
+        ("delta", '`cekura_source` in a dlt pipeline of your own, into filesystem with table_format="delta"'),
+        ("iceberg", 'into filesystem with table_format="iceberg"'),
+        ("mysql", "in a dlt pipeline of your own, whose destination is sqlalchemy"),
+        ("duckdb", "say which one with --warehouse"),
+        ("Postgres", "write --destination postgres"),
+    ],
+)
+def test_a_name_that_sync_cannot_fill_is_refused_with_what_to_do_instead(
+    account: Account, name: str, says: str
+) -> None:
+    ran = account.sync("--destination", name)
+
+    assert (ran.code, ran.json["exit_code"]) == (2, 2)
+    assert says in ran.json["error"]
+    assert account.sandbox.requests == []
+
+
+def test_an_option_beats_the_environment_and_two_places_are_refused(account: Account) -> None:
+    both = account.run("sync", "--destination", "postgres", "--warehouse", str(account.warehouse))
+    assert both.code == 2
+    assert "choose one of them" in both.err
+
+    assert account.sync("--warehouse", str(account.warehouse), **ENGINE).code == 0
+    account.assert_equals_api()
+    for command in READING[:3]:
+        assert account.run(*command, "--warehouse", str(account.warehouse), **ENGINE).code == 0
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda command: command[0])
+def test_no_command_takes_the_file_for_the_engine(account: Account, command: list[str]) -> None:
+    """With an engine in the environment, what stands in the file is not what was asked for."""
+    pytest.importorskip("psycopg2")
+
+    ran = account.run(*command, **ENGINE)
+
+    assert ran.code == 9
+    assert "postgres:127.0.0.1/x does not let us work" in ran.err
+    assert "hunter2" not in ran.out + ran.err
+
+
+def test_without_the_driver_it_says_what_to_install(account: Account, tmp_path: Path) -> None:
+    (tmp_path / "psycopg2.py").write_text("raise ModuleNotFoundError('gone', name='psycopg2')")
+    process = account.spawn(PYTHONPATH=str(tmp_path), **ENGINE)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert "pip install '.[postgres]'" in err
+
+
+@pytest.mark.parametrize("kind", ["cron", "systemd", "airflow", "dagster"])
+def test_a_schedule_names_the_engine_and_never_its_credentials(account: Account, kind: str) -> None:
+    printed = account.run("schedule", kind, **ENGINE)
+
+    assert printed.code == 0, printed.err
+    assert "postgres" in printed.out
+    assert "--warehouse" not in printed.out
+    assert "DESTINATION__POSTGRES__CREDENTIALS is a secret too" in printed.out
+    assert "hunter2" not in printed.out
+    assert "DuckDB" not in printed.out
+    assert "warehouse below" not in printed.out
+
+
+def test_airflow_hands_the_credentials_over(account: Account) -> None:
+    printed = account.run("schedule", "airflow", **ENGINE).out
+
+    assert "airflow variables set cekura_postgres_credentials" in printed
+    assert '"DESTINATION__POSTGRES__CREDENTIALS": Variable.get("cekura_postgres_credentials")}' in printed
+    compile(printed, "airflow", "exec")
+
+
+@pytest.mark.parametrize("kind", ["docker", "kubernetes", "github"])
+def test_a_schedule_that_would_lack_the_credentials_is_refused(account: Account, kind: str) -> None:
+    refused = account.run("schedule", kind, **ENGINE)
+
+    assert refused.code == 2
+    assert "--destination postgres there instead of --warehouse" in refused.err

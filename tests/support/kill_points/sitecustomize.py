@@ -1,0 +1,128 @@
+"""Put on PYTHONPATH by test_kill.py: Python imports it at its start, and it stops the program at a point given from outside.
+
+A point is `file:N` (before the N-th change to a file of the warehouse), `file:EVENT NAME` (before that change, as in
+`file:os.rename commit.json`), `statement:N` (before the N-th SQL statement that dlt runs, or that PostgreSQL gets),
+`statement:TEXT` (before the first that begins so; `after statement:TEXT`, after it), or a name of `FUNCTIONS` with
+`before` or `after`. CEKURA_TEST_SIGNAL is what happens there; CEKURA_TEST_DISCONNECT, where it is set, instead ends all
+sessions of the database. CEKURA_TEST_RECORD is a file that gets the points that were passed, each with its time.
+"""
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+POINT = os.environ.get("CEKURA_TEST_POINT", "")
+SIGNAL = int(os.environ.get("CEKURA_TEST_SIGNAL", signal.SIGKILL))
+DISCONNECT = os.environ.get("CEKURA_TEST_DISCONNECT")
+RECORD = os.environ.get("CEKURA_TEST_RECORD")
+FOLDER = str(Path(os.environ.get("CEKURA_WAREHOUSE", "/nowhere/warehouse")).parent)
+WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile", "shutil.rmtree")
+FUNCTIONS = {
+    "extract": "dlt.pipeline.pipeline:Pipeline.extract",
+    "normalize": "dlt.pipeline.pipeline:Pipeline.normalize",
+    "load": "dlt.pipeline.pipeline:Pipeline.load",
+    "build": "cekura_sync.models.runner:build",
+    "check": "cekura_sync.models.runner:check",
+    "commit": "cekura_sync.warehouse.swap:Warehouse.commit",
+    "copy": "cekura_sync.warehouse.swap:Warehouse._copy_to_fresh",
+}
+
+counts = {"file": 0, "statement": 0}
+
+
+def reach(*names: str) -> None:
+    if RECORD:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(descriptor, f"{time.time()} {names[-1]}\n".encode())
+            os.close(descriptor)
+    by_beginning = "statement:" in POINT
+    if any(name == POINT or (by_beginning and name.startswith(POINT)) for name in names):
+        if DISCONNECT:
+            disconnect()
+        else:
+            os.kill(os.getpid(), SIGNAL)
+
+
+def disconnect() -> None:
+    global POINT
+    import psycopg2
+
+    POINT = ""
+    with psycopg2.connect(os.environ["DESTINATION__POSTGRES__CREDENTIALS"]) as con, con.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if not writing and event not in WRITES:
+        return
+    path = arguments[1] if event == "shutil.copyfile" else arguments[0]
+    if isinstance(path, str | os.PathLike) and os.fspath(path).startswith(FOLDER) and path != RECORD:
+        counts["file"] += 1
+        reach(f"file:{counts['file']}", f"file:{event} {Path(path).name}")
+
+
+def around(name: str, function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        reach(f"before {name}")
+        result = function(*arguments, **options)
+        reach(f"after {name}")
+        return result
+
+    return wrapped
+
+
+def before_each_statement(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapped(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        counts["statement"] += 1
+        reach(f"statement:{counts['statement']}", f"statement:{' '.join(str(query).split())[:90]}")
+        return function(self, query, *arguments, **options)
+
+    return wrapped
+
+
+def wrap() -> None:
+    """Loads what the program would load later; only a point inside needs it."""
+    import importlib
+
+    from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+
+    for name, target in FUNCTIONS.items():
+        module, _, path = target.partition(":")
+        *owners, attribute = path.split(".")
+        owner = functools.reduce(getattr, owners, importlib.import_module(module))
+        setattr(owner, attribute, around(name, getattr(owner, attribute)))
+    DuckDbSqlClient.execute_query = before_each_statement(DuckDbSqlClient.execute_query)
+    if os.environ.get("CEKURA_DESTINATION") == "postgres":
+        wrap_postgres()
+
+
+def wrap_postgres() -> None:
+    import psycopg2
+    from psycopg2.extensions import cursor
+
+    class Watched(cursor):
+        def execute(self, query: Any, values: Any = None) -> None:
+            text = " ".join((query if isinstance(query, str) else query.as_string(self)).split())[:90]
+            counts["statement"] += 1
+            reach(f"statement:{counts['statement']}", f"statement:{text}")
+            super().execute(query, values)
+            reach(f"after statement:{text}")
+
+    psycopg2.connect = functools.partial(psycopg2.connect, cursor_factory=Watched)
+
+
+if POINT or RECORD:
+    sys.addaudithook(watch)
+    if RECORD or not POINT.startswith("file:"):
+        wrap()

@@ -1,0 +1,224 @@
+"""`export`: what the files hold, that they come all or not at all, and that they are nobody else's to read."""
+
+import csv
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from pyarrow import parquet
+
+from cekura_sync.sandbox import Sandbox, World
+from support.harness import Account
+
+VIEWS = "select view_name from duckdb_views() where schema_name = 'analytics' order by 1"
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """One warehouse for all: nothing here changes it."""
+    with Sandbox(World(results=60, agents=2, in_flight=2, runs_per_result=3)) as sandbox:
+        account = Account(sandbox, tmp_path_factory.mktemp("export") / "warehouse.duckdb")
+        _fill(account)
+        yield account
+
+
+def _fill(account: Account) -> None:
+    account.world.insert(
+        name='=HYPERLINK("http://evil")',
+        agent_name='+1, "quoted"\nnext line',
+        run_type="-2",
+        success_rate=-0.0,
+    )
+    account.world.insert(name="@sum", agent_name="\ttab", run_type="\rreturn")
+    account.world.insert(name="'= already", agent_name="Café =1", run_type="")
+    assert account.sync().code == 0
+
+
+def read_csv(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as lines:
+        return sorted(csv.DictReader(lines), key=lambda row: int(row["id"]))
+
+
+def test_by_default_every_analytics_view_is_a_parquet_file_that_says_the_same(
+    synced: Account, tmp_path: Path
+) -> None:
+    ran = synced.run("export", "--to", str(tmp_path / "new" / "out"))
+
+    views = [name for (name,) in synced.query(VIEWS)]
+    assert (ran.code, ran.out) == (0, "")
+    assert f"Wrote {len(views)} files to " in ran.err
+    assert sorted(file.name for file in (tmp_path / "new" / "out").iterdir()) == [
+        f"{view}.parquet" for view in views
+    ]
+    for view in views:
+        with duckdb.connect() as con:
+            con.execute("set timezone = 'UTC'")
+            con.execute(f"attach '{synced.warehouse}' as w (read_only)")
+            con.execute("use w")
+            file = f"read_parquet('{tmp_path}/new/out/{view}.parquet')"
+            both = f"(from {file} except all from analytics.{view}) union all (from analytics.{view} except all from {file})"
+            assert con.sql(both).fetchall() == [], view
+            types = "select column_name, column_type from (describe from {})"
+            assert (
+                con.sql(types.format(file)).fetchall()
+                == con.sql(types.format(f"analytics.{view}")).fetchall()
+            )
+
+
+def test_chosen_views_and_tables_as_csv(synced: Account, tmp_path: Path) -> None:
+    ran = synced.run(
+        "export",
+        "--to",
+        str(tmp_path / "out"),
+        "--format",
+        "csv",
+        "agent_pass_rate",
+        "cekura.results",
+        "analytics.results",
+    )
+
+    assert ran.code == 0
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "agent_pass_rate.csv",
+        "cekura.results.csv",
+        "results.csv",
+    ]
+    rows = {int(row["id"]): row for row in read_csv(tmp_path / "out" / "cekura.results.csv")}
+    stored = synced.query(
+        "select id, name, agent_name, strftime(created_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S.%fZ'), is_cronjob, total_runs_count from cekura.results"
+    )
+    assert len(rows) == len(stored)
+    for id_, name, agent_name, created_at, is_cronjob, total in stored:
+        row = rows[id_]
+        assert (row["name"], row["agent_name"]) == (name, agent_name)
+        assert row["created_at"] == created_at
+        assert row["deleted_at"] == ""
+        assert row["is_cronjob"] == str(is_cronjob).lower()
+        assert row["total_runs_count"] == str(total)
+
+
+def test_a_view_without_rows_is_a_file_with_its_columns(synced: Account, tmp_path: Path) -> None:
+    for file_format in ("csv", "parquet"):
+        assert (
+            synced.run("export", "--to", str(tmp_path), "--format", file_format, "agent_change_effect").code
+            == 0
+        )
+
+    header = (tmp_path / "agent_change_effect.csv").read_text().splitlines()
+    columns = parquet.read_schema(tmp_path / "agent_change_effect.parquet").names
+    assert header == [",".join(f'"{name}"' for name in columns)]
+    assert "verdict" in columns
+
+
+def test_for_a_spreadsheet_no_text_is_a_formula_and_numbers_stay_numbers(
+    synced: Account, tmp_path: Path
+) -> None:
+    synced.run("export", "--to", str(tmp_path), "--format", "csv", "--for-spreadsheet", "cekura.results")
+
+    rows = read_csv(tmp_path / "cekura.results.csv")[-3:]
+
+    assert [(row["name"], row["agent_name"], row["run_type"]) for row in rows] == [
+        ('\'=HYPERLINK("http://evil")', '\'+1, "quoted"\nnext line', "'-2"),
+        ("'@sum", "'\ttab", "'\rreturn"),
+        ("'= already", "Café =1", ""),
+    ]
+    assert float(rows[0]["success_rate"]) == 0
+    assert all(row["id"].isdigit() for row in rows)
+
+
+def test_without_the_option_text_is_as_it_is(synced: Account, tmp_path: Path) -> None:
+    synced.run("export", "--to", str(tmp_path), "--format", "csv", "cekura.results")
+
+    assert read_csv(tmp_path / "cekura.results.csv")[-2]["name"] == "@sum"
+
+
+def test_files_are_for_their_owner_alone_and_replace_those_of_the_same_name(
+    synced: Account, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert synced.run("export", "--to", str(out), "results").code == 0
+
+    assert [file.name for file in out.iterdir()] == ["results.parquet"]
+    assert stat.S_IMODE((out / "results.parquet").stat().st_mode) == 0o600
+    assert stat.S_IMODE(out.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing",
+        "cekura.nothing",
+        "cekura._watermarks",
+        "main.results",
+        "read_csv('/etc/passwd')",
+        "/etc/passwd",
+        "results\" union select * from \"read_text('/etc/passwd')",
+        "",
+    ],
+)
+def test_what_is_no_view_and_no_table_is_a_usage_error_and_leaves_nothing(
+    synced: Account, tmp_path: Path, name: str
+) -> None:
+    ran = synced.run("export", "--to", str(tmp_path / "out"), "results", name)
+
+    assert ran.code == 2
+    assert f"There is no view or table '{name}': choose among " in ran.err
+    assert "agent_pass_rate" in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_apostrophe_for_formulas_is_a_matter_of_csv(synced: Account, tmp_path: Path) -> None:
+    assert synced.run("export", "--to", str(tmp_path), "--for-spreadsheet").code == 2
+    assert synced.run("export", "results").code == 2
+    assert synced.run("export", "--to", "", "results").code == 2
+
+
+def test_without_a_warehouse_there_is_nothing_to_export(account: Account, tmp_path: Path) -> None:
+    ran = account.run("export", "--to", str(tmp_path / "out"))
+
+    assert ran.code == 9
+    assert "There is no warehouse at " in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_the_directory_is_told(synced: Account, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+
+    ran = synced.run("export", "--to", str(tmp_path / "out"))
+
+    assert ran.code == 9
+    assert f"{tmp_path / 'out'} cannot be written: File exists." in ran.err
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_a_disk_that_is_full_leaves_the_files_before_as_they_were(
+    synced: Account, tmp_path: Path, file_format: str
+) -> None:
+    out = tmp_path / "out"
+    synced.run("export", "--to", str(out), "--format", file_format)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+
+    # A limit on the size of files stands for the disk: it, too, lets a write begin and then refuses.
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000));"
+        "from cekura_sync.__main__ import main; sys.argv = ['cekura-sync', *sys.argv[1:]]; sys.exit(main())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "export", "--to", str(out), "--format", file_format],
+        env=os.environ | synced.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 9, ran.stderr
+    assert f"{out} cannot be written: File too large." in ran.stderr
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before

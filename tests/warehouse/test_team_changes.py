@@ -1,0 +1,233 @@
+"""`--changes`: the file as people and spreadsheets write it, what stays of it in the warehouse, and what it costs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cekura_sync.warehouse import team_changes
+from support.harness import Account, run
+
+HEADER = "agent_id,at,note\n"
+STORED = "select line, agent_id, cast(changed_at as varchar), note from cekura.changes order by line"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "changes.csv"
+
+
+def test_changes_are_loaded_with_the_sync_and_kept_by_one_without_the_option(
+    account: Account, file: Path
+) -> None:
+    file.write_text(HEADER + '4101,2026-03-10T14:30:00+01:00,"shorter greeting, new voice"\n,2026-03-11,\n')
+    loaded = [
+        (2, 4101, "2026-03-10 13:30:00+00", "shorter greeting, new voice"),
+        (3, None, "2026-03-11 00:00:00+00", None),
+    ]
+
+    assert account.sync("--changes", str(file)).json["changed"] is True
+    assert account.query(STORED) == loaded
+
+    account.world.insert()
+    assert account.sync().json["inserted"] == 1
+    assert account.query(STORED) == loaded
+
+
+def test_without_a_file_there_is_an_empty_table_so_that_the_view_binds(account: Account) -> None:
+    account.sync()
+
+    assert account.query(STORED) == []
+    assert account.query("select * from analytics.agent_change_effect") == []
+
+
+def test_an_unchanged_file_is_no_change(account: Account, file: Path) -> None:
+    file.write_text(HEADER + "4101,2026-03-10,one\n")
+    account.sync("--changes", str(file))
+    before = account.warehouse.read_bytes()
+
+    assert account.sync(CEKURA_CHANGES=str(file)).json["changed"] is False
+    assert account.warehouse.read_bytes() == before
+
+
+def test_a_file_that_changed_is_published_though_no_result_is_new(account: Account, file: Path) -> None:
+    file.write_text(HEADER + "4101,2026-03-10,one\n")
+    account.sync("--changes", str(file))
+    file.write_text(HEADER + "4101,2026-03-10,another\n")
+
+    ran = account.run("sync", "--changes", str(file))
+
+    assert "no result changed" in ran.err
+    assert [note for *_, note in account.query(STORED)] == ["another"]
+
+
+def test_a_dry_run_says_that_the_file_changed_and_leaves_it_at_that(account: Account, file: Path) -> None:
+    account.sync()
+    file.write_text(HEADER + "4101,2026-03-10,one\n")
+
+    assert account.sync("--changes", str(file), "--dry-run").json["changed"] is True
+    assert account.query(STORED) == []
+
+
+def test_build_loads_the_file_too(account: Account, file: Path) -> None:
+    account.sync()
+    file.write_text(HEADER + "4101,2026-03-10,one\nx,2026-03-10,two\n")
+
+    built = account.run("build", "--changes", str(file))
+
+    assert built.code == 0
+    assert f"Warning: {file}, line 3: agent_id 'x' is not a whole number" in built.err
+    assert account.query(STORED) == [(2, 4101, "2026-03-10 00:00:00+00", "one")]
+
+
+def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Account) -> None:
+    account.sync()
+    for path in (account.warehouse, account.home / "base.duckdb"):
+        with duckdb.connect(str(path)) as con:
+            for view in ("agent_change_effect", "agent_version_pass_rate"):
+                con.execute(f"drop view analytics.{view}")
+            con.execute("drop table cekura.changes")
+            con.execute("alter table cekura.results drop column agent_version")
+
+    assert account.run("build").code == 0
+    assert account.query("select count(*) from analytics.agent_version_pass_rate") == [(0,)]
+
+    account.world.insert(agent_version={"name": "v2"})
+    assert account.sync().json["inserted"] == 1
+    assert account.query("select agent_version from analytics.agent_version_pass_rate") == [
+        ('{"name":"v2"}',)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("4101,last Tuesday,x", "at 'last Tuesday' is not a time"),
+        ("4101,03/10/2026,x", "at '03/10/2026' is not a time"),
+        ("4101,0001-01-01T00:00:00+14:00,x", "at '0001-01-01T00:00:00+14:00' is not a time"),
+        ("4101,9999-12-31T23:59:59-14:00,x", "is not a time"),
+        ("4101,,x", "at '' is not a time"),
+        ("4101", "at '' is not a time"),
+        ("agent 4101,2026-03-10,x", "agent_id 'agent 4101' is not a whole number"),
+        ("-1,2026-03-10,x", "agent_id '-1' is not a whole number"),
+        ("99999999999999999999,2026-03-10,x", "is not a whole number"),
+        ("4101,2026-03-10,x,y", "it has more cells than the first line"),
+        ('4101,2026-03-10,"x"y', "expected after"),
+        ('4101,2026-03-10,"x', "unexpected end of data"),
+        ("=cmd|' /C calc'!A0,2026-03-10,x", "is not a whole number"),
+    ],
+)
+def test_a_bad_line_is_named_by_its_number_and_the_others_are_taken(file: Path, line: str, why: str) -> None:
+    file.write_text(f'{HEADER}4101,2026-03-10,"over\ntwo lines"\n\n4102,2026-03-11,fine\n{line}\n')
+
+    noted = team_changes.read(file)
+
+    (flaw,) = noted.flaws
+    assert flaw.startswith(f"{file}, line 6: ")
+    assert why in flaw
+    assert [change.line for change in noted.changes] == [2, 5]
+
+
+def test_of_many_bad_lines_the_first_are_named_and_the_others_counted(file: Path) -> None:
+    file.write_text(HEADER + "4101,yesterday,x\n" * 1000)
+
+    flaws = team_changes.read(file).flaws
+
+    assert len(flaws) == 21
+    assert flaws[-1] == f"{file}: 980 more lines are left out."
+
+
+def test_bad_lines_do_not_stop_the_sync(account: Account, file: Path) -> None:
+    file.write_text(f"{HEADER}4101,yesterday,x\n4102,2026-03-11,fine\n")
+
+    ran = account.sync("--changes", str(file))
+
+    assert ran.code == 0
+    assert f"Warning: {file}, line 2: at 'yesterday' is not a time" in ran.err
+    assert [number for number, *_ in account.query(STORED)] == [3]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "agent_id,at,note\n4101,2026-03-10 14:30,Café\n",
+        "agent_id,at,note\r\n4101,2026-03-10T14:30Z,Café\r\n",
+        "agent_id,at,note\r4101,2026-03-10T14:30,Café",
+        '"AGENT_ID";"At";"Note"\n"4101"; "2026-03-10 16:30+02:00"; "Café"\n',
+        "note\towner\tat\tagent_id\nCafé\tMia\t20260310T143000\t4101\n",
+        '\n\nagent_id, at, note\n4101, 2026-03-10 14:30, "Café"\n',
+    ],
+    ids=["plain", "windows", "old mac", "semicolons", "tabs, another order, one more", "spaces"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_however_a_spreadsheet_saves_it_it_says_the_same(file: Path, content: str, encoding: str) -> None:
+    file.write_bytes(content.encode(encoding))
+
+    noted = team_changes.read(file)
+
+    assert noted.flaws == []
+    assert [change[1:] for change in noted.changes] == [(4101, 1773153000000000, "Café")]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        (b"", "does not begin with the names of its columns"),
+        (b"4101,2026-03-10,x\n", "does not begin with the names of its columns"),
+        (b"agent_id,at,at\n", "does not begin with the names of its columns"),
+        (bytes(range(256)) * 8, "does not begin with the names of its columns"),
+        (b"agent_id,at\n" + b"\n" * 10_000_000, "is larger than 10 MB"),
+    ],
+    ids=["missing", "empty", "no header", "twice the same", "binary", "large"],
+)
+def test_what_is_no_file_of_changes_is_a_usage_error_and_changes_nothing(
+    account: Account, file: Path, content: bytes | None, why: str
+) -> None:
+    if content is not None:
+        file.write_bytes(content)
+
+    ran = account.sync("--changes", str(file))
+
+    assert (ran.code, ran.json["exit_code"]) == (2, 2)
+    assert why in ran.json["error"]
+    assert account.sandbox.requests == []
+    assert not account.warehouse.exists()
+
+
+def test_a_directory_or_an_empty_name_is_a_usage_error(account: Account, tmp_path: Path) -> None:
+    account.sync()
+    for name in (str(tmp_path), ""):
+        assert account.sync("--changes", name).code == 2
+        assert run("build", "--changes", name, env=account.env).code == 2
+
+
+def test_the_effect_of_a_change_is_in_the_warehouse_after_the_sync(account: Account, file: Path) -> None:
+    agent = account.world.agents[0].id
+    account.sync()
+    ((middle,),) = account.query(
+        f"select cast(quantile_disc(created_at, 0.5) as varchar) from analytics.results where agent_id = {agent}"
+    )
+    file.write_text(f"{HEADER}{agent},{middle},Prompt 7\n777,2026-03-10,nobody\n")
+    account.sync("--changes", str(file))
+
+    rows = account.query(
+        "select agent_id, agent_name, note, before_results > 0, after_results > 0, verdict is not null from analytics.agent_change_effect order by line"
+    )
+
+    assert rows == [
+        (agent, account.world.agents[0].name, "Prompt 7", True, True, True),
+        (777, None, "nobody", False, False, False),
+    ]
+
+
+def test_versions_are_compared_where_the_api_sends_them(new_account: Callable[..., Account]) -> None:
+    account = new_account(versions=3, agents=2)
+    account.sync()
+
+    rows = account.query(
+        "select agent_version, previous_version, results > 0 from analytics.agent_version_pass_rate order by agent_id, first_result_at"
+    )
+
+    assert rows == 2 * [("v1", None, True), ("v2", "v1", True), ("v3", "v2", True)]
