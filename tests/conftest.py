@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("support")  # before anything of it is imported
-
 from cekura_sync.api import client
 from cekura_sync.sandbox import Sandbox, World
 from support.engines import PostgreSql, postgres_server
