@@ -35,8 +35,9 @@ check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-reference: $(VENV)/developer ## Write docs/reference.md from the program and the SQL comments
+reference: $(VENV)/developer ## Write docs/reference.md and the answers in README and docs/ from the program
 	PYTHONPATH=tests $(BIN)/python -m support.reference
+	PYTHONPATH=tests $(BIN)/python -m support.answers
 
 bench: $(VENV)/developer ## Measure speed and memory against the baselines in tests/bench
 	$(BIN)/python tests/bench/run.py
