@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import duckdb
 
 from cekura_sync.database import column_list, quoted
-from cekura_sync.diff.records import SECONDS, cast, json_text, learn
+from cekura_sync.diff import naming
+from cekura_sync.diff.records import SECONDS, cast, json_text
 from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
-PARSER_VERSION = (
-    1  # stands before each digest; another number has the rows of what is read again written anew
-)
+# Stands before each digest; with another number, whatever is read again is written again.
+PARSER_VERSION = 1
 TRY_AGAIN_AFTER = timedelta(days=1)  # what could not be had is asked for again, but not at every sync
 REASON = "details: "  # begins the reason of a rejected row that is a detail
 
@@ -80,13 +80,12 @@ class DetailChanges:
                 con.execute(f"create or replace view known_{table} as from base.cekura.{table}")
             else:
                 con.execute(f"create or replace table known_{table} ({column_list(columns)})")
-        query = "select api_name, column_name from base.cekura._fields where table_name = 'run_details' order by all"
         typed = {
             name: name for name in RUN_DETAILS if name not in ("run_id", "result_id", "duration_seconds")
         }
         self._keys = typed | {"id": "run_id", "duration": "duration_seconds"}
         self._typed = [*self._keys]
-        self._keys |= dict(con.execute(query).fetchall())
+        self._keys |= naming.known(con, "run_details")
         self.clear()
 
     def clear(self) -> None:
@@ -128,7 +127,7 @@ class DetailChanges:
 
     def _parse(self) -> None:
         con = self._con
-        learn(
+        naming.learn(
             self._keys,
             [*RUN_DETAILS],
             con,
