@@ -79,7 +79,10 @@ def test_scratch_that_a_killed_sync_leaves_does_not_hold_the_key(account: Accoun
     """dlt writes its packages and traces into scratch; it is kept here to be read."""
     program = (
         "import os, sys\n"
-        "from cekura_sync import loading, cli\n"
+        "from cekura_sync.warehouse import dlt_settings\n"
+        "dlt_settings.isolate()\n"
+        "from cekura_sync.warehouse import load as loading\n"
+        "from cekura_sync import cli\n"
         "load = loading.load\n"
         "def and_die(*arguments, **more):\n"
         "    load(*arguments, **more)\n"
