@@ -22,6 +22,10 @@ RESULTS = {
     "run_type": "varchar",
     "created_at": "timestamptz",
     "updated_at": "timestamptz",
+    # In no document of the older API. Texts, because warehouses that met them as unknown fields hold them so.
+    "agent_version": "varchar",  # its name; some accounts send only that
+    "agent_version_id": "varchar",  # the history_id, where the version is an object
+    "project_id": "varchar",
 }
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
 RUNS = {
@@ -32,6 +36,7 @@ RUNS = {
     "scenario": "bigint",
     "scenario_name": "varchar",
     "duration_seconds": "double",
+    "error_message": "varchar",
 }
 SCENARIOS = {"result_id": "bigint", "scenario_id": "bigint", "scenario_name": "varchar"}
 LATER = {"details_read": "bigint", "details_left": "bigint"}  # not in the log of older warehouses
@@ -122,6 +127,10 @@ DETAIL_LISTS = {
             "run_id": "bigint",
             "scenario": "bigint",
             "reason": "varchar",
+            "title": "varchar",
+            "description": "varchar",
+            "affected_count": "bigint",
+            "run_ids": "varchar",  # a JSON array
             "more": "varchar",
         },
     ),
@@ -160,8 +169,17 @@ ADDED_TABLES = {
     "sync_log": LOG,
 }
 ADDED_COLUMNS = (
-    # No document of the API has this field, yet some accounts send it: a text column, as for every such field.
-    ("results", "agent_version", "varchar"),
+    *(("results", name, RESULTS[name]) for name in ("agent_version", "agent_version_id", "project_id")),
+    ("runs", "error_message", "varchar"),
+    *(
+        ("failed_reasons", name, kind)
+        for name, kind in (
+            ("title", "varchar"),
+            ("description", "varchar"),
+            ("affected_count", "bigint"),
+            ("run_ids", "varchar"),
+        )
+    ),
     *(("sync_log", name, kind) for name, kind in LATER.items()),
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import duckdb
 
 from cekura_sync.database import quoted
-from cekura_sync.diff.records import Keys
+from cekura_sync.diff.records import Keys, cast
 from cekura_sync.tables import RESULTS, RUNS, SCENARIOS
 
 SECONDS = """
@@ -15,15 +15,22 @@ SECONDS = """
             + try_cast(split_part(run.duration, ':', -1) as double)
         else try_cast(run.duration as double) end as duration_seconds
 """
+_IS_OBJECT = "run.scenario like '{%' and json_valid(run.scenario)"
 
 
 def runs_of(records: str, keys: Keys) -> str:
     """The rows of `runs` in `records` (what follows `from`), each column under its name."""
     more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
+    scenario = f"case when {_IS_OBJECT} then run.scenario ->> 'id' else run.scenario end"
+    named = f"""
+        coalesce(run.scenario_name, case when {_IS_OBJECT} then run.scenario ->> 'name'
+            when try_cast(run.scenario as double) is null then run.scenario end) as scenario_name
+    """
     return (
         # Some engines take no "nan", and no view could add one up.
         "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
-        f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {SECONDS} {more}"
+        f"select run.id, result_id, run.status, run.success, {cast(scenario, 'bigint')} as scenario, {named},"
+        f" {SECONDS}, run.error_message {more}"
         f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
     )
 
@@ -44,6 +51,9 @@ class Known:
             " where database_name = 'base' and schema_name = 'cekura'"
         )
         self._columns = {*con.execute(query).fetchall()}
+
+    def has(self, table: str, column: str) -> bool:
+        return (table, column) in self._columns
 
     def differing(self, keys: Keys) -> str:
         """A query for the ids of known results whose parsed content is another: in a field, a run or a scenario.

@@ -4,21 +4,23 @@ Fields whose type the sources disagree on are read as text and cast, so that `10
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 
+from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
-from cekura_sync.tables import RESULTS
+from cekura_sync.tables import RESULTS, RUNS
 
 RUN_FIELDS = {
     "id": "bigint",
     "status": "varchar",
     "success": "boolean",
-    "scenario": "bigint",
+    "scenario": "varchar",  # an id, a name or an object of both
     "scenario_name": "varchar",
     "duration": "varchar",
+    "error_message": "varchar",
 }
 SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
 LISTS = ("runs", "scenarios")
@@ -43,7 +45,7 @@ OWN_COLUMNS = (
     "xmax",
     "xmin",
 )
-PARSER_VERSION = 1  # stands before each digest; another number has every row read and compared anew
+PARSER_VERSION = 2  # stands before each digest; another number has every row read and compared anew
 MAX_FIELDS = 500  # columns a hostile answer could make us add
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
 
@@ -55,12 +57,41 @@ _TYPE_WORDS = {
 }
 
 
+# Columns that are made of a field which comes in several forms; no row is refused because of them.
+_IS_OBJECT = "{0} like '{{%' and json_valid({0})"
+_DERIVED = {
+    "agent_version": f"""
+        case when {_IS_OBJECT.format("text.agent_version")}
+            then coalesce(nullif(text.agent_version ->> 'version_name', ''), text.agent_version ->> 'version_id',
+                text.agent_version ->> 'history_id')
+            else text.agent_version end
+    """,
+    "agent_version_id": f"""
+        case when {_IS_OBJECT.format("text.agent_version")}
+            then coalesce(text.agent_version ->> 'history_id', text.agent_version ->> 'version_id')
+            else text.agent_version_id end
+    """,
+    "project_id": f"""
+        case when {_IS_OBJECT.format("text.project")} then coalesce(text.project_id, text.project ->> 'id')
+            else coalesce(text.project_id, case when try_cast(text.project as bigint) is not null then text.project end) end
+    """,
+}
+RARE = (*_DERIVED, "error_message")  # fields that not every account's list has
+_READ_FOR_THEM = ("project",)  # beside the fields of their own names
+
+
 @dataclass
 class Keys:
     """The keys that list rows carry: the API's name → our column's name."""
 
+    personal_data: PersonalData = field(default_factory=PersonalData)
     row: dict[str, str] = field(default_factory=lambda: {name: name for name in RESULTS})
     run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
+
+    @property
+    def reading(self) -> str:
+        """Stands before each digest: a text from which other fields were taken has to be read again."""
+        return f"{PARSER_VERSION}{'p' if self.personal_data.keeps(PROFILE) else ''}"
 
     @property
     def new_row_columns(self) -> dict[str, str]:
@@ -71,22 +102,27 @@ class Keys:
         return {key: column for key, column in self.run.items() if key not in RUN_FIELDS}
 
     @classmethod
-    def known(cls, con: duckdb.DuckDBPyConnection) -> "Keys":
+    def known(cls, con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> "Keys":
         """What earlier syncs learned: a key keeps its column, whichever rows a sync happens to see."""
-        keys = cls()
+        keys = cls(personal_data)
         query = "select table_name, api_name, column_name from base.cekura._fields where table_name in ('results', 'runs') order by all"
         for table, key, column in con.execute(query).fetchall():
-            (keys.row if table == "results" else keys.run)[key] = column
+            mine, typed = (keys.row, RESULTS) if table == "results" else (keys.run, RUNS)
+            # A column that a later version of ours has a meaning for is no longer free for another key.
+            if personal_data.keeps(key) and (key == column or column not in typed):
+                mine[key] = column
         return keys
 
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
-        learn(self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
+        keeps = self.personal_data.keeps
+        learn(self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS, keeps)
         learn(
             self.run,
             RUN_FIELDS,
             con,
             "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from raw_rows",
+            keeps=keeps,
         )
 
 
@@ -96,13 +132,14 @@ def learn(
     con: duckdb.DuckDBPyConnection,
     query: str,
     ours: Iterable[str] = (),
+    keeps: Callable[[str], bool] = lambda _: True,
 ) -> None:
     """A key that differs from a known one only by case has no place in a SQL table; nor has one without letters."""
     names = {name.lower() for name in (*known, *ours)}
     for (key,) in sorted(con.execute(query).fetchall()):
         if len(known) >= MAX_FIELDS:
             return
-        if key.lower() not in names and key.isprintable() and key.strip():
+        if key.lower() not in names and key.isprintable() and key.strip() and keeps(key):
             known[key] = _free_column(key, {*known.values(), *typed})
             names.add(key.lower())
 
@@ -126,10 +163,15 @@ def column_name(key: str) -> str:
     return f"_{name}" if not name or name[0].isdigit() else name
 
 
-def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], raws: Sequence[str]) -> None:
+def receive(
+    con: duckdb.DuckDBPyConnection,
+    ids: Sequence[int | None],
+    raws: Sequence[str],
+    reading: str = str(PARSER_VERSION),
+) -> None:
     """Fill the table `raw_rows`: each raw text with its digest, and its id where the envelope gave one."""
     con.execute(
-        f"create or replace temp table raw_rows as select id, raw, '{PARSER_VERSION}:' || md5(raw) as _digest"
+        f"create or replace temp table raw_rows as select id, raw, '{reading}:' || md5(raw) as _digest"
         " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw)",
         [list(ids), list(raws)],
     )
@@ -144,14 +186,16 @@ def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
 def _structure(keys: Keys) -> str:
     """What to read from each text, in the form of DuckDB's `from_json`."""
     runs = RUN_FIELDS | dict.fromkeys(keys.new_run_columns, "varchar")
-    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in keys.row)
+    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in dict.fromkeys((*keys.row, *_READ_FOR_THEM)))
     run = ", ".join(f'{json_text(key)}: "{kind}"' for key, kind in runs.items())
     scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
     return f'{{{rows}, "runs": [{{{run}}}], "scenarios": [{{{scenario}}}]}}'
 
 
 def _parse_sql(keys: Keys) -> str:
-    typed = ",\n".join(f"{cast(f'text.{name}', kind)} as {name}" for name, kind in RESULTS.items())
+    typed = ",\n".join(
+        f"{_DERIVED.get(name) or cast(f'text.{name}', kind)} as {name}" for name, kind in RESULTS.items()
+    )
     extra = "".join(
         f",\n text.{quoted(key)} as {quoted(column)}" for key, column in keys.new_row_columns.items()
     )
