@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test readers destinations check bench format clean
+.PHONY: help install demo sync test readers destinations check reference bench format clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: $(VENV)/developer ## Write docs/reference.md from the program and the SQL comments
+	PYTHONPATH=tests $(BIN)/python -m support.reference
 
 bench: $(VENV)/developer ## Measure speed and memory against the baselines in tests/bench
 	$(BIN)/python tests/bench/run.py
