@@ -196,10 +196,10 @@ def test_verbose_says_what_is_read_and_why_and_what_became_of_it(account: Accoun
 def test_a_field_that_the_api_adds_later_becomes_a_column(account: Account) -> None:
     account.sync()
     newest = max(account.world.results)
-    account.world.edit(newest, agentVersion={"number": 7})
+    account.world.edit(newest, agentMood={"number": 7})
 
     assert account.sync().json["updated"] == 1
-    assert account.query("select id, agent_version from cekura.results where agent_version is not null") == [
+    assert account.query("select id, agent_mood from cekura.results where agent_mood is not null") == [
         (newest, '{"number":7}')
     ]
 

@@ -88,7 +88,7 @@ class Comparison:
         self._con = con
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
-        self._personal_data = personal_data
+        self.personal_data = personal_data
         self.started = started
         self.changeset = Changeset(con, started, personal_data)
         self.covers = f"({covers})"
@@ -182,7 +182,7 @@ class Comparison:
     def _keep_rejected(self, flaws: Sequence[tuple[object, str | None, str | None]]) -> list[int | None]:
         ids = [_key(key) for key, _, _ in flaws]
         reasons = [flaw for _, flaw, _ in flaws]
-        raws = [self._personal_data.without_the_rest(raw or "")[:MAX_RAW] for _, _, raw in flaws]
+        raws = [self.personal_data.without_the_rest(raw or "")[:MAX_RAW] for _, _, raw in flaws]
         self.rejected += len(flaws)
         self._con.execute(
             "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"

@@ -14,7 +14,7 @@ from cekura_sync.diff.content import SECONDS
 from cekura_sync.diff.records import cast, json_text, learn
 from cekura_sync.tables import DETAIL_CHILDREN, DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
-READING = 1  # stands before each digest; another number has the rows of what is read again written anew
+READING = 2  # stands before each digest; another number has the rows of what is read again written anew
 TRY_AGAIN_AFTER = timedelta(days=1)  # what could not be had is asked for again, but not at every sync
 REASON = "details: "  # begins the reason of a rejected row that is a detail
 
