@@ -53,7 +53,11 @@ def check(session: "Session", engine: str, name: str) -> None:
 
 def _digest(files: list[runner.Model]) -> str:
     """Of all that decides on the views' text: translating them takes longer than a quiet sync."""
-    parts = [*(model.sql for model in files), Path(dialects.__file__).read_text("utf-8"), version("sqlglot")]
+    parts = [
+        *(model.query for model in files),
+        Path(dialects.__file__).read_text("utf-8"),
+        version("sqlglot"),
+    ]
     parts.append(ownership.SIGNATURE)
     return md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
