@@ -50,9 +50,9 @@ def _why_not(name: str) -> str:
     if name == "postgresql":
         return "dlt calls that engine postgres: write --destination postgres."
     if name in _TABLE_FORMATS:
-        return f'{name} is a format of tables, not a place: load it with `cekura_source` in a dlt pipeline of your own, into filesystem with table_format="{name}" (see the README, Beyond one machine).'
+        return f'{name} is a format of tables, not a place: load it with `cekura_source` in a dlt pipeline of your own, into filesystem with table_format="{name}" (see docs/engines.md).'
     if name in _OTHERS:
-        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own (see the README, Beyond one machine)."
+        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own (see docs/engines.md)."
     if name in _BY_SQLALCHEMY:
-        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own, whose destination is sqlalchemy (see the README, Beyond one machine)."
+        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own, whose destination is sqlalchemy (see docs/engines.md)."
     return f"'{name}' is no destination: write --destination {engines}, or leave it out for a file."

@@ -17,25 +17,14 @@ sums as (
     group by runs.agent_id, runs.scenario_id
 ),
 
--- x passes of n, z for 95 %: the letters of the interval's formula.
-counts as (
-    select
-        *,
-        cast(passed_runs as double) as x,
-        cast(decided_runs as double) as n,
-        cast(1.959963984540054 as double) as z
-    from sums
-    where passed_runs < decided_runs
-),
-
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
 rated as (
     select
         *,
-        x / n as pass_rate,
-        (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_low,
-        1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_high
-    from counts
+        rate(passed_runs, decided_runs) as pass_rate,
+        wilson_low(passed_runs, decided_runs) as pass_rate_low,
+        wilson_high(passed_runs, decided_runs) as pass_rate_high
+    from sums
+    where passed_runs < decided_runs
 )
 
 select

@@ -15,25 +15,25 @@ class ExitCode(IntEnum):
     OK = 0
     """done, committed"""
     BUG = 1
-    """a bug in us"""
+    """a bug in cekura-sync: please report it"""
     USAGE = 2
     """usage or configuration"""
     KEY_REFUSED = 3
-    """key refused (401, 403)"""
+    """the API refuses the key (401, 403)"""
     UNAVAILABLE = 4
-    """API unreachable, down, or rate-limiting past the budget"""
+    """the API is unreachable, is down, or limits the rate beyond the time budget"""
     UNBELIEVABLE = 5
-    """answers that cannot be believed, or a SQL model or check failed"""
+    """invalid API response, or a SQL model or check failed"""
     UNVERIFIED = 6
     """the listing could not be verified as complete"""
     MASS_DELETE = 7
-    """refused: the sync would mark too much as deleted"""
+    """refused: the sync would mark more than max(20, 5 %) of the live results as deleted, or none of the known results is listed any more"""
     BUSY = 8
     """another sync is running on this warehouse"""
     WAREHOUSE = 9
     """warehouse file or disk: unreadable, foreign, full, not permitted"""
     STALE = 10
-    """status: older than --max-age"""
+    """status: the last completed sync is older than --max-age, or its age is unknown"""
     INTERRUPTED = 130
     """interrupted"""
     TERMINATED = 143

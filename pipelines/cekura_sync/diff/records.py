@@ -1,15 +1,15 @@
-"""Raw result texts → one typed record each. DuckDB does the parsing; what cannot be taken gets a `flaw`.
+"""Raw result texts → one typed record each, and its runs and scenarios. What cannot be taken gets a `flaw`.
 
 Fields whose type the sources disagree on are read as text and cast, so that `10`, `"10"` and `10.0` are one number.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 
 from cekura_sync.database import quoted
+from cekura_sync.diff import naming
 from cekura_sync.tables import RESULTS
 
 RUN_FIELDS = {
@@ -22,30 +22,17 @@ RUN_FIELDS = {
 }
 SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
 LISTS = ("runs", "scenarios")
-OWN_COLUMNS = (
-    "deleted_at",
-    "aged_out_at",
-    "first_seen_at",
-    "synced_at",
-    "result_id",
-    "duration_seconds",
-    # Those below are in no table; they would meet our names while rows are compared.
-    "text",
-    "flaw",
-    "change",
-    "scenarios_known",
-    *LISTS,
-    # PostgreSQL keeps these for itself.
-    "cmax",
-    "cmin",
-    "ctid",
-    "tableoid",
-    "xmax",
-    "xmin",
-)
 PARSER_VERSION = 1  # stands before each digest; another number has every row read and compared anew
-MAX_FIELDS = 500  # columns a hostile answer could make us add
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
+
+# A duration in seconds, or as `[hours:]minutes:seconds`.
+SECONDS = """
+    case when contains(run.duration, ':')
+        then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
+            + try_cast(split_part(run.duration, ':', -2) as double) * 60
+            + try_cast(split_part(run.duration, ':', -1) as double)
+        else try_cast(run.duration as double) end as duration_seconds
+"""
 
 _TYPE_WORDS = {
     "bigint": "a 64-bit integer",
@@ -74,56 +61,19 @@ class Keys:
     def known(cls, con: duckdb.DuckDBPyConnection) -> "Keys":
         """What earlier syncs learned: a key keeps its column, whichever rows a sync happens to see."""
         keys = cls()
-        query = "select table_name, api_name, column_name from base.cekura._fields where table_name in ('results', 'runs') order by all"
-        for table, key, column in con.execute(query).fetchall():
-            (keys.row if table == "results" else keys.run)[key] = column
+        keys.row |= naming.known(con, "results")
+        keys.run |= naming.known(con, "runs")
         return keys
 
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
-        learn(self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
-        learn(
+        naming.learn(self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
+        naming.learn(
             self.run,
             RUN_FIELDS,
             con,
             "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from raw_rows",
         )
-
-
-def learn(
-    known: dict[str, str],
-    typed: Iterable[str],
-    con: duckdb.DuckDBPyConnection,
-    query: str,
-    ours: Iterable[str] = (),
-) -> None:
-    """A key that differs from a known one only by case has no place in a SQL table; nor has one without letters."""
-    names = {name.lower() for name in (*known, *ours)}
-    for (key,) in sorted(con.execute(query).fetchall()):
-        if len(known) >= MAX_FIELDS:
-            return
-        if key.lower() not in names and key.isprintable() and key.strip():
-            known[key] = _free_column(key, {*known.values(), *typed})
-            names.add(key.lower())
-
-
-def _free_column(key: str, taken: set[str]) -> str:
-    """The key in dlt's snake_case, moved aside where it would meet another column."""
-    name = column_name(key)
-    if name in OWN_COLUMNS or name.startswith("_"):
-        name = f"api_{name.lstrip('_')}"
-    candidate, number = name, 2
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    return candidate
-
-
-def column_name(key: str) -> str:
-    """As dlt's snake_case naming convention would have it."""
-    words = re.sub(r"[^A-Za-z0-9_]", "_", key.strip())
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", words))
-    name = re.sub(r"_+", "_", words.lower()).strip("_")[:60]
-    return f"_{name}" if not name or name[0].isdigit() else name
 
 
 def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], raws: Sequence[str]) -> None:
@@ -204,6 +154,24 @@ def _flaw() -> str:
         "when len(list_filter(runs, lambda _run: _run.id is null)) > 0 then 'a run has no usable id'"
     )
     return f"case {' '.join(reasons)} end"
+
+
+def runs_of(records: str, keys: Keys) -> str:
+    """The rows of `runs` in `records` (what follows `from`), each column under its name."""
+    more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
+    return (
+        # Some engines take no "nan", and no view could add one up.
+        "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
+        f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {SECONDS} {more}"
+        f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
+    )
+
+
+def scenarios_of(records: str) -> str:
+    return (
+        "select distinct result_id, scenario.id as scenario_id, scenario.name as scenario_name"
+        f" from (select parsed.id as result_id, unnest(scenarios) as scenario from {records})"
+    )
 
 
 def json_text(key: str) -> str:
