@@ -131,7 +131,8 @@ USAGE = [
     pytest.param(["sync", "--lookback", "99999999d"], "too long", id="a duration beyond all years"),
     pytest.param(["sync", "--warehouse", ""], "not a file name", id="a warehouse without name"),
     pytest.param(["sync", "--api-url"], "requires an argument", id="an option without its value"),
-    pytest.param(["query"], "Missing argument", id="a query without SQL"),
+    pytest.param(["query", "-f", "missing.sql"], "No such file", id="a query in a file that is not there"),
+    pytest.param(["query", "--for-spreadsheet", "select 1"], "--csv", id="a table for a spreadsheet"),
     pytest.param(["query", "--json", "--csv", "select 1"], "not both", id="two formats at once"),
     pytest.param(["query", "selekt 1"], "cannot be run", id="SQL that does not parse"),
     pytest.param(["query", "select x from nowhere"], "cannot be run", id="SQL about nothing that exists"),
@@ -451,6 +452,95 @@ def test_a_query_prints_a_table_for_people(synced: Account) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert "agent_name" in ran.out
     assert "Northwind Parcel Hotline" in ran.out
+
+
+def test_columns_of_one_name_keep_their_values_in_json(synced: Account) -> None:
+    ran = synced.run("query", "--json", "select 1 as a, 2 as a, 3 as a_1, 4 as a, 5 as b")
+
+    assert ran.json == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "b": 5}]
+
+
+@pytest.mark.parametrize("given", ["a file", "standard input", "a dash"])
+def test_a_query_can_come_from_a_file_or_standard_input(
+    synced: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    sql = "-- Café\nselect 'Café' as n;\n-- the end"
+    file = tmp_path / "query.sql"
+    file.write_bytes(b"\xef\xbb\xbf" + sql.encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(sql.encode()), encoding="utf-8"))
+
+    ran = synced.run(
+        "query", "--csv", *{"a file": ["-f", str(file)], "standard input": [], "a dash": ["-f", "-"]}[given]
+    )
+
+    assert (ran.code, ran.out) == (0, "n\nCafé\n"), ran.err
+
+
+def test_a_query_given_twice_or_in_another_coding_is_refused(synced: Account, tmp_path: Path) -> None:
+    file = tmp_path / "query.sql"
+    file.write_bytes("select 'Café'".encode("latin-1"))
+
+    assert "not both" in synced.run("query", "-f", str(file), "select 1").err
+    ran = synced.run("query", "-f", str(file))
+    assert (ran.code, "UTF-8" in ran.err) == (2, True), ran.err
+
+
+def test_a_query_names_views_and_tables_without_their_schema(synced: Account) -> None:
+    """Where both schemas have the name it is the view's."""
+    ran = synced.run(
+        "query",
+        "--json",
+        "select count(*) as n, (select count(*) from agent_pass_rate) as agents, (select count(*) from sync_log) as syncs from results where result_id > 0",
+    )
+
+    (counts,) = synced.query(
+        "select (select count(*) from analytics.results), (select count(*) from analytics.agent_pass_rate), (select count(*) from cekura.sync_log)"
+    )
+    assert tuple(ran.json[0].values()) == counts
+
+
+@pytest.mark.parametrize("output", [(), ("--csv",), ("--json",)])
+def test_a_long_answer_ends_when_its_reader_has_enough(synced: Account, output: tuple[str, ...]) -> None:
+    """The whole answer would never end; what is asked for comes as soon as it is known."""
+    query = ["query", *output, "select i, 'Café' as name from range(1000000000000) as t(i)"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "cekura_sync", *query],
+        env=os.environ | synced.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert len(process.stdout.read(5000)) == 5000
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert (process.returncode, told) == (0, b"")
+
+
+def test_a_query_that_would_write_says_what_to_do(synced: Account) -> None:
+    ran = synced.run("query", "create table mine as select * from agent_pass_rate")
+
+    assert ran.code == 2
+    assert "attach the warehouse with `read_only`" in ran.err
+
+
+def test_csv_for_a_spreadsheet_holds_no_formula(synced: Account) -> None:
+    ran = synced.run(
+        "query",
+        "--csv",
+        "--for-spreadsheet",
+        """select t as "=heading", -1 as n, interval '-1 day' as i from (values
+        ('=1'), (chr(10) || '=1'), (' +1'), (chr(160) || '@a'), ('＝1'), (chr(8203) || '-1'), (chr(9) || 'a'), ('a=1'), ('Café')) as v(t)""",
+    )
+
+    assert ran.out.startswith("\ufeff")
+    rows = list(csv.reader(io.StringIO(ran.out.removeprefix("\ufeff"))))
+    assert rows[0] == ["'=heading", "n", "i"]
+    assert [row[0] for row in rows[1:]] == [
+        "'=1", "'\n=1", "' +1", "'\xa0@a", "'＝1", "'\u200b-1", "'\ta", "a=1", "Café"
+    ]  # fmt: skip
+    assert {tuple(row[1:]) for row in rows[1:]} == {("-1", "'-1 day")}
 
 
 VALUES = r"'a\xAA'::blob as b, interval 1 day as i, ['x'::blob] as bs, {'INTERVAL': interval 3 day} as s, true as t, {'a': 1} as n"
