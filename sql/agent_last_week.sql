@@ -30,8 +30,9 @@ runs as (
         decided.of_last_week as is_after,
         decided.result_id,
         decided.day,
-        scenario_key(runs.scenario_id, runs.scenario_name) as scenario,
-        runs.passed
+        runs.scenario_key as scenario,
+        runs.passed,
+        3 as least_results
     from decided
     inner join analytics.runs as runs on runs.result_id = decided.result_id
     where runs.passed is not null
@@ -82,7 +83,7 @@ select
     adjusted_high, -- upper end of its 95 % interval
     coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
     rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
-    p_value, -- how often chance alone makes such an adjusted_difference, or a greater one
+    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
     smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
     verdict, -- improved, same, regressed, after the correction for the number of agents; NULL without a comparison
     coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same

@@ -1,10 +1,12 @@
 -- One row per comparison: did the pass rate change, in the scenarios that both sides ran?
--- Takes a relation with one row per run: comparison, family, is_after, result_id, day, scenario, passed; a family is judged together.
+-- Takes a relation with one row per run: comparison, family, is_after, result_id, day, scenario, passed, least_results.
+-- The comparisons of a family are judged together; each needs so many results after, and three before.
 -- docs/statistics.md has the method, its sources, and the error rates that were measured.
 with example as (
-    select 1 as comparison, 1 as family, true as is_after, 1 as result_id, 1 as day, 'a' as scenario, true as passed
+    select 1 as comparison, 1 as family, true as is_after, 1 as result_id, 1 as day, 'a' as scenario, true as passed,
+        3 as least_results
     union all
-    select 1, 1, false, 2, 2, 'a', false
+    select 1, 1, false, 2, 2, 'a', false, 3
 ),
 
 scenarios as (
@@ -62,7 +64,8 @@ results as (
         comparison,
         family,
         count(distinct case when is_after then result_id end) as after_results,
-        count(distinct case when not is_after then result_id end) as before_results
+        count(distinct case when not is_after then result_id end) as before_results,
+        max(least_results) as least_results
     from example
     group by comparison, family
 ),
@@ -82,8 +85,8 @@ reasons as (
         case
             when after_results = 0 or before_results = 0 then 'no runs on one side'
             when differences.shared_scenarios is null then 'no scenario ran on both sides'
-            when after_results < 3 or before_results < 3 then 'fewer than 3 results on one side'
-            when spreads.degrees < 4 then 'fewer than 6 days with runs'
+            when before_results < 3 or after_results < least_results then 'fewer than 3 results on one side'
+            when spreads.degrees < 4 then 'fewer than 6 days or results to judge by'
         end as no_verdict_because
     from results
     left join differences on differences.comparison = results.comparison

@@ -3,5 +3,5 @@ with example as (
     select cast(7 as bigint) as scenario_id, cast('Refund' as varchar) as scenario_name
 )
 
-select coalesce(cast(scenario_id as varchar), 'named ' || nullif(scenario_name, '')) as scenario_key
+select coalesce(cast(scenario_id as varchar), 'name ' || scenario_name) as scenario_key
 from example

@@ -79,9 +79,7 @@ def test_a_wrong_call_is_an_error_in_a_sentence(
 def test_a_file_that_is_not_a_function_is_named(tmp_path: Path) -> None:
     (tmp_path / "wrong.sql").write_text("select 1 as another")
 
-    with pytest.raises(
-        ModelError, match=r"wrong\.sql is not a function: it must be `select … as wrong`"
-    ):
+    with pytest.raises(ModelError, match=r"wrong\.sql is not a function: it must be `select … as wrong`"):
         functions.read(tmp_path)
 
 

@@ -14,7 +14,7 @@ LAST_NIGHT = datetime(2024, 6, 30, 2, tzinfo=UTC)
 SCENARIOS = 12
 HARDEST = 3  # scenarios are numbered from the hardest to the easiest
 
-Rates = np.ndarray  # logits of the pass rate, agents × scenarios
+Rates = np.ndarray  # logits of the pass rate, agents by scenarios
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _schedule(world: World) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _logits(world: World, nights: np.ndarray, rng: np.random.Generator) -> Rates:
-    """Of every run that could have happened: agents × results × scenarios."""
+    """Of every run that could have happened: agents by results by scenarios."""
     agents = rng.normal(2.0, 0.5, (world.agents, 1))
     logits = np.sort(agents + rng.normal(0, world.spread, (world.agents, SCENARIOS)), axis=1)
     if world.renewed:
