@@ -413,7 +413,7 @@ def test_however_often_one_syncs_few_of_them_wait_to_be_published(
     settled: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cekura_sync.warehouse.file.PENDING_AT_MOST", 2)
-    for _ in range(5):
+    for _ in range(4):
         settled.sync()
 
     assert settled.query(LOG) == [(True,), (False,), (False,), (False,)]
