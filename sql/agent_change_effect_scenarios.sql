@@ -16,7 +16,7 @@ with runs as (
 
 scenarios as (
     select *
-    from compared_scenarios(runs)
+    from compared_scenarios(runs) as compared
 ),
 
 last_named as (

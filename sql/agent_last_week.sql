@@ -40,7 +40,7 @@ runs as (
 
 comparisons as (
     select *
-    from compared(runs)
+    from compared(runs) as compared
 ),
 
 sums as (

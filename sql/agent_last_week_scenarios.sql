@@ -22,7 +22,7 @@ runs as (
 
 scenarios as (
     select *
-    from compared_scenarios(runs)
+    from compared_scenarios(runs) as compared
 ),
 
 last_named as (

@@ -74,7 +74,7 @@ runs as (
 
 comparisons as (
     select *
-    from compared(runs)
+    from compared(runs) as compared
 )
 
 select

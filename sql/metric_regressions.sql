@@ -84,7 +84,7 @@ runs as (
 
 comparisons as (
     select *
-    from compared(runs)
+    from compared(runs) as compared
 ),
 
 -- The difference of two means: normal approximation, with the variances of both sides (Welch's standard error).

@@ -83,7 +83,7 @@ runs as (
 
 comparisons as (
     select *
-    from compared(runs)
+    from compared(runs) as compared
 ),
 
 rated as (

@@ -11,7 +11,7 @@ with example as (
 
 scenarios as (
     select *, rate(after_passed + before_passed + 1, after_runs + before_runs + 2) as pooled_rate
-    from compared_scenarios(example)
+    from compared_scenarios(example) as compared
     where weight > 0
 ),
 
@@ -79,7 +79,7 @@ reasons as (
         differences.difference,
         differences.after_variance,
         differences.before_variance,
-        spreads.degrees,
+        nullif(spreads.degrees, 0) as degrees,
         spreads.after_days * spreads.after_spread as after_spread,
         spreads.before_days * spreads.before_spread as before_spread,
         case
@@ -151,7 +151,7 @@ adjusted as (
             partition by family order by place desc rows between unbounded preceding and current row
         ) as adjusted_p_of_fall,
         min((1 - p_of_fall) * judged / greatest(judged + 1 - place, 1)) over (
-            partition by family order by place rows between unbounded preceding and current row
+            partition by family order by place nulls first rows between unbounded preceding and current row
         ) as adjusted_p_of_rise
     from ranked
 )
@@ -161,8 +161,8 @@ select
     shared_scenarios,
     covered_runs,
     difference as adjusted_difference,
-    greatest(-1, difference - student_95(degrees) * standard_error) as adjusted_low,
-    least(1, difference + student_95(degrees) * standard_error) as adjusted_high,
+    case when p_value is not null then greatest(-1, difference - student_95(degrees) * standard_error) end as adjusted_low,
+    case when p_value is not null then least(1, difference + student_95(degrees) * standard_error) end as adjusted_high,
     p_value,
     (student_95(degrees) + student_80(degrees)) * standard_error as smallest_visible_difference,
     case

@@ -40,8 +40,7 @@ def _judged(
         row["difference"] = None if rate is None or previous is None else rate - previous
         adjusted = row["adjusted_difference"]
         row["mix_effect"] = None if adjusted is None else row["difference"] - adjusted
-        covered, known = row.pop("covered_runs"), decided(after) and decided(before)
-        row["covered_share"] = covered / (decided(after) + decided(before)) if known else None
+        row["covered_share"] = ratio(row.pop("covered_runs"), decided(after) + decided(before))
     return rows
 
 
@@ -63,9 +62,11 @@ def _scenarios(names: tuple[str, str], sides: Sides) -> Iterable[Row]:
     newest = sorted((run for side in sides for r in side for run in r.children), key=lambda run: run.id)
     decided_runs = [run for run in newest if run.passed is not None]
     ids = {scenario_key(run): run.scenario_id for run in decided_runs}
-    names = {scenario_key(run): run.scenario_name for run in decided_runs if run.scenario_name is not None}
+    latest_names = {
+        scenario_key(run): run.scenario_name for run in decided_runs if run.scenario_name is not None
+    }
     for key, row in contributions(_runs(sides)).items():
-        columns: Row = {"scenario_id": ids[key], "scenario_key": key, "scenario_name": names.get(key)}
+        columns: Row = {"scenario_id": ids[key], "scenario_key": key, "scenario_name": latest_names.get(key)}
         for name, side in zip(names, (True, False), strict=True):
             n, x = row[side]
             columns |= {f"{name}decided_runs": n, f"{name}passed_runs": x, f"{name}pass_rate": ratio(x, n)}
