@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cekura_sync.api import json_values
 from cekura_sync.api.decode_rows import begins, identity, require_object, with_id
 from cekura_sync.errors import UnbelievableAnswer
 
@@ -35,9 +36,9 @@ def decode_details(body: bytes, *, result_id: int, transcripts: bool) -> Detail:
     """Raises UnreadableAnswer, ApiUnavailable (cut short), UnbelievableAnswer (not this result)."""
     require_object(body)
     try:
-        answer = msgspec.json.decode(body, type=Item)
+        answer = json_values.read_object(body)
         _require_same(body, answer, result_id)
-        return Detail(msgspec.json.encode(_document(answer, transcripts=transcripts)).decode())
+        return Detail(json_values.spelled(_document(answer, transcripts=transcripts)))
     except _FlawError as flaw:
         return _flawed(body, str(flaw), result_id=result_id, transcripts=transcripts)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -250,7 +251,7 @@ def _text(value: object) -> str | None:
         return value
     if isinstance(value, list):
         return "\n".join(filter(None, map(_text, value))) or None
-    return msgspec.json.encode(value).decode()
+    return json_values.spelled(value)
 
 
 def _rest(left: Item) -> Item | None:
