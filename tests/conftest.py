@@ -10,6 +10,7 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Sandbox, World
 from support.engines import PostgreSql, postgres_server
+from support.first_syncs import FirstSyncs
 from support.harness import Account
 from support.shared import Shared
 from support.theirs import Theirs
@@ -74,6 +75,39 @@ def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
 def account(new_account: Callable[..., Account]) -> Account:
     """250 results of three runs over 30 days, three of them in flight."""
     return new_account()
+
+
+@pytest.fixture(scope="session")
+def first_syncs(tmp_path_factory: pytest.TempPathFactory) -> FirstSyncs:
+    return FirstSyncs(tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture
+def new_synced(new_account: Callable[..., Account], first_syncs: FirstSyncs) -> Callable[..., Account]:
+    """Makes accounts that have had their first sync: `new_synced("--details", results=300)`."""
+
+    def make(*options: str, **kind: Any) -> Account:
+        kind = {"now": first_syncs.now()} | kind
+        account = new_account(**kind)
+        first_syncs.give(account, *options, kind=sorted(kind.items()))
+        return account
+
+    return make
+
+
+@pytest.fixture
+def synced_account(new_synced: Callable[..., Account]) -> Account:
+    """The same as `account`, after its first sync."""
+    return new_synced()
+
+
+@pytest.fixture(scope="session")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Forty results of one run, synced: one warehouse for all tests that only read."""
+    with Sandbox(World(results=40, runs_per_result=1)) as sandbox:
+        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
+        assert account.sync().code == 0
+        yield account
 
 
 @pytest.fixture

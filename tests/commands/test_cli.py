@@ -18,20 +18,11 @@ import pytest
 
 from cekura_sync import cli, errors, settings
 from cekura_sync.console import exits
-from cekura_sync.sandbox import Fault, Sandbox, World
+from cekura_sync.sandbox import Fault
 from support.harness import Account, run
 
 NewAccount = Callable[..., Account]
 COMMANDS = sorted(cli.cli.commands)
-
-
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """A warehouse that the tests of this file only read."""
-    with Sandbox(World(results=40, runs_per_result=1)) as sandbox:
-        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
-        assert account.sync().code == 0
-        yield account
 
 
 @pytest.fixture

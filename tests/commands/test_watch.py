@@ -405,7 +405,7 @@ def test_on_a_quiet_weekend_the_published_file_is_replaced_once_an_hour_and_has_
     quick.sync()
     assert quick.warehouse.read_bytes() == published
 
-    monkeypatch.setattr("cekura_sync.sync.LOG_AT_LEAST_EVERY", timedelta(0))  # an hour has passed
+    monkeypatch.setattr("cekura_sync.warehouse.file.LOG_AT_LEAST_EVERY", timedelta(0))  # an hour has passed
     assert quick.sync().json["changed"] is False
 
     assert quick.query(LOG) == [(True,), (False,), (False,), (False,)]
@@ -417,7 +417,7 @@ def test_on_a_quiet_weekend_the_published_file_is_replaced_once_an_hour_and_has_
 def test_however_often_one_syncs_few_of_them_wait_to_be_published(
     quick: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cekura_sync.sync.PENDING_AT_MOST", 2)
+    monkeypatch.setattr("cekura_sync.warehouse.file.PENDING_AT_MOST", 2)
     for _ in range(5):
         quick.sync()
 

@@ -79,7 +79,10 @@ def test_scratch_that_a_killed_sync_leaves_does_not_hold_the_key(account: Accoun
     """dlt writes its packages and traces into scratch; it is kept here to be read."""
     program = (
         "import os, sys\n"
-        "from cekura_sync import loading, cli\n"
+        "from cekura_sync.warehouse import dlt_settings\n"
+        "dlt_settings.isolate()\n"
+        "from cekura_sync.warehouse import load as loading\n"
+        "from cekura_sync import cli\n"
         "load = loading.load\n"
         "def and_die(*arguments, **more):\n"
         "    load(*arguments, **more)\n"
@@ -279,15 +282,6 @@ FORBIDDEN = [
 ]
 
 
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """A warehouse to be queried."""
-    with Sandbox(World(results=40, runs_per_result=1), key=KEY) as sandbox:
-        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
-        assert account.sync().code == 0
-        yield account
-
-
 @pytest.mark.parametrize("sql", FORBIDDEN)
 def test_a_query_reads_no_other_file_and_writes_nothing(synced: Account, tmp_path: Path, sql: str) -> None:
     secret = tmp_path / "secret.csv"
@@ -297,7 +291,7 @@ def test_a_query_reads_no_other_file_and_writes_nothing(synced: Account, tmp_pat
     ran = synced.run("query", "--csv", sql.format(secret=secret, folder=tmp_path))
 
     assert "abracadabra" not in ran.out + ran.err
-    assert KEY not in ran.out + ran.err
+    assert synced.sandbox.key not in ran.out + ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["secret.csv"]
     assert synced.warehouse.read_bytes() == before
     assert not Path(f"{synced.warehouse}.wal").exists()

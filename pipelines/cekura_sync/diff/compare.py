@@ -9,8 +9,9 @@ import duckdb
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
+from cekura_sync.diff.base import Known
 from cekura_sync.diff.changeset import Changeset
-from cekura_sync.diff.content import Known, runs_of, scenarios_of
+from cekura_sync.diff.records import runs_of, scenarios_of
 from cekura_sync.outcome import Counts
 from cekura_sync.tables import TERMINAL
 

@@ -1,4 +1,4 @@
-"""Raw result texts → one typed record each. DuckDB does the parsing; what cannot be taken gets a `flaw`.
+"""Raw result texts → one typed record each, and its runs and scenarios. What cannot be taken gets a `flaw`.
 
 Fields whose type the sources disagree on are read as text and cast, so that `10`, `"10"` and `10.0` are one number.
 """
@@ -25,6 +25,15 @@ SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
 LISTS = ("runs", "scenarios")
 PARSER_VERSION = 1  # stands before each digest; another number has every row read and compared anew
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
+
+# A duration in seconds, or as `[hours:]minutes:seconds`.
+SECONDS = """
+    case when contains(run.duration, ':')
+        then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
+            + try_cast(split_part(run.duration, ':', -2) as double) * 60
+            + try_cast(split_part(run.duration, ':', -1) as double)
+        else try_cast(run.duration as double) end as duration_seconds
+"""
 
 _TYPE_WORDS = {
     "bigint": "a 64-bit integer",
@@ -165,6 +174,24 @@ def _flaw() -> str:
         "when len(list_filter(runs, lambda _run: _run.id is null)) > 0 then 'a run has no usable id'"
     )
     return f"case {' '.join(reasons)} end"
+
+
+def runs_of(records: str, keys: Keys) -> str:
+    """The rows of `runs` in `records` (what follows `from`), each column under its name."""
+    more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
+    return (
+        # Some engines take no "nan", and no view could add one up.
+        "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
+        f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {SECONDS} {more}"
+        f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
+    )
+
+
+def scenarios_of(records: str) -> str:
+    return (
+        "select distinct result_id, scenario.id as scenario_id, scenario.name as scenario_name"
+        f" from (select parsed.id as result_id, unnest(scenarios) as scenario from {records})"
+    )
 
 
 def json_text(key: str) -> str:

@@ -1,7 +1,6 @@
 """The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
 
 import fcntl
-import json
 import os
 import shutil
 import stat
@@ -14,9 +13,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import database
-from cekura_sync.diff.changeset import open_base
 from cekura_sync.errors import WarehouseBusy, WarehouseError
-from cekura_sync.tables import LATER, LOG
 from cekura_sync.warehouse.disk import (
     Fingerprint,
     disk_errors,
@@ -30,7 +27,7 @@ from cekura_sync.warehouse.layout import Layout, read_json, wal
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
 
-class Warehouse:
+class Swap:
     """One published file and the private directory beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -171,13 +168,6 @@ class Warehouse:
         except WarehouseError as error:
             raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
 
-    @property
-    def name(self) -> Path:
-        return self.files.published
-
-    def known(self) -> duckdb.DuckDBPyConnection:
-        return open_base(self.existing())
-
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
         return self._stand_in or (self.files.base if self.files.base.exists() else None)
@@ -251,45 +241,12 @@ class Warehouse:
         self.files.incoming.replace(self.files.published)
         flush_directory(self.files.published.parent)
 
-    # -- the log --------------------------------------------------------------------------------------------------
-
-    def pending_log(self) -> list[dict[str, Any]]:
-        """Completed syncs that changed nothing, not yet in `sync_log`."""
-        try:
-            lines = self.files.pending_log.read_bytes().splitlines()
-        except OSError:
-            return []  # without it a sync only reads more than it had to
-        entries = [entry for line in lines if (entry := _log_entry(line)) is not None]
-        generation = self.generation()
-        return [entry for entry in entries if entry["generation"] == generation]
-
-    def append_pending(self, entry: dict[str, Any]) -> None:
-        entry = {**entry, "generation": self.generation()}
-        with self.files.pending_log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(entry) + "\n")
-
-    def forget_pending(self) -> None:
-        with suppress(OSError):  # what stays is of an earlier generation, so nobody counts it
-            self.files.pending_log.unlink()
-
-    def write_last(self, entry: dict[str, Any]) -> None:
-        write_json(self.files.last, entry)
-
 
 def _record_in(path: Path) -> dict[str, Any]:
     """The record of a swap; one without its keys counts as none."""
     record = read_json(path)
     fits = isinstance(record.get("generation"), int) and isinstance(record.get("published"), list | None)
     return record if fits else {}
-
-
-def _log_entry(line: bytes) -> dict[str, Any] | None:
-    """An entry of the pending log; None for a line that a crash cut short."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() - LATER.keys() else None
 
 
 def _generation(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""The changes to their agents that a team notes in a file: read as people and spreadsheets write it, kept as a table."""
+"""The team's changes to its agents: read from a file as people and spreadsheets write it, kept as a table."""
 
 import csv
 import io
@@ -33,14 +33,14 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Noted:
+class TeamChanges:
     """What a file says: its changes, and a sentence for each line that is left out."""
 
     changes: list[Change]
     flaws: list[str]
 
 
-def read(path: Path) -> Noted:
+def read(path: Path) -> TeamChanges:
     """The file's changes, bad lines aside. Raises SettingsError where there is no such list."""
     text = _decode(_content(path)).replace("\0", "")  # of which engines make different things
     header, _, _ = text.lstrip().partition("\n")
@@ -61,25 +61,25 @@ def read(path: Path) -> Noted:
             flaws.append(f"{path}, line {line}: {error}; the line is left out.")
     if not columns:
         raise _no_header(path)
-    return Noted(changes, _the_first(flaws, path))
+    return TeamChanges(changes, _the_first(flaws, path))
 
 
-def differ(con: duckdb.DuckDBPyConnection, noted: Noted) -> bool:
+def differ(con: duckdb.DuckDBPyConnection, team_changes: TeamChanges) -> bool:
     """Whether the base attached to `con` holds other changes than these."""
     exists = "select 1 from duckdb_tables() where database_name = 'base' and schema_name = 'cekura' and table_name = 'changes'"
     if not con.execute(exists).fetchall():
-        return bool(noted.changes)
+        return bool(team_changes.changes)
     stored = con.execute(
         "select line, agent_id, epoch_us(changed_at), note from base.cekura.changes order by line"
     )
-    return stored.fetchall() != noted.changes
+    return stored.fetchall() != team_changes.changes
 
 
-def store(con: duckdb.DuckDBPyConnection, noted: Noted) -> None:
+def store(con: duckdb.DuckDBPyConnection, team_changes: TeamChanges) -> None:
     """Replace what the warehouse that `con` writes holds."""
     con.execute("delete from cekura.changes")
-    if noted.changes:
-        columns = [list(column) for column in zip(*noted.changes, strict=True)]
+    if team_changes.changes:
+        columns = [list(column) for column in zip(*team_changes.changes, strict=True)]
         con.execute(
             "insert into cekura.changes select line, agent_id, make_timestamptz(moment), note from ("
             "select unnest($1::bigint[]) as line, unnest($2::bigint[]) as agent_id,"

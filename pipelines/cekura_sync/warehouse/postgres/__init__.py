@@ -4,8 +4,10 @@ dlt loads what has changed into a schema that is this sync's own. Then the sessi
 checks the views and writes the log, and all of it is committed at once: who is cut short before has changed nothing.
 
 warehouse.py    the engine as a sync and the other commands see it
-access.py       the credentials, judged and kept out of messages; credentials.py where dlt may look for them
-connection.py   the session, the lock, and errors as ours
+transaction.py  the steps of a sync inside its transaction
+access.py       the credentials, judged and kept out of messages
+connection.py   dlt's pipeline, the lock, and errors as ours
+session.py      statements on one connection
 staging.py      dlt's destination, whose merges are handed over
 ownership.py    what there is ours, and what nobody may touch
 mirror.py       what the engine holds, in DuckDB
@@ -15,6 +17,7 @@ views.py        the files of sql/ there
 from typing import TYPE_CHECKING
 
 from cekura_sync.errors import SettingsError
+from cekura_sync.warehouse import dlt_settings
 
 if TYPE_CHECKING:
     from cekura_sync.warehouse.postgres.warehouse import Engine
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 def open_engine(name: str) -> "Engine":
     """Imports dlt and the driver, which the file does without. Raises SettingsError where the driver is not installed."""
+    dlt_settings.isolate_all_but_credentials()
     try:
         from cekura_sync.warehouse.postgres.warehouse import Engine
     except ModuleNotFoundError as error:

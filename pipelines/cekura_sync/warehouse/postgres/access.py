@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
-from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
@@ -17,11 +16,9 @@ from dlt.common.configuration.exceptions import (
 from dlt.common.configuration.providers.toml import TomlProviderReadException
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, configspec
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from cekura_sync.errors import CekuraSyncError, SettingsError
-from cekura_sync.warehouse.postgres.credentials import OnlyCredentials
 
 SCHEMES = ("postgres", "postgresql")
 _PARTS = ("username", "password", "host", "database")
@@ -62,7 +59,6 @@ def find(destination: str) -> Access:
     """Raises SettingsError for what is missing or malformed, and then says which part, and no word of it."""
     variable = f"DESTINATION__{destination.upper()}__CREDENTIALS"
     try:
-        Container()[PluggableRunContext] = PluggableRunContext(OnlyCredentials("."))
         wanted = resolve_configuration(_Wanted(), sections=("destination", destination))
         return _access(destination, wanted.credentials)
     except CekuraSyncError:

@@ -4,14 +4,12 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
-import psycopg2.extensions
-import psycopg2.extras
 from dlt.common.exceptions import DltException
 
 from cekura_sync.database import first_line, quoted
@@ -20,12 +18,11 @@ from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse.load import pipeline_into
 from cekura_sync.warehouse.postgres.access import Access
+from cekura_sync.warehouse.postgres.session import Session
 from cekura_sync.warehouse.postgres.staging import LOCK_TIMEOUT, Postgres
 
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
-
-    from cekura_sync.warehouse.postgres.ownership import Claim
 
 APPLICATION = (
     f"cekura-sync {SCHEMA}"  # the lock's name, and in the engine's list of sessions that of who holds it
@@ -33,63 +30,6 @@ APPLICATION = (
 READ_SESSION = f"{APPLICATION}, looking"  # and of who does not
 STAGING = f"{SCHEMA}_staging"  # each sync's own schema begins so
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
-
-# While the driver itself waits for the engine, no signal is heard.
-psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
-
-
-class Session:
-    """Statements on one connection of the driver's. None is ever tried again: the lock and the transaction are its own."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def run(self, sql: str, *values: object) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-
-    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-            return list(cursor.fetchall())
-
-    def value(self, sql: str, *values: object) -> Any:
-        return self.rows(sql, *values)[0][0]
-
-    def columns(self) -> dict[str, list[str]]:
-        """Of each table of ours, also of those that this user may not read."""
-        found: dict[str, list[str]] = {}
-        for table, column in self.rows(
-            "select relname, attname from pg_attribute join pg_class on pg_class.oid = attrelid"
-            " where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p') and attnum > 0 and not attisdropped"
-            " order by attnum",
-            SCHEMA,
-        ):
-            found.setdefault(table, []).append(column)
-        return found
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self.run("begin")
-        try:
-            yield
-        except BaseException:
-            with suppress(psycopg2.Error):
-                self.run("rollback")
-            raise
-        try:
-            self.run("commit")
-        except psycopg2.OperationalError as error:
-            raise WarehouseError(
-                f"The connection was lost while the sync was committed ({first_line(error)}), so cekura.sync_log alone knows whether it was: sync again."
-            ) from error
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """To read several tables as they are at one moment."""
-        self.run("begin isolation level repeatable read read only")
-        yield
-        self.run("rollback")
 
 
 class Connection:
@@ -137,13 +77,12 @@ class Connection:
         for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
 
-    def clean_up(self, claim: "Claim | None") -> None:
+    def clean_up(self, give_up_claim: Callable[[], None]) -> None:
         """After a failure; without the connection, the next sync does it."""
         with suppress(psycopg2.Error):
             self.session.run("rollback")
             self.drop_staging()
-            if claim is not None:
-                claim.give_up()
+            give_up_claim()
 
     def tidy(self) -> None:
         """The sync is done: what cannot be removed now, the next one removes."""

@@ -7,11 +7,11 @@ import duckdb
 import pyarrow as pa
 
 from cekura_sync import tables
-from cekura_sync.database import STORAGE_VERSION, column_list, first_line, literal, quoted
-from cekura_sync.diff.changeset import open_base
+from cekura_sync.database import STORAGE_VERSION, first_line, literal, quoted
+from cekura_sync.diff.base import open_base
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse.postgres.connection import Session
+from cekura_sync.warehouse.postgres.session import Session
 
 FETCHED_ROWS = 20_000  # at a time
 _DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
@@ -36,15 +36,13 @@ def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 def _mirrored(session: Session, *, details_whole: bool) -> duckdb.DuckDBPyConnection:
     """All of one moment, in the schema `base.cekura`."""
     con = open_base(None)
-    for table, columns in {"changes": tables.CHANGES, **tables.DETAILS}.items():
-        con.execute(f"create table base.cekura.{table} ({column_list(columns)})")
     with session.snapshot():
         present = session.columns()
-        for table in (*tables.COPIED_IN_FULL, *tables.DETAIL_CHILDREN):
+        for table in tables.TABLES:
             columns_of = [name for name in present.get(table, []) if name not in _DLTS_OWN]
             if not columns_of:
                 continue
-            if table in tables.COPIED_IN_FULL or details_whole:
+            if details_whole or table not in tables.DETAIL_CHILDREN:
                 _copy(session, con, table, columns_of, f"select {', '.join(map(quoted, columns_of))}")
             else:
                 _copy(session, con, table, ["result_id"], "select distinct result_id")

@@ -8,13 +8,12 @@ from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
 
 if TYPE_CHECKING:
-    from cekura_sync.warehouse.postgres.connection import Session
+    from cekura_sync.warehouse.postgres.session import Session
 
 MARK = "cekura-sync"  # how the comment on the schema `cekura` begins; alone it stands there before the first sync is done
 SIGNATURE = " [cekura-sync]"  # how the comment on each of our views ends
 TABLES = (
-    *tables.COPIED_IN_FULL,
-    *tables.DETAILS,
+    *tables.TABLES,
     "_dlt_version",
     "_dlt_loads",
     "_dlt_pipeline_state",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from cekura_sync.database import quoted
-from cekura_sync.errors import ModelError, WarehouseError
+from cekura_sync.errors import WarehouseError
 from cekura_sync.models import dialects, runner
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse.postgres import ownership
 
 if TYPE_CHECKING:
-    from cekura_sync.warehouse.postgres.connection import Session
+    from cekura_sync.warehouse.postgres.session import Session
 
 
 def build(session: "Session", engine: str) -> list[str]:
@@ -41,14 +41,14 @@ def build(session: "Session", engine: str) -> list[str]:
     return names
 
 
-def check(session: "Session", engine: str, name: str) -> None:
-    """Raises ModelError for the first of our own rules that does not hold."""
+def check(session: "Session", engine: str) -> list[runner.Finding]:
+    """Each of our own rules that does not hold."""
+    findings = []
     for model in runner.read_models(runner.models_dir() / "checks"):
         wrong = session.rows(dialects.translated(model, engine))
         if wrong:
-            raise ModelError(
-                f"The check {model.name} finds {len(wrong)} wrong rows in {name}, such as {wrong[0]}: {model.meaning} Nothing was changed; mend sql/, or report it."
-            )
+            findings.append(runner.Finding(model.name, model.meaning, len(wrong), str(wrong[0])))
+    return findings
 
 
 def _digest(files: list[runner.Model]) -> str:
