@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cekura_sync.api import client
-from cekura_sync.sandbox import Request, Sandbox, World
+from cekura_sync.sandbox import Answer, Request, Sandbox, World
 from support.harness import Account, Ran, Record, assert_same
 from support.hostile_fields import FIELDS
 
@@ -422,5 +422,33 @@ def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(
     account.sandbox.rewrite = None
     account.world.finish()
     assert account.sync("--lookback", "0").json["rejected"] == 0
+    account.assert_equals_api()
+    assert rejected(account) == []
+
+
+def test_a_row_in_flight_whose_own_address_fails_is_noted_and_not_asked_for_at_every_sync(
+    account: Account,
+) -> None:
+    account.sync()
+    id_ = sorted(account.world.results)[-250]
+    account.world.rerun(id_)
+    account.sync("--full")
+    former = account.stored()[id_]
+    account.sandbox.intercept = lambda request: (
+        Answer(500, b"{}") if request.path.endswith(f"/{id_}/") else None
+    )
+    account.world.insert(1)
+    account.world.finish()
+
+    ran = account.sync("--lookback", "0")
+
+    assert (ran.code, ran.json["rejected"], account.stored()[id_]) == (0, 1, former), ran.err
+    ((noted, reason, _),) = rejected(account)
+    assert (noted, reason.startswith("by id: The API is down (500")) == (id_, True)
+    account.sandbox.reset_requests()
+    assert account.sync("--lookback", "0").json["rejected"] == 0
+    assert not any(request.path.endswith(f"/{id_}/") for request in account.sandbox.requests)
+    account.sandbox.intercept = None
+    assert account.sync("--full").code == 0
     account.assert_equals_api()
     assert rejected(account) == []

@@ -68,10 +68,10 @@ def _document(answer: Item, *, transcripts: bool) -> Item:
     return {
         # Of two with one identity, the last one counts.
         "runs": [*{run["id"]: _run(run, transcripts=transcripts) for run in runs}.values()],
-        "metrics": [*{(m["run_id"], m["metric_id"], m["name"]): m for m in metrics}.values()],
+        "metrics": [*{(m["run_id"], *_identity(m)): m for m in metrics}.values()],
         "outcomes": [*{row["run_id"]: row for row in map(_outcome, runs) if row}.values()],
         "summary": [
-            *{(m["metric_id"], m["name"]): m for m in map(_metric, _objects(summary))}.values(),
+            *{_identity(metric): metric for metric in map(_metric, _objects(summary))}.values(),
         ],
         "reasons": [*_numbered(_reasons(answer.get("failed_reasons")))],
         "turns": [turn for run in runs for turn in _turns(run)] if transcripts else [],
@@ -142,6 +142,12 @@ def _metric(metric: Item) -> Item:
         "explanation": _text(left.pop("explanation", None)),
         "more": _rest(left),
     }
+
+
+def _identity(metric: Item) -> tuple[int | None, str | None]:
+    """PostgreSQL keeps no character 0, so two names that differ by it alone are one."""
+    name = metric["name"]
+    return metric["metric_id"], name.replace("\0", "") if name else name
 
 
 def _outcome(run: Item) -> Item | None:
