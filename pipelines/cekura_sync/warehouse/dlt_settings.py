@@ -10,11 +10,3 @@ def isolate() -> None:
     from cekura_sync.warehouse import dlt_context
 
     dlt_context.use(dlt_context.Isolated("."))
-
-
-def isolate_all_but_credentials() -> None:
-    """The same, but dlt finds the credentials of a destination where it always does."""
-    isolate()
-    from cekura_sync.warehouse import dlt_context
-
-    dlt_context.use(dlt_context.OnlyCredentials("."))

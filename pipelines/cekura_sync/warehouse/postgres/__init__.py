@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def open_engine(name: str) -> "Engine":
     """Imports dlt and the driver, which the file does without. Raises SettingsError where the driver is not installed."""
-    dlt_settings.isolate_all_but_credentials()
+    dlt_settings.isolate()
     try:
         from cekura_sync.warehouse.postgres.warehouse import Engine
     except ModuleNotFoundError as error:

@@ -19,6 +19,7 @@ from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from cekura_sync.errors import CekuraSyncError, SettingsError
+from cekura_sync.warehouse import dlt_context
 
 SCHEMES = ("postgres", "postgresql")
 _PARTS = ("username", "password", "host", "database")
@@ -59,6 +60,7 @@ def find(destination: str) -> Access:
     """Raises SettingsError that names the missing or malformed part, and never quotes it."""
     variable = f"DESTINATION__{destination.upper()}__CREDENTIALS"
     try:
+        dlt_context.use(dlt_context.OnlyCredentials("."))
         wanted = resolve_configuration(_Wanted(), sections=("destination", destination))
         return _access(destination, wanted.credentials)
     except CekuraSyncError:

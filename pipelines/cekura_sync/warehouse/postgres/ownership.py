@@ -82,7 +82,7 @@ def _require_tables(session: "Session", place: str, *, marked: bool) -> None:
     foreign = [table for table in tables if not marked or table.kind not in ("r", "p")]
     if foreign:
         raise WarehouseError(
-            f"The {foreign[0].full_name(SCHEMA)} in {place} was not made by `sync`, which needs that name: rename that schema (your own dlt pipeline: choose another dataset_name), or sync into another database. {_NOTHING}"
+            f"The {foreign[0].full_name(SCHEMA)} in {place} was not made by `sync`, which needs that name: rename that schema (a dlt pipeline of your own: choose another dataset_name), or sync into another database. {_NOTHING}"
         )
     if "results" not in (table.name for table in tables):
         return
