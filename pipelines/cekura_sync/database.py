@@ -23,7 +23,10 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
         if path is None:
             con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill(), "threads": 1})
         else:
-            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
+            spill = (
+                {"temp_directory": _spill()} if read_only else {}
+            )  # a reader may not be allowed to write there
+            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | spill)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): see who else has it open, and who may read it."
@@ -32,7 +35,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
 
 
 def _spill() -> str:
-    """Where memory overflows to; DuckDB would take the working directory. Made only when needed."""
+    """Where memory overflows to; DuckDB would take the working directory or the folder of the file. Made only when needed."""
     return str(Path(tempfile.gettempdir(), f"cekura-sync-{uuid4().hex}"))
 
 

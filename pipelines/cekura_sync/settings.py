@@ -89,6 +89,7 @@ class Settings:
     details: bool = False
     details_budget: int = DETAILS_BUDGET
     transcripts: bool = False
+    profiles: bool = False
     destination: str | None = None  # instead of the file
 
 
@@ -122,6 +123,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
+        profiles=bool(options.get("profiles")),
         destination=engine(options, environ),
     )
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff import history
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import History
@@ -29,6 +30,8 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             started=started,
             agent_id=settings.filters.agent_id,
             covers=history.covered(settings.filters, past),
+            project_id=settings.filters.project_id,
+            personal_data=PersonalData(settings.transcripts, settings.profiles),
         )
         with connect(settings, past) as client:
             api = Api(client, settings)

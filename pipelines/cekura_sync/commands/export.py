@@ -4,7 +4,12 @@ from pathlib import Path
 
 import click
 
-from cekura_sync.commands.options import destination_option, readable, warehouse_option
+from cekura_sync.commands.options import (
+    destination_option,
+    for_spreadsheet_option,
+    readable,
+    warehouse_option,
+)
 from cekura_sync.console import terminal
 
 
@@ -21,11 +26,7 @@ from cekura_sync.console import terminal
     show_default=True,
     help="Kind of file.",
 )
-@click.option(
-    "--for-spreadsheet",
-    is_flag=True,
-    help="CSV in which text that begins like a formula (= + - @ tab CR) gets an apostrophe before it.",
-)
+@for_spreadsheet_option
 def export(
     names: tuple[str, ...],
     warehouse: str,

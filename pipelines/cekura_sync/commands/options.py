@@ -76,3 +76,11 @@ def changes_option(command: Callable[..., None]) -> Callable[..., None]:
         metavar="FILE",
         help="CSV of your team's changes to its agents (agent_id, at, note), for analytics.agent_change_effect; without it the warehouse keeps those that it has.",
     )(command)
+
+
+def for_spreadsheet_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--for-spreadsheet",
+        is_flag=True,
+        help="CSV for Excel and its like: marked as UTF-8, and text that looks like a formula (= + - @) gets an apostrophe before it.",
+    )(command)

@@ -15,7 +15,7 @@ from cekura_sync.diff.records import SECONDS, cast, json_text
 from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
 # Stands before each digest; with another number, whatever is read again is written again.
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 TRY_AGAIN_AFTER = timedelta(days=1)  # what could not be had is asked for again, but not at every sync
 REASON = "details: "  # begins the reason of a rejected row that is a detail
 
