@@ -94,7 +94,7 @@ def test_a_row_that_cannot_be_believed_says_why(other: dict[str, Any], reason: s
 
 def test_unknown_fields_are_kept_as_text_under_a_name_that_meets_no_other() -> None:
     odd = {
-        "agentVersion": {"a": [1]},
+        "agentMood": {"a": [1]},
         "order": "asc",
         'qu"ote': 1,
         "deleted_at": "never",
@@ -106,7 +106,7 @@ def test_unknown_fields_are_kept_as_text_under_a_name_that_meets_no_other() -> N
     (row,) = parsed(ROW | odd)
 
     assert row["id"] == 12
-    assert row["agent_version"] == '{"a":[1]}'
+    assert row["agent_mood"] == '{"a":[1]}'
     assert row["order"] == "asc"
     assert row["qu_ote"] == "1"
     assert row["api_deleted_at"] == "never"

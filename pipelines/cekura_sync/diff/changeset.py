@@ -1,4 +1,4 @@
-"""The change that one sync is to write: tables in memory, beside the private base that they are held against."""
+"""What one sync will write: tables in memory, compared with the private base."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from cekura_sync import database
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import column_list
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
@@ -26,6 +27,7 @@ _TABLES = f"""
     create or replace table changed_scenarios ({column_list(SCENARIOS)});
     create or replace table rejected ({column_list(REJECTED)});
     create or replace table gone (id bigint, aged boolean);
+    create or replace table read_alike (id bigint, _digest varchar);
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
 _LOST_A_RUN = """
@@ -53,6 +55,11 @@ _WRITE_RESULTS = f"""
     from base.cekura.results as known
     where id in (select result_id from lost_a_run)
         and id not in (select id from changed) and id not in (select id from gone)
+    union all by name
+    select known.* replace (read_alike._digest as _digest)
+    from base.cekura.results as known join read_alike on read_alike.id = known.id
+    where known.id not in (select result_id from lost_a_run)
+        and known.id not in (select id from changed) and known.id not in (select id from gone)
 """
 # Children are replaced as a whole: a result that has none left gets one row that only says "remove". A run needs an id
 # even there, so that row carries one that no run of the API has: its result's, negated.
@@ -126,10 +133,12 @@ _AFTER = f"""
 class Changeset:
     """What to write, on a connection from `open_base`."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, started: datetime) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, started: datetime, personal_data: PersonalData
+    ) -> None:
         self._con = con
         self._started = started
-        self.keys = Keys.known(con)
+        self.keys = Keys.known(con, personal_data)
         self.details = DetailChanges(con)
 
     def clear(self) -> None:

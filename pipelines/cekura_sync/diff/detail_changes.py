@@ -15,7 +15,7 @@ from cekura_sync.diff.records import SECONDS, cast, json_text
 from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
 # Stands before each digest; with another number, whatever is read again is written again.
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 # What could not be had is asked for again after a day, then whenever the time of its failing has doubled.
 TRY_AGAIN_AFTER_DAYS, TRY_AGAIN_AT_LEAST_DAYS = 1, 30
 REASON = "details: "  # begins the reason of a rejected row that is a detail
