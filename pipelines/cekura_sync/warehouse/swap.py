@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -180,18 +180,24 @@ class Swap:
     # -- the swap -------------------------------------------------------------------------------------------------
 
     def commit(
-        self, write: Callable[[duckdb.DuckDBPyConnection], None], before_swap: Callable[[], None]
+        self,
+        write: Callable[[duckdb.DuckDBPyConnection], None],
+        before_swap: Callable[[], None],
+        forget: Sequence[str] = (),
     ) -> None:
         """Let `write` change a copy of the base, then make that copy the warehouse.
 
+        `forget`: statements that remove what neither file may hold any longer.
         `before_swap` is called at the last moment at which nothing has changed yet.
         """
         before = read_json(self.files.commit)
         generation = self.generation() + 1
-        if self.files.base.exists():
-            shutil.copyfile(self.files.base, self.files.work)
-        else:
+        if not self.files.base.exists():
             database.create(self.files.work)
+        elif forget:
+            self._copy_without(forget)
+        else:
+            shutil.copyfile(self.files.base, self.files.work)
         with database.connect(self.files.work) as con:
             write(con)
             con.execute(
@@ -210,6 +216,18 @@ class Swap:
             raise
         with suppress(OSError):  # readers have the new file: what fails from here on, the next start finishes
             self._replace_base(generation, published)
+
+    def _copy_without(self, forget: Sequence[str]) -> None:
+        """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one."""
+        old = self.files.scratch / "old.duckdb"
+        shutil.copyfile(self.files.base, old)
+        database.create(self.files.work)
+        with database.connect(old) as con:
+            con.execute("drop schema if exists analytics cascade")  # built anew in any case
+            for statement in forget:
+                con.execute(statement)
+            database.copy_tables(con, self.files.work)
+        old.unlink()
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """What stands published, or with `swap` what a swap under way is to publish."""
