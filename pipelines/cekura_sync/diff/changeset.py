@@ -1,4 +1,4 @@
-"""The change that one sync is to write: tables in memory, beside the private base that they are held against."""
+"""What one sync will write: tables in memory, compared with the private base."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
