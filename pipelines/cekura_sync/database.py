@@ -53,6 +53,20 @@ def create(path: Path) -> None:
         con.execute("checkpoint fresh")
 
 
+def copy_tables(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """Every table of the schema `cekura` into the empty file at `path`."""
+    con.execute(f"attach {literal(str(path))} as fresh")
+    tables = con.execute(
+        "select table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = current_database() and schema_name = 'cekura' order by table_name, column_index"
+    ).fetchall()
+    for table in dict.fromkeys(name for name, *_ in tables):
+        columns = {column: kind for name, column, kind in tables if name == table}
+        con.execute(f"create table fresh.cekura.{quoted(table)} ({column_list(columns)})")
+        con.execute(f"insert into fresh.cekura.{quoted(table)} select * from cekura.{quoted(table)}")
+    con.execute("detach fresh")
+
+
 def generation(con: "duckdb.DuckDBPyConnection", path: Path) -> int:
     """How many swaps made this warehouse. Raises WarehouseError for any other database."""
     tables = con.execute(

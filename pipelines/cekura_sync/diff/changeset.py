@@ -9,6 +9,7 @@ import duckdb
 from cekura_sync import database
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import column_list
+from cekura_sync.diff import forget
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
@@ -138,6 +139,7 @@ class Changeset:
     ) -> None:
         self._con = con
         self._started = started
+        self._personal_data = personal_data
         self.keys = Keys.known(con, personal_data)
         self.details = DetailChanges(con)
 
@@ -156,7 +158,11 @@ class Changeset:
     def has_changes(self) -> bool:
         queries = ("from changed", "from gone", _WRITE_REJECTED)
         listed = any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
-        return listed or self.details.has_changes()
+        return listed or self.details.has_changes() or bool(self.to_forget())
+
+    def to_forget(self) -> list[str]:
+        """Statements that remove the personal data which is no longer to be kept."""
+        return [*forget.statements(self._con, self._personal_data)]
 
     def counts(self, *, unchanged: int, rejected: int) -> Counts:
         changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
