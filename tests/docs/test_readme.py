@@ -182,6 +182,6 @@ def test_the_readme_is_read_in_three_minutes() -> None:
 
 
 def test_the_image_is_built_under_the_name_that_the_printed_files_ask_for() -> None:
-    built = re.findall(r"`docker build --tag (\S+) \.`", ALL)
+    built = re.findall(r"`docker build --tag (\S+:\d+\.\d+\.\d+) \.`", ALL)
 
     assert set(built) == {options(COMMANDS["schedule"])["--image"].default}

@@ -89,6 +89,21 @@ def test_a_view_that_is_not_what_was_built_is_built_again(synced: Account) -> No
     synced.assert_equals_api()
 
 
+def test_a_view_that_a_reader_replaced_does_not_survive_in_a_rebuilt_warehouse(synced: Account) -> None:
+    rates = synced.query("select agent_id, results from analytics.agents order by all")
+    with duckdb.connect(str(synced.warehouse)) as con:
+        columns = "agent_id, agent_name, results + 1 as results, first_result_at, last_result_at"
+        con.execute("create table analytics.copied as select * from analytics.agents")
+        con.execute(f"create or replace view analytics.agents as select {columns} from analytics.copied")
+    shutil.rmtree(synced.home)
+    newest, _ = newest_and_oldest(synced)
+    synced.world.edit(newest, name="edited")
+
+    assert synced.sync().code == 0
+
+    assert synced.query("select agent_id, results from analytics.agents order by all") == rates
+
+
 def test_new_text_of_a_view_or_a_check_has_everything_checked(
     synced: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,16 +98,15 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def signature(con: duckdb.DuckDBPyConnection) -> str:
-    """Of the files of sql/ and of the views as they stand: while both are what they were, nothing needs building."""
+    """Of the files of sql/ and of the columns of the views as they stand: while both are what they were, nothing needs building."""
     models = (*read_models(models_dir()), *read_models(models_dir() / "checks"))
     texts = (f"{model.name}\n{model.query}\n" for model in models)
-    # DuckDB writes brackets around joins until the file is opened again, so brackets tell nothing.
-    (views,) = con.execute(
-        "select md5(coalesce(string_agg(translate(sql, '()', ''), '' order by view_name), '')) from duckdb_views()"
-        " where schema_name = $1 and database_name = current_database()",
+    columns = con.execute(
+        "select table_name, column_name from duckdb_columns() where schema_name = $1"
+        " and database_name = current_database() order by table_name, column_index",
         [SCHEMA],
-    ).fetchall()[0]
-    return f"{md5(''.join(texts).encode(), usedforsecurity=False).hexdigest()} {views}"
+    ).fetchall()
+    return md5(f"{''.join(texts)}{columns}".encode(), usedforsecurity=False).hexdigest()
 
 
 def read_models(folder: Path) -> list[Model]:

@@ -87,6 +87,7 @@ class WarehouseFile(Swap):
     ) -> Outcome:
         generation = self.generation() + 1
         pending = self.pending_log()
+        forget = changeset.to_forget()
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
             nonlocal outcome
@@ -96,7 +97,7 @@ class WarehouseFile(Swap):
                 load = None
             outcome = steps.write(_Copy(con, load, pending, generation), team_changes, outcome)
 
-        self.commit(write, progress.swapping)
+        self.commit(write, progress.swapping, forget)
         self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
@@ -140,7 +141,9 @@ class _Copy:
         team.store(self._con, team_changes)
 
     def build_views(self) -> list[str]:
-        self._views_stay = _recorded_signature(self._con) == runner.signature(self._con)
+        # Whoever asks for a build gets one.
+        for_a_sync = self._generation > 0
+        self._views_stay = for_a_sync and _recorded_signature(self._con) == runner.signature(self._con)
         if self._views_stay:
             return [model.name for model in runner.read_models(runner.models_dir())]
         names = runner.build(self._con)

@@ -54,7 +54,9 @@ class Transaction:
             )
 
     def build_views(self) -> list[str]:
-        self._views_stay = views.are_built(self._session)
+        # Whoever asks for a build gets one.
+        for_a_sync = self._merges is not None
+        self._views_stay = for_a_sync and views.are_built(self._session)
         return views.names() if self._views_stay else views.build(self._session, self._engine)
 
     def findings(self, since: datetime | None) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The files of sql/ in the engine: its views with their comments, and the checks."""
+"""The files of sql/ in the engine: views with their comments, and checks."""
 
 from hashlib import md5
 from importlib.metadata import version
@@ -29,7 +29,7 @@ def are_built(session: "Session") -> bool:
 
 
 def build(session: "Session", engine: str) -> list[str]:
-    """Inside a transaction; returns their names. Each view keeps its grants if it can."""
+    """Inside a transaction; returns their names. Views are replaced, which keeps their grants if possible."""
     models = _models()
     statements = [statement for model in models for statement in _statements(model, engine)]
     session.run(f"create schema if not exists {runner.SCHEMA}")
@@ -37,7 +37,7 @@ def build(session: "Session", engine: str) -> list[str]:
     replaced = True
     try:
         _run(session, statements)
-    except psycopg2.ProgrammingError:  # a column has gone, or changed its type or place
+    except psycopg2.ProgrammingError:  # a column was removed, moved, or changed its type
         session.run("rollback to savepoint before_views")
         replaced = False
     if not replaced:
@@ -85,7 +85,7 @@ def _run(session: "Session", statements: list[str]) -> None:
 
 
 def _present(session: "Session", models: list[runner.Model]) -> list[str]:
-    """Ours, by their names: `ownership.require` has seen that none of them is another's."""
+    """Our views, by name: `ownership.require` has made sure that none of them is another user's."""
     found = session.rows(
         "select table_name from information_schema.views where table_schema = %s and table_name = any(%s)",
         runner.SCHEMA,
@@ -95,7 +95,7 @@ def _present(session: "Session", models: list[runner.Model]) -> list[str]:
 
 
 def _drop(session: "Session", views: list[str]) -> None:
-    """All of ours at once. Raises WarehouseError where others have built on them."""
+    """All our views at once. Raises WarehouseError where other views depend on them."""
     if not views:
         return
     names = ", ".join(f"{runner.SCHEMA}.{quoted(name)}" for name in views)
