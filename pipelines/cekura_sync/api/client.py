@@ -66,10 +66,12 @@ class Client:
         *,
         concurrency: int,
         seconds: float,
+        is_token: bool = False,
         max_requests: float = math.inf,
     ) -> None:
         self._url = api_url
         self._key = api_key
+        self._is_token = is_token  # of the vendor CLI's login
         self._deadline = time.monotonic() + seconds
         self._closing = threading.Event()
         self._count_lock = threading.Lock()
@@ -78,6 +80,7 @@ class Client:
         self.max_requests = max_requests  # beyond which nothing is tried again
         self.requests = 0
         self.retries = 0
+        self.deprecated = False  # the API's own word about what was asked last
         self.clock_ahead: timedelta | None = None  # of ours, against the API's at its last answer
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
         self._http = self._connect()
@@ -86,7 +89,7 @@ class Client:
         try:
             return httpx.Client(
                 headers={
-                    "X-CEKURA-API-KEY": self._key,
+                    **self._credential(),
                     "Accept": "application/json",
                     "User-Agent": f"cekura-sync/{__version__}",
                 },
@@ -100,6 +103,9 @@ class Client:
             raise SettingsError(
                 f"The proxy or certificate settings of the environment cannot be used ({error}): mend or unset them."
             ) from None
+
+    def _credential(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}"} if self._is_token else {"X-CEKURA-API-KEY": self._key}
 
     def __enter__(self) -> "Client":
         return self
@@ -152,6 +158,7 @@ class Client:
                 "GET", self._url + path, params=params, timeout=self._timeouts()
             ) as response:
                 self.clock_ahead = clock_ahead(response.headers.get("Date"))
+                self.deprecated = response.headers.get("Deprecation", "false").lower() not in ("", "false")
                 return self._interpret(response, self._read(response), decode)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise ApiUnavailable(self._what_failed(error)) from None
@@ -203,6 +210,10 @@ class Client:
             return self._decoded(body, decode)
         status, detail = response.status_code, _detail(body, self._key)
         if status in (401, 403):
+            if self._is_token:
+                raise KeyRefused(
+                    f"The API refuses the login in ~/.cekura/config.toml ({status}{detail}): log in again with Cekura's own CLI, or set CEKURA_API_KEY."
+                )
             raise KeyRefused(
                 f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and what it may read."
             )
