@@ -25,12 +25,6 @@ NewAccount = Callable[..., Account]
 COMMANDS = sorted(cli.cli.commands)
 
 
-@pytest.fixture
-def quick(new_account: NewAccount) -> Account:
-    """An account that is read in one request."""
-    return new_account(results=20, runs_per_result=1, in_flight=0)
-
-
 # -- help -------------------------------------------------------------------------------------------------------------
 
 
@@ -217,13 +211,13 @@ def test_usage_errors_with_json_print_the_object_too(quick: Account, arguments: 
     assert (ran.code, ran.json["outcome"], ran.json["exit_code"]) == (2, "failed", 2)
 
 
-def test_without_json_stdout_stays_empty_and_stderr_has_one_sentence(quick: Account) -> None:
-    ran = quick.run("sync")
+def test_without_json_stdout_stays_empty_and_stderr_has_one_sentence(settled: Account) -> None:
+    ran = settled.run("sync")
 
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.count("\n") == 1
     assert "20 results in the warehouse" in ran.err
-    assert quick.run("sync", "-q").err == ""
+    assert settled.run("sync", "-q").err == ""
 
 
 def test_a_rejected_row_is_warned_about_even_when_quiet(quick: Account) -> None:
@@ -289,13 +283,12 @@ def test_status_of_a_warehouse_that_never_was_synced_is_older_than_any_age(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_sync_does_not_make_the_status_younger(quick: Account) -> None:
-    quick.sync()
-    before = quick.run("status", "--json").json["last_sync"]
-    quick.sandbox.faults.append(Fault("401"))
-    quick.sync()
+def test_a_failed_sync_does_not_make_the_status_younger(settled: Account) -> None:
+    before = settled.run("status", "--json").json["last_sync"]
+    settled.sandbox.faults.append(Fault("401"))
+    settled.sync()
 
-    assert quick.run("status", "--json").json["last_sync"] == before
+    assert settled.run("status", "--json").json["last_sync"] == before
 
 
 @pytest.mark.parametrize(
@@ -353,47 +346,43 @@ def test_a_link_may_not_hide_a_name_that_duckdb_would_confuse(quick: Account) ->
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_a_record_that_may_not_be_read_says_who_may(quick: Account) -> None:
-    quick.sync()
-    quick.home.chmod(0)
+def test_a_record_that_may_not_be_read_says_who_may(settled: Account) -> None:
+    settled.home.chmod(0)
     try:
-        ran = quick.run("status", "--max-age", "1h")
+        ran = settled.run("status", "--max-age", "1h")
     finally:
-        quick.home.chmod(0o700)
+        settled.home.chmod(0o700)
 
     assert (ran.code, "as the user who syncs" in ran.err) == (9, True)
 
 
-def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(quick: Account) -> None:
-    quick.sync()
-    last = json.loads((quick.home / "last.json").read_text())
+def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(settled: Account) -> None:
+    last = json.loads((settled.home / "last.json").read_text())
     for ahead, code in ((timedelta(seconds=30), 0), (timedelta(days=300), 10)):
         last["finished_at"] = (datetime.now(UTC) + ahead).isoformat()
-        (quick.home / "last.json").write_text(json.dumps(last))
+        (settled.home / "last.json").write_text(json.dumps(last))
 
-        ran = quick.run("status", "--max-age", "1h")
+        ran = settled.run("status", "--max-age", "1h")
         assert ran.code == code
     assert "check this machine's clock" in ran.out
 
 
-def test_a_published_file_that_is_gone_is_older_than_any_age(quick: Account) -> None:
-    quick.sync()
-    quick.warehouse.unlink()
+def test_a_published_file_that_is_gone_is_older_than_any_age(settled: Account) -> None:
+    settled.warehouse.unlink()
 
-    ran = quick.run("status", "--max-age", "1h")
+    ran = settled.run("status", "--max-age", "1h")
 
     assert ran.code == 10
     assert "is gone" in ran.out
-    quick.sync()
-    assert quick.run("status", "--max-age", "1h").code == 0
+    settled.sync()
+    assert settled.run("status", "--max-age", "1h").code == 0
 
 
-def test_a_sync_without_news_makes_the_status_younger(quick: Account) -> None:
-    quick.sync()
-    before = quick.run("status", "--json").json["last_sync"]
-    assert quick.sync().json["changed"] is False
+def test_a_sync_without_news_makes_the_status_younger(settled: Account) -> None:
+    before = settled.run("status", "--json").json["last_sync"]
+    assert settled.sync().json["changed"] is False
 
-    assert quick.run("status", "--json").json["last_sync"] > before
+    assert settled.run("status", "--json").json["last_sync"] > before
 
 
 # -- durations --------------------------------------------------------------------------------------------------------
@@ -625,18 +614,17 @@ def test_check_holds_on_a_fresh_warehouse(synced: Account) -> None:
     assert (ran.code, ran.out, ran.err) == (0, "", "All checks hold.\n")
 
 
-def test_build_makes_deleted_views_again_and_keeps_the_rows(quick: Account) -> None:
-    quick.sync()
-    before = quick.stored()
+def test_build_makes_deleted_views_again_and_keeps_the_rows(settled: Account) -> None:
+    before = settled.stored()
 
-    ran = quick.run("build")
+    ran = settled.run("build")
 
     assert ran.code == 0, ran.err
     assert "agent_pass_rate" in ran.err
-    assert quick.stored() == before
-    assert quick.run("check").code == 0
-    assert quick.sync().code == 0
-    quick.assert_equals_api()
+    assert settled.stored() == before
+    assert settled.run("check").code == 0
+    assert settled.sync().code == 0
+    settled.assert_equals_api()
 
 
 @pytest.mark.parametrize("command", [["build"], ["check"], ["query", "select 1"]])
@@ -682,21 +670,21 @@ def test_the_vendors_own_file_is_enough(
     assert settings.vendor_config().read_bytes() == before
 
 
-def test_the_environment_goes_before_the_vendors_file(quick: Account) -> None:
+def test_the_environment_goes_before_the_vendors_file(settled: Account) -> None:
     vendor_file('api_key = "another-key"\napi_url = "http://127.0.0.1:9"\n')
 
-    assert quick.sync().code == 0
+    assert settled.sync().code == 0
 
 
-def test_an_option_goes_before_the_environment(quick: Account) -> None:
-    url, path = quick.sandbox.url, quick.warehouse
+def test_an_option_goes_before_the_environment(settled: Account) -> None:
+    url, path = settled.sandbox.url, settled.warehouse
 
-    ran = quick.sync(
+    ran = settled.sync(
         "--api-url", url, "--warehouse", str(path),
         CEKURA_API_URL="http://127.0.0.1:9", CEKURA_WAREHOUSE=str(path.with_name("other.duckdb")), CEKURA_API_VERSION="v9",
     )  # fmt: skip
     assert ran.code == 2
-    ran = quick.sync(
+    ran = settled.sync(
         "--api-url", url, "--warehouse", str(path), "--api-version", "v2", "--lookback", "1h", "--full-every", "0",
         CEKURA_API_URL="http://127.0.0.1:9", CEKURA_WAREHOUSE=str(path.with_name("other.duckdb")), CEKURA_API_VERSION="v9",
         CEKURA_LOOKBACK="nonsense", CEKURA_FULL_EVERY="nonsense",
@@ -704,7 +692,7 @@ def test_an_option_goes_before_the_environment(quick: Account) -> None:
     assert ran.code == 0, ran.err
     assert path.exists()
     assert not path.with_name("other.duckdb").exists()
-    assert quick.sandbox.requests[0].path.startswith("/test_framework/v2/")
+    assert settled.sandbox.requests[0].path.startswith("/test_framework/v2/")
 
 
 @pytest.mark.parametrize("text", ["api_key = ", "api_key = 7", "\0", "[api_key]\nvalue = 'x'"])
@@ -728,16 +716,16 @@ def test_a_vendor_file_that_cannot_be_read_as_text_does_not_leak_its_content(qui
     assert "very-secret-key" not in ran.err
 
 
-def test_a_vendor_file_that_is_not_needed_is_not_read(quick: Account) -> None:
+def test_a_vendor_file_that_is_not_needed_is_not_read(settled: Account) -> None:
     vendor_file("api_key = ")
 
-    assert quick.sync().code == 0
-    assert quick.sync(CEKURA_API_URL="").code == 2
+    assert settled.sync().code == 0
+    assert settled.sync(CEKURA_API_URL="").code == 2
 
 
 @pytest.mark.parametrize("home", ["/dev/null", "/nonexistent", None])
 def test_who_has_no_home_has_no_vendor_file(
-    quick: Account, monkeypatch: pytest.MonkeyPatch, home: str | None
+    settled: Account, monkeypatch: pytest.MonkeyPatch, home: str | None
 ) -> None:
     def nobody(uid: int) -> NoReturn:
         raise KeyError(uid)
@@ -745,7 +733,7 @@ def test_who_has_no_home_has_no_vendor_file(
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
 
-    assert quick.sync().code == 0
+    assert settled.sync().code == 0
     assert run("sync", env={}).code == 2
 
 
@@ -759,17 +747,15 @@ def test_a_variable_with_a_wrong_value_exits_2(quick: Account, variable: str, va
     assert (ran.code, value in ran.err) == (2, True)
 
 
-def test_empty_variables_count_as_not_set(quick: Account) -> None:
-    assert quick.sync(CEKURA_LOOKBACK="", CEKURA_FULL_EVERY="", CEKURA_API_VERSION="").code == 0
+def test_empty_variables_count_as_not_set(settled: Account) -> None:
+    assert settled.sync(CEKURA_LOOKBACK="", CEKURA_FULL_EVERY="", CEKURA_API_VERSION="").code == 0
 
 
-def test_a_full_sync_is_due_by_full_every(quick: Account) -> None:
-    assert quick.sync().json["mode"] == "full"
-    assert quick.sync().json["mode"] == "quick"
-    assert quick.sync("--full-every", "1s").json["mode"] in ("quick", "full")
-    assert quick.sync("--full-every", "0").json["mode"] == "quick"
-    assert quick.sync(CEKURA_FULL_EVERY="0").json["mode"] == "quick"
-    assert quick.sync("--full").json["mode"] == "full"
+def test_a_full_sync_is_due_by_full_every(settled: Account) -> None:
+    assert settled.sync().json["mode"] == "quick"
+    assert settled.sync("--full-every", "0").json["mode"] == "quick"
+    assert settled.sync(CEKURA_FULL_EVERY="0").json["mode"] == "quick"
+    assert settled.sync("--full").json["mode"] == "full"
 
 
 def test_the_key_is_not_shown_by_the_settings() -> None:
