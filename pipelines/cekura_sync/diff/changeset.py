@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 10_000  # rows of one Arrow batch
+BY_ID = "by id: "  # begins the reason of a known row whose own address brings nothing
 
 _TABLES = f"""
     create or replace table listed (id bigint);
@@ -96,15 +97,22 @@ _WRITE_SCENARIOS = """
     where scenarios_known and id not in (select result_id from changed_scenarios)
         and id in (select result_id from base.cekura.result_scenarios)
 """
+# An address that fails again, for whatever reason, has failed since it first did: that is how long the next try waits.
+_FIRST_SEEN = f"""
+    (select min(known.seen_at) from base.cekura.rejected_rows as known
+    where known.id = rejected.id and (
+        starts_with(known.reason, '{BY_ID}') and starts_with(rejected.reason, '{BY_ID}')
+        or starts_with(known.reason, '{REASON}') and starts_with(rejected.reason, '{REASON}')))
+"""
 _WRITE_REJECTED = f"""
-    select distinct on (_digest) *, false as _removed from rejected
+    select distinct on (_digest) * replace (coalesce({_FIRST_SEEN}, seen_at) as seen_at), false as _removed from rejected
     where _digest not in (select _digest from base.cekura.rejected_rows)
     union all by name
     select _digest, id, true as _removed from base.cekura.rejected_rows
     where _digest not in (select _digest from rejected)
         and case when starts_with(reason, '{REASON}')
             then id in (select result_id from new_details_read where outcome <> 'missing')
-            else id in (select id from listed) end
+            else id in (select id from listed union select id from gone) end
 """
 _WRITES = {
     "results": _WRITE_RESULTS,
