@@ -31,7 +31,7 @@ def check(warehouse: str, destination: str | None) -> None:
     from cekura_sync.models import runner
     from cekura_sync.warehouse import reader
 
-    with readable(warehouse, destination) as path, reader.open_warehouse(path) as con:
+    with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
         findings = runner.check(con)
     for finding in findings:
         terminal.message(
