@@ -1,4 +1,4 @@
-"""What a sync is told: option, else environment, else the vendor CLI's file, else default."""
+"""The settings of a sync: option, else environment, else the vendor CLI's file, else default."""
 
 import errno
 import os
@@ -7,10 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cekura_sync import destinations
+from cekura_sync import login
 from cekura_sync.errors import SettingsError
 
 API_URL = "https://api.cekura.ai"
@@ -24,6 +25,8 @@ CONCURRENCY = 8
 DETAILS_BUDGET = 1000
 TIMEOUT = timedelta(hours=1)
 TIMEOUT_FIRST_FULL = timedelta(hours=6)
+ENGINES = ("postgres",)  # that a sync can fill instead of a file, by dlt's names
+DESTINATION = "CEKURA_DESTINATION"
 LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
 # DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
 RESERVED_STEMS = (
@@ -63,15 +66,16 @@ class Filters:
         return {name: str(value) for name, value in vars(self).items() if value is not None}
 
     def text(self) -> str:
-        """For people; empty where there is no filter."""
+        """For messages; empty without a filter."""
         return ", ".join(f"{name}={value}" for name, value in self.params().items())
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything one sync needs to know; immutable, with the key hidden from `repr`."""
+    """Everything that one sync needs to know. `repr` hides the key."""
 
     api_key: str = field(repr=False)
+    key_is_token: bool = False
     api_url: str = API_URL
     api_version: str = API_VERSION
     warehouse: Path = Path(WAREHOUSE)
@@ -93,17 +97,22 @@ class Settings:
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from command-line options (None = not given). Raises SettingsError."""
+    """Settings from command-line options (None = not given). Raises SettingsError, KeyRefused."""
     vendor = read_vendor_file() if needs_vendor_file(options, environ) else {}
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
-        return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
+        if option is not None:
+            return str(option)
+        given = environ.get(env) or vendor.get(vendor_key)
+        return given if isinstance(given, str) and given else default
 
+    secret, is_token = login.find(environ, vendor)
     changes = pick("changes", "CEKURA_CHANGES", "")
     transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
     return Settings(
-        api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
+        api_key=secret,
+        key_is_token=is_token,
         api_url=check_url(
             pick("api_url", "CEKURA_API_URL", API_URL, "api_url"), allow_http=bool(options.get("allow_http"))
         ),
@@ -123,8 +132,22 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
         profiles=bool(options.get("profiles")),
-        destination=destinations.chosen(options, environ),
+        destination=engine(options, environ),
     )
+
+
+def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
+    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    name, file_given = options.get("destination"), options.get("warehouse") is not None
+    if name and file_given:
+        raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
+    if name is None and not file_given:
+        name = environ.get(DESTINATION)
+    if name and name not in ENGINES:
+        raise SettingsError(
+            f"sync cannot fill '{name}': write --destination {' or '.join(ENGINES)}, or leave it out for a file. To load any other destination of dlt's, use `cekura_source` in a dlt pipeline of your own (docs/engines.md)."
+        )
+    return str(name) if name else None
 
 
 def duration(text: str) -> timedelta:
@@ -148,19 +171,6 @@ def interval(text: str) -> timedelta:
     return every
 
 
-def check_key(key: str) -> str:
-    """The key, if it can stand in a header. Its text never appears in the message."""
-    if not key:
-        raise SettingsError(
-            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (`cekura-sync demo` shows the product without one)."
-        )
-    if not re.fullmatch(r"[!-~]+", key):
-        raise SettingsError(
-            "CEKURA_API_KEY holds a space, a line break or a character outside ASCII: copy the key again, alone."
-        )
-    return key
-
-
 def check_url(url: str, *, allow_http: bool = False) -> str:
     """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
     if "@" in url:
@@ -169,11 +179,11 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
         )
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
-        host = None
+        host = ""
     if (
-        host is None
+        not _is_host(host)
         or parts.scheme not in ("http", "https")
         or parts.query
         or parts.fragment
@@ -194,11 +204,21 @@ def check_ping(url: str) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host = ""
-    if not host or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
+    if not _is_host(host) or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
         raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise SettingsError(f"--ping goes to {host} over something else than https: write https://.")
+        raise SettingsError(f"--ping goes to {host} without https: write https://.")
     return url
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be a host at all: an address, or a name whose parts DNS could hold."""
+    try:
+        if ":" in name:
+            return bool(ip_address(name.partition("%")[0]))
+        return re.fullmatch(rb"[a-zA-Z0-9_.-]{1,253}", name.encode("idna")) is not None
+    except ValueError:  # also what the codec raises for a part that is empty or longer than 63 letters
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -277,21 +297,21 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
 
 
 def needs_vendor_file(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> bool:
-    """Where key and address are given otherwise, nothing in it counts, nor what is wrong with it."""
+    """Not where key and address are set elsewhere: then even a broken file does not matter."""
     has_url = options.get("api_url") is not None or environ.get("CEKURA_API_URL")
     return not (environ.get("CEKURA_API_KEY") and has_url)
 
 
-def read_vendor_file() -> dict[str, str]:
-    """Its texts by name; none where there is no such file. Raises SettingsError."""
+def read_vendor_file() -> dict[str, object]:
+    """Its values by name; empty without the file. Raises SettingsError."""
     try:
         path = vendor_config()
-    except RuntimeError:  # a user without a home, as in many a container
+    except RuntimeError:  # a user without a home directory, as in many containers
         return {}
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}): mend it, or move it away.") from None
-    return {name: value for name, value in values.items() if isinstance(value, str)}
+        raise SettingsError(f"{path} cannot be read ({error}): fix it, or move it away.") from None
+    return {name: value for name, value in values.items() if not isinstance(value, dict | list)}

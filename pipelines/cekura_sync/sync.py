@@ -1,4 +1,4 @@
-"""One sync, told from start to end. The watermark decides how far to read, the content what to write, the swap when."""
+"""One sync from start to end. The watermark decides how far to read, the content what to write, the commit when."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -94,7 +94,7 @@ def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) 
 
 
 def _warn_of_nothing(listing: Listing, settings: Settings, past: History, progress: Progress) -> None:
-    """An empty account is no error, but more often it is the wrong one."""
+    """An empty account is not an error, but often it is the wrong account."""
     if listing.full and not len(listing.chain) and past.watermark is None:
         scope = settings.filters.text()
         mistake = f" for {scope}: is the filter right" if scope else ": is the key that of the right account"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cekura_sync.api import json_values
 from cekura_sync.api.decode_rows import begins, identity, require_object, with_id
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.api.rubric import rubric_verdicts, verdict_on
@@ -35,9 +36,9 @@ def decode_details(body: bytes, *, result_id: int, personal_data: PersonalData) 
     """Raises UnreadableAnswer, ApiUnavailable (cut short), UnbelievableAnswer (not this result)."""
     require_object(body)
     try:
-        answer = msgspec.json.decode(body, type=Item)
+        answer = json_values.read_object(body)
         _require_same(body, answer, result_id)
-        return Detail(msgspec.json.encode(_document(answer, personal_data)).decode())
+        return Detail(json_values.spelled(_document(answer, personal_data)))
     except _FlawError as flaw:
         return _flawed(body, str(flaw), result_id=result_id, transcripts=personal_data.transcripts)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -77,10 +78,10 @@ def _everything(answer: Item, personal_data: PersonalData) -> Item:
     return {
         # Of two with one identity, the last one counts.
         "runs": [*{run["id"]: _run(run, personal_data) for run in runs}.values()],
-        "metrics": [*{(m["run_id"], m["metric_id"], m["name"]): m for m in metrics}.values()],
+        "metrics": [*{(m["run_id"], *_identity(m)): m for m in metrics}.values()],
         "outcomes": [*{row["run_id"]: row for row in map(_outcome, runs) if row}.values()],
         "summary": [
-            *{(m["metric_id"], m["name"]): m for m in map(_metric, _objects(summary))}.values(),
+            *{_identity(metric): metric for metric in map(_metric, _objects(summary))}.values(),
         ],
         "reasons": [*_numbered(_reasons(answer.get("failed_reasons")))],
         "turns": [turn for run in runs for turn in _turns(run)] if personal_data.transcripts else [],
@@ -167,6 +168,12 @@ def _metric(metric: Item) -> Item:
         "explanation": _text(left.pop("explanation", None)),
         "more": _rest(left),
     }
+
+
+def _identity(metric: Item) -> tuple[int | None, str | None]:
+    """PostgreSQL keeps no character 0, so two names that differ by it alone are one."""
+    name = metric["name"]
+    return metric["metric_id"], name.replace("\0", "") if name else name
 
 
 def _outcome(run: Item) -> Item | None:
@@ -290,7 +297,7 @@ def _text(value: object) -> str | None:
         return value
     if isinstance(value, list):
         return "\n".join(filter(None, map(_text, value))) or None
-    return msgspec.json.encode(value).decode()
+    return json_values.spelled(value)
 
 
 def _rest(left: Item) -> Item | None:

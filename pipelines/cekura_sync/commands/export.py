@@ -50,7 +50,7 @@ def export(
     from cekura_sync.warehouse import reader
     from cekura_sync.warehouse.export import export as write
 
-    with readable(warehouse, destination) as path, reader.open_warehouse(path) as con:
+    with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
         files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
     written = "1 file" if len(files) == 1 else f"{len(files)} files"
     terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")

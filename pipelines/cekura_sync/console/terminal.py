@@ -33,13 +33,13 @@ _log_format = "text"
 
 
 def log_as(form: str) -> None:
-    """How lines on stderr look from now on: `json`, or anything else for text."""
+    """Write lines on stderr as `json`; any other word means text."""
     global _log_format
     _log_format = form
 
 
 def message(text: str, *, level: str = "info", event: str = "message", **fields: object) -> None:
-    """One line on stderr; that nobody can be told is no reason to fail."""
+    """One line on stderr. Never fails, even if stderr is closed."""
     if _log_format == "json":
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": level, "event": event, "message": text, **fields})
@@ -54,7 +54,7 @@ def warn(text: str) -> None:
 
 
 def failed(sentence: str, code: int, notes: Sequence[str]) -> None:
-    """What went wrong, in one sentence; where it helps, lines that tell more."""
+    """What went wrong, in one sentence, and lines with more where they help."""
     if _log_format == "json":
         message(
             sentence, level="error", event="failed", exit_code=code, **({"notes": notes} if notes else {})
@@ -65,13 +65,13 @@ def failed(sentence: str, code: int, notes: Sequence[str]) -> None:
 
 
 def leave_ctrl_c() -> None:
-    """A new line, where a terminal shows ^C and leaves the cursor behind it."""
+    """Start a new line on a terminal, which shows ^C and leaves the cursor behind it."""
     if sys.stderr.isatty():
         message("")
 
 
 class Reporter:
-    """How a sync speaks: a bar on a terminal, a line now and then elsewhere, nothing but warnings when quiet."""
+    """Progress of a sync: a bar on a terminal, a line now and then elsewhere, only warnings when quiet."""
 
     def __init__(self, *, quiet: bool, verbose: bool, swapping: Callable[[], None] = lambda: None) -> None:
         self._quiet = quiet
@@ -142,7 +142,7 @@ class Reporter:
                 return  # most syncs are over before a bar could be read
             self._bar = _new_bar()
             self._task = self._bar.add_task("Reading results", total=None, said="")
-            self._bar.start()  # last: it hides the cursor, and whoever stops us must find the bar here
+            self._bar.start()  # last: it hides the cursor, and an interruption must find the bar to restore it
         if self._task is not None:
             total = max(expected, rows) if expected else None
             said = f"{pages:,} pages, {rate:,.0f} a second"
@@ -250,7 +250,7 @@ def _text(value: object) -> str:
 
 
 def print_outcome(outcome: dict[str, Any]) -> None:
-    """One JSON object. What has happened has happened, whoever hears of it."""
+    """One JSON object. The sync is done, so a closed stdout is only worth a warning."""
     try:
         click.echo(json.dumps(outcome))
     except OSError as error:
@@ -288,7 +288,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO
 
 
 def _json_value(value: object) -> object:
-    """What JSON can say of it; it has no word for NaN and infinity."""
+    """A value that JSON can hold; NaN and infinity become null."""
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):

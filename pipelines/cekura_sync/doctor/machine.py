@@ -37,5 +37,7 @@ def vendor_file(options: Mapping[str, object]) -> Iterator[Finding]:
     yield ok(
         "vendor file", f"{path} gives {', '.join(sorted(found))}, where neither option nor environment does."
     )
-    if "api_key" in found and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        yield warning("vendor file", f"{path} holds a key, and others may read it: chmod 600 {path}.")
+    if {"api_key", "access_token"} & found.keys() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        yield warning(
+            "vendor file", f"{path} holds a key or a login, and others may read it: chmod 600 {path}."
+        )

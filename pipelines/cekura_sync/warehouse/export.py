@@ -64,7 +64,7 @@ def _relations(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
 
 
 def _choose(present: Sequence[tuple[str, str]], names: Sequence[str]) -> list[tuple[str, str]]:
-    """A name without a schema is a view of ours."""
+    """A name without a schema is a view in analytics."""
     by_name = {f"{schema}.{name}": (schema, name) for schema, name in present}
     if not names:
         return [pair for pair in present if pair[0] == SCHEMA]

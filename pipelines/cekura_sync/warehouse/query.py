@@ -11,7 +11,7 @@ from duckdb import StatementType
 
 from cekura_sync.errors import SettingsError
 from cekura_sync.warehouse import spreadsheet
-from cekura_sync.warehouse.reader import open_warehouse
+from cekura_sync.warehouse.reader import open_for_reading
 
 BATCH_ROWS = 1000
 _SEARCH_PATH = "analytics,cekura"
@@ -40,7 +40,7 @@ def answer(path: Path, sql: str, *, as_text: bool = False, for_spreadsheet: bool
     Views and tables need no schema: `results` is analytics.results, `sync_log` is cekura.sync_log.
     Raises SettingsError for SQL that does not run or does not only read; a note tells where.
     """
-    with open_warehouse(path, search_path=_SEARCH_PATH) as con, _as_settings_error():
+    with open_for_reading(path, search_path=_SEARCH_PATH) as con, _as_settings_error():
         if _require_one_that_reads(con, sql) == "EXPLAIN":
             con.execute(sql)
             yield Answer([name for name, *_ in con.description or ()], _rows(con))

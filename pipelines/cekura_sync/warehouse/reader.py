@@ -1,4 +1,4 @@
-"""Opening a warehouse to read it: read only, and with no way to any other file."""
+"""How our own commands read a warehouse: read only, and without access to any other file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from cekura_sync.warehouse.layout import Layout, wal
 
 
 @contextmanager
-def open_warehouse(path: Path, *, search_path: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
-    """The published file, or our own copy where somebody writes to that one. Raises WarehouseError."""
+def open_for_reading(path: Path, *, search_path: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file, or the private base while another program writes to that file. Raises WarehouseError."""
     files = Layout(path)
     if not files.published.exists():
         raise WarehouseError(
             f"There is no warehouse at {path}: run `cekura-sync sync` first, or pass --warehouse."
         )
-    # What stands in a .wal may even be meant for the file before this one.
+    # A .wal may even belong to the file that was published before this one.
     if wal(files.published).exists() and files.base.exists():
         con = database.connect(files.base, read_only=True)
     else:
@@ -44,7 +44,7 @@ def _open_published(files: Layout) -> duckdb.DuckDBPyConnection:
 
 
 def _require_ours(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """The views of another database say nothing about results, and its lack of them is no empty answer."""
+    """Refuse any other database: its lack of our views is not an empty result. Raises WarehouseError."""
     try:
         database.generation(con, path)
     except duckdb.Error as error:
