@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test readers destinations check reference screenshot bench format dist clean
+.PHONY: help install demo sync test statistics readers destinations check reference screenshot bench format dist clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+statistics: $(VENV)/developer ## Measure how often the verdicts are wrong, on invented accounts; prints the table of docs/statistics.md
+	PYTHONPATH=tests $(BIN)/python -m support.error_rates
 
 reference: $(VENV)/developer ## Write docs/reference.md and the answers in README and docs/ from the program
 	PYTHONPATH=tests $(BIN)/python -m support.reference

@@ -22,24 +22,42 @@ series as (
 
 placed as (
     select
-        completed.*,
+        completed.result_id,
+        completed.result_name,
+        completed.agent_id,
+        completed.agent_name,
+        completed.channel,
+        completed.created_at,
+        completed.created_on,
+        completed.decided_runs,
+        completed.passed_runs,
+        completed.comparable,
         series.series,
         completed.created_on between newest.last_day - 34 and newest.last_day as judged,
-        row_number() over earlier as place,
-        lag(result_id) over earlier as previous_result_id,
-        count(*) over ten_before as previous_results,
-        sum(decided_runs) over ten_before as previous_decided_runs,
-        sum(passed_runs) over ten_before as previous_passed_runs
+        row_number() over (
+            partition by series.series, completed.comparable order by completed.created_at, completed.result_id
+        ) as place
     from completed
     cross join newest
     inner join series
         on series.agent_id is not distinct from completed.agent_id
         and series.result_name is not distinct from completed.result_name
         and series.channel is not distinct from completed.channel
+),
+
+-- No place is NULL; BigQuery wants it said where it would stand.
+histories as (
+    select
+        *,
+        lag(result_id) over earlier as previous_result_id,
+        count(*) over ten_before as previous_results,
+        sum(decided_runs) over ten_before as previous_decided_runs,
+        sum(passed_runs) over ten_before as previous_passed_runs
+    from placed
     window
-        earlier as (partition by series.series, comparable order by created_at, result_id),
+        earlier as (partition by series, comparable order by place nulls first),
         ten_before as (
-            partition by series.series, comparable order by created_at, result_id
+            partition by series, comparable order by place nulls first
             rows between 10 preceding and 1 preceding
         )
 ),
@@ -91,7 +109,7 @@ rated as (
         *,
         rate(passed_runs, decided_runs) as pass_rate,
         case when comparable then rate(previous_passed_runs, previous_decided_runs) end as previous_pass_rate
-    from placed
+    from histories
 )
 
 select

@@ -8,7 +8,7 @@ PREVIOUS = "select result_id, previous_result_id from analytics.result_trend ord
 DAY = "2024-03-{:02} 00:00:00+00"
 
 
-def test_a_result_is_compared_with_the_one_before_it_by_time(base: Base) -> None:
+def test_a_result_is_compared_with_those_before_it_by_time(base: Base) -> None:
     base.result(1, passed=8, of=10, created_at=DAY.format(3))
     base.result(2, passed=6, of=10, created_at=DAY.format(1))
     base.result(3, passed=7, of=10, created_at=DAY.format(2))
@@ -19,7 +19,7 @@ def test_a_result_is_compared_with_the_one_before_it_by_time(base: Base) -> None
     ) == [
         (2, None, 0.6, None, None, None),
         (3, 2, 0.7, 0.6, 0.1, None),
-        (1, 3, 0.8, 0.7, 0.1, None),
+        (1, 3, 0.8, 0.65, 0.15, None),
     ]
 
 
