@@ -72,17 +72,13 @@ def expand(sql: str, functions: dict[str, Function]) -> str:
 
 
 def _parsed(path: Path) -> Function:
-    sql = COMMENT.sub("", path.read_text(encoding="utf-8"))
-    form = FORM.fullmatch(sql)
-    value = form and re.fullmatch(
-        rf"select\s+(.*?)\s+as {path.stem}\s*(?:from example\s*)?", form["rest"], re.DOTALL
-    )
+    form = FORM.fullmatch(COMMENT.sub("", path.read_text(encoding="utf-8")))
+    example, more, rest = form.group("example", "more", "rest") if form else (None, None, "")
+    value = re.fullmatch(rf"select\s+(.*?)\s+as {path.stem}\s*(?:from example\s*)?", rest, re.DOTALL)
     if value:
-        return Function(
-            path.stem, value[1], {name: kind for kind, name in PARAMETER.findall(form["example"] or "")}
-        )
-    if form and form["example"]:
-        return Function(path.stem, f"{'with ' if form['more'] else ''}{form['rest']}", {"example": None})
+        return Function(path.stem, value[1], {name: kind for kind, name in PARAMETER.findall(example or "")})
+    if example:
+        return Function(path.stem, f"{'with ' if more else ''}{rest}", {"example": None})
     raise ModelError(
         f"{path} is not a function: it must be `select … as {path.stem}`, or select from a first part named example."
     )
