@@ -1,4 +1,4 @@
-"""How this product opens DuckDB: times in UTC, nothing downloaded, errors as ours."""
+"""How this product opens DuckDB: times in UTC, no downloads, our own errors."""
 
 import tempfile
 from pathlib import Path
@@ -10,7 +10,7 @@ from cekura_sync.errors import WarehouseError
 if TYPE_CHECKING:
     import duckdb
 
-# A file in DuckDB 2.0's own format opens in no 1.x driver, and BI tools ship those.
+# DuckDB 1.x drivers, which BI tools use, cannot open a file in DuckDB 2.0's own format.
 STORAGE_VERSION = "v1.0.0"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 
@@ -26,18 +26,18 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
             con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
     except duckdb.Error as error:
         raise WarehouseError(
-            f"{path} cannot be opened ({first_line(error)}): see who else has it open, and who may read it."
+            f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."
         ) from error
     return in_utc(con)
 
 
 def _spill() -> str:
-    """Where memory overflows to: by itself DuckDB takes the working directory. Made only when it does."""
+    """DuckDB's directory for temporary data, which is otherwise the working directory. Created only when needed."""
     return str(Path(tempfile.gettempdir(), f"cekura-sync-{uuid4().hex}"))
 
 
 def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
-    """The zone belongs to a session, so every cursor needs it."""
+    """The time zone belongs to a session, so every cursor sets it."""
     con.execute("set timezone = 'UTC'")
     return con
 
@@ -51,14 +51,14 @@ def create(path: Path) -> None:
 
 
 def generation(con: "duckdb.DuckDBPyConnection", path: Path) -> int:
-    """How many swaps made this warehouse. Raises WarehouseError for a database that is none of ours."""
+    """The number of swaps that made this warehouse. Raises WarehouseError for a database that is not a warehouse."""
     tables = con.execute(
         "select 1 from duckdb_tables() where schema_name = 'cekura' and table_name = '_generation'"
     ).fetchall()
     rows = con.execute("select generation from cekura._generation").fetchall() if tables else []
     if not rows:
         raise WarehouseError(
-            f"{path} is a DuckDB file, but not a warehouse of ours: choose another --warehouse."
+            f"{path} is a DuckDB file, but not a cekura-sync warehouse: choose another --warehouse."
         )
     return int(rows[0][0])
 
@@ -72,7 +72,7 @@ def quoted(identifier: str) -> str:
 
 
 def column_list(columns: dict[str, str]) -> str:
-    """As `create table` wants it."""
+    """As in `create table`."""
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
 
 

@@ -1,4 +1,4 @@
-"""Where a sync can write besides the file: engines by dlt's names, and what to do about all the others."""
+"""Engines that a sync can fill, by dlt's names, and what to do for all others."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from cekura_sync.errors import SettingsError
 
 ENGINES = ("postgres",)
 VARIABLE = "CEKURA_DESTINATION"
-# Those of dlt's that a pipeline of one's own can load.
+# dlt's other destinations, which a user's own pipeline can fill.
 _OTHERS = (
     "athena",
     "bigquery",
@@ -32,7 +32,7 @@ _TABLE_FORMATS = ("delta", "iceberg")
 
 
 def chosen(options: Mapping[str, object], environ: Mapping[str, str]) -> str | None:
-    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    """The option, else the variable unless an option names a file. None means the file. Raises SettingsError."""
     name, file_given = options.get("destination"), options.get("warehouse") is not None
     if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
@@ -46,13 +46,13 @@ def chosen(options: Mapping[str, object], environ: Mapping[str, str]) -> str | N
 def _why_not(name: str) -> str:
     engines = " or ".join(ENGINES)
     if name == "duckdb":
-        return "A DuckDB file is what sync fills without --destination: say which one with --warehouse."
+        return "Without --destination, sync fills a DuckDB file: leave it out, and name the file with --warehouse."
     if name == "postgresql":
-        return "dlt calls that engine postgres: write --destination postgres."
+        return "dlt calls that engine postgres: use --destination postgres."
     if name in _TABLE_FORMATS:
-        return f'{name} is a format of tables, not a place: load it with `cekura_source` in a dlt pipeline of your own, into filesystem with table_format="{name}" (see docs/engines.md).'
+        return f'{name} is a table format, not a destination: load it with `cekura_source` in your own dlt pipeline, into filesystem with table_format="{name}" (see docs/engines.md).'
     if name in _OTHERS:
-        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own (see docs/engines.md)."
+        return f"sync can keep its promises only in {engines} or a file, not in {name}: load {name} with `cekura_source` in your own dlt pipeline (see docs/engines.md)."
     if name in _BY_SQLALCHEMY:
-        return f"sync itself cannot keep its promises in {name}, only in {engines} or a file: load {name} with `cekura_source` in a dlt pipeline of your own, whose destination is sqlalchemy (see docs/engines.md)."
-    return f"'{name}' is no destination: write --destination {engines}, or leave it out for a file."
+        return f"sync can keep its promises only in {engines} or a file, not in {name}: load {name} with `cekura_source` in your own dlt pipeline, whose destination is sqlalchemy (see docs/engines.md)."
+    return f"'{name}' is not a destination: use --destination {engines}, or leave it out for a file."

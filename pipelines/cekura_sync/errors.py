@@ -3,15 +3,15 @@
 CekuraSyncError
 ├── SettingsError           a setting is missing, malformed or refused
 ├── KeyRefused              the API does not accept the key
-├── ApiUnavailable          the API cannot be reached, is down, or limits us beyond the budget
+├── ApiUnavailable          the API is unreachable, is down, or limits the rate beyond the time budget
 │   └── RateLimited         429, with the wait that the API asks for
-├── UnbelievableAnswer      an answer that is not what was asked for
-│   └── UnreadableAnswer    not JSON at all, such as a proxy's HTML page; worth another try
+├── UnbelievableAnswer      an invalid API response
+│   └── UnreadableAnswer    not JSON, such as a proxy's HTML page; worth a retry
 ├── ModelError              a SQL model does not build, or a check finds wrong rows
-├── ListingUnverified       the listing could not be proved complete
+├── ListingUnverified       the listing could not be verified as complete
 ├── MassDeleteRefused       the sync would mark too much as deleted
 ├── WarehouseBusy           another sync is running on this warehouse
-└── WarehouseError          the warehouse file or its disk does not let us work
+└── WarehouseError          the warehouse file or its disk cannot be used
 """
 
 

@@ -532,7 +532,7 @@ def test_query_json_is_json_whatever_the_values_are(synced: Account, value: str)
 def test_check_holds_on_a_fresh_warehouse(synced: Account) -> None:
     ran = synced.run("check")
 
-    assert (ran.code, ran.out, ran.err) == (0, "", "All checks hold.\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "All checks passed.\n")
 
 
 def test_build_makes_deleted_views_again_and_keeps_the_rows(quick: Account) -> None:

@@ -38,5 +38,5 @@ def test_somebody_elses_file_of_that_name_is_left_alone(tmp_path: Path, name: st
     ran = demo()
 
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(f"cekura-sync: The {name} in this directory is not the demo's: ")
+    assert ran.err.startswith(f"cekura-sync: The {name} in this directory was not made by the demo: ")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [(name, b"<html>mine</html>")]

@@ -16,14 +16,14 @@ READING = (["status"], ["check"], ["query", "select 1"], ["report"], ["export", 
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("paper", "'paper' is no destination: write --destination postgres, or leave it out for a file."),
-        ("snowflake", "load snowflake with `cekura_source` in a dlt pipeline of your own"),
-        ("postgresql", "write --destination postgres."),
-        ("delta", '`cekura_source` in a dlt pipeline of your own, into filesystem with table_format="delta"'),
+        ("paper", "'paper' is not a destination: use --destination postgres, or leave it out for a file."),
+        ("snowflake", "load snowflake with `cekura_source` in your own dlt pipeline"),
+        ("postgresql", "use --destination postgres."),
+        ("delta", '`cekura_source` in your own dlt pipeline, into filesystem with table_format="delta"'),
         ("iceberg", 'into filesystem with table_format="iceberg"'),
-        ("mysql", "in a dlt pipeline of your own, whose destination is sqlalchemy"),
-        ("duckdb", "say which one with --warehouse"),
-        ("Postgres", "write --destination postgres"),
+        ("mysql", "in your own dlt pipeline, whose destination is sqlalchemy"),
+        ("duckdb", "name the file with --warehouse"),
+        ("Postgres", "use --destination postgres"),
     ],
 )
 def test_a_name_that_sync_cannot_fill_is_refused_with_what_to_do_instead(
@@ -94,4 +94,4 @@ def test_a_schedule_that_would_lack_the_credentials_is_refused(account: Account,
     refused = account.run("schedule", kind, **ENGINE)
 
     assert refused.code == 2
-    assert "--destination postgres there instead of --warehouse" in refused.err
+    assert "replace --warehouse by --destination postgres" in refused.err

@@ -21,7 +21,7 @@ class Api:
         self._filters = settings.filters.params()
 
     def page(self, window: Window) -> Pending[Page]:
-        """One window of the listing; None where the API says that there is no such page."""
+        """One window of the listing; None if the API has no such page."""
         params = {**self._filters, "page": str(window.page), "page_size": str(window.size)}
         return self._client.submit(self._path, params, decode_page)
 
@@ -33,7 +33,7 @@ class Api:
         *,
         list_in_percent: bool,
     ) -> Iterator[tuple[int, Row | None]]:
-        """Each id with its result in the form of the list; None where the API says that it is gone."""
+        """Each id with its result in the form of the list; None if the API says that it is gone."""
         decode = partial(decode_detail, row_keys=row_keys, run_keys=run_keys, list_in_percent=list_in_percent)
         answers = [(id_, self._client.submit(f"{self._path}{id_}/", {}, decode)) for id_ in ids]
         for id_, answer in answers:
@@ -47,14 +47,14 @@ class Api:
     def details(
         self, ids: Iterable[int], *, transcripts: bool, go_on: Callable[[], bool]
     ) -> Iterator[tuple[int, Detail | None]]:
-        """Each id with the full record of its result, or None where it is gone; asks for no more once `go_on` says no."""
+        """Each id with the full record of its result, or None if it is gone. Stops asking when `go_on` returns False."""
         ahead: deque[tuple[int, Pending[Detail]]] = deque()
         for id_ in ids:
             if not go_on():
                 break
             decode = partial(decode_details, result_id=id_, transcripts=transcripts)
             ahead.append((id_, self._client.submit(f"{self._path}{id_}/", {}, decode)))
-            # As many again wait as are under way, so that nobody idles while answers are taken.
+            # Twice as many as can run at once, so that no connection idles while responses are handled.
             if len(ahead) >= 2 * self._client.concurrency:
                 id_, answer = ahead.popleft()
                 yield id_, answer.result()
@@ -62,5 +62,5 @@ class Api:
             yield id_, answer.result()
 
     def seconds_left(self) -> float:
-        """Of the budget of the whole sync."""
+        """What is left of the time budget of the whole sync."""
         return self._client.seconds_left()

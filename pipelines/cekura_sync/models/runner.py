@@ -174,7 +174,7 @@ def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
 
 def _failure(model: Model, error: Exception) -> ModelError:
     what, _, where = str(error).strip().partition("\n")
-    failure = ModelError(f"{model.path} cannot be run: {what} (mend it, or report it)")
+    failure = ModelError(f"{model.path} cannot be run: {what} (fix it, or report it)")
     failure.add_note(where.strip("\n"))
     return failure
 
