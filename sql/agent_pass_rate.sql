@@ -1,12 +1,13 @@
 -- One row per agent: how often it passes. Each rate is a ratio of sums, 0 to 1, and NULL where there is nothing to divide by.
--- In-flight, cancelled and infrastructure failed results are outside pass_rate.
+-- In-flight, cancelled and infrastructure failed results are outside pass_rate, and so are the lost runs of completed ones.
 with agents as (
     select agent_id, agent_name, first_result_at, last_result_at
     from analytics.agents
 ),
 
 results as (
-    select agent_id, status_group, runs, decided_runs, passed_runs, expected_outcomes, met_expected_outcomes
+    select
+        agent_id, status_group, runs, decided_runs, passed_runs, lost_runs, expected_outcomes, met_expected_outcomes
     from analytics.results
 ),
 
@@ -17,6 +18,8 @@ sums as (
         count(*) filter (where status_group = 'infrastructure_failure') as failed_results,
         cast(coalesce(sum(decided_runs), 0) as bigint) as decided_runs,
         cast(coalesce(sum(passed_runs), 0) as bigint) as passed_runs,
+        cast(coalesce(sum(lost_runs), 0) as bigint) as lost_runs,
+        sum(case when status_group = 'completed' then runs end) as completed_runs,
         coalesce(sum(case when status_group = 'infrastructure_failure' then runs end), 0) as failed_runs,
         sum(case when status_group = 'completed' then expected_outcomes end) as expected_outcomes,
         sum(case when status_group = 'completed' then met_expected_outcomes end) as met_expected_outcomes
@@ -28,15 +31,17 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     sums.completed_results, -- results with status completed
-    sums.decided_runs, -- runs of completed results
+    sums.decided_runs, -- runs of completed results that passed or failed
     sums.passed_runs, -- decided runs that passed
     rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
     wilson_low(passed_runs, decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
     wilson_high(passed_runs, decided_runs) as pass_rate_high, -- upper end of the Wilson 95 % interval of pass_rate
     runs_needed(passed_runs, decided_runs, 0.05) as runs_needed, -- runs after which, at this rate, that interval is 0.1 wide: 5 points to either side
-    rate(passed_runs, decided_runs + failed_runs) as strict_pass_rate, -- runs of infrastructure failures count as not passed
+    rate(passed_runs, decided_runs + lost_runs + failed_runs) as strict_pass_rate, -- lost runs and those of infrastructure failures count as not passed
     rate(met_expected_outcomes, expected_outcomes) as expected_outcome_rate, -- expected outcomes met in full, of completed results
     rate(failed_results, completed_results + failed_results) as infrastructure_failure_rate, -- failed or timeout, of what ended uncancelled
+    sums.lost_runs, -- runs of completed results that neither passed nor failed
+    rate(lost_runs, completed_runs) as run_loss_rate, -- lost_runs, of all runs of completed results
     agents.first_result_at, -- when its first result was triggered
     agents.last_result_at -- when its newest result was triggered
 from sums

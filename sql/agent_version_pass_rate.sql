@@ -6,15 +6,21 @@ with agents as (
 ),
 
 results as (
-    select agent_id, agent_version, status_group, decided_runs, passed_runs, created_at
+    select
+        agent_id, agent_version, agent_version_id, result_id, status_group, decided_runs, passed_runs, created_at,
+        row_number() over (
+            partition by agent_id, agent_version_id
+            order by case when created_at is null then 1 else 0 end, created_at desc, result_id desc
+        ) as place
     from analytics.results
-    where agent_version is not null
+    where agent_version_id is not null
 ),
 
 sums as (
     select
         agent_id,
-        agent_version,
+        agent_version_id,
+        max(case when place = 1 then agent_version end) as agent_version, -- its newest name
         count(*) as results,
         count(*) filter (where status_group = 'completed') as completed_results,
         cast(coalesce(sum(decided_runs), 0) as bigint) as decided_runs,
@@ -23,7 +29,7 @@ sums as (
         max(created_at) as last_result_at,
         coalesce(sum(decided_runs), 0) > 0 as comparable
     from results
-    group by agent_id, agent_version
+    group by agent_id, agent_version_id
 ),
 
 paired as (
@@ -33,7 +39,7 @@ paired as (
         lag(decided_runs) over earlier as previous_decided_runs,
         lag(passed_runs) over earlier as previous_passed_runs
     from sums
-    window earlier as (partition by agent_id, comparable order by first_result_at, agent_version)
+    window earlier as (partition by agent_id, comparable order by first_result_at, agent_version_id)
 ),
 
 compared as (
@@ -48,7 +54,8 @@ compared as (
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    compared.agent_version, -- version of the agent, in the API's own words
+    compared.agent_version, -- newest name of the version
+    compared.agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
     compared.results, -- live results of it, whatever their status
     compared.completed_results, -- results with status completed
     compared.decided_runs, -- runs of completed results

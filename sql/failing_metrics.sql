@@ -23,7 +23,7 @@ sums as (
         metric_key,
         count(*) as decided_runs,
         count(*) filter (where not passed) as failed_runs,
-        count(distinct case when not passed then scenario_id end) as failed_scenarios,
+        count(distinct case when not passed then coalesce(cast(scenario_id as varchar), 'name ' || scenario_name) end) as failed_scenarios,
         max(case when not passed then created_at end) as last_failed_at
     from decided
     group by agent_id, metric_key

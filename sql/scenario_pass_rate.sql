@@ -5,7 +5,7 @@ with agents as (
 ),
 
 completed as (
-    select agent_id, scenario_id, run_id, scenario_name, passed, created_at
+    select agent_id, scenario_id, scenario_key, run_id, scenario_name, passed, created_at
     from analytics.runs
     where result_status_group = 'completed'
 ),
@@ -13,23 +13,25 @@ completed as (
 sums as (
     select
         agent_id,
-        scenario_id,
+        scenario_key,
+        max(scenario_id) as scenario_id,
         max(case when scenario_name is not null then run_id end) as last_named_run_id,
         count(*) as runs,
         count(passed) as decided_runs,
         count(*) filter (where passed) as passed_runs,
         max(case when not passed then created_at end) as last_failed_at
     from completed
-    group by agent_id, scenario_id
+    group by agent_id, scenario_key
 )
 
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    sums.scenario_id, -- Cekura's id of the scenario
+    sums.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    sums.scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
     names.scenario_name, -- the name that its newest run, the one with the greatest id, carries
     sums.runs, -- runs of it in completed results
-    sums.decided_runs, -- those of which the API says whether they passed
+    sums.decided_runs, -- those that passed or failed
     sums.passed_runs, -- decided runs that passed
     rate(sums.passed_runs, sums.decided_runs) as pass_rate, -- passed_runs / decided_runs
     wilson_low(sums.passed_runs, sums.decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate

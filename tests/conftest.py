@@ -11,11 +11,21 @@ from cekura_sync.api import client
 from cekura_sync.sandbox import Sandbox, World
 from support.engines import PostgreSql, postgres_server
 from support.first_syncs import FirstSyncs
-from support.harness import Account
+from support.harness import LONG, Account
 from support.shared import Shared
 from support.theirs import Theirs
 
+QUICK = {"results": 20, "runs_per_result": 1, "in_flight": 0}
+
 _status = 0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `long` run only with CEKURA_TEST_LONG, as in `make test-long`."""
+    long = [] if LONG else [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in {*long}]
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
@@ -99,6 +109,18 @@ def new_synced(new_account: Callable[..., Account], first_syncs: FirstSyncs) -> 
 def synced_account(new_synced: Callable[..., Account]) -> Account:
     """The same as `account`, after its first sync."""
     return new_synced()
+
+
+@pytest.fixture
+def quick(new_account: Callable[..., Account]) -> Account:
+    """Twenty results that are read in one request."""
+    return new_account(**QUICK)
+
+
+@pytest.fixture
+def settled(new_synced: Callable[..., Account]) -> Account:
+    """The same as `quick`, after its first sync: the next one finds nothing new."""
+    return new_synced(**QUICK)
 
 
 @pytest.fixture(scope="session")

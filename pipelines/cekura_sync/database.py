@@ -1,4 +1,4 @@
-"""How this product opens DuckDB: times in UTC, no downloads, our own errors."""
+"""How this product opens DuckDB: times in UTC, no downloads, its errors as WarehouseError."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +23,10 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
         if path is None:
             con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill(), "threads": 1})
         else:
-            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
+            spill = (
+                {"temp_directory": _spill()} if read_only else {}
+            )  # a reader may not be allowed to write there
+            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | spill)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."
@@ -32,7 +35,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
 
 
 def _spill() -> str:
-    """DuckDB's directory for temporary data, which is otherwise the working directory. Created only when needed."""
+    """Where memory overflows to; DuckDB would take the working directory or the folder of the file. Made only when needed."""
     return str(Path(tempfile.gettempdir(), f"cekura-sync-{uuid4().hex}"))
 
 
@@ -50,15 +53,29 @@ def create(path: Path) -> None:
         con.execute("checkpoint fresh")
 
 
+def copy_tables(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """Every table of the schema `cekura` into the empty file at `path`."""
+    con.execute(f"attach {literal(str(path))} as fresh")
+    tables = con.execute(
+        "select table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = current_database() and schema_name = 'cekura' order by table_name, column_index"
+    ).fetchall()
+    for table in dict.fromkeys(name for name, *_ in tables):
+        columns = {column: kind for name, column, kind in tables if name == table}
+        con.execute(f"create table fresh.cekura.{quoted(table)} ({column_list(columns)})")
+        con.execute(f"insert into fresh.cekura.{quoted(table)} select * from cekura.{quoted(table)}")
+    con.execute("detach fresh")
+
+
 def generation(con: "duckdb.DuckDBPyConnection", path: Path) -> int:
-    """The number of swaps that made this warehouse. Raises WarehouseError for a database that is not a warehouse."""
+    """How many swaps made this warehouse. Raises WarehouseError for any other database."""
     tables = con.execute(
         "select 1 from duckdb_tables() where schema_name = 'cekura' and table_name = '_generation'"
     ).fetchall()
     rows = con.execute("select generation from cekura._generation").fetchall() if tables else []
     if not rows:
         raise WarehouseError(
-            f"{path} is a DuckDB file, but not a cekura-sync warehouse: choose another --warehouse."
+            f"{path} is a DuckDB file, but not a warehouse of cekura-sync: choose another --warehouse."
         )
     return int(rows[0][0])
 

@@ -50,7 +50,7 @@ def run(results: int) -> None:
             f"\nMeanwhile {IN_FLIGHT} results finish, {NEW} new ones arrive, and an older one turns up that hangs.\n"
         )
         _sync(mine)
-    with reader.open_warehouse(path) as con:
+    with reader.open_for_reading(path) as con:
         for title, query in VIEWS.items():
             rows = con.execute(query)
             click.echo()
@@ -89,7 +89,15 @@ def changes_of(world: World) -> str:
     return "\n".join(("agent_id,at,note", *rows, ""))
 
 
-def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tuple[str, ...]) -> None:
+def serve(
+    *,
+    port: int,
+    results: int,
+    latency: timedelta,
+    shape: str,
+    generation: str,
+    faults: tuple[str, ...],
+) -> None:
     """Serve the stand-in until a signal comes. Raises SettingsError."""
     try:
         ordered = [parse_fault(fault) for fault in faults]
@@ -102,6 +110,7 @@ def serve(*, port: int, results: int, latency: timedelta, shape: str, faults: tu
             port=port,
             latency=latency.total_seconds(),
             shape=shape,
+            generation=generation,
             faults=ordered,
         )
     except OSError as error:

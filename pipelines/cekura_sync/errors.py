@@ -3,7 +3,7 @@
 CekuraSyncError
 ├── SettingsError           a setting is missing, malformed or refused
 ├── KeyRefused              the API does not accept the key
-├── ApiUnavailable          the API is unreachable, is down, or limits the rate beyond the time budget
+├── ApiUnavailable          the API cannot be reached, is down, or limits the rate beyond the budget
 │   └── RateLimited         429, with the wait that the API asks for
 ├── UnbelievableAnswer      an invalid API response
 │   └── UnreadableAnswer    not JSON, such as a proxy's HTML page; worth a retry

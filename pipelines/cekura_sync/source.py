@@ -145,7 +145,7 @@ def cekura_source(
 
 
 def _table(listing: "DltResource", name: str, **more: Any) -> "DltResource":
-    """Merged as in a warehouse of ours. A key besides: some table formats only update, and need one."""
+    """Merged as in our own warehouse, and by a key: some table formats can only update rows, and need one."""
 
     def rows(reading: Reading) -> "Iterator[pa.Table]":
         yield from reading.rows(name)

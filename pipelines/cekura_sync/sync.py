@@ -1,4 +1,4 @@
-"""One sync, told from start to end. The watermark decides how far to read, the content what to write, the swap when."""
+"""One sync from start to end. The watermark decides how far to read, the content what to write, the commit when."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from functools import partial
 
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff import history
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import History
@@ -29,6 +30,8 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             started=started,
             agent_id=settings.filters.agent_id,
             covers=history.covered(settings.filters, past),
+            project_id=settings.filters.project_id,
+            personal_data=PersonalData(settings.transcripts, settings.profiles),
         )
         with connect(settings, past) as client:
             api = Api(client, settings)
@@ -91,7 +94,7 @@ def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) 
 
 
 def _warn_of_nothing(listing: Listing, settings: Settings, past: History, progress: Progress) -> None:
-    """An empty account is no error, but more often it is the wrong one."""
+    """An empty account is not an error, but often it is the wrong account."""
     if listing.full and not len(listing.chain) and past.watermark is None:
         scope = settings.filters.text()
         mistake = f" for {scope}: is the filter right" if scope else ": is the key that of the right account"

@@ -12,7 +12,7 @@ counts as (
     from analytics.scenario_flakiness as flakiness
     inner join analytics.scenario_pass_rate as rates
         on rates.agent_id is not distinct from flakiness.agent_id
-        and rates.scenario_id is not distinct from flakiness.scenario_id
+        and rates.scenario_key is not distinct from flakiness.scenario_key
     inner join as_of on rates.last_failed_at >= as_of.moment - interval '30 days'
     where flakiness.verdict = 'flaky'
 ),

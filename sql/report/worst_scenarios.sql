@@ -8,13 +8,13 @@ with as_of as (
 sums as (
     select
         runs.agent_id,
-        runs.scenario_id,
+        runs.scenario_key,
         count(*) as decided_runs,
         count(*) filter (where runs.passed) as passed_runs
     from analytics.runs as runs
     inner join as_of on runs.created_at >= as_of.moment - interval '30 days'
     where runs.result_status_group = 'completed' and runs.passed is not null
-    group by runs.agent_id, runs.scenario_id
+    group by runs.agent_id, runs.scenario_key
 ),
 
 rated as (
@@ -30,7 +30,7 @@ rated as (
 select
     rated.agent_id,
     names.agent_name,
-    rated.scenario_id,
+    names.scenario_id,
     names.scenario_name,
     rated.decided_runs,
     rated.passed_runs,
@@ -40,6 +40,6 @@ select
 from rated
 inner join analytics.scenario_pass_rate as names
     on names.agent_id is not distinct from rated.agent_id
-    and names.scenario_id is not distinct from rated.scenario_id
-order by rated.pass_rate_high, rated.agent_id, rated.scenario_id
+    and names.scenario_key is not distinct from rated.scenario_key
+order by rated.pass_rate_high, rated.agent_id, rated.scenario_key
 limit 10

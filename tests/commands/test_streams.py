@@ -16,12 +16,6 @@ COMMAND = f"{sys.executable} -m cekura_sync"
 NewAccount = Callable[..., Account]
 
 
-@pytest.fixture
-def quick(new_account: NewAccount) -> Account:
-    """An account that is read in one request."""
-    return new_account(results=20, runs_per_result=1, in_flight=0)
-
-
 def shell(account: Account, line: str, **env: str) -> "subprocess.CompletedProcess[str]":
     """The line in bash, with the exit code of the command and not of what reads it."""
     return subprocess.run(

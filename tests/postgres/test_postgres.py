@@ -195,7 +195,7 @@ def _sleep(connection: Any) -> None:
     ("address", "code", "says"),
     [
         ("", 2, "no credentials for postgres"),
-        ("postgresql://cekura:hunter2@127.0.0.1:1/none", 9, "does not let us work"),
+        ("postgresql://cekura:hunter2@127.0.0.1:1/none", 9, "refused:"),
     ],
 )
 def test_without_a_way_in_it_says_so_and_never_the_password(
@@ -327,7 +327,16 @@ def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, t
     changes = tmp_path / "changes.csv"
     changes.write_text("agent_id,at,note\n,2026-03-10,a\0b\n")
 
-    assert shared.sync("--changes", str(changes)).code == 0
+    def twins(request: Request, payload: dict[str, Any]) -> dict[str, Any] | None:
+        if not request.path.endswith(f"/{ids[20]}/"):
+            return None
+        metrics = [{"name": "twin", "score": 1}, {"name": "tw\0in", "score": 2}]
+        next(iter(payload["runs"].values()))["evaluation"] = {"metrics": metrics}
+        return payload
+
+    shared.account.sandbox.rewrite = twins
+    assert shared.sync("--details", "--changes", str(changes)).code == 0
+    assert shared.query("select score from cekura.run_metrics where name = 'twin'") == [(2.0,)]
 
     assert shared.query("select count(*) from cekura.runs where duration_seconds in ('nan', 'inf')") == [(0,)]
     names = dict(shared.query("select id, name from cekura.results"))

@@ -409,6 +409,20 @@ def _unlist(account: Account) -> None:
     listing(choose)(account)
 
 
+def _alone(status: int = 200, body: bytes = b"", headers: dict[str, str] | None = None) -> Arrange:
+    """This answer to whoever asks by id for a result that is not listed; all others answer as they are."""
+
+    def arrange(account: Account) -> None:
+        _unlist(account)
+        listed = account.sandbox.intercept
+        hidden = sorted(account.world.results)[30]
+        account.sandbox.intercept = lambda request: (
+            Answer(status, body, headers or {}) if request.path.endswith(f"/{hidden}/") else listed(request)
+        )
+
+    return arrange
+
+
 BY_ID = [
     case("a result that is not listed answers by id", _unlist, 0),
     case("another result answers", _by_id(lambda row: row | {"id": row["id"] + 1}), 5, "with another one"),
@@ -421,6 +435,17 @@ BY_ID = [
     rare("500 answers three times", answer(500, HTML, times=3, to=is_by_id), 0),
     case("500 answers for ever", answer(500, HTML, to=is_by_id), 4, "is down (500"),
     case("a redirect answers", answer(302, b"", {"Location": ELSEWHERE}, to=is_by_id), 5, "redirects are not followed"),
+    case("500 answers for one result alone", _alone(500, HTML), 0, "1 rows could not be taken"),
+    case("403 answers for one result alone", _alone(403, b'{"detail": "Not yours."}'), 0, "1 rows could not be taken"),
+    rare("401 answers for one result alone", _alone(401, b'{"detail": "Not yours."}'), 0, "1 rows could not be taken"),
+    case("a proxy's own 404 answers for one result alone", _alone(404, HTML), 0, "1 rows could not be taken"),
+    case("410 answers for one result alone", _alone(410, b'{"detail": "Gone."}'), 0, "1 rows could not be taken"),
+    rare("400 answers for one result alone", _alone(400, b"{}"), 0, "1 rows could not be taken"),
+    rare("405 answers for one result alone", _alone(405, b"{}"), 0, "1 rows could not be taken"),
+    case("nothing answers for one result alone", _alone(200, b""), 0, "1 rows could not be taken"),
+    rare("an error object answers for one result alone", _alone(200, b'{"error": 1}'), 0, "1 rows could not be taken"),
+    case("another result answers for one result alone", _alone(200, b'{"id": 1, "created_at": "2026-01-01T00:00:00Z"}'), 0, "1 rows could not be taken"),
+    rare("a redirect answers for one result alone", _alone(302, b"", {"Location": ELSEWHERE}), 0, "1 rows could not be taken"),
     case("20 of 90 results were deleted", delete(19), 0),
     case("21 of 90 results were deleted", delete(20), 7, "More than 20 of 90 known results"),
     case("85 of 90 results were deleted", delete(75), 7, "--allow-mass-delete"),

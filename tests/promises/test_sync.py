@@ -189,12 +189,12 @@ def test_verbose_says_what_is_read_and_why_and_what_became_of_it(account: Accoun
 
 def test_a_field_that_the_api_adds_later_becomes_a_column(synced_account: Account) -> None:
     newest = max(synced_account.world.results)
-    synced_account.world.edit(newest, agentVersion={"number": 7})
+    synced_account.world.edit(newest, agentMood={"number": 7})
 
     assert synced_account.sync().json["updated"] == 1
-    assert synced_account.query(
-        "select id, agent_version from cekura.results where agent_version is not null"
-    ) == [(newest, '{"number":7}')]
+    assert synced_account.query("select id, agent_mood from cekura.results where agent_mood is not null") == [
+        (newest, '{"number":7}')
+    ]
 
 
 def test_the_watermark_is_the_newest_change_and_a_date_from_the_future_never_moves_it(

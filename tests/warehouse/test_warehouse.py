@@ -119,9 +119,9 @@ def _damaged(path: Path) -> None:
 
 
 STRANGERS = [
-    pytest.param(_foreign, "not a cekura-sync warehouse", id="a DuckDB file of somebody else"),
+    pytest.param(_foreign, "not a warehouse of cekura-sync", id="a DuckDB file of somebody else"),
     pytest.param(
-        _foreign_with_our_schema, "not a cekura-sync warehouse", id="a DuckDB file with a schema like ours"
+        _foreign_with_our_schema, "not a warehouse of cekura-sync", id="a DuckDB file with a schema like ours"
     ),
     pytest.param(_garbage, "not a DuckDB file", id="a file that is no database"),
     pytest.param(_empty, "not a DuckDB file", id="a file truncated to nothing"),

@@ -52,6 +52,13 @@ class Pending(Generic[T]):
         except TimeoutError:
             raise ApiUnavailable(_BUDGET_SPENT) from None
 
+    def outcome(self) -> T | CekuraSyncError | None:
+        """The answer, or what went wrong."""
+        try:
+            return self.result()
+        except CekuraSyncError as error:
+            return error
+
     def cancel(self) -> None:
         self._future.cancel()
 
@@ -189,8 +196,9 @@ class Client:
             chunks.append(chunk)
             size += len(chunk)
             if size > BODY_LIMIT:
+                lower = ": lower --page-size" if "page_size" in response.request.url.params else ""
                 raise UnbelievableAnswer(
-                    f"The response is larger than {BODY_LIMIT >> 20} MiB: lower --page-size."
+                    f"The response is larger than {BODY_LIMIT >> 20} MiB, the most that is read{lower}."
                 )
             if time.monotonic() > self._deadline:
                 raise ApiUnavailable(_BUDGET_SPENT)

@@ -37,16 +37,30 @@ def demo(results: int) -> None:
     help="Payloads as observed at the real API, or as its specification describes them.",
 )
 @click.option(
+    "--generation",
+    type=click.Choice(["old", "new"]),
+    default="old",
+    show_default=True,
+    help="What counts, versions, scenarios and errors look like: as on older or on newer servers.",
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="KIND[@N]",
     help="Produce a fault, such as 429@3 or html:0.1. Repeatable.",
 )
-def sandbox(port: int, results: int, latency: str, shape: str, faults: tuple[str, ...]) -> None:
+def sandbox(
+    port: int, results: int, latency: str, shape: str, generation: str, faults: tuple[str, ...]
+) -> None:
     """Serve a stand-in for the Cekura API, with invented data, on loopback."""
     from cekura_sync import demo as demonstration
 
     demonstration.serve(
-        port=port, results=results, latency=settings.duration(latency), shape=shape, faults=faults
+        port=port,
+        results=results,
+        latency=settings.duration(latency),
+        shape=shape,
+        generation=generation,
+        faults=faults,
     )

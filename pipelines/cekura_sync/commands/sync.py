@@ -81,6 +81,11 @@ from cekura_sync.monitoring.watch import watched
     help="With the details, also store what was said in each call. This is personal data.  [env var: CEKURA_TRANSCRIPTS]",
 )
 @click.option(
+    "--profiles",
+    is_flag=True,
+    help="Keep test_profile_data, the invented caller's name, account number and the like: personal data where they are real.",
+)
+@click.option(
     "--details-budget",
     type=click.IntRange(min=0),
     help=f"Maximum number of results whose details one sync reads.  [default: {settings.DETAILS_BUDGET}]",

@@ -40,6 +40,9 @@ class Known:
         )
         self._columns = {*con.execute(query).fetchall()}
 
+    def has(self, table: str, column: str) -> bool:
+        return (table, column) in self._columns
+
     def differing(self, keys: Keys) -> str:
         """A query for the ids of known results whose parsed content is another: in a field, a run or a scenario.
 

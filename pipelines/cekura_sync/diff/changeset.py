@@ -1,4 +1,4 @@
-"""The change that one sync is to write: tables in memory, beside the private base that they are held against."""
+"""What one sync will write: tables in memory, compared with the private base."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from cekura_sync import database
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import column_list
+from cekura_sync.diff import forget
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 10_000  # rows of one Arrow batch
+BY_ID = "by id: "  # begins the reason of a known row whose own address brings nothing
 
 _TABLES = f"""
     create or replace table listed (id bigint);
@@ -25,6 +28,7 @@ _TABLES = f"""
     create or replace table changed_scenarios ({column_list(SCENARIOS)});
     create or replace table rejected ({column_list(REJECTED)});
     create or replace table gone (id bigint, aged boolean);
+    create or replace table read_alike (id bigint, _digest varchar);
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
 _LOST_A_RUN = """
@@ -52,6 +56,11 @@ _WRITE_RESULTS = f"""
     from base.cekura.results as known
     where id in (select result_id from lost_a_run)
         and id not in (select id from changed) and id not in (select id from gone)
+    union all by name
+    select known.* replace (read_alike._digest as _digest)
+    from base.cekura.results as known join read_alike on read_alike.id = known.id
+    where known.id not in (select result_id from lost_a_run)
+        and known.id not in (select id from changed) and known.id not in (select id from gone)
 """
 # Children are replaced as a whole: a result that has none left gets one row that only says "remove". A run needs an id
 # even there, so that row carries one that no run of the API has: its result's, negated.
@@ -88,15 +97,22 @@ _WRITE_SCENARIOS = """
     where scenarios_known and id not in (select result_id from changed_scenarios)
         and id in (select result_id from base.cekura.result_scenarios)
 """
+# An address that fails again, for whatever reason, has failed since it first did: that is how long the next try waits.
+_FIRST_SEEN = f"""
+    (select min(known.seen_at) from base.cekura.rejected_rows as known
+    where known.id = rejected.id and (
+        starts_with(known.reason, '{BY_ID}') and starts_with(rejected.reason, '{BY_ID}')
+        or starts_with(known.reason, '{REASON}') and starts_with(rejected.reason, '{REASON}')))
+"""
 _WRITE_REJECTED = f"""
-    select distinct on (_digest) *, false as _removed from rejected
+    select distinct on (_digest) * replace (coalesce({_FIRST_SEEN}, seen_at) as seen_at), false as _removed from rejected
     where _digest not in (select _digest from base.cekura.rejected_rows)
     union all by name
     select _digest, id, true as _removed from base.cekura.rejected_rows
     where _digest not in (select _digest from rejected)
         and case when starts_with(reason, '{REASON}')
             then id in (select result_id from new_details_read where outcome <> 'missing')
-            else id in (select id from listed) end
+            else id in (select id from listed union select id from gone) end
 """
 _WRITES = {
     "results": _WRITE_RESULTS,
@@ -118,10 +134,13 @@ _AFTER = f"""
 class Changeset:
     """What to write, on a connection from `open_base`."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, started: datetime) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, started: datetime, personal_data: PersonalData
+    ) -> None:
         self._con = con
         self._started = started
-        self.keys = Keys.known(con)
+        self._personal_data = personal_data
+        self.keys = Keys.known(con, personal_data)
         self.details = DetailChanges(con)
 
     def clear(self) -> None:
@@ -139,7 +158,11 @@ class Changeset:
     def has_changes(self) -> bool:
         queries = ("from changed", "from gone", _WRITE_REJECTED)
         listed = any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
-        return listed or self.details.has_changes()
+        return listed or self.details.has_changes() or bool(self.to_forget())
+
+    def to_forget(self) -> list[str]:
+        """Statements that remove the personal data which is no longer to be kept."""
+        return [*forget.statements(self._con, self._personal_data)]
 
     def counts(self, *, unchanged: int, rejected: int) -> Counts:
         changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())

@@ -26,7 +26,7 @@ class History:
         """Whether the scope's last full sync is older than asked (0: never), or there is none."""
         if self.last_full_started is None:
             return True
-        # A start that lies ahead of the clock proves nothing about its age.
+        # A start in the future says nothing about its age.
         return bool(full_every) and not timedelta(0) <= now - self.last_full_started < full_every
 
     def horizon(self, lookback: timedelta) -> int | None:
@@ -35,7 +35,7 @@ class History:
         return (min(starts) - lookback - EPOCH) // timedelta(microseconds=1) if starts else None
 
     def plan(self, filters: Filters, horizon: int | None, *, asked: bool) -> str:
-        """What a sync is about to read, and why so much."""
+        """What a sync is about to read, and why."""
         scope = filters.text() or "all results"
         last = "" if self.last_full_started is None else _clock(self.last_full_started)
         if horizon is None:

@@ -5,7 +5,7 @@ dlt gives each column the name that its naming convention makes of it. Our names
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import duckdb
 
@@ -54,6 +54,7 @@ def learn(
     con: duckdb.DuckDBPyConnection,
     query: str,
     ours: Iterable[str] = (),
+    keeps: Callable[[str], bool] = lambda _: True,
 ) -> None:
     """Add the keys that `query` finds and nobody knows yet.
 
@@ -63,7 +64,7 @@ def learn(
     for (key,) in sorted(con.execute(query).fetchall()):
         if len(known) >= MAX_FIELDS:
             return
-        if key.lower() not in names and key.isprintable() and key.strip():
+        if key.lower() not in names and key.isprintable() and key.strip() and keeps(key):
             known[key] = free_column(key, {*known.values(), *typed})
             names.add(key.lower())
 

@@ -8,21 +8,24 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from cekura_sync.api import json_values
+from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import naming
-from cekura_sync.tables import RESULTS
+from cekura_sync.tables import RESULTS, RUNS
 
 RUN_FIELDS = {
     "id": "bigint",
     "status": "varchar",
     "success": "boolean",
-    "scenario": "bigint",
+    "scenario": "varchar",  # an id, a name or an object of both
     "scenario_name": "varchar",
     "duration": "varchar",
+    "error_message": "varchar",
 }
 SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
 LISTS = ("runs", "scenarios")
-PARSER_VERSION = 1  # stands before each digest; another number has every row read and compared anew
+PARSER_VERSION = 2  # stands before each digest; another number has every row read and compared anew
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
 
 # A duration in seconds, or as `[hours:]minutes:seconds`.
@@ -42,12 +45,42 @@ _TYPE_WORDS = {
 }
 
 
+# Columns that are made of a field which comes in several forms; no row is refused because of them.
+_IS_OBJECT = "{0} like '{{%' and json_valid({0})"
+_DERIVED = {
+    "agent_version": f"""
+        case when {_IS_OBJECT.format("text.agent_version")}
+            then coalesce(nullif(text.agent_version ->> 'version_name', ''), text.agent_version ->> 'version_id',
+                text.agent_version ->> 'history_id')
+            else text.agent_version end
+    """,
+    "agent_version_id": f"""
+        case when {_IS_OBJECT.format("text.agent_version")}
+            then coalesce(text.agent_version ->> 'history_id', text.agent_version ->> 'version_id')
+            else text.agent_version_id end
+    """,
+    "project_id": f"""
+        case when {_IS_OBJECT.format("text.project")} then coalesce(text.project_id, text.project ->> 'id')
+            else coalesce(text.project_id, case when try_cast(text.project as bigint) is not null then text.project end) end
+    """,
+}
+_SCENARIO_IS_OBJECT = _IS_OBJECT.format("run.scenario")
+RARE = (*_DERIVED, "error_message")  # fields that not every account's list has
+_READ_FOR_THEM = ("project",)  # beside the fields of their own names
+
+
 @dataclass
 class Keys:
     """The keys that list rows carry: the API's name → our column's name."""
 
+    personal_data: PersonalData = field(default_factory=PersonalData)
     row: dict[str, str] = field(default_factory=lambda: {name: name for name in RESULTS})
     run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
+
+    @property
+    def reading(self) -> str:
+        """Stands before each digest: a text from which other fields were taken has to be read again."""
+        return f"{PARSER_VERSION}{'p' if self.personal_data.keeps(PROFILE) else ''}"
 
     @property
     def new_row_columns(self) -> dict[str, str]:
@@ -58,28 +91,40 @@ class Keys:
         return {key: column for key, column in self.run.items() if key not in RUN_FIELDS}
 
     @classmethod
-    def known(cls, con: duckdb.DuckDBPyConnection) -> "Keys":
+    def known(cls, con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> "Keys":
         """What earlier syncs learned: a key keeps its column, whichever rows a sync happens to see."""
-        keys = cls()
-        keys.row |= naming.known(con, "results")
-        keys.run |= naming.known(con, "runs")
+        keys = cls(personal_data)
+        for mine, table, typed in ((keys.row, "results", RESULTS), (keys.run, "runs", RUNS)):
+            for key, column in naming.known(con, table).items():
+                # A column that a later version of ours has a meaning for is no longer free for another key.
+                if personal_data.keeps(key) and (key == column or column not in typed):
+                    mine[key] = column
         return keys
 
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
-        naming.learn(self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
+        keeps = self.personal_data.keeps
+        naming.learn(
+            self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS, keeps
+        )
         naming.learn(
             self.run,
             RUN_FIELDS,
             con,
             "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from raw_rows",
+            keeps=keeps,
         )
 
 
-def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], raws: Sequence[str]) -> None:
+def receive(
+    con: duckdb.DuckDBPyConnection,
+    ids: Sequence[int | None],
+    raws: Sequence[str],
+    reading: str = str(PARSER_VERSION),
+) -> None:
     """Fill the table `raw_rows`: each raw text with its digest, and its id where the envelope gave one."""
     con.execute(
-        f"create or replace temp table raw_rows as select id, raw, '{PARSER_VERSION}:' || md5(raw) as _digest"
+        f"create or replace temp table raw_rows as select id, raw, '{reading}:' || md5(raw) as _digest"
         " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw)",
         [list(ids), list(raws)],
     )
@@ -88,34 +133,53 @@ def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], raws: Seq
 def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
     """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and its `_row` there."""
     keys.learn(con)
+    _respell(con)
     con.execute(_parse_sql(keys), {"structure": _structure(keys)})
+
+
+def _respell(con: duckdb.DuckDBPyConnection) -> None:
+    """Fill the table `spelled`, in which equal values have equal texts."""
+    rows = con.execute("select rowid, raw from raw_rows").fetchall()
+    con.execute(
+        "create or replace temp table spelled as select unnest($1::bigint[]) as _row, unnest($2::varchar[]) as spelling",
+        [[position for position, _ in rows], [json_values.respelled(raw) for _, raw in rows]],
+    )
 
 
 def _structure(keys: Keys) -> str:
     """What to read from each text, in the form of DuckDB's `from_json`."""
     runs = RUN_FIELDS | dict.fromkeys(keys.new_run_columns, "varchar")
-    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in keys.row)
+    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in dict.fromkeys((*keys.row, *_READ_FOR_THEM)))
     run = ", ".join(f'{json_text(key)}: "{kind}"' for key, kind in runs.items())
     scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
     return f'{{{rows}, "runs": [{{{run}}}], "scenarios": [{{{scenario}}}]}}'
 
 
 def _parse_sql(keys: Keys) -> str:
-    typed = ",\n".join(f"{cast(f'text.{name}', kind)} as {name}" for name, kind in RESULTS.items())
+    typed = ",\n".join(
+        f"{_DERIVED.get(name) or cast(_given(name), kind)} as {name}" for name, kind in RESULTS.items()
+    )
     extra = "".join(
         f",\n text.{quoted(key)} as {quoted(column)}" for key, column in keys.new_row_columns.items()
     )
     return f"""
         create or replace temp table parsed as
         with texts as materialized (
-            select rowid as _row, id as _listed, _digest, from_json(raw, $structure) as text from raw_rows
+            select _row, id as _listed, _digest, from_json(spelling, $structure) as text,
+                raw ->> '$.id' as _first_id  -- a spelling keeps the last of two
+            from raw_rows join spelled on spelled._row = raw_rows.rowid
         ),
         typed as not materialized (
-            select _row, _listed, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
+            select _row, _listed, _first_id, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
             from texts
         )
-        select * exclude (text), runs is not null as _runs_known, {_flaw()} as flaw from typed
+        select * exclude (text, _first_id), runs is not null as _runs_known, {_flaw()} as flaw from typed
     """
+
+
+def _given(name: str) -> str:
+    """SQL for the text of a field; where a number, a flag or a time belongs, an empty text is no value."""
+    return f"text.{name}" if RESULTS[name] == "varchar" else f"nullif(trim(text.{name}), '')"
 
 
 def cast(text: str, kind: str) -> str:
@@ -133,7 +197,7 @@ def cast(text: str, kind: str) -> str:
 def _flaw() -> str:
     """Why a row cannot be taken: the first reason that holds, else NULL."""
     reasons = [
-        f"when text.{name} is not null and {name} is null then '{name} is not {_TYPE_WORDS[kind]}: ' || left(text.{name}, 80)"
+        f"when {_given(name)} is not null and {name} is null then '{name} is not {_TYPE_WORDS[kind]}: ' || left(text.{name}, 80)"
         for name, kind in RESULTS.items()
         if kind in _TYPE_WORDS
     ]
@@ -148,7 +212,9 @@ def _flaw() -> str:
         for name in RESULTS
         if name.endswith("_count")
     ]
-    reasons.append("when id is distinct from _listed then 'its id can be read in two ways'")
+    reasons.append(
+        f"when id is distinct from _listed or id is distinct from {cast('_first_id', 'bigint')} then 'its id can be read in two ways'"
+    )
     # No column of the API begins with an underscore, so none can stand for the parameter.
     reasons.append(
         "when len(list_filter(runs, lambda _run: _run.id is null)) > 0 then 'a run has no usable id'"
@@ -159,10 +225,16 @@ def _flaw() -> str:
 def runs_of(records: str, keys: Keys) -> str:
     """The rows of `runs` in `records` (what follows `from`), each column under its name."""
     more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
+    scenario = f"case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'id' else run.scenario end"
+    named = f"""
+        coalesce(run.scenario_name, case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'name'
+            when try_cast(run.scenario as double) is null then run.scenario end) as scenario_name
+    """
     return (
         # Some engines take no "nan", and no view could add one up.
         "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
-        f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {SECONDS} {more}"
+        f"select run.id, result_id, run.status, run.success, {cast(scenario, 'bigint')} as scenario, {named},"
+        f" {SECONDS}, run.error_message {more}"
         f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
     )
 

@@ -35,7 +35,7 @@ class Figures:
 def read(path: Path) -> Figures:
     """Raises WarehouseError without a warehouse, or when its views are missing or of another version."""
     queries = runner.read_models(runner.models_dir() / "report")
-    with reader.open_warehouse(path) as con:
+    with reader.open_for_reading(path) as con:
         try:
             rows = {query.name: _rows(con, query.query) for query in queries}
         except (duckdb.CatalogException, duckdb.BinderException) as error:

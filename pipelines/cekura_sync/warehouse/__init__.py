@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Warehouse(Protocol):
-    """What a sync needs of the place that it fills."""
+    """What a sync needs of the warehouse that it fills."""
 
     @property
     def name(self) -> Path | str:

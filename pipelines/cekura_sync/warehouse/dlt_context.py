@@ -1,4 +1,4 @@
-"""What dlt hears of the place where a sync runs: nothing, or the credentials of destinations and nothing else."""
+"""What dlt may read of the surroundings of a sync: nothing, or only the credentials of destinations."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -86,6 +86,7 @@ class WarehouseFile(Swap):
     ) -> Outcome:
         generation = self.generation() + 1
         pending = self.pending_log()
+        forget = changeset.to_forget()
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
             nonlocal outcome
@@ -95,7 +96,7 @@ class WarehouseFile(Swap):
                 load = None
             outcome = steps.write(_Copy(con, load, pending, generation), team_changes, outcome)
 
-        self.commit(write, progress.swapping)
+        self.commit(write, progress.swapping, forget)
         self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome

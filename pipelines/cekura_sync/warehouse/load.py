@@ -34,7 +34,7 @@ PRUNING = (
         f" and load_id not in (select _dlt_load_id from {SCHEMA}._dlt_pipeline_state)"
     ),
 )
-_PLAIN = re.compile(r"[\w /.-]+")  # what means nothing but itself in SQL, globs and patterns
+_PLAIN = re.compile(r"[\w /.-]+")  # characters without a meaning in SQL and glob patterns
 
 
 def load(
@@ -72,7 +72,7 @@ def run(
     first: bool,
     file_format: "TLoaderFileFormat" = "parquet",
 ) -> None:
-    """`first`: into empty tables, where there is no state to restore and nothing to merge."""
+    """`first`: the tables are empty, so there is no state to restore and nothing to merge."""
     if not first:
         pipeline.sync_destination()
     extract = partial(
@@ -82,15 +82,15 @@ def run(
         extract(write_disposition="append")
     else:
         extract()
-    changeset.clear()  # it is all in dlt's files now, and loading them needs the memory
+    changeset.clear()  # all of it is in dlt's files now, and loading them needs the memory
     pipeline.normalize()
-    # With one worker dlt would run its jobs in our main thread, and swallow the signal that is to stop us.
+    # With one worker dlt would run its jobs in our main thread, and swallow the signal that should stop us.
     pipeline.load(workers=2)
 
 
 @contextmanager
 def _plainly_named(folder: Path) -> Iterator[Path]:
-    """The folder, or one elsewhere for as long as it takes: dlt puts its path into SQL and patterns as it stands."""
+    """The folder, or a temporary one: dlt puts the path unquoted into SQL and glob patterns."""
     if _PLAIN.fullmatch(str(folder)):
         yield folder
     else:
@@ -99,7 +99,7 @@ def _plainly_named(folder: Path) -> Iterator[Path]:
 
 
 def tidy(con: "duckdb.DuckDBPyConnection") -> None:
-    """Leave no more of dlt's bookkeeping than it needs: over years of syncs its tables would only grow."""
+    """Prune dlt's bookkeeping: over years of syncs its tables would only grow."""
     con.execute(f"drop schema if exists {SCHEMA}_staging cascade")
     for statement in PRUNING:
         con.execute(statement)

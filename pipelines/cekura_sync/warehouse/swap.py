@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,13 @@ class Swap:
 
     def __init__(self, path: Path) -> None:
         self.files = Layout(path)
-        self._stand_in: Path | None = None  # for the base, where a dry run must not make it whole
+        self._stand_in: Path | None = None  # used as the base where a dry run must not repair it
 
     # -- opening --------------------------------------------------------------------------------------------------
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the warehouse; make whole what an earlier sync or a reader left behind. Raises WarehouseBusy."""
+        """Hold the warehouse, and repair what an earlier sync or a reader left behind. Raises WarehouseBusy."""
         with disk_errors(self.files.published), private_files(), self._lock():
             self._recover()
             try:
@@ -49,7 +49,7 @@ class Swap:
 
     @contextmanager
     def observed(self) -> Iterator[None]:
-        """For a dry run: finds what `locked` would, and refuses what it would, but writes nothing and keeps nobody out."""
+        """For a dry run: refuses whatever `locked` would, but writes nothing and keeps nobody out."""
         with (
             disk_errors(self.files.published),
             private_files(),
@@ -112,11 +112,11 @@ class Swap:
             self._publish_again()
 
     def _swap_is_cut(self) -> bool:
-        """The record of a swap stands open."""
+        """Whether the record of a swap was never closed."""
         return _record_in(self.files.commit).get("swap") is True
 
     def _recorded(self) -> dict[str, Any]:
-        """What the record comes to: a swap whose file was never published has not happened."""
+        """The record, settled: a swap whose file was never published has not happened."""
         record = _record_in(self.files.commit)
         if record.get("swap") is True and self.files.work.exists() and self.files.incoming.exists():
             return {"generation": record["generation"] - 1, "published": None, "swap": False}
@@ -142,8 +142,8 @@ class Swap:
         )
 
     def _require_ours(self, scratch: Path) -> None:
-        """Never replace a file that may be somebody else's."""
-        # The inode proves nothing: where ours was deleted, the next file often gets its number.
+        """Never replace a file that may be somebody else's. Raises WarehouseError."""
+        # An equal inode proves nothing: after ours was deleted, the next file often gets its number.
         if self.files.published.exists():
             self._copy_of_published(scratch)
 
@@ -180,18 +180,24 @@ class Swap:
     # -- the swap -------------------------------------------------------------------------------------------------
 
     def commit(
-        self, write: Callable[[duckdb.DuckDBPyConnection], None], before_swap: Callable[[], None]
+        self,
+        write: Callable[[duckdb.DuckDBPyConnection], None],
+        before_swap: Callable[[], None],
+        forget: Sequence[str] = (),
     ) -> None:
-        """Let `write` change a copy of the base, then make that copy the warehouse.
+        """Let `write` change a copy of the base, then make that copy the base and the published file.
 
+        `forget`: statements that remove what neither file may hold any longer.
         `before_swap` is called at the last moment at which nothing has changed yet.
         """
         before = read_json(self.files.commit)
         generation = self.generation() + 1
-        if self.files.base.exists():
-            shutil.copyfile(self.files.base, self.files.work)
-        else:
+        if not self.files.base.exists():
             database.create(self.files.work)
+        elif forget:
+            self._copy_without(forget)
+        else:
+            shutil.copyfile(self.files.base, self.files.work)
         with database.connect(self.files.work) as con:
             write(con)
             con.execute(
@@ -208,11 +214,25 @@ class Swap:
         except OSError:
             write_json(self.files.commit, before)
             raise
-        with suppress(OSError):  # readers have the new file: what fails from here on, the next start finishes
+        with suppress(
+            OSError
+        ):  # readers have the new file: whatever fails from here on is finished by the next start
             self._replace_base(generation, published)
 
+    def _copy_without(self, forget: Sequence[str]) -> None:
+        """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one."""
+        old = self.files.scratch / "old.duckdb"
+        shutil.copyfile(self.files.base, old)
+        database.create(self.files.work)
+        with database.connect(old) as con:
+            con.execute("drop schema if exists analytics cascade")  # built anew in any case
+            for statement in forget:
+                con.execute(statement)
+            database.copy_tables(con, self.files.work)
+        old.unlink()
+
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
-        """What stands published, or with `swap` what a swap under way is to publish."""
+        """Which file is published, or with `swap` which one the swap under way will publish."""
         write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
 
     def _copy_to_fresh(self, source: Path) -> None:
@@ -232,7 +252,7 @@ class Swap:
         if self.files.work.exists():
             self.files.work.replace(self.files.base)
             flush_directory(self.files.home)
-        # An open record would take the work of the next sync, cut short, for this one's.
+        # Left open, the record would make the next start publish the unfinished work of a later sync.
         self._record(generation, published)
 
     def _replace_published(self) -> None:
@@ -243,14 +263,14 @@ class Swap:
 
 
 def _record_in(path: Path) -> dict[str, Any]:
-    """The record of a swap; one without its keys counts as none."""
+    """The record of a swap; empty where it is damaged."""
     record = read_json(path)
     fits = isinstance(record.get("generation"), int) and isinstance(record.get("published"), list | None)
     return record if fits else {}
 
 
 def _generation(path: Path) -> int:
-    """The generation that a file of ours carries. Raises WarehouseError for any other file."""
+    """The generation of a warehouse file. Raises WarehouseError for any other file."""
     with path.open("rb") as file:
         magic = file.read(12)[8:]
     if magic != _MAGIC:

@@ -13,7 +13,7 @@ import duckdb
 
 from cekura_sync.errors import SettingsError
 
-MAX_BYTES = 10_000_000  # a list of changes that is larger is another file
+MAX_BYTES = 10_000_000  # a larger file is not a list of changes
 MAX_NOTE = 1000  # characters
 MAX_FLAWS = 20  # bad lines that are named one by one
 YEARS = range(2000, 2100)
@@ -34,15 +34,15 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class TeamChanges:
-    """What a file says: its changes, and a sentence for each line that is left out."""
+    """The changes in a file, and a sentence for each line that is left out."""
 
     changes: list[Change]
     flaws: list[str]
 
 
 def read(path: Path) -> TeamChanges:
-    """The file's changes, bad lines aside. Raises SettingsError where there is no such list."""
-    text = _decode(_content(path)).replace("\0", "")  # of which engines make different things
+    """The file's changes without its bad lines. Raises SettingsError where the file is not a list of changes."""
+    text = _decode(_content(path)).replace("\0", "")  # which engines treat differently
     header, _, _ = text.lstrip().partition("\n")
     delimiter = max(",;\t", key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)

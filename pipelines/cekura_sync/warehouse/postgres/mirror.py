@@ -1,4 +1,4 @@
-"""What the engine holds, copied into memory, where a comparison takes it for the private base, and from there into a file."""
+"""A copy in memory of what the engine holds. A comparison uses it as the private base; `write` makes a file of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
 
 
 def to_compare_with(session: Session) -> duckdb.DuckDBPyConnection:
-    """Of the details themselves it only matters which results have any."""
+    """Of the details, only which results have any."""
     return _mirrored(session, details_whole=False)
 
 
@@ -34,7 +34,7 @@ def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _mirrored(session: Session, *, details_whole: bool) -> duckdb.DuckDBPyConnection:
-    """All of one moment, in the schema `base.cekura`."""
+    """All tables as they are at one moment, in the schema `base.cekura`."""
     con = open_base(None)
     with session.snapshot():
         present = session.columns()
@@ -61,6 +61,6 @@ def _copy(
             con.execute(f"insert into base.cekura.{table} by name select * from batch")
         except (duckdb.Error, pa.ArrowException) as error:
             raise WarehouseError(
-                f"The table {SCHEMA}.{table} in the engine has columns or rows that no sync wrote ({first_line(error)}): give it back the shape that it had, or sync into another database. Nothing was changed."
+                f"The table {SCHEMA}.{table} in the engine has columns or rows that no sync wrote ({first_line(error)}): restore its columns, or sync into another database. Nothing was changed."
             ) from error
     session.run("close known")

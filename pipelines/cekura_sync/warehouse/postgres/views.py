@@ -1,4 +1,4 @@
-"""The files of sql/ in the engine: its views with their comments, and the checks."""
+"""The files of sql/ in the engine: views with their comments, and checks."""
 
 from hashlib import md5
 from importlib.metadata import version
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def build(session: "Session", engine: str) -> list[str]:
-    """Inside a transaction; returns their names. Where nothing in their text is new they stay, else each keeps its grants if it can."""
+    """Inside a transaction; returns their names. Views whose text is unchanged stay; others are replaced, which keeps their grants if possible."""
     files = runner.in_build_order(runner.read_models(runner.models_dir()))
     names = [model.name for model in files]
     built = f"{ownership.MARK} {_digest(files)}"
@@ -31,7 +31,7 @@ def build(session: "Session", engine: str) -> list[str]:
     replaced = True
     try:
         _run(session, statements)
-    except psycopg2.ProgrammingError:  # a column has gone, or changed its type or place
+    except psycopg2.ProgrammingError:  # a column was removed, moved, or changed its type
         session.run("rollback to savepoint before_views")
         replaced = False
     if not replaced:
@@ -52,7 +52,7 @@ def check(session: "Session", engine: str) -> list[runner.Finding]:
 
 
 def _digest(files: list[runner.Model]) -> str:
-    """Of all that decides on the views' text: translating them takes longer than a quiet sync."""
+    """Of everything that decides on the views' text: translating them takes longer than a quiet sync."""
     parts = [
         *(model.query for model in files),
         Path(dialects.__file__).read_text("utf-8"),
@@ -75,7 +75,7 @@ def _run(session: "Session", statements: list[str]) -> None:
 
 
 def _present(session: "Session", names: list[str]) -> list[str]:
-    """Ours, by their names: `ownership.require` has seen that none of them is another's."""
+    """Our views, by name: `ownership.require` has made sure that none of them is another user's."""
     found = session.rows(
         "select table_name from information_schema.views where table_schema = %s and table_name = any(%s)",
         runner.SCHEMA,
@@ -85,7 +85,7 @@ def _present(session: "Session", names: list[str]) -> list[str]:
 
 
 def _drop(session: "Session", views: list[str]) -> None:
-    """All of ours at once. Raises WarehouseError where others have built on them."""
+    """All our views at once. Raises WarehouseError where other views depend on them."""
     if not views:
         return
     names = ", ".join(f"{runner.SCHEMA}.{quoted(name)}" for name in views)
