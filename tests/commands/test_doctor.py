@@ -92,6 +92,25 @@ def test_where_all_is_well_every_finding_is_ok_and_nothing_has_changed(synced: A
     assert len(synced.sandbox.requests) - asked == 3
 
 
+@pytest.mark.parametrize(
+    ("deprecated", "sentence"),
+    [
+        (("v1",), "The server calls v1 deprecated; v2 answers as well: set --api-version v2."),
+        (("v1", "v2"), "The server calls v1 deprecated; it calls v2 deprecated too, so ask the vendor."),
+    ],
+)
+def test_a_version_of_the_api_that_the_server_calls_deprecated_is_named(
+    tmp_path: Path, deprecated: tuple[str, ...], sentence: str
+) -> None:
+    with Sandbox(World(results=30, in_flight=0), deprecated=deprecated) as sandbox:
+        code, found = examined(Account(sandbox, tmp_path / "warehouse.duckdb"))
+
+        assert code == 0
+        assert found["api version"].level == "warning"
+        assert found["api version"].message == sentence
+        assert len(sandbox.requests) <= 6
+
+
 def test_before_the_first_sync_the_missing_warehouse_is_a_warning_and_none_is_made(
     synced: Account, tmp_path: Path
 ) -> None:

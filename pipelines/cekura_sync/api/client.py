@@ -76,10 +76,12 @@ class Client:
         *,
         concurrency: int,
         seconds: float,
+        is_token: bool = False,
         max_requests: float = math.inf,
     ) -> None:
         self._url = api_url
         self._key = api_key
+        self._is_token = is_token  # of the vendor CLI's login
         self._deadline = time.monotonic() + seconds
         self._closing = threading.Event()
         self._count_lock = threading.Lock()
@@ -88,17 +90,21 @@ class Client:
         self.max_requests = max_requests  # no retry after this many
         self.requests = 0
         self.retries = 0
+        self.deprecated = False  # the API's own word about what was asked last
         self.clock_ahead: timedelta | None = None  # our clock against the API's, at its last response
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
         self._http = network.client(
             api_url,
             headers={
-                "X-CEKURA-API-KEY": api_key,
+                **self._credential(),
                 "Accept": "application/json",
                 "User-Agent": f"cekura-sync/{__version__}",
             },
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         )
+
+    def _credential(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}"} if self._is_token else {"X-CEKURA-API-KEY": self._key}
 
     def __enter__(self) -> "Client":
         return self
@@ -151,6 +157,7 @@ class Client:
             self._http.stream("GET", self._url + path, params=params, timeout=self._timeouts()) as response,
         ):
             self.clock_ahead = clock_ahead(response.headers.get("Date"))
+            self.deprecated = response.headers.get("Deprecation", "false").lower() not in ("", "false")
             body = self._read(response)
         return self._interpret(response, body, decode)
 
@@ -218,6 +225,10 @@ class Client:
                 f"Something before the API, such as a firewall or a proxy, refuses the request ({status} without the API's own words): ask who runs it, or try again later."
             )
         if status in (401, 403):
+            if self._is_token:
+                raise KeyRefused(
+                    f"The API refuses the login in ~/.cekura/config.toml ({status}{detail}): log in again with Cekura's own CLI, or set CEKURA_API_KEY."
+                )
             raise KeyRefused(
                 f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and its permissions."
             )

@@ -149,6 +149,7 @@ def sync(
 
             with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
                 outcome = run_sync(resolved, reporter)
+            stop_signals.hold()  # it is done: a signal from here on ends the command, but fails no sync
             watch.outcome = outcome.as_json(dry_run=resolved.dry_run)
             if as_json:
                 terminal.print_outcome(watch.outcome)

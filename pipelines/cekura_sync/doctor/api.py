@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from cekura_sync.api.client import Client
@@ -10,7 +11,7 @@ from cekura_sync.api.endpoints import Api
 from cekura_sync.api.paging import Chain, Disorder, Window, next_window
 from cekura_sync.doctor.finding import Finding, failure, ok, warning
 from cekura_sync.errors import CekuraSyncError, KeyRefused, ListingUnverified, UnbelievableAnswer
-from cekura_sync.settings import Settings
+from cekura_sync.settings import API_VERSIONS, Settings
 
 REQUESTS = 6
 SECONDS = 30.0
@@ -19,7 +20,12 @@ CLOCK_MAY_DIFFER = timedelta(minutes=1)
 
 def examine(settings: Settings) -> Iterator[Finding]:
     with Client(
-        settings.api_url, settings.api_key, concurrency=1, seconds=SECONDS, max_requests=REQUESTS - 2
+        settings.api_url,
+        settings.api_key,
+        is_token=settings.key_is_token,
+        concurrency=1,
+        seconds=SECONDS,
+        max_requests=REQUESTS - 2,
     ) as client:
         api = Api(client, settings)
         try:
@@ -30,6 +36,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             return
         yield ok("key", "The API accepts the key.")
         yield ok("api", f"{settings.api_url} ({settings.api_version}) answers.")
+        yield from _version(client, settings)
         yield from _clock(client)
         yield from _page_size(first, settings.page_size)
         try:
@@ -40,6 +47,24 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except CekuraSyncError as error:
             yield failure("api", error)
         yield from _rows(first)
+
+
+def _version(client: Client, settings: Settings) -> Iterator[Finding]:
+    """Which versions the server calls deprecated; the other one is asked only where this one is."""
+    if not client.deprecated:
+        return
+    other = next(version for version in API_VERSIONS if version != settings.api_version)
+    try:
+        page = Api(client, replace(settings, api_version=other)).page(Window(1, 1)).result()
+    except CekuraSyncError:
+        page = None
+    if page is None:
+        advice = f"{other} does not answer this key, so stay until it does"
+    elif client.deprecated:
+        advice = f"it calls {other} deprecated too, so ask the vendor"
+    else:
+        advice = f"{other} answers as well: set --api-version {other}"
+    yield warning("api version", f"The server calls {settings.api_version} deprecated; {advice}.")
 
 
 def _first_page(api: Api, settings: Settings) -> Page:

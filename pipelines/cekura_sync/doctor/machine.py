@@ -38,7 +38,7 @@ def vendor_file(options: Mapping[str, object]) -> Iterator[Finding]:
         "vendor file",
         f"{path} supplies {', '.join(sorted(found))}, unless an option or the environment does.",
     )
-    if "api_key" in found and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    if {"api_key", "access_token"} & found.keys() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         yield warning(
-            "vendor file", f"{path} holds a key, and other users can read it: run chmod 600 {path}."
+            "vendor file", f"{path} holds a key or a login, and others may read it: chmod 600 {path}."
         )
