@@ -28,11 +28,11 @@ from cekura_sync.warehouse.status import Status, read_status, status_of
 @destination_option
 def check(warehouse: str, destination: str | None) -> None:
     """Run the SQL checks against the warehouse."""
-    from cekura_sync.models import runner
+    from cekura_sync.models import checks
     from cekura_sync.warehouse import reader
 
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
-        findings = runner.check(con)
+        findings = checks.check(con)
     for finding in findings:
         terminal.message(
             f"{finding.check}: {finding.rows} wrong rows, such as {finding.example}: {finding.question}"
@@ -110,7 +110,7 @@ def complete_sql(
 @warehouse_option
 @destination_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print Print Print CSV with a header line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print Print Print Print CSV with a header line.")
 @for_spreadsheet_option
 def query(
     sql: str | None,
