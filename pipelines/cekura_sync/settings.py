@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -184,11 +185,11 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
         )
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
-        host = None
+        host = ""
     if (
-        host is None
+        not _is_host(host)
         or parts.scheme not in ("http", "https")
         or parts.query
         or parts.fragment
@@ -209,11 +210,21 @@ def check_ping(url: str) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host = ""
-    if not host or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
+    if not _is_host(host) or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
         raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise SettingsError(f"--ping goes to {host} without https: write https://.")
     return url
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be a host at all: an address, or a name whose parts DNS could hold."""
+    try:
+        if ":" in name:
+            return bool(ip_address(name.partition("%")[0]))
+        return re.fullmatch(rb"[a-zA-Z0-9_.-]{1,253}", name.encode("idna")) is not None
+    except ValueError:  # also what the codec raises for a part that is empty or longer than 63 letters
+        return False
 
 
 def is_loopback(host: str) -> bool:

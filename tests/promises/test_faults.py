@@ -129,6 +129,30 @@ def pages(change: Callable[[dict[str, Any]], Any]) -> Arrange:
     return arrange
 
 
+def members(pack: Callable[[bytes], bytes], padding: bytes = b"") -> Arrange:
+    """True pages, each packed in three parts."""
+
+    def arrange(account: Account) -> None:
+        listing(window_of)(account)
+        plain = account.sandbox.intercept
+        assert plain
+
+        def intercept(request: Request) -> Answer | None:
+            given = plain(request)
+            if given is None or given.status != 200:
+                return given
+            parts = [given.body[:100], given.body[100:500], given.body[500:]]
+            return Answer(200, b"".join(map(pack, parts)) + padding, {"Content-Encoding": "gzip"})
+
+        account.sandbox.intercept = intercept
+
+    return arrange
+
+
+def window_of(rows: list[dict[str, Any]], _request: Request, number: int, size: int) -> list[dict[str, Any]]:
+    return window(rows, number, min(size, PAGE))
+
+
 def listing(choose: Callable[[list[dict[str, Any]], Request, int, int], list[dict[str, Any]]]) -> Arrange:
     """A listing that is ours: `choose(rows, request, page, size)` gives the rows of each page, 404 where there are none."""
 
@@ -202,7 +226,16 @@ ANSWERS = [
     case("the key is unknown", fault("401"), 3, "refuses the key (401: Authentication credentials"),
     case("the key may not read this", fault("403"), 3, "refuses the key (403: You do not have permission"),
     case("the key is withdrawn in the middle", fault("401", first=3), 3, "refuses the key"),
-    case("the key is refused without JSON", answer(403, HTML), 3, "refuses the key (403)"),
+    case("a firewall refuses us with a page of its own", answer(403, HTML), 4, "before the API"),
+    case("a firewall refuses us once", answer(403, HTML, times=1), 0),
+    rare("a proxy wants a login", answer(401, b""), 4, "before the API"),
+    case("408 once", answer(408, HTML, times=1), 0),
+    rare("425 once", answer(425, b"", times=1), 0),
+    case("408 for ever", answer(408, HTML), 4, "408"),
+    case("a byte-order mark before the JSON", pages(lambda page: b"\xef\xbb\xbf" + json.dumps(page).encode()), 0),
+    case("gzip in several members", members(gzip.compress), 0),
+    rare("gzip in several members, with padding behind them", members(gzip.compress, b"\0" * 512), 0),
+    case("gzip whose second member is damaged", members(lambda part: gzip.compress(part)[:-9] + b"x" * 9), 4, "unpacked"),
     case("there is no such listing", fault("404"), 5, "--api-version"),
     case("a proxy knows no such page", answer(404, HTML), 5, "404"),
     case("the API calls the request bad", answer(400, b'{"page": ["Enter a number."]}'), 5, "400"),

@@ -1,20 +1,23 @@
 """The API over HTTP: one `get`, with retries and limits as policy. Knows nothing of pages or tables."""
 
+import codecs
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Generic, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 import tenacity
 
-from cekura_sync import __version__
+from cekura_sync import __version__, network
+from cekura_sync.api.body import unpacked
 from cekura_sync.api.limits import Patience, Throttle, clock_ahead, retry_after
 from cekura_sync.errors import (
     ApiUnavailable,
@@ -25,7 +28,7 @@ from cekura_sync.errors import (
     UnbelievableAnswer,
     UnreadableAnswer,
 )
-from cekura_sync.settings import is_loopback
+from cekura_sync.network import without_secrets
 
 ATTEMPTS = 8
 SECONDS_PER_REQUEST = 30.0
@@ -87,26 +90,15 @@ class Client:
         self.retries = 0
         self.clock_ahead: timedelta | None = None  # of ours, against the API's at its last answer
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
-        self._http = self._connect()
-
-    def _connect(self) -> httpx.Client:
-        try:
-            return httpx.Client(
-                headers={
-                    "X-CEKURA-API-KEY": self._key,
-                    "Accept": "application/json",
-                    "User-Agent": f"cekura-sync/{__version__}",
-                },
-                limits=httpx.Limits(
-                    max_connections=self.concurrency, max_keepalive_connections=self.concurrency
-                ),
-                follow_redirects=False,  # httpx would carry the key header to another origin
-                trust_env=not is_loopback(urlsplit(self._url).hostname or ""),  # no proxy for loopback
-            )
-        except (ImportError, ValueError, OSError) as error:
-            raise SettingsError(
-                f"The proxy or certificate settings of the environment cannot be used ({error}): mend or unset them."
-            ) from None
+        self._http = network.client(
+            api_url,
+            headers={
+                "X-CEKURA-API-KEY": api_key,
+                "Accept": "application/json",
+                "User-Agent": f"cekura-sync/{__version__}",
+            },
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+        )
 
     def __enter__(self) -> "Client":
         return self
@@ -154,24 +146,33 @@ class Client:
             raise ApiUnavailable(_BUDGET_SPENT)
         with self._count_lock:
             self.requests += 1
+        with (
+            self._transport_errors(),
+            self._http.stream("GET", self._url + path, params=params, timeout=self._timeouts()) as response,
+        ):
+            self.clock_ahead = clock_ahead(response.headers.get("Date"))
+            body = self._read(response)
+        return self._interpret(response, body, decode)
+
+    @contextmanager
+    def _transport_errors(self) -> Iterator[None]:
+        """Whatever httpx and its parsers raise, as ours: no list of them would be complete."""
         try:
-            with self._http.stream(
-                "GET", self._url + path, params=params, timeout=self._timeouts()
-            ) as response:
-                self.clock_ahead = clock_ahead(response.headers.get("Date"))
-                return self._interpret(response, self._read(response), decode)
-        except (httpx.TransportError, httpx.DecodingError) as error:
+            yield
+        except CekuraSyncError:
+            raise
+        except (httpx.TransportError, httpx.DecodingError, zlib.error) as error:
             raise ApiUnavailable(self._what_failed(error)) from None
-        except httpx.InvalidURL as error:
-            raise UnbelievableAnswer(
-                f"{self._url}{path} is not a usable address: {error}. Check --api-url."
+        except Exception as error:
+            raise SettingsError(
+                f"No request to {self._url} is possible ({type(error).__name__}): check the host name in --api-url, and the proxy variables of the environment."
             ) from None
 
     def _what_failed(self, error: Exception) -> str:
         if isinstance(error, httpx.TimeoutException) and time.monotonic() >= self._deadline:
             return _BUDGET_SPENT
-        reason = (str(error).replace(self._key, "…") or type(error).__name__).rstrip(".")
-        if isinstance(error, httpx.DecodingError):
+        reason = without_secrets(str(error).replace(self._key, "…") or type(error).__name__).rstrip(".")
+        if isinstance(error, httpx.DecodingError | zlib.error):
             return f"The answer of {self._url} cannot be unpacked: {reason}. Check the proxies on the way."
         if isinstance(error, _ONCE_CONNECTED):
             return f"The connection to {self._url} was lost: {reason}. Check the network, or try again later."
@@ -190,7 +191,7 @@ class Client:
             )
         chunks, size, until = [], 0, time.monotonic() + SECONDS_PER_REQUEST
         # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
-        for chunk in response.iter_bytes():
+        for chunk in unpacked(response):
             chunks.append(chunk)
             size += len(chunk)
             if size > BODY_LIMIT:
@@ -204,12 +205,16 @@ class Client:
                 raise ApiUnavailable(
                     f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s: check the network, or lower --page-size."
                 )
-        return b"".join(chunks)
+        return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
     def _interpret(self, response: httpx.Response, body: bytes, decode: Callable[[bytes], T]) -> T | None:
         if response.status_code == 200:
             return self._decoded(body, decode)
         status, detail = response.status_code, _detail(body, self._key)
+        if status in (401, 403) and not detail:
+            raise ApiUnavailable(
+                f"Something before the API, such as a firewall or a proxy, refuses the request ({status} without the API's own words): ask who runs it, or try again later."
+            )
         if status in (401, 403):
             raise KeyRefused(
                 f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and what it may read."
@@ -221,6 +226,8 @@ class Client:
             raise RateLimited(
                 "The API limits the rate of requests (429): try again later, or lower --concurrency.", after
             )
+        if status in (408, 425):
+            raise ApiUnavailable(f"The API asks for the same request again ({status}): try again later.")
         if status >= 500:
             raise ApiUnavailable(f"The API is down ({status}{detail}): try again later.")
         if response.has_redirect_location:
