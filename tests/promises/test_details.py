@@ -391,9 +391,10 @@ def make_old(account: Account) -> None:
 
 
 @pytest.mark.parametrize("command", [["build"], ["sync"], ["sync", "--details"]], ids=" ".join)
-def test_a_warehouse_from_before_gets_the_tables_and_the_views(account: Account, command: list[str]) -> None:
-    account.world.finish()
-    account.sync()
+def test_a_warehouse_from_before_gets_the_tables_and_the_views(
+    new_synced: NewAccount, command: list[str]
+) -> None:
+    account = new_synced(**FORTY | {"in_flight": 0})
     make_old(account)
 
     ran = account.run(*command)
@@ -407,9 +408,8 @@ def test_a_warehouse_from_before_gets_the_tables_and_the_views(account: Account,
     assert account.query("select max(details_read), max(details_left) from cekura.sync_log") == [(42, 0)]
 
 
-def test_syncs_that_an_older_version_left_in_the_pending_log_are_not_lost(account: Account) -> None:
-    account.world.finish()
-    account.sync()
+def test_syncs_that_an_older_version_left_in_the_pending_log_are_not_lost(new_synced: NewAccount) -> None:
+    account = new_synced(**FORTY | {"in_flight": 0})
     account.sync()
     pending = account.home / "pending_log.jsonl"
     (entry,) = map(json.loads, pending.read_text().splitlines())
