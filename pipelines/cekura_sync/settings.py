@@ -137,7 +137,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
 
 def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
-    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    """The option, else the variable unless an option names a file. None means the file. Raises SettingsError."""
     name, file_given = options.get("destination"), options.get("warehouse") is not None
     if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
