@@ -21,7 +21,7 @@ def build(session: "Session", engine: str) -> list[str]:
     """Inside a transaction; returns their names. Views whose text is unchanged stay; others are replaced, which keeps their grants if possible."""
     files = runner.in_build_order(runner.read_models(runner.models_dir()))
     names = [model.name for model in files]
-    built = f"{ownership.MARK} {_digest(files)}"
+    built = f"{ownership.MARK} {_digest(files)} {ownership.WRITTEN_BY}"
     present = _present(session, names)
     if ownership.mark(session) == built and len(present) == len(names):
         return names
