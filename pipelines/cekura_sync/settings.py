@@ -7,9 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cekura_sync import login
 from cekura_sync.errors import SettingsError
 
 API_URL = "https://api.cekura.ai"
@@ -73,6 +75,7 @@ class Settings:
     """Everything that one sync needs to know. `repr` hides the key."""
 
     api_key: str = field(repr=False)
+    key_is_token: bool = False
     api_url: str = API_URL
     api_version: str = API_VERSION
     warehouse: Path = Path(WAREHOUSE)
@@ -94,17 +97,22 @@ class Settings:
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from command-line options (None = not given). Raises SettingsError."""
+    """Settings from command-line options (None = not given). Raises SettingsError, KeyRefused."""
     vendor = read_vendor_file() if needs_vendor_file(options, environ) else {}
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
-        return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
+        if option is not None:
+            return str(option)
+        given = environ.get(env) or vendor.get(vendor_key)
+        return given if isinstance(given, str) and given else default
 
+    secret, is_token = login.find(environ, vendor)
     changes = pick("changes", "CEKURA_CHANGES", "")
     transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
     return Settings(
-        api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
+        api_key=secret,
+        key_is_token=is_token,
         api_url=check_url(
             pick("api_url", "CEKURA_API_URL", API_URL, "api_url"), allow_http=bool(options.get("allow_http"))
         ),
@@ -129,7 +137,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
 
 def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
-    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    """The option, else the variable unless an option names a file. None means the file. Raises SettingsError."""
     name, file_given = options.get("destination"), options.get("warehouse") is not None
     if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
@@ -163,19 +171,6 @@ def interval(text: str) -> timedelta:
     return every
 
 
-def check_key(key: str) -> str:
-    """The key, if it can stand in a header. Its text never appears in the message."""
-    if not key:
-        raise SettingsError(
-            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (`cekura-sync demo` shows the product without one)."
-        )
-    if not re.fullmatch(r"[!-~]+", key):
-        raise SettingsError(
-            "CEKURA_API_KEY holds a space, a line break or a character outside ASCII: copy the key again, alone."
-        )
-    return key
-
-
 def check_url(url: str, *, allow_http: bool = False) -> str:
     """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
     if "@" in url:
@@ -184,11 +179,11 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
         )
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
-        host = None
+        host = ""
     if (
-        host is None
+        not _is_host(host)
         or parts.scheme not in ("http", "https")
         or parts.query
         or parts.fragment
@@ -209,11 +204,21 @@ def check_ping(url: str) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host = ""
-    if not host or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
+    if not _is_host(host) or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
         raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise SettingsError(f"--ping goes to {host} without https: write https://.")
     return url
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be a host at all: an address, or a name whose parts DNS could hold."""
+    try:
+        if ":" in name:
+            return bool(ip_address(name.partition("%")[0]))
+        return re.fullmatch(rb"[a-zA-Z0-9_.-]{1,253}", name.encode("idna")) is not None
+    except ValueError:  # also what the codec raises for a part that is empty or longer than 63 letters
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -297,8 +302,8 @@ def needs_vendor_file(options: Mapping[str, object], environ: Mapping[str, str] 
     return not (environ.get("CEKURA_API_KEY") and has_url)
 
 
-def read_vendor_file() -> dict[str, str]:
-    """Its text values by name; empty without the file. Raises SettingsError."""
+def read_vendor_file() -> dict[str, object]:
+    """Its values by name; empty without the file. Raises SettingsError."""
     try:
         path = vendor_config()
     except RuntimeError:  # a user without a home directory, as in many containers
@@ -309,4 +314,4 @@ def read_vendor_file() -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}): fix it, or move it away.") from None
-    return {name: value for name, value in values.items() if isinstance(value, str)}
+    return {name: value for name, value in values.items() if not isinstance(value, dict | list)}

@@ -1,97 +1,107 @@
-"""Files that other versions wrote: an older one is upgraded by the next sync, a newer one is refused."""
+"""A warehouse that version 0.1.0 has made is brought up to date by the next sync.
 
-import lzma
-import shutil
-from collections.abc import Callable
+Its file was made by that version from `account_of_then`, with --details, before the meaning of versions, of scenarios that are
+objects, and of personal data was known.
+"""
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from cekura_sync import __version__
-from cekura_sync.models import runner
+from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account
 
-VERSION_0_1_0 = Path(__file__).parents[1] / "support" / "data" / "warehouse-0.1.0.duckdb.xz"
+FILE = Path(__file__).parents[1] / "support" / "data" / "warehouse-0.1.0.duckdb.gz"
+PLANTED = (
+    b"Planted-Caller-Zq7",
+    b"PLANTED-4711-0815",
+    b"planted sentence of a caller",
+    b"planted-stereo.wav",
+    b"planted-waveform",
+)
 
 
-def views(account: Account) -> set[str]:
-    return {
-        name
-        for (name,) in account.query("select view_name from duckdb_views() where schema_name = 'analytics'")
-    }
+def account_of_then() -> World:
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    world = World(
+        results=6, agents=1, runs_per_result=2, days=5, in_flight=0, seed=1, now=now, vary_runs=False
+    )
+    for number, id_ in enumerate(sorted(world.results)):
+        runs = [
+            {
+                "id": run["id"],
+                "status": run["status"],
+                "success": run["success"],
+                "duration": run["duration"],
+                "error_message": "",
+                "scenario": {"id": run["scenario"], "name": run["scenario_name"]},
+                "test_profile_data": {"customer_name": "Planted-Caller-Zq7"},
+            }
+            for run in world.results[id_]["runs"]
+        ]
+        version = {
+            "history_id": 70 + number // 3,
+            "version_id": f"v{number // 3}",
+            "version_name": "Autumn" if number < 3 else "Winter",
+            "is_current": False,
+        }
+        world.touchless_edit(id_, runs=runs, status="completed", agent_version=version)
+    return world
 
 
-def models() -> set[str]:
-    return {model.name for model in runner.read_models(runner.models_dir())}
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    with Sandbox(account_of_then()) as sandbox:
+        account = Account(sandbox, tmp_path / "warehouse.duckdb")
+        account.warehouse.write_bytes(gzip.decompress(FILE.read_bytes()))
+        yield account
 
 
-def rewrite(account: Account, sql: str) -> None:
-    """In both files, so that they stay of one history."""
-    base = account.home / "base.duckdb"
-    with duckdb.connect(str(base)) as con:
-        con.execute(sql)
-    shutil.copyfile(base, account.warehouse)
+def files(account: Account) -> bytes:
+    return b"".join(path.read_bytes() for path in account.warehouse.parent.rglob("*") if path.is_file())
 
 
-def test_a_warehouse_of_version_0_1_0_is_upgraded_and_keeps_what_the_api_no_longer_lists(
-    new_account: Callable[..., Account],
-) -> None:
-    account = new_account(results=0, in_flight=0)
-    account.warehouse.write_bytes(lzma.decompress(VERSION_0_1_0.read_bytes()))
-    old = {*account.stored()}
-    new = {*account.world.insert(3)}
+def test_what_it_stored_of_callers_and_calls_is_in_no_file_any_longer(account: Account) -> None:
+    assert all(text in files(account) for text in PLANTED)
 
-    ran = account.sync()
+    ran = account.sync("--full-every", "0")
 
     assert ran.code == 0, ran.err
-    assert views(account) == models()
-    assert {id_ for (id_,) in account.query("select result_id from analytics.results")} == old | new
-    assert len(old | new) > len(new)
-    assert account.query("select version from cekura._generation") == [(__version__,)]
-    assert account.query("select count(*) > 50 from analytics.run_metrics") == [(True,)]
-    assert account.run("check").code == 0
-    assert account.sync().code == 0
+    assert [text for text in PLANTED if text in files(account)] == []
+    assert account.sync("--full-every", "0").json["changed"] is False
 
 
-def test_a_sync_without_news_upgrades_the_file_of_an_older_version(synced_account: Account) -> None:
-    assert synced_account.sync("--full").code == 0
-    rewrite(
-        synced_account,
-        "update cekura._generation set version = '0.0.9'; drop view analytics.result_trend; alter table cekura.sync_log drop details_left",
-    )
+def test_its_versions_and_scenarios_are_read_anew_and_then_nothing_changes(account: Account) -> None:
+    ran = account.sync("--full")
 
-    ran = synced_account.sync()
-
-    assert (ran.code, ran.json["changed"]) == (0, False)
-    assert views(synced_account) == models()
-    assert synced_account.query("select version from cekura._generation") == [(__version__,)]
-    assert synced_account.run("check").code == 0
+    assert ran.code == 0, ran.err
+    assert ran.json["updated"] == 6
+    assert account.query("select count(*), count(scenario_id) from analytics.runs") == [(12, 12)]
+    assert account.query(
+        "select agent_version_id, agent_version, results from analytics.agent_version_pass_rate order by 1"
+    ) == [("70", "Autumn", 3), ("71", "Winter", 3)]
+    assert account.query("select count(*) from analytics.run_details") == [(12,)]
+    assert account.sync("--full").json["changed"] is False
 
 
-@pytest.mark.parametrize("command", ["sync", "sync --dry-run", "build", "query", "check", "doctor"])
-def test_a_file_of_a_newer_layout_is_refused(synced_account: Account, command: str) -> None:
-    rewrite(synced_account, "update cekura._generation set version = '99.0', layout = 99")
-    before = synced_account.warehouse.read_bytes()
+def test_versions_of_results_that_are_never_listed_again_are_read_too(account: Account) -> None:
+    ran = account.run("build")
 
-    ran = synced_account.run(*command.split(), *(["select 1"] if command == "query" else []))
-
-    assert ran.code == 9
-    assert "was written by cekura-sync 99.0" in ran.err + ran.out
-    assert synced_account.warehouse.read_bytes() == before
+    assert ran.code == 0, ran.err
+    assert account.query(
+        "select agent_version_id, agent_version, results from analytics.agent_version_pass_rate order by 1"
+    ) == [("70", "Autumn", 3), ("71", "Winter", 3)]
 
 
-def test_after_a_rollback_a_backup_from_before_the_upgrade_takes_the_newer_files_place(
-    synced_account: Account, tmp_path: Path
-) -> None:
-    backup, rows = tmp_path / "backup.duckdb", synced_account.stored()
-    assert synced_account.run("backup", str(backup)).code == 0
-    rewrite(
-        synced_account,
-        "update cekura._generation set version = '99.0', layout = 99; delete from cekura.results",
-    )
+def test_details_that_it_read_stay_and_are_read_again_when_asked_for(account: Account) -> None:
+    assert account.sync("--full").code == 0
+    before = account.query("select count(*) from cekura.run_metrics")
 
-    assert synced_account.run("restore", str(backup)).code == 0
+    ran = account.sync("--details")
 
-    assert synced_account.stored() == rows
-    assert synced_account.sync().code == 0
+    assert ran.code == 0, ran.err
+    assert ran.json["details_read"] == 6
+    assert account.query("select count(*) from cekura.run_metrics") == before

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,9 @@ class Swap:
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
         copy, found = self._copy_of_published(self.files.scratch)
+        with database.connect(copy) as con:
+            # A reader may have replaced a view in that file, so the next sync builds them all.
+            con.execute("drop table if exists cekura._views")
         copy.replace(self.files.base)
         self._record(found.generation, Fingerprint.of(self.files.published))
 
@@ -195,21 +198,20 @@ class Swap:
         self,
         write: Callable[[duckdb.DuckDBPyConnection], None],
         before_swap: Callable[[], None],
+        forget: Sequence[str] = (),
         *,
         generation: int | None = None,
     ) -> None:
         """Let `write` change a copy of the base, then make that copy the base and the published file.
 
-        `before_swap` is called at the last moment at which nothing has changed yet. With a `generation`, the copy is there
-        already: a backup that is restored.
+        `forget`: statements that remove what neither file may hold any longer.
+        `before_swap` is called at the last moment at which nothing has changed yet.
+        `generation`: the copy is there already, a backup that is restored, and becomes this one.
         """
         before = read_json(self.files.commit)
         if generation is None:
             generation = self.generation() + 1
-            if self.files.base.exists():
-                shutil.copyfile(self.files.base, self.files.work)
-            else:
-                database.create(self.files.work)
+            self._copy_base(forget)
         with database.connect(self.files.work) as con:
             write(con)
             identity.write(con, generation)
@@ -227,6 +229,26 @@ class Swap:
         # Readers have the new file: whatever fails from here on is finished by the next start.
         with suppress(OSError):
             self._replace_base(generation, published)
+
+    def _copy_base(self, forget: Sequence[str]) -> None:
+        if not self.files.base.exists():
+            database.create(self.files.work)
+        elif forget:
+            self._copy_without(forget)
+        else:
+            shutil.copyfile(self.files.base, self.files.work)
+
+    def _copy_without(self, forget: Sequence[str]) -> None:
+        """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one."""
+        old = self.files.scratch / "old.duckdb"
+        shutil.copyfile(self.files.base, old)
+        database.create(self.files.work)
+        with database.connect(old) as con:
+            con.execute("drop schema if exists analytics cascade")  # built anew in any case
+            for statement in forget:
+                con.execute(statement)
+            database.copy_tables(con, self.files.work)
+        old.unlink()
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """Which file is published, or with `swap` which one the swap under way will publish."""
