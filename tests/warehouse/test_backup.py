@@ -37,8 +37,10 @@ def test_a_backup_taken_while_a_sync_runs_is_one_complete_sync(account: Account,
 
     account.world.insert(2)
     account.sandbox.intercept = meanwhile
-    assert account.spawn("--full").wait() == 0
+    process = account.spawn("--full")
+    process.communicate(timeout=60)
 
+    assert process.returncode == 0
     assert codes == [0]
     assert stored(file) == before
     assert file.stat().st_mode & 0o777 == 0o600

@@ -46,7 +46,7 @@ def test_a_warehouse_of_version_0_1_0_is_upgraded_and_keeps_what_the_api_no_long
 
     assert ran.code == 0, ran.err
     assert views(account) == models()
-    assert {id_ for (id_,) in account.query("select result_id from analytics.results")} == old | new
+    assert {id_ for (id_,) in account.query("select id from cekura.results")} == old | new
     assert len(old | new) > len(new)
     assert account.query("select version from cekura._generation") == [(__version__,)]
     assert account.run("check").code == 0
