@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test readers destinations check reference bench format clean
+.PHONY: help install demo sync test readers destinations check reference screenshot bench format dist clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -35,8 +35,12 @@ check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-reference: $(VENV)/developer ## Write docs/reference.md from the program and the SQL comments
+reference: $(VENV)/developer ## Write docs/reference.md and the answers in README and docs/ from the program
 	PYTHONPATH=tests $(BIN)/python -m support.reference
+	PYTHONPATH=tests $(BIN)/python -m support.answers
+
+screenshot: $(VENV)/developer ## Draw docs/report.png with Chromium
+	PYTHONPATH=tests $(BIN)/python -m support.screenshot
 
 bench: $(VENV)/developer ## Measure speed and memory against the baselines in tests/bench
 	$(BIN)/python tests/bench/run.py
@@ -45,8 +49,14 @@ format: $(VENV)/developer ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+dist: $(VENV)/product ## Build the wheel and the sdist, and check both
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 clean: ## Remove what was made, except warehouses
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache demo.duckdb demo.duckdb.d demo.html
+	rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache demo.duckdb demo.duckdb.d demo.html
 
 $(VENV)/product: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv $(VENV)

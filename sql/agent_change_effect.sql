@@ -76,39 +76,15 @@ sums as (
     group by spans.agent_id, spans.changed_at, spans.before_since, spans.after_until
 ),
 
--- x passes of n, z for 95 %; 1 is after the change, 2 before it.
-counts as (
-    select
-        *,
-        cast(after_passed_runs as double) as x1,
-        nullif(cast(after_decided_runs as double), 0) as n1,
-        cast(before_passed_runs as double) as x2,
-        nullif(cast(before_decided_runs as double), 0) as n2,
-        cast(1.959963984540054 as double) as z
-    from sums
-),
-
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
-rated as (
-    select
-        *,
-        x1 / n1 as p1,
-        (x1 + z * z / 2 - z * sqrt(x1 * (n1 - x1) / n1 + z * z / 4)) / (n1 + z * z) as low1,
-        1 - (n1 - x1 + z * z / 2 - z * sqrt(x1 * (n1 - x1) / n1 + z * z / 4)) / (n1 + z * z) as high1,
-        x2 / n2 as p2,
-        (x2 + z * z / 2 - z * sqrt(x2 * (n2 - x2) / n2 + z * z / 4)) / (n2 + z * z) as low2,
-        1 - (n2 - x2 + z * z / 2 - z * sqrt(x2 * (n2 - x2) / n2 + z * z / 4)) / (n2 + z * z) as high2
-    from counts
-),
-
--- The difference of two proportions: R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10.
 compared as (
     select
         *,
-        p1 - p2 as difference,
-        p1 - p2 - sqrt((p1 - low1) * (p1 - low1) + (high2 - p2) * (high2 - p2)) as difference_low,
-        p1 - p2 + sqrt((high1 - p1) * (high1 - p1) + (p2 - low2) * (p2 - low2)) as difference_high
-    from rated
+        rate(after_passed_runs, after_decided_runs) - rate(before_passed_runs, before_decided_runs) as difference,
+        newcombe_low(after_passed_runs, after_decided_runs, before_passed_runs, before_decided_runs)
+            as difference_low,
+        newcombe_high(after_passed_runs, after_decided_runs, before_passed_runs, before_decided_runs)
+            as difference_high
+    from sums
 )
 
 select
@@ -121,20 +97,16 @@ select
     compared.before_results, -- completed results with decided runs before the change
     cast(compared.before_decided_runs as bigint) as before_decided_runs, -- their runs
     cast(compared.before_passed_runs as bigint) as before_passed_runs, -- how many of them passed
-    compared.p2 as before_pass_rate, -- before_passed_runs / before_decided_runs
+    rate(before_passed_runs, before_decided_runs) as before_pass_rate, -- before_passed_runs / before_decided_runs
     compared.after_until, -- the runs after reach from the change up to here
     compared.after_results, -- completed results with decided runs after the change
     cast(compared.after_decided_runs as bigint) as after_decided_runs, -- their runs
     cast(compared.after_passed_runs as bigint) as after_passed_runs, -- how many of them passed
-    compared.p1 as after_pass_rate, -- after_passed_runs / after_decided_runs
+    rate(after_passed_runs, after_decided_runs) as after_pass_rate, -- after_passed_runs / after_decided_runs
     compared.difference, -- after_pass_rate - before_pass_rate
     compared.difference_low, -- lower end of Newcombe's 95 % interval of the difference
     compared.difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    case
-        when difference_low > 0 then 'improved'
-        when difference_high < 0 then 'regressed'
-        when difference is not null then 'same'
-    end as verdict -- improved, same, regressed
+    verdict(difference_low, difference_high) as verdict -- improved, same, regressed
 from concerned
 inner join compared
     on compared.agent_id is not distinct from concerned.agent_id

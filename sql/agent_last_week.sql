@@ -37,39 +37,15 @@ sums as (
     group by agent_id
 ),
 
--- x passes of n, z for 95 %; 1 is the last week, 2 the 28 days before it.
-counts as (
-    select
-        *,
-        cast(passed_runs as double) as x1,
-        nullif(cast(decided_runs as double), 0) as n1,
-        cast(previous_passed_runs as double) as x2,
-        nullif(cast(previous_decided_runs as double), 0) as n2,
-        cast(1.959963984540054 as double) as z
-    from sums
-),
-
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
-rated as (
-    select
-        *,
-        x1 / n1 as p1,
-        (x1 + z * z / 2 - z * sqrt(x1 * (n1 - x1) / n1 + z * z / 4)) / (n1 + z * z) as low1,
-        1 - (n1 - x1 + z * z / 2 - z * sqrt(x1 * (n1 - x1) / n1 + z * z / 4)) / (n1 + z * z) as high1,
-        x2 / n2 as p2,
-        (x2 + z * z / 2 - z * sqrt(x2 * (n2 - x2) / n2 + z * z / 4)) / (n2 + z * z) as low2,
-        1 - (n2 - x2 + z * z / 2 - z * sqrt(x2 * (n2 - x2) / n2 + z * z / 4)) / (n2 + z * z) as high2
-    from counts
-),
-
--- The difference of two proportions: R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10.
 compared as (
     select
         *,
-        p1 - p2 as difference,
-        p1 - p2 - sqrt((p1 - low1) * (p1 - low1) + (high2 - p2) * (high2 - p2)) as difference_low,
-        p1 - p2 + sqrt((high1 - p1) * (high1 - p1) + (p2 - low2) * (p2 - low2)) as difference_high
-    from rated
+        rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference,
+        newcombe_low(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs)
+            as difference_low,
+        newcombe_high(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs)
+            as difference_high
+    from sums
 )
 
 select
@@ -79,19 +55,15 @@ select
     coalesce(results, 0) as results, -- completed results with decided runs of the last week
     cast(coalesce(decided_runs, 0) as bigint) as decided_runs, -- their runs
     cast(coalesce(passed_runs, 0) as bigint) as passed_runs, -- how many of them passed
-    p1 as pass_rate, -- passed_runs / decided_runs
+    rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
     coalesce(previous_results, 0) as previous_results, -- the same of the 28 days before
     cast(coalesce(previous_decided_runs, 0) as bigint) as previous_decided_runs, -- their runs
     cast(coalesce(previous_passed_runs, 0) as bigint) as previous_passed_runs, -- how many of them passed
-    p2 as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
+    rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
     difference, -- pass_rate - previous_pass_rate
     difference_low, -- lower end of Newcombe's 95 % interval of the difference
     difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    case
-        when difference_low > 0 then 'improved'
-        when difference_high < 0 then 'regressed'
-        when difference is not null then 'same'
-    end as verdict -- improved, same, regressed
+    verdict(difference_low, difference_high) as verdict -- improved, same, regressed
 from agents
 cross join newest
 left join compared on compared.agent_id is not distinct from agents.agent_id

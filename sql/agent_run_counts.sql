@@ -5,7 +5,7 @@ with agents as (
 ),
 
 results as (
-    select agent_id, status_group, channel, trigger, runs, completed_runs, decided_runs, passed_runs
+    select agent_id, status_group, channel, trigger, runs, completed_runs, decided_runs, passed_runs, lost_runs
     from analytics.results
 ),
 
@@ -17,6 +17,7 @@ counts as (
         cast(coalesce(sum(completed_runs), 0) as bigint) as completed_runs,
         cast(coalesce(sum(decided_runs), 0) as bigint) as decided_runs,
         cast(coalesce(sum(passed_runs), 0) as bigint) as passed_runs,
+        cast(coalesce(sum(lost_runs), 0) as bigint) as lost_runs,
         count(*) filter (where status_group = 'in_flight') as in_flight_results,
         count(*) filter (where status_group = 'completed') as completed_results,
         count(*) filter (where status_group = 'infrastructure_failure') as infrastructure_failed_results,
@@ -35,8 +36,9 @@ select
     counts.results, -- live results, whatever their status
     counts.runs, -- runs of these results
     counts.completed_runs, -- runs that came to an end, by the API's count
-    counts.decided_runs, -- runs of completed results
+    counts.decided_runs, -- runs of completed results that passed or failed
     counts.passed_runs, -- decided runs that passed
+    counts.lost_runs, -- runs of completed results that neither passed nor failed
     counts.in_flight_results, -- results that have not come to an end
     counts.completed_results, -- results with status completed
     counts.infrastructure_failed_results, -- results with status failed or timeout

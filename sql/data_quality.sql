@@ -2,7 +2,8 @@
 -- Severity: error where figures may be wrong, warning where they leave something out, info where they are second best.
 with results as (
     select
-        result_id, agent_id, status, status_group, success_rate, runs, passed_runs, passes_from, created_at, synced_at
+        result_id, agent_id, status, status_group, success_rate, rate_whole, rate_evidence, runs, passed_runs,
+        passes_from, created_at, synced_at
     from analytics.results
 ),
 
@@ -14,18 +15,33 @@ reported as (
     where deleted_at is null
 ),
 
--- Some run passed by that rate, yet less than half a run: as a percentage it cannot be.
+scale_votes as (
+    select synced_at, count(*) as votes, count(*) filter (where rate_evidence = 100) as percent_votes
+    from results
+    where rate_evidence is not null
+    group by synced_at
+),
+
+-- The minority of what was written at one time; or some run passed by that rate, yet less than half a run.
 mixed_scale as (
     select
         'mixed_success_rate_scale' as finding,
         'error' as severity,
-        'success_rate above 1 elsewhere makes this one a percentage, but it looks like a fraction' as meaning,
+        'success_rate is a fraction here and a percentage there, though both were read at one time; each row follows its own runs or counts, and where it has none the majority' as meaning,
         'result ' || cast(results.result_id as varchar) as example
     from results
-    inner join reported on reported.result_id = results.result_id
-    where reported.success_rate > results.success_rate
-        and results.success_rate > 0
-        and results.success_rate * results.runs < 0.5
+    left join scale_votes on scale_votes.synced_at = results.synced_at
+    where (results.rate_evidence = 1 and 2 * scale_votes.percent_votes >= scale_votes.votes)
+        or (
+            results.rate_evidence = 100
+            and 2 * scale_votes.percent_votes < scale_votes.votes
+        )
+        or (
+            results.rate_evidence is null
+            and results.rate_whole = 100
+            and results.success_rate > 0
+            and results.success_rate * results.runs < 0.5
+        )
 ),
 
 rate_out_of_range as (
@@ -67,7 +83,7 @@ passes_unknown as (
     select
         'passes_unknown' as finding,
         'warning' as severity,
-        'a completed result says neither by its runs nor by success_rate how many passed; no rate counts it' as meaning,
+        'a completed result says neither by its runs nor by its counts or success_rate how many passed; no rate counts it' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
     where status_group = 'completed' and passed_runs is null
@@ -87,7 +103,7 @@ from_success_rate as (
     select
         'passes_from_success_rate' as finding,
         'info' as severity,
-        'run summaries are missing or incomplete, so passes are success_rate times runs, rounded' as meaning,
+        'neither run summaries nor counts can be counted, so passes are success_rate times runs, rounded, and lost runs are not seen' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
     where passes_from = 'success_rate' and runs > 0

@@ -23,7 +23,7 @@ sums as (
         metric_key,
         count(*) as decided_runs,
         count(*) filter (where not passed) as failed_runs,
-        count(distinct case when not passed then scenario_id end) as failed_scenarios,
+        count(distinct case when not passed then coalesce(cast(scenario_id as varchar), 'name ' || scenario_name) end) as failed_scenarios,
         max(case when not passed then created_at end) as last_failed_at
     from decided
     group by agent_id, metric_key
@@ -42,44 +42,31 @@ failures as (
         ) as place
     from decided
     where not passed
-),
-
--- x failures of n, z for 95 %: the letters of the interval's formula.
-counts as (
-    select
-        *,
-        cast(failed_runs as double) as x,
-        cast(decided_runs as double) as n,
-        cast(1.959963984540054 as double) as z
-    from sums
 )
 
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     metrics.metric_id, -- Cekura's id of the metric
     metrics.metric_name, -- its newest name
-    counts.decided_runs, -- runs of which it is known whether they passed the metric
-    counts.failed_runs, -- decided runs that failed it
-    x / n as failing_share, -- failed_runs / decided_runs
-    (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
-        / (n + z * z) as failing_share_low, -- lower end of the Wilson 95 % interval of failing_share
-    1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4))
-        / (n + z * z) as failing_share_high, -- upper end of the Wilson 95 % interval of failing_share
-    counts.failed_scenarios, -- how many different scenarios failed it
-    counts.last_failed_at, -- when the newest result with a failing run was triggered
+    sums.decided_runs, -- runs of which it is known whether they passed the metric
+    sums.failed_runs, -- decided runs that failed it
+    rate(failed_runs, decided_runs) as failing_share, -- failed_runs / decided_runs
+    wilson_low(failed_runs, decided_runs) as failing_share_low, -- lower end of the Wilson 95 % interval of failing_share
+    wilson_high(failed_runs, decided_runs) as failing_share_high, -- upper end of the Wilson 95 % interval of failing_share
+    sums.failed_scenarios, -- how many different scenarios failed it
+    sums.last_failed_at, -- when the newest result with a failing run was triggered
     failures.explanation as last_explanation, -- why the newest failing run that says so failed it
     failures.run_id as last_explained_run_id, -- that run, or the newest failing one where none says why
     failures.result_id as last_explained_result_id, -- its result
     failures.scenario_id as last_explained_scenario_id, -- the scenario that it executed
     failures.scenario_name as last_explained_scenario_name -- the name of that scenario
-from counts
+from sums
 inner join metrics
-    on metrics.agent_id is not distinct from counts.agent_id
-    and metrics.metric_key = counts.metric_key
-inner join agents on agents.agent_id is not distinct from counts.agent_id
+    on metrics.agent_id is not distinct from sums.agent_id
+    and metrics.metric_key = sums.metric_key
+inner join agents on agents.agent_id is not distinct from sums.agent_id
 left join failures
-    on failures.agent_id is not distinct from counts.agent_id
-    and failures.metric_key = counts.metric_key
+    on failures.agent_id is not distinct from sums.agent_id
+    and failures.metric_key = sums.metric_key
     and failures.place = 1

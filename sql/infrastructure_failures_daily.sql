@@ -1,12 +1,13 @@
--- One row per agent and UTC day on which a result that has ended was triggered: what did not end by itself.
+-- One row per agent and UTC day on which a result that has ended was triggered: what did not end by itself,
+-- whole results as well as single runs that completed results have lost.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
 ),
 
 ended as (
-    select agent_id, created_on, status, status_group
-    from analytics.live_results
+    select agent_id, created_on, status, status_group, runs, lost_runs
+    from analytics.results
     where status_group <> 'in_flight' and created_on is not null
 ),
 
@@ -17,7 +18,9 @@ days as (
         count(*) filter (where status_group = 'completed') as completed,
         count(*) filter (where status = 'failed') as failed,
         count(*) filter (where status = 'timeout') as timeout,
-        count(*) filter (where status_group = 'cancelled') as cancelled
+        count(*) filter (where status_group = 'cancelled') as cancelled,
+        cast(coalesce(sum(case when status_group = 'completed' then runs end), 0) as bigint) as completed_runs,
+        cast(coalesce(sum(lost_runs), 0) as bigint) as lost_runs
     from ended
     group by agent_id, created_on
 )
@@ -31,6 +34,9 @@ select
     days.timeout, -- results with status timeout
     days.cancelled, -- results with status cancelled
     cast(failed + timeout as double)
-        / nullif(completed + failed + timeout, 0) as share -- failed and timeout, of what ended uncancelled
+        / nullif(completed + failed + timeout, 0) as share, -- failed and timeout, of what ended uncancelled
+    days.completed_runs as runs, -- runs of the completed results
+    days.lost_runs, -- those of them that neither passed nor failed: the infrastructure again
+    rate(days.lost_runs, days.completed_runs) as run_loss_rate -- lost_runs / runs
 from days
 inner join agents on agents.agent_id is not distinct from days.agent_id

@@ -5,7 +5,9 @@ select
     name as result_name, -- name of the result
     agent as agent_id, -- Cekura's id of the agent under test
     agent_name, -- name of the agent as this result carries it
-    agent_version, -- version of the agent in the API's own words; NULL where it sends none
+    agent_version, -- name of the agent's version; NULL where the API sends none
+    coalesce(agent_version_id, agent_version) as agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
+    project_id, -- the project, where the API or the scope of a sync says it
     case when run_as_text then 'text' when not run_as_text then 'voice' end as channel, -- voice or text
     case when agent_inbound then 'inbound' when not agent_inbound then 'outbound' end as direction, -- inbound or outbound
     case when is_cronjob then 'scheduled' when not is_cronjob then 'manual' end as trigger, -- scheduled or manual
@@ -20,6 +22,8 @@ select
     case when total_runs_count >= 0 then total_runs_count end as runs, -- runs that the result consists of
     coalesce(_runs_known, false) as runs_known, -- whether the API listed the result's runs when it was read last
     completed_runs_count as completed_runs, -- runs that came to an end, by the API's count
+    success_runs_count as counted_passes, -- runs that passed, by the API's count; older servers count all runs that ended
+    failed_runs_count as counted_failures, -- runs that failed their evaluation, by the API's count
     case
         when met_expected_outcome_count between 0 and total_expected_outcome_count then total_expected_outcome_count
     end as expected_outcomes, -- runs with an expected outcome; NULL when fewer than those that met it

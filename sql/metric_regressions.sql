@@ -48,15 +48,9 @@ sums as (
     group by agent_id, metric_key
 ),
 
--- x passes of n, z for 95 %; 1 is the recent results, 2 those before.
-counts as (
+errors as (
     select
         *,
-        cast(recent_passed_runs as double) as x1,
-        nullif(cast(recent_decided_runs as double), 0) as n1,
-        cast(previous_passed_runs as double) as x2,
-        nullif(cast(previous_decided_runs as double), 0) as n2,
-        cast(1.959963984540054 as double) as z,
         -- Of fewer scores the normal distribution says too little.
         case
             when recent_scored_runs >= 30 and previous_scored_runs >= 30
@@ -65,31 +59,19 @@ counts as (
     from sums
 ),
 
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
-rated as (
-    select
-        *,
-        x1 / n1 as p1,
-        (x1 + z * z / 2 - z * sqrt(x1 * (n1 - x1) / n1 + z * z / 4)) / (n1 + z * z) as low1,
-        1 - (n1 - x1 + z * z / 2 - z * sqrt(x1 * (n1 - x1) / n1 + z * z / 4)) / (n1 + z * z) as high1,
-        x2 / n2 as p2,
-        (x2 + z * z / 2 - z * sqrt(x2 * (n2 - x2) / n2 + z * z / 4)) / (n2 + z * z) as low2,
-        1 - (n2 - x2 + z * z / 2 - z * sqrt(x2 * (n2 - x2) / n2 + z * z / 4)) / (n2 + z * z) as high2
-    from counts
-),
-
--- The difference of two proportions: R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10.
 -- The difference of two means: normal approximation, with the variances of both sides (Welch's standard error).
 compared as (
     select
         *,
-        p1 - p2 as difference,
-        p1 - p2 - sqrt((p1 - low1) * (p1 - low1) + (high2 - p2) * (high2 - p2)) as difference_low,
-        p1 - p2 + sqrt((high1 - p1) * (high1 - p1) + (p2 - low2) * (p2 - low2)) as difference_high,
+        rate(recent_passed_runs, recent_decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference,
+        newcombe_low(recent_passed_runs, recent_decided_runs, previous_passed_runs, previous_decided_runs)
+            as difference_low,
+        newcombe_high(recent_passed_runs, recent_decided_runs, previous_passed_runs, previous_decided_runs)
+            as difference_high,
         recent_mean_score - previous_mean_score as score_difference,
-        recent_mean_score - previous_mean_score - z * standard_error as score_difference_low,
-        recent_mean_score - previous_mean_score + z * standard_error as score_difference_high
-    from rated
+        recent_mean_score - previous_mean_score - z95() * standard_error as score_difference_low,
+        recent_mean_score - previous_mean_score + z95() * standard_error as score_difference_high
+    from errors
 )
 
 select
@@ -103,18 +85,14 @@ select
     previous_results, -- how many before them did, 10 at most
     recent_decided_runs, -- runs of the latest results of which it is known whether they passed the metric
     recent_passed_runs, -- how many of them passed it
-    p1 as recent_pass_rate, -- recent_passed_runs / recent_decided_runs
+    rate(recent_passed_runs, recent_decided_runs) as recent_pass_rate, -- recent_passed_runs / recent_decided_runs
     previous_decided_runs, -- the same runs of the results before
     previous_passed_runs, -- how many of them passed it
-    p2 as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
+    rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
     difference, -- recent_pass_rate - previous_pass_rate
     difference_low, -- lower end of Newcombe's 95 % interval of the difference
     difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    case
-        when difference_low > 0 then 'improved'
-        when difference_high < 0 then 'regressed'
-        when difference is not null then 'same'
-    end as verdict, -- improved or regressed when that interval excludes 0, else same
+    verdict(difference_low, difference_high) as verdict, -- improved or regressed when that interval excludes 0, else same
     recent_scored_runs, -- runs of the latest results that have a score
     recent_mean_score, -- mean of these scores, in the metric's own scale
     previous_scored_runs, -- runs of the results before that have a score

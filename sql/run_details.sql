@@ -8,13 +8,31 @@ with details as (
 ),
 
 runs as (
-    select run_id, result_id, passed
+    select run_id, result_id, outcome
     from analytics.runs
+    where outcome <> 'unknown'
 ),
 
 results as (
     select result_id, agent_id, channel, status_group, created_at, created_on
     from analytics.live_results
+),
+
+-- What the list of results says goes before what the run itself says.
+told as (
+    select
+        details.*,
+        case
+            when runs.outcome is not null then runs.outcome
+            when details.status in ('failed', 'timeout') then 'infrastructure_failure'
+            when trim(details.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
+            when details.status = 'cancelled' then 'cancelled'
+            when details.success then 'passed'
+            when not details.success then 'failed'
+            else 'unknown'
+        end as outcome
+    from details
+    left join runs on runs.result_id = details.result_id and runs.run_id = details.run_id
 )
 
 select
@@ -26,13 +44,13 @@ select
     details.scenario_name, -- name of the scenario as this run carries it
     details.personality_name, -- the personality that the caller played; NULL when it had none
     details.status, -- status of the run in the API's own word
-    coalesce(runs.passed, details.success) as passed, -- whether the run passed, by the list of results where that says so
+    details.outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown, by the list of results where that says so
+    case when details.outcome = 'passed' then true when details.outcome = 'failed' then false end as passed, -- whether the run passed; NULL unless it passed or failed
     nullif(details.error_message, '') as error_message, -- what went wrong outside of the evaluation
     details.duration_seconds, -- how long it took
     details.executed_at, -- when it began
     results.status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
     results.created_at, -- when its result was triggered
     results.created_on -- UTC day of created_at
-from details
+from told as details
 inner join results on results.result_id = details.result_id
-left join runs on runs.result_id = details.result_id and runs.run_id = details.run_id

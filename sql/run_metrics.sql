@@ -1,5 +1,5 @@
--- One row per metric that was measured in a run of a live result whose details were read.
--- What passing a metric is, is decided here: the API's own `passed`, otherwise for a binary metric a score above 0.
+-- One row per metric that was measured in a run of a live result whose details were read; runs lost to the infrastructure have none.
+-- What passing a metric is, is decided here: the API's own `passed`, or what the run's rubric says; otherwise for a binary metric a score above 0.
 with metrics as (
     select run_id, result_id, metric_id, name, type, score, passed, enum_value, explanation
     from cekura.run_metrics
@@ -8,6 +8,7 @@ with metrics as (
 runs as (
     select run_id, result_id, agent_id, scenario_id, scenario_name, result_status_group, created_at, created_on
     from analytics.run_details
+    where outcome <> 'infrastructure_failure'
 )
 
 select

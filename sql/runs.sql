@@ -1,24 +1,75 @@
 -- One row per run of a live result: one scenario, executed once against an agent.
+-- The outcome of a run is decided here and nowhere else; every rate rests on it.
 with runs as (
-    select id, result_id, status, success, scenario, scenario_name, duration_seconds
+    select id, result_id, status, success, scenario, scenario_name, duration_seconds, error_message
     from cekura.runs
 ),
 
 results as (
-    select result_id, agent_id, status_group, created_at
+    select
+        result_id, agent_id, agent_name, agent_version, agent_version_id, channel, trigger, project_id, status_group,
+        created_at
     from analytics.live_results
+),
+
+-- Some lists give no verdicts at all; then a run without one proves nothing.
+judged as (
+    select result_id
+    from runs
+    where success is not null
+    group by result_id
+),
+
+decided as (
+    select
+        runs.*,
+        results.agent_id,
+        results.agent_name,
+        results.agent_version,
+        results.agent_version_id,
+        results.channel,
+        results.trigger,
+        results.project_id,
+        results.status_group,
+        results.created_at,
+        case
+            when runs.status in ('failed', 'timeout') then 'infrastructure_failure'
+            when trim(runs.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
+            when runs.status = 'cancelled' then 'cancelled'
+            when runs.status in ('pending', 'in_queue', 'scaling_up', 'running', 'in_progress', 'evaluating')
+                then 'in_flight'
+            when runs.success then 'passed'
+            when not runs.success then 'failed'
+            when runs.status <> 'completed' then 'in_flight' -- an unknown status
+            when runs.status = 'completed' and results.status_group in ('infrastructure_failure', 'cancelled')
+                then 'infrastructure_failure'
+            when runs.status = 'completed' and results.status_group = 'completed' and judged.result_id is not null
+                then 'infrastructure_failure'
+            else 'unknown'
+        end as outcome
+    from runs
+    inner join results on results.result_id = runs.result_id
+    left join judged on judged.result_id = runs.result_id
 )
 
 select
-    runs.id as run_id, -- Cekura's id of the run
-    runs.result_id, -- the result that it belongs to
-    results.agent_id, -- the agent under test
-    runs.scenario as scenario_id, -- the scenario that was executed
-    runs.scenario_name, -- name of the scenario as this run carries it
-    runs.status, -- status of the run in the API's own word
-    runs.success as passed, -- whether the run passed; NULL when the API has not said
-    runs.duration_seconds, -- how long it took
-    results.status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
-    results.created_at -- when its result was triggered
-from runs
-inner join results on results.result_id = runs.result_id
+    id as run_id, -- Cekura's id of the run
+    result_id, -- the result that it belongs to
+    agent_id, -- the agent under test
+    agent_name, -- its name as the result carries it
+    agent_version, -- name of the agent's version; NULL where the API sends none
+    agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
+    channel, -- voice or text
+    trigger, -- scheduled or manual
+    project_id, -- the project, where the API or the scope of a sync says it
+    scenario as scenario_id, -- the scenario that was executed; NULL where the API only names it
+    coalesce(cast(scenario as varchar), 'name ' || scenario_name) as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    scenario_name, -- name of the scenario as this run carries it
+    status, -- status of the run in the API's own word
+    outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown
+    case when outcome = 'passed' then true when outcome = 'failed' then false end as passed, -- whether the run passed; NULL unless it passed or failed
+    nullif(trim(error_message), '') as error_message, -- what went wrong outside of the evaluation
+    duration_seconds, -- how long it took
+    status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
+    created_at -- when its result was triggered
+from decided

@@ -1,12 +1,12 @@
 -- One row per agent and scenario that completed results have run: does its outcome flip from run to run?
 -- Verdict: not enough runs (under 5); flaky (a flip in at least every fifth step); broken (the last 5 all failed); else stable.
 with names as (
-    select agent_id, agent_name, scenario_id, scenario_name
+    select agent_id, agent_name, scenario_id, scenario_key, scenario_name
     from analytics.scenario_pass_rate
 ),
 
 decided as (
-    select agent_id, scenario_id, run_id, passed, created_at
+    select agent_id, scenario_key, run_id, passed, created_at
     from analytics.runs
     where result_status_group = 'completed' and passed is not null
 ),
@@ -15,23 +15,23 @@ decided as (
 steps as (
     select
         agent_id,
-        scenario_id,
+        scenario_key,
         passed,
         lag(passed) over newest_first as next_passed,
         row_number() over newest_first as place
     from decided
-    window newest_first as (partition by agent_id, scenario_id order by created_at desc, run_id desc)
+    window newest_first as (partition by agent_id, scenario_key order by created_at desc, run_id desc)
 ),
 
 flips as (
     select
         agent_id,
-        scenario_id,
+        scenario_key,
         count(*) as decided_runs,
         count(*) filter (where passed <> next_passed) as flips,
         count(*) filter (where passed and place <= 5) as recent_passes
     from steps
-    group by agent_id, scenario_id
+    group by agent_id, scenario_key
 ),
 
 rates as (
@@ -44,15 +44,16 @@ rates as (
     from names
     left join flips
         on flips.agent_id is not distinct from names.agent_id
-        and flips.scenario_id is not distinct from names.scenario_id
+        and flips.scenario_key is not distinct from names.scenario_key
 )
 
 select
     agent_id, -- Cekura's id of the agent
     agent_name, -- its newest name
-    scenario_id, -- Cekura's id of the scenario
+    scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
     scenario_name, -- its newest name
-    decided_runs, -- runs of it in completed results of which the API says whether they passed
+    decided_runs, -- runs of it in completed results that passed or failed
     flips, -- how often such a run came out unlike the one before it
     flip_rate, -- flips / (decided_runs - 1)
     case

@@ -10,11 +10,22 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Sandbox, World
 from support.engines import PostgreSql, postgres_server
-from support.harness import Account
+from support.first_syncs import FirstSyncs
+from support.harness import LONG, Account
 from support.shared import Shared
 from support.theirs import Theirs
 
+QUICK = {"results": 20, "runs_per_result": 1, "in_flight": 0}
+
 _status = 0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `long` run only with CEKURA_TEST_LONG, as in `make test-long`."""
+    long = [] if LONG else [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in {*long}]
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
@@ -74,6 +85,51 @@ def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
 def account(new_account: Callable[..., Account]) -> Account:
     """250 results of three runs over 30 days, three of them in flight."""
     return new_account()
+
+
+@pytest.fixture(scope="session")
+def first_syncs(tmp_path_factory: pytest.TempPathFactory) -> FirstSyncs:
+    return FirstSyncs(tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture
+def new_synced(new_account: Callable[..., Account], first_syncs: FirstSyncs) -> Callable[..., Account]:
+    """Makes accounts that have had their first sync: `new_synced("--details", results=300)`."""
+
+    def make(*options: str, **kind: Any) -> Account:
+        kind = {"now": first_syncs.now()} | kind
+        account = new_account(**kind)
+        first_syncs.give(account, *options, kind=sorted(kind.items()))
+        return account
+
+    return make
+
+
+@pytest.fixture
+def synced_account(new_synced: Callable[..., Account]) -> Account:
+    """The same as `account`, after its first sync."""
+    return new_synced()
+
+
+@pytest.fixture
+def quick(new_account: Callable[..., Account]) -> Account:
+    """Twenty results that are read in one request."""
+    return new_account(**QUICK)
+
+
+@pytest.fixture
+def settled(new_synced: Callable[..., Account]) -> Account:
+    """The same as `quick`, after its first sync: the next one finds nothing new."""
+    return new_synced(**QUICK)
+
+
+@pytest.fixture(scope="session")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Forty results of one run, synced: one warehouse for all tests that only read."""
+    with Sandbox(World(results=40, runs_per_result=1)) as sandbox:
+        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
+        assert account.sync().code == 0
+        yield account
 
 
 @pytest.fixture

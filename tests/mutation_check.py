@@ -71,13 +71,13 @@ MUTATIONS = (
         "comparison: fields only",
         (
             (
-                "diff/content.py",
+                "diff/base.py",
                 'yield f"select result_id from ({one} except {other})"',
                 'yield f"select result_id from ({one}) limit 0"',
             ),
         ),
     ),
-    Mutation("lookback", (("diff/history.py", "(min(starts) - lookback - EPOCH)", "(min(starts) - FIRST)"),)),
+    Mutation("lookback", (("diff/history.py", "(min(starts) - lookback - EPOCH)", "(min(starts) - EPOCH)"),)),
     Mutation(
         "delete confirmation: absence is enough",
         (
@@ -203,7 +203,7 @@ MUTATIONS = (
     ),
     Mutation(
         "engine: nobody looks who was quicker",
-        (("warehouse/postgres/warehouse.py", "            self._require_nobody_wrote()\n", ""),),
+        (("warehouse/postgres/warehouse.py", "            transaction.require_nobody_wrote()\n", ""),),
         (ENGINE_KILL,),
     ),
     Mutation(
@@ -222,18 +222,14 @@ MUTATIONS = (
         (
             (
                 "warehouse/postgres/warehouse.py",
-                "            self._require_nobody_wrote()\n",
+                "            transaction.require_nobody_wrote()\n",
                 (
-                    "            self._require_nobody_wrote()\n"
-                    "            self._log(outcome.log_entry())\n"
+                    "            transaction.require_nobody_wrote()\n"
+                    "            transaction.log(outcome.log_entry())\n"
                     "        with session.transaction():\n"
                 ),
             ),
-            (
-                "warehouse/postgres/warehouse.py",
-                "            outcome = outcome.finished_now()\n            self._log(outcome.log_entry())\n",
-                "            outcome = outcome.finished_now()\n",
-            ),
+            ("warehouse/steps.py", "    target.log(outcome.log_entry())\n", ""),
         ),
         (ENGINE_KILL,),
     ),

@@ -1,4 +1,4 @@
-"""How this product opens DuckDB: times in UTC, nothing downloaded, errors as ours."""
+"""How this product opens DuckDB: times in UTC, no downloads, its errors as WarehouseError."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +23,10 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
         if path is None:
             con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill(), "threads": 1})
         else:
-            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
+            spill = (
+                {"temp_directory": _spill()} if read_only else {}
+            )  # a reader may not be allowed to write there
+            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | spill)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): see who else has it open, and who may read it."
@@ -32,7 +35,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
 
 
 def _spill() -> str:
-    """Where memory overflows to: by itself DuckDB takes the working directory. Made only when it does."""
+    """Where memory overflows to; DuckDB would take the working directory or the folder of the file. Made only when needed."""
     return str(Path(tempfile.gettempdir(), f"cekura-sync-{uuid4().hex}"))
 
 
@@ -51,14 +54,14 @@ def create(path: Path) -> None:
 
 
 def generation(con: "duckdb.DuckDBPyConnection", path: Path) -> int:
-    """How many swaps made this warehouse. Raises WarehouseError for a database that is none of ours."""
+    """How many swaps made this warehouse. Raises WarehouseError for any other database."""
     tables = con.execute(
         "select 1 from duckdb_tables() where schema_name = 'cekura' and table_name = '_generation'"
     ).fetchall()
     rows = con.execute("select generation from cekura._generation").fetchall() if tables else []
     if not rows:
         raise WarehouseError(
-            f"{path} is a DuckDB file, but not a warehouse of ours: choose another --warehouse."
+            f"{path} is a DuckDB file, but not a warehouse of cekura-sync: choose another --warehouse."
         )
     return int(rows[0][0])
 

@@ -50,7 +50,7 @@ def run(results: int) -> None:
             f"\nMeanwhile {IN_FLIGHT} results finish, {NEW} new ones arrive, and an older one turns up that hangs.\n"
         )
         _sync(mine)
-    with reader.open_warehouse(path) as con:
+    with reader.open_for_reading(path) as con:
         for title, query in VIEWS.items():
             rows = con.execute(query)
             click.echo()

@@ -3,9 +3,9 @@
 CekuraSyncError
 ├── SettingsError           a setting is missing, malformed or refused
 ├── KeyRefused              the API does not accept the key
-├── ApiUnavailable          the API cannot be reached, is down, or limits us beyond the budget
+├── ApiUnavailable          the API cannot be reached, is down, or limits the rate beyond the budget
 │   └── RateLimited         429, with the wait that the API asks for
-├── UnbelievableAnswer      an answer that is not what was asked for
+├── UnbelievableAnswer      an invalid API response
 │   └── UnreadableAnswer    not JSON at all, such as a proxy's HTML page; worth another try
 ├── ModelError              a SQL model does not build, or a check finds wrong rows
 ├── ListingUnverified       the listing could not be proved complete

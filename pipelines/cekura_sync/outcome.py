@@ -1,4 +1,4 @@
-"""What a sync says while it goes, and what it has done."""
+"""What a sync reports while it runs, and its outcome."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +10,7 @@ from cekura_sync.tables import LOG
 
 
 class Progress(Protocol):
-    """Where a sync says how it goes."""
+    """Where a sync reports its progress."""
 
     def read(self, pages: int, rows: int, expected: int | None) -> None: ...
 
@@ -21,7 +21,7 @@ class Progress(Protocol):
     def warn(self, text: str) -> None: ...
 
     def swapping(self) -> None:
-        """From here on the sync counts as done: an interruption now comes too late."""
+        """From here on the sync counts as done: it can no longer be interrupted."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Outcome:
         return outcome | {"dry_run": True} if dry_run else outcome
 
     def _details(self) -> dict[str, int | None]:
-        """No figure where none was asked for."""
+        """Absent where no details were asked for."""
         if self.details_read is None:
             return {}
         return {"details_read": self.details_read, "details_left": self.details_left}

@@ -1,4 +1,4 @@
-"""What a sync is told: option, else environment, else the vendor CLI's file, else default."""
+"""The settings of a sync: option, else environment, else the vendor CLI's file, else default."""
 
 import errno
 import os
@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cekura_sync import destinations
 from cekura_sync.errors import SettingsError
 
 API_URL = "https://api.cekura.ai"
@@ -24,6 +23,8 @@ CONCURRENCY = 8
 DETAILS_BUDGET = 1000
 TIMEOUT = timedelta(hours=1)
 TIMEOUT_FIRST_FULL = timedelta(hours=6)
+ENGINES = ("postgres",)  # that a sync can fill instead of a file, by dlt's names
+DESTINATION = "CEKURA_DESTINATION"
 LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
 # DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
 RESERVED_STEMS = (
@@ -63,13 +64,13 @@ class Filters:
         return {name: str(value) for name, value in vars(self).items() if value is not None}
 
     def text(self) -> str:
-        """For people; empty where there is no filter."""
+        """For messages; empty without a filter."""
         return ", ".join(f"{name}={value}" for name, value in self.params().items())
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything one sync needs to know; immutable, with the key hidden from `repr`."""
+    """Everything that one sync needs to know. `repr` hides the key."""
 
     api_key: str = field(repr=False)
     api_url: str = API_URL
@@ -88,6 +89,7 @@ class Settings:
     details: bool = False
     details_budget: int = DETAILS_BUDGET
     transcripts: bool = False
+    profiles: bool = False
     destination: str | None = None  # instead of the file
 
 
@@ -121,8 +123,23 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
-        destination=destinations.chosen(options, environ),
+        profiles=bool(options.get("profiles")),
+        destination=engine(options, environ),
     )
+
+
+def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
+    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    name, file_given = options.get("destination"), options.get("warehouse") is not None
+    if name and file_given:
+        raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
+    if name is None and not file_given:
+        name = environ.get(DESTINATION)
+    if name and name not in ENGINES:
+        raise SettingsError(
+            f"sync cannot fill '{name}': write --destination {' or '.join(ENGINES)}, or leave it out for a file. To load any other destination of dlt's, use `cekura_source` in a dlt pipeline of your own (docs/engines.md)."
+        )
+    return str(name) if name else None
 
 
 def duration(text: str) -> timedelta:
@@ -195,7 +212,7 @@ def check_ping(url: str) -> str:
     if not host or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
         raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise SettingsError(f"--ping goes to {host} over something else than https: write https://.")
+        raise SettingsError(f"--ping goes to {host} without https: write https://.")
     return url
 
 
@@ -275,21 +292,21 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
 
 
 def needs_vendor_file(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> bool:
-    """Where key and address are given otherwise, nothing in it counts, nor what is wrong with it."""
+    """Not where key and address are set elsewhere: then even a broken file does not matter."""
     has_url = options.get("api_url") is not None or environ.get("CEKURA_API_URL")
     return not (environ.get("CEKURA_API_KEY") and has_url)
 
 
 def read_vendor_file() -> dict[str, str]:
-    """Its texts by name; none where there is no such file. Raises SettingsError."""
+    """Its text values by name; empty without the file. Raises SettingsError."""
     try:
         path = vendor_config()
-    except RuntimeError:  # a user without a home, as in many a container
+    except RuntimeError:  # a user without a home directory, as in many containers
         return {}
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}): mend it, or move it away.") from None
+        raise SettingsError(f"{path} cannot be read ({error}): fix it, or move it away.") from None
     return {name: value for name, value in values.items() if isinstance(value, str)}

@@ -1,11 +1,26 @@
-"""The dlt source: tables merged by their keys, and the `updated_at` cursor kept per scope."""
+"""The dlt source: how each table is merged, and the `updated_at` cursor that each scope keeps.
+
+`cekura_source` is for other people's pipelines: any destination, configured the dlt way. Each run reads as a sync does, without
+gaps, and hands on no row before the reading is proved complete. It cannot compare with the destination, so every row that
+was read is merged again, and deletions show only in a full run. `changeset_source` is what `sync` itself loads.
+"""
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import dlt
+from dlt.common import logger
+from dlt.common.typing import TSecretStrValue
+
+from cekura_sync import settings
+from cekura_sync.diff import standalone
+from cekura_sync.diff.history import scope_text
+from cekura_sync.diff.standalone import Reading
+from cekura_sync.errors import KeyRefused, SettingsError
+from cekura_sync.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,60 +31,148 @@ if TYPE_CHECKING:
     from cekura_sync.diff.changeset import Changeset
 
 _REMOVED: dict[str, "TColumnSchema"] = {"_removed": {"data_type": "bool", "hard_delete": True}}
+_TYPES = {"varchar": "text", "timestamptz": "timestamp"}
+
+
+def _hints(name: str) -> dict[str, Any]:
+    """How dlt merges a table. Children go with their result: all rows of a `result_id` are replaced, and one marked
+    `_removed` leaves none."""
+    table = TABLES[name]
+    keys = {"merge_key": table.parent} if table.parent else {"primary_key": table.key}
+    removed = {"columns": _REMOVED} if table.removable else {}
+    return {"name": name, "write_disposition": "merge", **keys, **removed}
+
+
+def _typed(name: str) -> dict[str, "TColumnSchema"]:
+    """The columns of a table that may have no row yet."""
+    return {
+        column: cast("TColumnSchema", {"data_type": _TYPES[kind]})
+        for column, kind in TABLES[name].columns.items()
+    }
+
+
+def _cursor() -> "dlt.sources.incremental[datetime]":
+    """Keeps the newest `updated_at`; it is never a filter: nothing that arrives late may be dropped for its age."""
+    return dlt.sources.incremental("updated_at", primary_key=(), on_cursor_value_missing="include")
+
+
+def _per_scope(name: str, scope: str) -> str:
+    """One resource, and so one cursor, per scope: a filtered run must not move the cursor of another."""
+    return f"{name}_{hashlib.md5(scope.encode(), usedforsecurity=False).hexdigest()[:12]}"
+
+
+# -- for `sync` -------------------------------------------------------------------------------------------------------
 
 
 @dlt.source(name="cekura")
 def changeset_source(
-    changes: "Changeset", scope: str, watermark: datetime | None
+    changeset: "Changeset", scope: str, watermark: datetime | None
 ) -> "tuple[DltResource, ...]":
     """What changed since the last sync, as Arrow batches, and how far it reached."""
 
-    @dlt.resource(primary_key="id", write_disposition="merge")
-    def results() -> "Iterator[pa.Table]":
-        yield from changes.results()
-
-    # Children go with their result: all rows of a `result_id` are replaced, and one marked `_removed` leaves none.
-    @dlt.resource(merge_key="result_id", write_disposition="merge", columns=_REMOVED)
-    def runs() -> "Iterator[pa.Table]":
-        yield from changes.runs()
-
-    @dlt.resource(merge_key="result_id", write_disposition="merge", columns=_REMOVED)
-    def result_scenarios() -> "Iterator[pa.Table]":
-        yield from changes.scenarios()
-
-    @dlt.resource(primary_key="_digest", write_disposition="merge", columns=_REMOVED)
-    def rejected_rows() -> "Iterator[pa.Table]":
-        yield from changes.rejected_rows()
-
-    # One resource, so one cursor, per scope: a filtered sync must not move the cursor of another.
     @dlt.resource(
-        name=f"watermark_{hashlib.md5(scope.encode(), usedforsecurity=False).hexdigest()[:12]}",
-        table_name="_watermarks",
-        primary_key="scope",
-        write_disposition="merge",
-        columns={"scope": {"data_type": "text"}, "updated_at": {"data_type": "timestamp"}},
+        **_hints("_watermarks")
+        | {
+            "name": _per_scope("watermark", scope),
+            "table_name": "_watermarks",
+            "columns": _typed("_watermarks"),
+        }
     )
     def cursor(
-        updated_at: "dlt.sources.incremental[datetime]" = dlt.sources.incremental("updated_at"),  # noqa: ARG001, B008 - how dlt learns which field to watch
+        updated_at: "dlt.sources.incremental[datetime]" = _cursor(),  # noqa: ARG001, B008 - how dlt learns which field to watch
     ) -> "Iterator[TDataItem]":
         yield dlt.mark.materialize_table_schema()  # the table exists even where nothing has a time yet
         if watermark is not None:
             yield {"scope": scope, "updated_at": watermark}
 
-    @dlt.resource(
-        name="_fields",
-        primary_key=("table_name", "api_name"),
-        write_disposition="merge",
-        columns={name: {"data_type": "text"} for name in ("table_name", "api_name", "column_name")},
-    )
+    @dlt.resource(**_hints("_fields") | {"columns": _typed("_fields")})
     def fields() -> "Iterator[TDataItem]":
         yield dlt.mark.materialize_table_schema()
-        yield from changes.fields()
+        yield from changeset.fields()
 
-    details = (_details(table, rows) for table, rows in changes.run_details())
-    return results, runs, result_scenarios, rejected_rows, cursor, fields, *details
+    tables = (dlt.resource(changeset.rows(name), **_hints(name)) for name in changeset.tables())
+    return cursor, fields, *tables
 
 
-def _details(table: str, rows: "Iterator[pa.Table]") -> "DltResource":
-    """Run details go with their result, as runs do."""
-    return dlt.resource(rows, name=table, merge_key="result_id", write_disposition="merge", columns=_REMOVED)
+# -- for other pipelines ----------------------------------------------------------------------------------------------
+
+
+@dlt.source(name="cekura", section="cekura")
+def cekura_source(
+    api_key: TSecretStrValue = dlt.secrets.value,
+    api_url: str = settings.API_URL,
+    api_version: str = settings.API_VERSION,
+    agent_id: int | None = None,
+    project_id: int | None = None,
+    search: str | None = None,
+    scenarios: str | None = None,
+    full: bool = False,
+    full_every: str = settings.FULL_EVERY,
+    lookback: str = settings.LOOKBACK,
+    page_size: int = settings.PAGE_SIZE,
+    concurrency: int = settings.CONCURRENCY,
+    timeout: str | None = None,
+    allow_http: bool = False,
+) -> "tuple[DltResource, ...]":
+    """Cekura test results: the resources `results`, `runs`, `result_scenarios` and `rejected_rows`.
+
+    Every argument can come from dlt's configuration: `sources.cekura.api_key`, `SOURCES__CEKURA__API_KEY` and so on. The filters
+    `agent_id`, `project_id`, `search` and `scenarios` together are a scope with a cursor of its own. A run reads everything
+    when `full`, or when the scope's last full run is older than `full_every` (`0`: never); else back to `lookback` before its
+    cursor, and by id what was unfinished. Durations read `90s`, `15m`, `24h`, `7d`.
+    """
+    options = dict(locals())
+    with _key_by_its_name_here():
+        resolved = settings.resolve(options, environ={"CEKURA_API_KEY": options.pop("api_key")})
+    scope = scope_text(resolved.filters)
+
+    # Yields one object that carries the cursor, so that dlt's filter cannot drop single rows.
+    @dlt.resource(name="listing" if scope == "{}" else _per_scope("listing", scope), selected=False)
+    def listing(
+        updated_at: "dlt.sources.incremental[datetime]" = _cursor(),  # noqa: B008 - how dlt learns which field to watch
+    ) -> Iterator[Reading]:
+        state = cast("standalone.State", dlt.current.resource_state())  # committed together with the data
+        with _key_by_its_name_here():
+            yield standalone.read(resolved, state, updated_at.last_value, _Log())
+
+    return (
+        listing,
+        _table(listing, "results", columns=_REMOVED),
+        _table(listing, "runs"),
+        _table(listing, "result_scenarios"),
+        _table(listing, "rejected_rows"),
+    )
+
+
+def _table(listing: "DltResource", name: str, **more: Any) -> "DltResource":
+    """Merged as in our own warehouse, and by a key: some table formats can only update rows, and need one."""
+
+    def rows(reading: Reading) -> "Iterator[pa.Table]":
+        yield from reading.rows(name)
+
+    hints = _hints(name) | {"primary_key": standalone.KEYS[name]} | more
+    return dlt.transformer(rows, data_from=listing, **hints)
+
+
+@contextmanager
+def _key_by_its_name_here() -> Iterator[None]:
+    try:
+        yield
+    except (KeyRefused, SettingsError) as error:
+        raise type(error)(str(error).replace("CEKURA_API_KEY", "SOURCES__CEKURA__API_KEY")) from None
+
+
+class _Log:
+    """Progress in dlt's log."""
+
+    def read(self, pages: int, rows: int, expected: int | None) -> None: ...
+
+    def read_details(self, done: int, asked: int) -> None: ...
+
+    def say(self, text: str) -> None:
+        logger.info(text)
+
+    def warn(self, text: str) -> None:
+        logger.warning(text)
+
+    def swapping(self) -> None: ...

@@ -1,6 +1,22 @@
-"""Every table of the schema `cekura`: its columns and their types in DuckDB. Nothing else says it again."""
+"""Every table of the schema `cekura`: its columns with their types in DuckDB, and its key. Nothing else says it again."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from cekura_sync.database import column_list, quoted
+
+if TYPE_CHECKING:
+    import duckdb
 
 SCHEMA = "cekura"
+
+
+class Table(NamedTuple):
+    columns: dict[str, str]
+    key: tuple[str, ...]  # no two rows share it
+    parent: str | None = None  # a column; all rows that share its value are replaced together
+    removable: bool = False  # dlt removes the rows that a sync marks `_removed`
+
 
 # The fields of a result in the API's list.
 RESULTS = {
@@ -22,6 +38,10 @@ RESULTS = {
     "run_type": "varchar",
     "created_at": "timestamptz",
     "updated_at": "timestamptz",
+    # In no document of the older API. Texts, because warehouses that met them as unknown fields hold them so.
+    "agent_version": "varchar",  # its name; some accounts send only that
+    "agent_version_id": "varchar",  # the history_id, where the version is an object
+    "project_id": "varchar",
 }
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
 RUNS = {
@@ -32,8 +52,27 @@ RUNS = {
     "scenario": "bigint",
     "scenario_name": "varchar",
     "duration_seconds": "double",
+    "error_message": "varchar",
 }
 SCENARIOS = {"result_id": "bigint", "scenario_id": "bigint", "scenario_name": "varchar"}
+# What a sync adds to each result.
+READING = {
+    "_runs_known": "boolean",
+    "_digest": "varchar",
+    "first_seen_at": "timestamptz",
+    "synced_at": "timestamptz",
+}
+GONE = {"deleted_at": "timestamptz", "aged_out_at": "timestamptz"}
+REJECTED = {
+    "_digest": "varchar",
+    "id": "bigint",
+    "reason": "varchar",
+    "raw": "varchar",
+    "seen_at": "timestamptz",
+}
+# Which column holds a field that is in none of the API's documents.
+FIELDS = {"table_name": "varchar", "api_name": "varchar", "column_name": "varchar"}
+WATERMARKS = {"scope": "varchar", "updated_at": "timestamptz"}
 LATER = {"details_read": "bigint", "details_left": "bigint"}  # not in the log of older warehouses
 LOG = {
     "started_at": "timestamptz",
@@ -58,13 +97,13 @@ LOG = {
     "generation": "bigint",
     **LATER,
 }
-LOG_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in LOG.items())
+# The team's changes to its agents.
 CHANGES = {
     "line": "bigint",
     "agent_id": "bigint",
     "changed_at": "timestamptz",
     "note": "varchar",
-}  # what the team noted
+}
 
 # -- run details -----------------------------------------------------------------------------------------------------
 
@@ -122,6 +161,10 @@ DETAIL_LISTS = {
             "run_id": "bigint",
             "scenario": "bigint",
             "reason": "varchar",
+            "title": "varchar",
+            "description": "varchar",
+            "affected_count": "bigint",
+            "run_ids": "varchar",  # a JSON array
             "more": "varchar",
         },
     ),
@@ -153,27 +196,47 @@ DETAILS_READ = {
 }
 DETAILS = {"details_read": DETAILS_READ, **DETAIL_CHILDREN}
 
-# What the views select from and a warehouse may lack: an older version wrote it, or its API sends less.
-ADDED_TABLES = {
-    **{table: {**columns, "_removed": "boolean"} for table, columns in DETAILS.items()},
-    "changes": CHANGES,
-    "sync_log": LOG,
-}
-ADDED_COLUMNS = (
-    # No document of the API has this field, yet some accounts send it: a text column, as for every such field.
-    ("results", "agent_version", "varchar"),
-    *(("sync_log", name, kind) for name, kind in LATER.items()),
-)
+# -- all of them -----------------------------------------------------------------------------------------------------
 
-# Of the other tables, a comparison with a database only needs to know which results have rows.
-COPIED_IN_FULL = (
-    "results",
-    "runs",
-    "result_scenarios",
-    "rejected_rows",
-    "_fields",
-    "_watermarks",
-    "sync_log",
-    "changes",
-    "details_read",
-)
+_RESULT = "result_id"  # the rows of a result go with it
+TABLES = {
+    "results": Table(RESULTS | READING | GONE, ("id",)),
+    "runs": Table(RUNS, ("id",), _RESULT, removable=True),
+    "result_scenarios": Table(SCENARIOS, (*SCENARIOS,), _RESULT, removable=True),
+    "rejected_rows": Table(REJECTED, ("_digest",), removable=True),
+    "_fields": Table(FIELDS, ("table_name", "api_name")),
+    "_watermarks": Table(WATERMARKS, ("scope",)),
+    "sync_log": Table(LOG, ("scope", "started_at")),
+    "changes": Table(CHANGES, ("line",)),
+    "details_read": Table(DETAILS_READ, (_RESULT,), _RESULT, removable=True),
+    "run_details": Table(RUN_DETAILS, ("run_id",), _RESULT, removable=True),
+    **{
+        table: Table(DETAIL_CHILDREN[table], (*DETAIL_CHILDREN[table],), _RESULT, removable=True)
+        for table, _ in DETAIL_LISTS.values()
+    },
+}
+
+
+def missing(present: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """Statements for the tables and columns that a database lacks: an older version wrote it, or its API sends less.
+
+    `present`: each table's columns.
+    """
+    for name, table in TABLES.items():
+        columns = table.columns | ({"_removed": "boolean"} if table.removable else {})
+        if name not in present:
+            yield f"create table {SCHEMA}.{name} ({column_list(columns)})"
+            continue
+        for column, kind in table.columns.items():
+            if column not in present[name]:
+                yield f"alter table {SCHEMA}.{name} add column {quoted(column)} {kind}"
+
+
+def complete(con: "duckdb.DuckDBPyConnection") -> None:
+    """Make what the views select from and the warehouse that `con` writes lacks."""
+    present: dict[str, set[str]] = {}
+    query = "select table_name, column_name from duckdb_columns() where database_name = current_database() and schema_name = $1"
+    for table, column in con.execute(query, [SCHEMA]).fetchall():
+        present.setdefault(table, set()).add(column)
+    for statement in missing(present):
+        con.execute(statement)

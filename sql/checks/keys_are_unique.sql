@@ -12,13 +12,13 @@ with keys as (
     select 'agent_weekly', agent_id, cast(week as varchar), null, null
     from analytics.agent_weekly
     union all
-    select 'scenario_pass_rate', agent_id, cast(scenario_id as varchar), null, null
+    select 'scenario_pass_rate', agent_id, scenario_key, null, null
     from analytics.scenario_pass_rate
     union all
-    select 'scenario_flakiness', agent_id, cast(scenario_id as varchar), null, null
+    select 'scenario_flakiness', agent_id, scenario_key, null, null
     from analytics.scenario_flakiness
     union all
-    select 'agent_version_pass_rate', agent_id, agent_version, null, null
+    select 'agent_version_pass_rate', agent_id, agent_version_id, null, null
     from analytics.agent_version_pass_rate
     union all
     select 'agent_change_effect', agent_id, cast(line as varchar), null, null

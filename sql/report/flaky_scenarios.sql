@@ -5,28 +5,23 @@ with as_of as (
     from analytics.sync_status
 ),
 
--- x flips in n steps, z for 95 %: the letters of the interval's formula.
 counts as (
     select
         flakiness.*,
-        rates.pass_rate,
-        cast(flakiness.flips as double) as x,
-        cast(flakiness.decided_runs - 1 as double) as n,
-        cast(1.959963984540054 as double) as z
+        rates.pass_rate
     from analytics.scenario_flakiness as flakiness
     inner join analytics.scenario_pass_rate as rates
         on rates.agent_id is not distinct from flakiness.agent_id
-        and rates.scenario_id is not distinct from flakiness.scenario_id
+        and rates.scenario_key is not distinct from flakiness.scenario_key
     inner join as_of on rates.last_failed_at >= as_of.moment - interval '30 days'
     where flakiness.verdict = 'flaky'
 ),
 
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
 rated as (
     select
         *,
-        (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as flip_rate_low,
-        1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as flip_rate_high
+        wilson_low(flips, decided_runs - 1) as flip_rate_low,
+        wilson_high(flips, decided_runs - 1) as flip_rate_high
     from counts
 )
 

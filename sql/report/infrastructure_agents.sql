@@ -19,28 +19,23 @@ scopes as (
     from days
 ),
 
--- x failures of n results, z for 95 %: the letters of the interval's formula.
 counts as (
     select
         everything,
         agent_id,
         agent_name,
         cast(coalesce(sum(completed) + sum(failed) + sum(timeout), 0) as bigint) as ended_results,
-        cast(coalesce(sum(failed) + sum(timeout), 0) as bigint) as failed_results,
-        cast(coalesce(sum(failed) + sum(timeout), 0) as double) as x,
-        nullif(cast(sum(completed) + sum(failed) + sum(timeout) as double), 0) as n,
-        cast(1.959963984540054 as double) as z
+        cast(coalesce(sum(failed) + sum(timeout), 0) as bigint) as failed_results
     from scopes
     group by everything, agent_id, agent_name
 ),
 
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
 rated as (
     select
         *,
-        x / n as share,
-        (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as share_low,
-        1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as share_high
+        rate(failed_results, ended_results) as share,
+        wilson_low(failed_results, ended_results) as share_low,
+        wilson_high(failed_results, ended_results) as share_high
     from counts
 )
 

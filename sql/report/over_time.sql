@@ -28,27 +28,16 @@ periods as (
     inner join as_of on weekly.week between as_of.today - 729 and as_of.today
     cross join units
     where units.unit = 'week'
-),
-
--- x passes of n, z for 95 %: the letters of the interval's formula.
-counts as (
-    select
-        *,
-        cast(passed_runs as double) as x,
-        nullif(cast(decided_runs as double), 0) as n,
-        cast(1.959963984540054 as double) as z
-    from periods
 )
 
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
 select
     agent_id,
     unit,
     period,
     decided_runs,
     passed_runs,
-    x / n as pass_rate,
-    (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_low,
-    1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_high
-from counts
+    rate(passed_runs, decided_runs) as pass_rate,
+    wilson_low(passed_runs, decided_runs) as pass_rate_low,
+    wilson_high(passed_runs, decided_runs) as pass_rate_high
+from periods
 order by agent_id, period

@@ -8,40 +8,29 @@ with as_of as (
 sums as (
     select
         runs.agent_id,
-        runs.scenario_id,
+        runs.scenario_key,
         count(*) as decided_runs,
         count(*) filter (where runs.passed) as passed_runs
     from analytics.runs as runs
     inner join as_of on runs.created_at >= as_of.moment - interval '30 days'
     where runs.result_status_group = 'completed' and runs.passed is not null
-    group by runs.agent_id, runs.scenario_id
+    group by runs.agent_id, runs.scenario_key
 ),
 
--- x passes of n, z for 95 %: the letters of the interval's formula.
-counts as (
-    select
-        *,
-        cast(passed_runs as double) as x,
-        cast(decided_runs as double) as n,
-        cast(1.959963984540054 as double) as z
-    from sums
-    where passed_runs < decided_runs
-),
-
--- Wilson's score interval: R. G. Newcombe, Statistics in Medicine 17 (1998) 857-872, method 3.
 rated as (
     select
         *,
-        x / n as pass_rate,
-        (x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_low,
-        1 - (n - x + z * z / 2 - z * sqrt(x * (n - x) / n + z * z / 4)) / (n + z * z) as pass_rate_high
-    from counts
+        rate(passed_runs, decided_runs) as pass_rate,
+        wilson_low(passed_runs, decided_runs) as pass_rate_low,
+        wilson_high(passed_runs, decided_runs) as pass_rate_high
+    from sums
+    where passed_runs < decided_runs
 )
 
 select
     rated.agent_id,
     names.agent_name,
-    rated.scenario_id,
+    names.scenario_id,
     names.scenario_name,
     rated.decided_runs,
     rated.passed_runs,
@@ -51,6 +40,6 @@ select
 from rated
 inner join analytics.scenario_pass_rate as names
     on names.agent_id is not distinct from rated.agent_id
-    and names.scenario_id is not distinct from rated.scenario_id
-order by rated.pass_rate_high, rated.agent_id, rated.scenario_id
+    and names.scenario_key is not distinct from rated.scenario_key
+order by rated.pass_rate_high, rated.agent_id, rated.scenario_key
 limit 10

@@ -101,11 +101,19 @@ def test_the_detail_form_is_cut_to_what_the_list_carries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "passed", "runs", "expected"),
-    [(100, 2, 2, 1.0), (1, 2, 2, 1), (1, 1, 100, 0.01), (50.0, 0, 0, 0.5), (0.5, 1, 2, 0.5), (0, 0, 2, 0)],
+    ("rate", "passed", "runs", "fraction", "percent"),
+    [
+        (100, 2, 2, 1.0, 100),
+        (1, 2, 2, 1, 100),
+        (1, 1, 100, 0.01, 1),
+        (50.0, 0, 0, 0.5, 50),
+        (0.5, 1, 2, 0.5, 50),
+        (0, 0, 2, 0, 0),
+        (1.0000000000000002, 0, 0, 1.0000000000000002, 1.0000000000000002),
+    ],
 )
-def test_a_rate_in_percent_by_id_is_brought_to_the_scale_of_the_list(
-    rate: float, passed: int, runs: int, expected: float
+def test_a_rate_by_id_is_brought_to_the_scale_of_the_list(
+    rate: float, passed: int, runs: int, fraction: float, percent: float
 ) -> None:
     summaries = [{"id": number, "success": number < passed} for number in range(runs)]
     detail = {"id": 1, "created_at": "2026-01-01T00:00:00Z", "success_rate": rate, "runs": summaries}
@@ -114,8 +122,8 @@ def test_a_rate_in_percent_by_id_is_brought_to_the_scale_of_the_list(
     as_fraction = decode_detail(json.dumps(detail).encode(), *keys, list_in_percent=False)
     as_listed = decode_detail(json.dumps(detail).encode(), *keys, list_in_percent=True)
 
-    assert json.loads(as_fraction.raw)["success_rate"] == expected
-    assert json.loads(as_listed.raw)["success_rate"] == rate
+    assert json.loads(as_fraction.raw)["success_rate"] == fraction
+    assert json.loads(as_listed.raw)["success_rate"] == percent
 
 
 @pytest.mark.parametrize(

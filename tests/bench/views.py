@@ -11,10 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from cekura_sync import database
-from cekura_sync.diff import changeset
+from cekura_sync import database, tables
+from cekura_sync.diff.base import open_base
 from cekura_sync.models import runner
-from cekura_sync.warehouse import upgrade
 
 RUNS = 10  # of each result
 _RESULTS = """
@@ -39,13 +38,13 @@ _CHILDREN = """
 
 def build(path: Path, results: int) -> None:
     database.create(path)
-    with changeset.open_base(None) as con:
+    with open_base(None) as con:
         con.execute(f"attach {database.literal(str(path))} as big")
         con.execute("copy from database base to big")
     with database.connect(path) as con:
         con.execute(_RESULTS, {"results": results, "runs": RUNS})
         con.execute(_CHILDREN, {"runs": RUNS})
-        upgrade.complete(con)
+        tables.complete(con)
         runner.build(con)
 
 

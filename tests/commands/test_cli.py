@@ -18,26 +18,11 @@ import pytest
 
 from cekura_sync import cli, errors, settings
 from cekura_sync.console import exits
-from cekura_sync.sandbox import Fault, Sandbox, World
+from cekura_sync.sandbox import Fault
 from support.harness import Account, run
 
 NewAccount = Callable[..., Account]
 COMMANDS = sorted(cli.cli.commands)
-
-
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """A warehouse that the tests of this file only read."""
-    with Sandbox(World(results=40, runs_per_result=1)) as sandbox:
-        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
-        assert account.sync().code == 0
-        yield account
-
-
-@pytest.fixture
-def quick(new_account: NewAccount) -> Account:
-    """An account that is read in one request."""
-    return new_account(results=20, runs_per_result=1, in_flight=0)
 
 
 # -- help -------------------------------------------------------------------------------------------------------------
@@ -146,7 +131,8 @@ USAGE = [
     pytest.param(["sync", "--lookback", "99999999d"], "too long", id="a duration beyond all years"),
     pytest.param(["sync", "--warehouse", ""], "not a file name", id="a warehouse without name"),
     pytest.param(["sync", "--api-url"], "requires an argument", id="an option without its value"),
-    pytest.param(["query"], "Missing argument", id="a query without SQL"),
+    pytest.param(["query", "-f", "missing.sql"], "No such file", id="a query in a file that is not there"),
+    pytest.param(["query", "--for-spreadsheet", "select 1"], "--csv", id="a table for a spreadsheet"),
     pytest.param(["query", "--json", "--csv", "select 1"], "not both", id="two formats at once"),
     pytest.param(["query", "selekt 1"], "cannot be run", id="SQL that does not parse"),
     pytest.param(["query", "select x from nowhere"], "cannot be run", id="SQL about nothing that exists"),
@@ -225,13 +211,13 @@ def test_usage_errors_with_json_print_the_object_too(quick: Account, arguments: 
     assert (ran.code, ran.json["outcome"], ran.json["exit_code"]) == (2, "failed", 2)
 
 
-def test_without_json_stdout_stays_empty_and_stderr_has_one_sentence(quick: Account) -> None:
-    ran = quick.run("sync")
+def test_without_json_stdout_stays_empty_and_stderr_has_one_sentence(settled: Account) -> None:
+    ran = settled.run("sync")
 
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.count("\n") == 1
     assert "20 results in the warehouse" in ran.err
-    assert quick.run("sync", "-q").err == ""
+    assert settled.run("sync", "-q").err == ""
 
 
 def test_a_rejected_row_is_warned_about_even_when_quiet(quick: Account) -> None:
@@ -297,13 +283,12 @@ def test_status_of_a_warehouse_that_never_was_synced_is_older_than_any_age(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_sync_does_not_make_the_status_younger(quick: Account) -> None:
-    quick.sync()
-    before = quick.run("status", "--json").json["last_sync"]
-    quick.sandbox.faults.append(Fault("401"))
-    quick.sync()
+def test_a_failed_sync_does_not_make_the_status_younger(settled: Account) -> None:
+    before = settled.run("status", "--json").json["last_sync"]
+    settled.sandbox.faults.append(Fault("401"))
+    settled.sync()
 
-    assert quick.run("status", "--json").json["last_sync"] == before
+    assert settled.run("status", "--json").json["last_sync"] == before
 
 
 @pytest.mark.parametrize(
@@ -361,47 +346,43 @@ def test_a_link_may_not_hide_a_name_that_duckdb_would_confuse(quick: Account) ->
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_a_record_that_may_not_be_read_says_who_may(quick: Account) -> None:
-    quick.sync()
-    quick.home.chmod(0)
+def test_a_record_that_may_not_be_read_says_who_may(settled: Account) -> None:
+    settled.home.chmod(0)
     try:
-        ran = quick.run("status", "--max-age", "1h")
+        ran = settled.run("status", "--max-age", "1h")
     finally:
-        quick.home.chmod(0o700)
+        settled.home.chmod(0o700)
 
     assert (ran.code, "as the user who syncs" in ran.err) == (9, True)
 
 
-def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(quick: Account) -> None:
-    quick.sync()
-    last = json.loads((quick.home / "last.json").read_text())
+def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(settled: Account) -> None:
+    last = json.loads((settled.home / "last.json").read_text())
     for ahead, code in ((timedelta(seconds=30), 0), (timedelta(days=300), 10)):
         last["finished_at"] = (datetime.now(UTC) + ahead).isoformat()
-        (quick.home / "last.json").write_text(json.dumps(last))
+        (settled.home / "last.json").write_text(json.dumps(last))
 
-        ran = quick.run("status", "--max-age", "1h")
+        ran = settled.run("status", "--max-age", "1h")
         assert ran.code == code
     assert "check this machine's clock" in ran.out
 
 
-def test_a_published_file_that_is_gone_is_older_than_any_age(quick: Account) -> None:
-    quick.sync()
-    quick.warehouse.unlink()
+def test_a_published_file_that_is_gone_is_older_than_any_age(settled: Account) -> None:
+    settled.warehouse.unlink()
 
-    ran = quick.run("status", "--max-age", "1h")
+    ran = settled.run("status", "--max-age", "1h")
 
     assert ran.code == 10
     assert "is gone" in ran.out
-    quick.sync()
-    assert quick.run("status", "--max-age", "1h").code == 0
+    settled.sync()
+    assert settled.run("status", "--max-age", "1h").code == 0
 
 
-def test_a_sync_without_news_makes_the_status_younger(quick: Account) -> None:
-    quick.sync()
-    before = quick.run("status", "--json").json["last_sync"]
-    assert quick.sync().json["changed"] is False
+def test_a_sync_without_news_makes_the_status_younger(settled: Account) -> None:
+    before = settled.run("status", "--json").json["last_sync"]
+    assert settled.sync().json["changed"] is False
 
-    assert quick.run("status", "--json").json["last_sync"] > before
+    assert settled.run("status", "--json").json["last_sync"] > before
 
 
 # -- durations --------------------------------------------------------------------------------------------------------
@@ -471,6 +452,95 @@ def test_a_query_prints_a_table_for_people(synced: Account) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert "agent_name" in ran.out
     assert "Northwind Parcel Hotline" in ran.out
+
+
+def test_columns_of_one_name_keep_their_values_in_json(synced: Account) -> None:
+    ran = synced.run("query", "--json", "select 1 as a, 2 as a, 3 as a_1, 4 as a, 5 as b")
+
+    assert ran.json == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "b": 5}]
+
+
+@pytest.mark.parametrize("given", ["a file", "standard input", "a dash"])
+def test_a_query_can_come_from_a_file_or_standard_input(
+    synced: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    sql = "-- Café\nselect 'Café' as n;\n-- the end"
+    file = tmp_path / "query.sql"
+    file.write_bytes(b"\xef\xbb\xbf" + sql.encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(sql.encode()), encoding="utf-8"))
+
+    ran = synced.run(
+        "query", "--csv", *{"a file": ["-f", str(file)], "standard input": [], "a dash": ["-f", "-"]}[given]
+    )
+
+    assert (ran.code, ran.out) == (0, "n\nCafé\n"), ran.err
+
+
+def test_a_query_given_twice_or_in_another_coding_is_refused(synced: Account, tmp_path: Path) -> None:
+    file = tmp_path / "query.sql"
+    file.write_bytes("select 'Café'".encode("latin-1"))
+
+    assert "not both" in synced.run("query", "-f", str(file), "select 1").err
+    ran = synced.run("query", "-f", str(file))
+    assert (ran.code, "UTF-8" in ran.err) == (2, True), ran.err
+
+
+def test_a_query_names_views_and_tables_without_their_schema(synced: Account) -> None:
+    """Where both schemas have the name it is the view's."""
+    ran = synced.run(
+        "query",
+        "--json",
+        "select count(*) as n, (select count(*) from agent_pass_rate) as agents, (select count(*) from sync_log) as syncs from results where result_id > 0",
+    )
+
+    (counts,) = synced.query(
+        "select (select count(*) from analytics.results), (select count(*) from analytics.agent_pass_rate), (select count(*) from cekura.sync_log)"
+    )
+    assert tuple(ran.json[0].values()) == counts
+
+
+@pytest.mark.parametrize("output", [(), ("--csv",), ("--json",)])
+def test_a_long_answer_ends_when_its_reader_has_enough(synced: Account, output: tuple[str, ...]) -> None:
+    """The whole answer would never end; what is asked for comes as soon as it is known."""
+    query = ["query", *output, "select i, 'Café' as name from range(1000000000000) as t(i)"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "cekura_sync", *query],
+        env=os.environ | synced.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert len(process.stdout.read(5000)) == 5000
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert (process.returncode, told) == (0, b"")
+
+
+def test_a_query_that_would_write_says_what_to_do(synced: Account) -> None:
+    ran = synced.run("query", "create table mine as select * from agent_pass_rate")
+
+    assert ran.code == 2
+    assert "attach the warehouse with `read_only`" in ran.err
+
+
+def test_csv_for_a_spreadsheet_holds_no_formula(synced: Account) -> None:
+    ran = synced.run(
+        "query",
+        "--csv",
+        "--for-spreadsheet",
+        """select t as "=heading", -1 as n, interval '-1 day' as i from (values
+        ('=1'), (chr(10) || '=1'), (' +1'), (chr(160) || '@a'), ('＝1'), (chr(8203) || '-1'), (chr(9) || 'a'), ('a=1'), ('Café')) as v(t)""",
+    )
+
+    assert ran.out.startswith("\ufeff")
+    rows = list(csv.reader(io.StringIO(ran.out.removeprefix("\ufeff"))))
+    assert rows[0] == ["'=heading", "n", "i"]
+    assert [row[0] for row in rows[1:]] == [
+        "'=1", "'\n=1", "' +1", "'\xa0@a", "'＝1", "'\u200b-1", "'\ta", "a=1", "Café"
+    ]  # fmt: skip
+    assert {tuple(row[1:]) for row in rows[1:]} == {("-1", "'-1 day")}
 
 
 VALUES = r"'a\xAA'::blob as b, interval 1 day as i, ['x'::blob] as bs, {'INTERVAL': interval 3 day} as s, true as t, {'a': 1} as n"
@@ -544,18 +614,17 @@ def test_check_holds_on_a_fresh_warehouse(synced: Account) -> None:
     assert (ran.code, ran.out, ran.err) == (0, "", "All checks hold.\n")
 
 
-def test_build_makes_deleted_views_again_and_keeps_the_rows(quick: Account) -> None:
-    quick.sync()
-    before = quick.stored()
+def test_build_makes_deleted_views_again_and_keeps_the_rows(settled: Account) -> None:
+    before = settled.stored()
 
-    ran = quick.run("build")
+    ran = settled.run("build")
 
     assert ran.code == 0, ran.err
     assert "agent_pass_rate" in ran.err
-    assert quick.stored() == before
-    assert quick.run("check").code == 0
-    assert quick.sync().code == 0
-    quick.assert_equals_api()
+    assert settled.stored() == before
+    assert settled.run("check").code == 0
+    assert settled.sync().code == 0
+    settled.assert_equals_api()
 
 
 @pytest.mark.parametrize("command", [["build"], ["check"], ["query", "select 1"]])
@@ -601,21 +670,21 @@ def test_the_vendors_own_file_is_enough(
     assert settings.vendor_config().read_bytes() == before
 
 
-def test_the_environment_goes_before_the_vendors_file(quick: Account) -> None:
+def test_the_environment_goes_before_the_vendors_file(settled: Account) -> None:
     vendor_file('api_key = "another-key"\napi_url = "http://127.0.0.1:9"\n')
 
-    assert quick.sync().code == 0
+    assert settled.sync().code == 0
 
 
-def test_an_option_goes_before_the_environment(quick: Account) -> None:
-    url, path = quick.sandbox.url, quick.warehouse
+def test_an_option_goes_before_the_environment(settled: Account) -> None:
+    url, path = settled.sandbox.url, settled.warehouse
 
-    ran = quick.sync(
+    ran = settled.sync(
         "--api-url", url, "--warehouse", str(path),
         CEKURA_API_URL="http://127.0.0.1:9", CEKURA_WAREHOUSE=str(path.with_name("other.duckdb")), CEKURA_API_VERSION="v9",
     )  # fmt: skip
     assert ran.code == 2
-    ran = quick.sync(
+    ran = settled.sync(
         "--api-url", url, "--warehouse", str(path), "--api-version", "v2", "--lookback", "1h", "--full-every", "0",
         CEKURA_API_URL="http://127.0.0.1:9", CEKURA_WAREHOUSE=str(path.with_name("other.duckdb")), CEKURA_API_VERSION="v9",
         CEKURA_LOOKBACK="nonsense", CEKURA_FULL_EVERY="nonsense",
@@ -623,7 +692,7 @@ def test_an_option_goes_before_the_environment(quick: Account) -> None:
     assert ran.code == 0, ran.err
     assert path.exists()
     assert not path.with_name("other.duckdb").exists()
-    assert quick.sandbox.requests[0].path.startswith("/test_framework/v2/")
+    assert settled.sandbox.requests[0].path.startswith("/test_framework/v2/")
 
 
 @pytest.mark.parametrize("text", ["api_key = ", "api_key = 7", "\0", "[api_key]\nvalue = 'x'"])
@@ -647,16 +716,16 @@ def test_a_vendor_file_that_cannot_be_read_as_text_does_not_leak_its_content(qui
     assert "very-secret-key" not in ran.err
 
 
-def test_a_vendor_file_that_is_not_needed_is_not_read(quick: Account) -> None:
+def test_a_vendor_file_that_is_not_needed_is_not_read(settled: Account) -> None:
     vendor_file("api_key = ")
 
-    assert quick.sync().code == 0
-    assert quick.sync(CEKURA_API_URL="").code == 2
+    assert settled.sync().code == 0
+    assert settled.sync(CEKURA_API_URL="").code == 2
 
 
 @pytest.mark.parametrize("home", ["/dev/null", "/nonexistent", None])
 def test_who_has_no_home_has_no_vendor_file(
-    quick: Account, monkeypatch: pytest.MonkeyPatch, home: str | None
+    settled: Account, monkeypatch: pytest.MonkeyPatch, home: str | None
 ) -> None:
     def nobody(uid: int) -> NoReturn:
         raise KeyError(uid)
@@ -664,7 +733,7 @@ def test_who_has_no_home_has_no_vendor_file(
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
 
-    assert quick.sync().code == 0
+    assert settled.sync().code == 0
     assert run("sync", env={}).code == 2
 
 
@@ -678,17 +747,15 @@ def test_a_variable_with_a_wrong_value_exits_2(quick: Account, variable: str, va
     assert (ran.code, value in ran.err) == (2, True)
 
 
-def test_empty_variables_count_as_not_set(quick: Account) -> None:
-    assert quick.sync(CEKURA_LOOKBACK="", CEKURA_FULL_EVERY="", CEKURA_API_VERSION="").code == 0
+def test_empty_variables_count_as_not_set(settled: Account) -> None:
+    assert settled.sync(CEKURA_LOOKBACK="", CEKURA_FULL_EVERY="", CEKURA_API_VERSION="").code == 0
 
 
-def test_a_full_sync_is_due_by_full_every(quick: Account) -> None:
-    assert quick.sync().json["mode"] == "full"
-    assert quick.sync().json["mode"] == "quick"
-    assert quick.sync("--full-every", "1s").json["mode"] in ("quick", "full")
-    assert quick.sync("--full-every", "0").json["mode"] == "quick"
-    assert quick.sync(CEKURA_FULL_EVERY="0").json["mode"] == "quick"
-    assert quick.sync("--full").json["mode"] == "full"
+def test_a_full_sync_is_due_by_full_every(settled: Account) -> None:
+    assert settled.sync().json["mode"] == "quick"
+    assert settled.sync("--full-every", "0").json["mode"] == "quick"
+    assert settled.sync(CEKURA_FULL_EVERY="0").json["mode"] == "quick"
+    assert settled.sync("--full").json["mode"] == "full"
 
 
 def test_the_key_is_not_shown_by_the_settings() -> None:

@@ -422,7 +422,7 @@ def _finished(account: Account, moment: datetime) -> None:
 
 
 def test_a_job_that_has_stopped_is_told(synced: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cekura_sync.sync.LOG_AT_LEAST_EVERY", timedelta(0))
+    monkeypatch.setattr("cekura_sync.warehouse.file.LOG_AT_LEAST_EVERY", timedelta(0))
     synced.sync()  # two syncs in the log: it has a usual pause
 
     assert told(synced, "sync").level == "ok"

@@ -112,10 +112,10 @@ def test_a_signal_during_a_sync_stops_it_and_nothing_has_changed(
 def test_a_signal_that_comes_during_the_swap_is_heeded_after_it(account: Account) -> None:
     """As the one to whom a supervisor's only SIGTERM comes at the moment that it must not interrupt."""
     program = (
-        "import os, signal, sys; from cekura_sync.warehouse import swap as warehouse; commit = warehouse.Warehouse.commit\n"
+        "import os, signal, sys; from cekura_sync.warehouse import swap; commit = swap.Swap.commit\n"
         "def signalled(self, write, swapping):\n"
         "    commit(self, write, lambda: (swapping(), os.kill(os.getpid(), signal.SIGTERM)))\n"
-        "warehouse.Warehouse.commit = signalled\n"
+        "swap.Swap.commit = signalled\n"
         "from cekura_sync.__main__ import main; main()"
     )
     ran = subprocess.run(

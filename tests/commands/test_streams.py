@@ -6,30 +6,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account
 
 COMMAND = f"{sys.executable} -m cekura_sync"
 NewAccount = Callable[..., Account]
-
-
-@pytest.fixture
-def quick(new_account: NewAccount) -> Account:
-    """An account that is read in one request."""
-    return new_account(results=20, runs_per_result=1, in_flight=0)
-
-
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """A warehouse that the tests of this file only read."""
-    with Sandbox(World(results=40, runs_per_result=1)) as sandbox:
-        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
-        assert account.sync().code == 0
-        yield account
 
 
 def shell(account: Account, line: str, **env: str) -> "subprocess.CompletedProcess[str]":

@@ -11,24 +11,16 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pyte
 import pytest
 
 from cekura_sync import cli
-from cekura_sync.sandbox import Answer, Request, Sandbox, World
+from cekura_sync.sandbox import Answer, Request
 from support.harness import Account, run
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9])[0-9;]*m")
-
-
-@pytest.fixture(scope="module")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    with Sandbox(World(results=40, runs_per_result=1)) as sandbox:
-        account = Account(sandbox, tmp_path_factory.mktemp("synced") / "warehouse.duckdb")
-        assert account.sync().code == 0
-        yield account
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from cekura_sync import database, tables
-from cekura_sync.diff import history
 from cekura_sync.diff.compare import InFlight
 from cekura_sync.diff.history import History
 from cekura_sync.diff.missing import is_due
+from cekura_sync.warehouse import sync_log
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -20,7 +20,6 @@ def past(**changes: object) -> History:
         "last_started": NOW - timedelta(hours=1),
         "last_full_started": NOW - timedelta(hours=5),
         "watermark": NOW - timedelta(hours=3),
-        "log_age": timedelta(hours=1),
         "only_this_scope": True,
     }
     return History(**(known | changes))  # type: ignore[arg-type]
@@ -90,10 +89,11 @@ def logged(*entries: tuple[datetime, str, str]) -> list[tuple[datetime, str, str
     blank = dict.fromkeys(tables.LOG)
     with database.connect() as con:
         con.execute("create schema cekura")
+        tables.complete(con)
         for generation, (finished, mode, scope) in enumerate(entries):
             times = {"started_at": finished - timedelta(minutes=1), "finished_at": finished}
             entry = blank | times | {"mode": mode, "scope": scope, "generation": generation}
-            history.append(con, [entry])
+            sync_log.append(con, [entry])
         return con.execute("select finished_at, mode, scope from cekura.sync_log order by 1, 2, 3").fetchall()
 
 

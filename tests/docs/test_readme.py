@@ -88,7 +88,7 @@ def test_every_option_that_is_named_exists(document: str) -> None:
 
 def _of_other_programs(text: str) -> set[str]:
     """Options in calls of docker, pip and the like, where the line begins with them."""
-    programs = r"(?:docker|pip|pipx|uv|apt|superset|git|kubectl|python)"
+    programs = r"(?:docker|pip|pipx|uv|apt|superset|git|kubectl|python|twine)"
     others = re.findall(rf"^\$? *{programs} .*$", text, re.MULTILINE)
     others += re.findall(rf"`{programs} [^`]*`", text)
     return long_options("\n".join(others))
@@ -182,6 +182,6 @@ def test_the_readme_is_read_in_three_minutes() -> None:
 
 
 def test_the_image_is_built_under_the_name_that_the_printed_files_ask_for() -> None:
-    built = re.findall(r"`docker build --tag (\S+) \.`", ALL)
+    built = re.findall(r"`docker build --tag (\S+:\d+\.\d+\.\d+) \.`", ALL)
 
     assert set(built) == {options(COMMANDS["schedule"])["--image"].default}

@@ -165,7 +165,7 @@ def test_a_check_finds_what_it_is_for(own_base: Base, check: str, view: str | No
     (question,) = (
         model for model in runner.read_models(runner.models_dir() / "checks") if model.name == check
     )
-    assert own_base.con.execute(question.sql).fetchall()
+    assert own_base.con.execute(question.query).fetchall()
 
 
 def test_no_check_is_without_such_a_test() -> None:

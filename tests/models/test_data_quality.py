@@ -35,7 +35,7 @@ def test_sound_data_has_no_finding(base: Base) -> None:
         ("passes_unknown", "warning", {"of": 5, "success_rate": None}),
         ("completed_without_runs", "warning", {"of": 0, "success_rate": 0}),
         ("passes_from_success_rate", "info", {"of": 5, "success_rate": 0.6}),
-        ("passes_from_success_rate", "info", {"runs": [True, None], "success_rate": 0.5}),
+        ("passes_from_success_rate", "info", {"runs": [None, None], "success_rate": 0.5}),
         ("unknown_status", "warning", {"status": "paused"}),
         ("unknown_status", "warning", {"status": None}),
         ("agent_missing", "warning", {"agent": None}),
@@ -58,10 +58,19 @@ def test_what_looks_wrong_is_named_with_an_example(
 
 def test_a_fraction_among_percentages_is_a_mixed_scale(base: Base) -> None:
     base.result(1, runs=[True] * 4 + [False], success_rate=80)
-    base.result(2, of=5, success_rate=0.8)
-    base.result(3, of=5, success_rate=1)
+    base.result(2, of=5, success_rate=60)
+    base.result(3, of=5, success_rate=0.8)
+    base.result(4, runs=[True] * 4 + [False], success_rate=0.8)
 
-    assert ("mixed_success_rate_scale", "error", 2, "result 2") in base.rows(FINDINGS)
+    assert ("mixed_success_rate_scale", "error", 2, "result 3") in base.rows(FINDINGS)
+
+
+def test_a_percentage_among_fractions_is_a_mixed_scale(base: Base) -> None:
+    for result_id in (1, 2, 3):
+        base.result(result_id, runs=[True] * 4 + [False], success_rate=0.8)
+    base.result(4, of=5, success_rate=80)
+
+    assert ("mixed_success_rate_scale", "error", 1, "result 4") in base.rows(FINDINGS)
 
 
 def test_a_small_percentage_that_the_runs_allow_is_no_mixed_scale(base: Base) -> None:

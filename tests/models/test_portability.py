@@ -16,7 +16,11 @@ from support.living import live
 FILES = runner.read_models(runner.models_dir())
 QUERIES = [
     *FILES,
-    *(query for folder in ("checks", "report") for query in runner.read_models(runner.models_dir() / folder)),
+    *(
+        query
+        for folder in ("checks", "report", "functions")
+        for query in runner.read_models(runner.models_dir() / folder)
+    ),
 ]
 # What an engine does not have, and a translation must not leave over.
 LEFT_OVER = {

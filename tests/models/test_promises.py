@@ -6,10 +6,10 @@ from support.base import Base
 
 # The contract's table, to the letter.
 PROMISED = {
-    "results": "result_id agent_id agent_name channel direction trigger status status_group success_rate runs"
+    "results": "lost_runs passes_from agent_version project_id result_id agent_id agent_name channel direction trigger status status_group success_rate runs"
     " decided_runs passed_runs created_at updated_at",
-    "runs": "run_id result_id agent_id scenario_id scenario_name passed created_at",
-    "agent_pass_rate": "agent_id agent_name completed_results decided_runs passed_runs pass_rate pass_rate_low"
+    "runs": "outcome agent_name channel trigger agent_version project_id created_at run_id result_id agent_id scenario_id scenario_name passed created_at",
+    "agent_pass_rate": "lost_runs run_loss_rate agent_id agent_name completed_results decided_runs passed_runs pass_rate pass_rate_low"
     " pass_rate_high strict_pass_rate expected_outcome_rate infrastructure_failure_rate first_result_at"
     " last_result_at",
     "agent_run_counts": "agent_id agent_name results runs completed_runs passed_runs in_flight_results"

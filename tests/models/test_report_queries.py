@@ -8,7 +8,7 @@ from cekura_sync.models import runner
 from support.base import Base
 from support.published import NEWCOMBE, WILSON
 
-QUERIES = {query.name: query.sql for query in runner.read_models(runner.models_dir() / "report")}
+QUERIES = {query.name: query.query for query in runner.read_models(runner.models_dir() / "report")}
 NOW = "2024-03-31 15:00:00+00"  # a Sunday
 
 

@@ -20,7 +20,7 @@ def test_passes_are_counted_from_the_runs_when_every_run_is_listed_with_its_outc
     [
         ("fewer runs are listed than counted", [True, True], {"total_runs_count": 5}),
         ("more runs are listed than counted", [True] * 6, {"total_runs_count": 5}),
-        ("a run does not say whether it passed", [True, True, True, True, None], {}),
+        ("no run says whether it passed", [None] * 5, {}),
         ("the runs are from an earlier time", [False] * 5, {"_runs_known": False}),
         ("nobody noted whether the runs are known", [False] * 5, {"_runs_known": None}),
         ("a run too many does not say whether it passed", [True] * 5 + [None], {"total_runs_count": 5}),
@@ -47,8 +47,72 @@ def test_passes_from_a_success_rate_are_rounded_to_whole_runs(base: Base) -> Non
     ]
 
 
-def test_success_runs_count_is_never_used_for_passes(base: Base) -> None:
-    base.result(1, passed=1, of=5, success_runs_count=5)
+INFRASTRUCTURE_INSIDE = {
+    "total_runs_count": 10,
+    "completed_runs_count": 8,
+    "success_runs_count": 6,
+    "failed_runs_count": 2,
+    "success_rate": 60,
+}
+EVERYTHING = "select passed_runs, decided_runs, lost_runs, passes_from from analytics.results"
+
+
+@pytest.mark.parametrize("success", [None, False, True])
+def test_runs_that_the_infrastructure_ended_are_lost_and_not_decided(
+    base: Base, success: bool | None
+) -> None:
+    base.result(1, runs=[True] * 6 + [False] * 2, **INFRASTRUCTURE_INSIDE)
+    for run in (108, 109):
+        base.run(run, 1, success, status="failed", error_message="Websocket handshake failed")
+
+    assert base.row(EVERYTHING) == (6, 8, 2, "runs")
+    assert base.row(
+        "select pass_rate, strict_pass_rate, lost_runs, run_loss_rate from analytics.agent_pass_rate"
+    ) == (0.75, 0.6, 2, 0.2)
+    assert base.row("select pass_rate, decided_runs from analytics.scenario_pass_rate") == (0.75, 8)
+    assert base.row("select runs, lost_runs, run_loss_rate from analytics.infrastructure_failures_daily") == (
+        10,
+        2,
+        0.2,
+    )
+    assert base.row("select lost_runs from analytics.agent_run_counts") == (2,)
+
+
+def test_believable_counts_give_the_same_without_the_runs(base: Base) -> None:
+    base.result(1, **INFRASTRUCTURE_INSIDE)
+
+    assert base.row(EVERYTHING) == (6, 8, 2, "counts")
+    assert base.row("select pass_rate, strict_pass_rate from analytics.agent_pass_rate") == (0.75, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("why", "counts"),
+    [
+        ("an older server counts all runs that ended", {"success_runs_count": 10}),
+        ("success is not what the rate says", {"success_runs_count": 7, "failed_runs_count": 1}),
+        ("more passed and failed than completed", {"failed_runs_count": 3}),
+        ("more completed than there are", {"completed_runs_count": 11}),
+        ("a count is negative", {"failed_runs_count": -1}),
+        ("a count is missing", {"failed_runs_count": None}),
+        ("there is no count of those that completed", {"completed_runs_count": None}),
+    ],
+)
+def test_counts_that_cannot_be_believed_leave_the_passes_to_the_success_rate(
+    base: Base, why: str, counts: dict[str, Any]
+) -> None:
+    base.result(1, **INFRASTRUCTURE_INSIDE | counts)
+
+    assert base.row(EVERYTHING) == (6, 10, 0, "success_rate"), why
+
+
+def test_without_a_success_rate_no_count_is_believed(base: Base) -> None:
+    base.result(1, **INFRASTRUCTURE_INSIDE | {"success_rate": None})
+
+    assert base.row(EVERYTHING) == (None, None, None, None)
+
+
+def test_success_runs_count_of_an_older_server_is_not_the_number_of_passes(base: Base) -> None:
+    base.result(1, passed=1, of=5, success_runs_count=5, failed_runs_count=0, completed_runs_count=5)
 
     assert base.row(PASSES) == (1, 5, "success_rate")
 
@@ -71,6 +135,73 @@ def test_a_single_rate_above_1_makes_all_rates_percentages(base: Base) -> None:
         (1.0, 200),
         (0.01, 2),
     ]
+
+
+def test_counts_tell_a_percentage_where_no_rate_is_above_1(base: Base) -> None:
+    of_200 = {"success_runs_count": 2, "failed_runs_count": 198, "completed_runs_count": 200}
+    base.result(1, of=200, success_rate=1.0, **of_200)
+    base.result(2, of=10, success_rate=0, success_runs_count=0, failed_runs_count=10, completed_runs_count=10)
+
+    assert base.row("select passed_runs, decided_runs from analytics.agent_pass_rate") == (2, 210)
+
+
+def test_summaries_tell_a_percentage_where_no_rate_is_above_1(base: Base) -> None:
+    base.result(1, runs=[True] * 2 + [False] * 198, success_rate=1.0)
+    base.result(2, of=100, success_rate=1.0)
+
+    assert base.row("select passed_runs, decided_runs from analytics.agent_pass_rate") == (3, 300)
+
+
+@pytest.mark.parametrize("rate", [1.0000000000000002, 1.0000001])
+def test_a_rounding_error_above_1_proves_nothing(base: Base, rate: float) -> None:
+    for result_id in range(1, 10):
+        base.result(result_id, of=10, success_rate=0.5)
+    base.result(10, of=10, success_rate=rate)
+
+    assert base.row("select passed_runs, decided_runs from analytics.agent_pass_rate") == (55, 100)
+
+
+def test_all_runs_counted_as_a_success_tell_no_scale(base: Base) -> None:
+    """An older server counts so whatever passed."""
+    of_100 = {"success_runs_count": 100, "failed_runs_count": 0, "completed_runs_count": 100}
+    base.result(1, of=100, success_rate=1.0, **of_100)
+    base.result(2, of=100, success_rate=3.0, **of_100)
+
+    assert base.rows("select passed_runs from analytics.results order by result_id") == [(1,), (3,)]
+
+
+def test_a_row_that_says_nothing_follows_the_majority_of_what_was_read_with_it(base: Base) -> None:
+    base.result(1, runs=[True] * 9 + [False], success_rate=0.9)
+    base.result(2, runs=[True] * 8 + [False] * 2, success_rate=0.8)
+    base.result(3, of=10, success_rate=80)
+    base.result(4, of=10, success_rate=1)
+
+    assert base.rows("select passed_runs from analytics.results order by result_id") == [
+        (9,),
+        (8,),
+        (8,),
+        (10,),
+    ]
+
+
+def test_a_server_that_changes_its_scale_leaves_what_was_read_before_as_it_was(base: Base) -> None:
+    first, second, third = (f"2024-0{month}-01 00:00:00+00" for month in (3, 4, 5))
+    base.result(1, runs=[True, False], success_rate=0.5, synced_at=first)
+    base.result(2, of=100, success_rate=1, synced_at=first)
+    base.result(3, runs=[True, False], success_rate=50, synced_at=second)
+    base.result(4, of=100, success_rate=1, synced_at=second)
+    base.result(5, of=100, success_rate=1, synced_at=third)  # nobody of its time says: the time before
+    base.result(6, of=100, success_rate=1, synced_at="2024-02-01 00:00:00+00")  # or the one after
+
+    assert base.rows("select result_id, passed_runs from analytics.results order by 1") == [
+        (1, 1),
+        (2, 100),
+        (3, 1),
+        (4, 1),
+        (5, 1),
+        (6, 100),
+    ]
+    assert base.rows("select finding from analytics.data_quality where severity = 'error'") == []
 
 
 def test_the_rate_above_1_may_stand_in_a_deleted_or_unfinished_result(base: Base) -> None:

@@ -4,7 +4,7 @@ from support.base import Base
 def test_the_list_of_results_says_whether_a_run_passed_and_otherwise_its_details_do(base: Base) -> None:
     base.result(1, of=3)
     base.run(10, 1, True)
-    base.run(11, 1, None)
+    base.run(11, 1, None, status=None)
     base.detail(10, 1, success=False)
     base.detail(11, 1, success=False)
     base.detail(12, 1, success=True)
@@ -14,6 +14,23 @@ def test_the_list_of_results_says_whether_a_run_passed_and_otherwise_its_details
         (11, False),
         (12, True),
     ]
+
+
+def test_a_run_that_the_list_calls_lost_is_neither_passed_nor_failed_nor_measured(base: Base) -> None:
+    base.result(1, of=3)
+    base.run(10, 1, True)
+    base.run(11, 1, False, status="failed")
+    base.run(12, 1, True, error_message="No audio")
+    for run_id, success in ((10, True), (11, False), (12, True)):
+        base.detail(run_id, 1, success=success)
+        base.metric(run_id, 1, passed=success)
+
+    assert base.rows("select run_id, passed, outcome from analytics.run_details order by run_id") == [
+        (10, True, "passed"),
+        (11, None, "infrastructure_failure"),
+        (12, None, "infrastructure_failure"),
+    ]
+    assert base.rows("select run_id from analytics.run_metrics") == [(10,)]
 
 
 def test_an_error_message_without_words_is_none(base: Base) -> None:

@@ -1,3 +1,7 @@
+from typing import Any
+
+import pytest
+
 from support.base import Base
 
 
@@ -11,10 +15,63 @@ def test_a_run_carries_the_agent_and_the_time_of_its_result(base: Base) -> None:
     ) == (11, 1, 5, 7, "Refund", True, "2024-03-04 12:00:00+00", 33.5)
 
 
-def test_a_run_passed_when_its_success_is_true_and_is_open_while_nobody_says(base: Base) -> None:
-    base.result(1, runs=[True, False, None])
+@pytest.mark.parametrize(
+    ("run", "result_status", "outcome"),
+    [
+        ({"success": True}, "completed", "passed"),
+        ({"success": False}, "completed", "failed"),
+        ({"success": True, "error_message": ""}, "completed", "passed"),
+        ({"success": True, "error_message": " "}, "completed", "passed"),
+        ({"success": True, "error_message": "No audio"}, "completed", "infrastructure_failure"),
+        ({"success": False, "error_message": "No audio"}, "completed", "infrastructure_failure"),
+        ({"success": False, "status": "failed"}, "completed", "infrastructure_failure"),
+        ({"success": None, "status": "timeout"}, "running", "infrastructure_failure"),
+        ({"success": None}, "completed", "infrastructure_failure"),
+        ({"success": None}, "failed", "infrastructure_failure"),
+        ({"success": None}, "running", "unknown"),
+        ({"success": None, "status": None}, "completed", "unknown"),
+        ({"success": True, "status": None}, "completed", "passed"),
+        ({"success": None, "status": "cancelled"}, "completed", "cancelled"),
+        ({"success": False, "status": "cancelled"}, "completed", "cancelled"),
+        ({"success": False, "status": "evaluating"}, "running", "in_flight"),
+        ({"success": None, "status": "paused"}, "running", "in_flight"),
+        ({"success": True, "status": "paused"}, "completed", "passed"),
+    ],
+)
+def test_a_run_has_one_outcome(base: Base, run: dict[str, Any], result_status: str, outcome: str) -> None:
+    base.result(1, runs=[True], status=result_status)
+    base.run(11, 1, **run)
 
-    assert base.rows("select passed from analytics.runs order by run_id") == [(True,), (False,), (None,)]
+    passed = {"passed": True, "failed": False}.get(outcome)
+    assert base.row("select outcome, passed from analytics.runs where run_id = 11") == (outcome, passed)
+
+
+def test_where_no_run_of_a_completed_result_has_a_verdict_none_was_lost(base: Base) -> None:
+    base.result(1, runs=[None, None], success_rate=0.5)
+
+    assert base.rows("select outcome from analytics.runs") == [("unknown",)] * 2
+
+
+def test_a_run_carries_what_its_result_is_grouped_by(base: Base) -> None:
+    base.result(
+        1, runs=[True], agent_version="Autumn", agent_version_id="77", project_id="301", is_cronjob=True
+    )
+
+    assert base.row(
+        "select agent_name, trigger, channel, agent_version, agent_version_id, project_id from analytics.runs"
+    ) == ("Anna", "scheduled", "voice", "Autumn", "77", "301")
+
+
+def test_scenarios_without_an_id_are_told_by_their_names(base: Base) -> None:
+    base.result(1, runs=[])
+    for run_id, name in enumerate(("Refund", "Cancel booking", "Refund", "Cancel booking"), start=1):
+        base.run(run_id, 1, name == "Refund", scenario=None, scenario_name=name)
+
+    for view in ("scenario_pass_rate", "scenario_flakiness"):
+        assert base.rows(f"select scenario_name, decided_runs from analytics.{view} order by 1") == [
+            ("Cancel booking", 2),
+            ("Refund", 2),
+        ]
 
 
 def test_runs_of_deleted_results_are_left_out(base: Base) -> None:

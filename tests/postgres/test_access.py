@@ -50,7 +50,7 @@ def test_what_the_driver_and_the_server_say_of_the_password_is_cut_out(shared: S
     for rest in (f"{server}/warehouse?{encoded}=1", f"{server}/{encoded}"):
         ran = shared.sync(DESTINATION__POSTGRES__CREDENTIALS=f"postgresql://odd:{encoded}@{rest}")
 
-        said = ran.json["error"].partition("does not let us work")[2]
+        said = ran.json["error"].partition("refused:")[2]
         assert (ran.code, "…" in said) == (9, True), ran.err
         assert not {password, encoded} & set(said.replace('"', " ").split()), said
         assert password not in said
@@ -77,15 +77,15 @@ def test_parts_of_the_credentials_that_are_missing_or_bad_are_named(
     assert (lacking.code, bad.code) == (2, 2)
     assert "lack the password and the database" in lacking.json["error"]
     assert f"{VARIABLE}__PASSWORD" in lacking.json["error"]
-    assert f"The port of {VARIABLE} is no int" in bad.json["error"]
+    assert f"The port of {VARIABLE} is not of type int" in bad.json["error"]
     assert SECRET not in bad.err
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[destination.postgres.credentials]\npassword = "hunter2"\nport = \n', "is no TOML, at line 3"),
-        ("[destination.postgres.credentials]\npassword = hunter2\n", "is no TOML, at line 2"),
+        ('[destination.postgres.credentials]\npassword = "hunter2"\nport = \n', "is not valid TOML (line 3)"),
+        ("[destination.postgres.credentials]\npassword = hunter2\n", "is not valid TOML (line 2)"),
         ('[destination.postgres]\ncredentials = "mysql://u:hunter2@h/d"\n', "must read postgresql://"),
     ],
 )

@@ -120,7 +120,7 @@ def test_tables_that_a_pipeline_of_ones_own_filled_are_not_adopted(shared: Share
     subprocess.run(
         [sys.executable, "-c", PIPELINE], env=os.environ | shared.env | env, check=True, cwd=tmp_path
     )
-    assert_refused(shared, "of a pipeline of your own", "another dataset_name")
+    assert_refused(shared, "a dlt pipeline of your own", "another dataset_name")
 
     shared.execute("drop schema cekura, cekura_staging cascade")
     assert shared.sync().code == 0

@@ -12,6 +12,7 @@ from cekura_sync.models import runner
 from cekura_sync.sandbox import Answer, Request
 from support.engines import comparable
 from support.harness import Ran, assert_same
+from support.hostile_fields import FIELDS
 from support.killing import change_the_account
 from support.shared import Shared
 
@@ -194,7 +195,7 @@ def _sleep(connection: Any) -> None:
     ("address", "code", "says"),
     [
         ("", 2, "no credentials for postgres"),
-        ("postgresql://cekura:hunter2@127.0.0.1:1/none", 9, "does not let us work"),
+        ("postgresql://cekura:hunter2@127.0.0.1:1/none", 9, "refused:"),
     ],
 )
 def test_without_a_way_in_it_says_so_and_never_the_password(
@@ -337,6 +338,27 @@ def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, t
     ]
     again = shared.sync("--full", "--changes", str(changes))
     assert (again.json["updated"], again.json["changed"]) == (0, False)
+
+
+def test_fields_with_hostile_names_may_come_and_change(shared: Shared) -> None:
+    newest, second = sorted(shared.world.results, reverse=True)[:2]
+    some_run = shared.world.results[second]["runs"][0]
+    for turn in ("come", "change"):
+        fields = {key: f"{value} {turn}" for key, value in FIELDS.items() if key != "result_id"}
+        shared.world.edit(newest, **fields)
+        shared.world.edit(second, name=turn, runs=[some_run | fields])
+
+        ran = shared.sync("--details")
+
+        assert ran.code == 0, (turn, ran.err)
+        shared.assert_equals_api()
+        kept = {
+            value
+            for row in shared.query(f"select * from cekura.results where id = {newest}")
+            for value in row
+        }
+        assert {f"a smile {turn}", f"digits only {turn}", f"PostgreSQL's own, once {turn}"} <= kept
+    assert shared.sync("--full", "--details").json["changed"] is False
 
 
 def test_a_table_that_may_not_be_read_is_not_taken_for_an_empty_one(shared: Shared) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cekura_sync.models import runner
 from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account
 
@@ -131,6 +132,26 @@ def test_an_older_driver_reads_the_same_rows_in_every_view(
         assert seen.keys() == expected[zone].keys()
         for view in seen:
             assert seen[view] == expected[zone][view], view
+
+
+@pytest.mark.parametrize("version", [*VERSIONS, OURS])
+def test_a_warehouse_that_is_attached_under_another_name_answers(published: Path, version: str) -> None:
+    """DuckDB 1.1 looks for a view's tables in the database in use; later versions look where the view is."""
+    use = "con.execute('use wh');" if version == "1.1.3" else ""
+    views = {path.stem for path in runner.models_dir().glob("*.sql")}
+    script = (
+        f"import duckdb, sys; con = duckdb.connect(); con.execute(f\"attach '{{sys.argv[1]}}' as wh (read_only)\"); {use}"
+        "[con.execute('select * from wh.analytics.' + view).fetchall() for view in sys.argv[2:]]; print(len(sys.argv[2:]))"
+    )
+
+    ran = subprocess.run(
+        [python_with(version), "-I", "-c", script, str(published), *views],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stdout.strip()) == (0, str(len(views))), ran.stderr
 
 
 def test_what_was_compared_is_worth_comparing(expected: dict[str, Views]) -> None:

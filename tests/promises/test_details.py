@@ -2,14 +2,12 @@
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -27,27 +25,25 @@ WRITTEN = [table for table in details_reader.COLUMNS if table != SPOKEN]
 NOW = datetime.now(UTC)
 
 
+FORTY = {"results": 42, "in_flight": 2, "agents": 3, "runs_per_result": 2, "vary_runs": False}
+
+
 @pytest.fixture
 def account(new_account: NewAccount) -> Account:
     """Forty finished results of two runs and two in flight, read in one page."""
-    return new_account(results=42, in_flight=2, agents=3, runs_per_result=2, vary_runs=False, now=NOW)
-
-
-@pytest.fixture(scope="module")
-def first_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the warehouse of a first sync without details is kept once it has been made."""
-    return tmp_path_factory.mktemp("first")
+    return new_account(**FORTY)
 
 
 @pytest.fixture
-def settled(account: Account, first_sync: Path) -> Account:
+def settled(new_synced: NewAccount) -> Account:
     """The account after a first sync without details."""
-    if not any(first_sync.iterdir()):
-        assert account.sync().code == 0
-        account.sandbox.reset_requests()
-        shutil.copytree(account.warehouse.parent, first_sync, dirs_exist_ok=True)
-    shutil.copytree(first_sync, account.warehouse.parent, dirs_exist_ok=True)
-    return account
+    return new_synced(**FORTY)
+
+
+@pytest.fixture
+def detailed(new_synced: NewAccount) -> Account:
+    """The account after a first sync with details."""
+    return new_synced("--details", **FORTY)
 
 
 def rows(account: Account, table: str) -> list[tuple[Any, ...]]:
@@ -156,59 +152,57 @@ def test_a_sync_with_nothing_due_changes_no_byte_asks_for_nothing_more_and_impor
     assert fingerprint(account) == before
 
 
-def test_details_wait_until_a_result_is_finished(account: Account) -> None:
-    account.sync("--details")
-    flying = account.world.finish()
-    account.sandbox.reset_requests()
+def test_details_wait_until_a_result_is_finished(detailed: Account) -> None:
+    flying = detailed.world.finish()
+    detailed.sandbox.reset_requests()
 
-    ran = account.sync("--details")
+    ran = detailed.sync("--details")
 
     assert ran.json["details_read"] == len(flying) == 2
-    assert {*flying} <= {*asked(account)}
-    assert_details_equal_api(account)
+    assert {*flying} <= {*asked(detailed)}
+    assert_details_equal_api(detailed)
 
 
-def test_a_result_that_changed_is_read_again_and_its_old_details_leave_no_orphan(account: Account) -> None:
-    account.sync("--details")
-    some = [id_ for id_ in finished(account) if len(account.world.results[id_]["runs"]) > 1]
+def test_a_result_that_changed_is_read_again_and_its_old_details_leave_no_orphan(detailed: Account) -> None:
+    some = [id_ for id_ in finished(detailed) if len(detailed.world.results[id_]["runs"]) > 1]
     judged, fewer, none, again = some[:4]
-    runs = account.world.results[judged]["runs"]
-    account.world.touchless_edit(judged, runs=[{**run, "success": not run.get("success")} for run in runs])
-    account.world.drop_runs(fewer, keep=1)
-    account.world.drop_runs(none, keep=0)
-    account.world.rerun(again)
-    assert account.sync("--details").json["details_read"] == 3
-    account.world.finish()
+    runs = detailed.world.results[judged]["runs"]
+    detailed.world.touchless_edit(judged, runs=[{**run, "success": not run.get("success")} for run in runs])
+    detailed.world.drop_runs(fewer, keep=1)
+    detailed.world.drop_runs(none, keep=0)
+    detailed.world.rerun(again)
+    assert detailed.sync("--details").json["details_read"] == 3
+    detailed.world.finish()
 
-    ran = account.sync("--details")
+    ran = detailed.sync("--details")
 
     assert ran.json["details_read"] == 3
-    assert_details_equal_api(account)
+    assert_details_equal_api(detailed)
 
 
-def test_a_change_that_a_sync_without_details_saw_is_read_by_the_next_one_with_them(account: Account) -> None:
-    account.sync("--details")
-    (id_, *_) = finished(account)
-    account.world.edit(id_, name="renamed")
-    account.sync()
-    account.sandbox.reset_requests()
+def test_a_change_that_a_sync_without_details_saw_is_read_by_the_next_one_with_them(
+    detailed: Account,
+) -> None:
+    (id_, *_) = finished(detailed)
+    detailed.world.edit(id_, name="renamed")
+    detailed.sync()
+    detailed.sandbox.reset_requests()
 
-    assert account.sync("--details").json["details_read"] == 1
-    assert asked(account) == [id_]
+    assert detailed.sync("--details").json["details_read"] == 1
+    assert asked(detailed) == [id_]
 
 
-def test_details_that_read_as_before_are_not_written_again(account: Account) -> None:
-    account.sync("--details")
-    (id_, *_) = finished(account)
+def test_details_that_read_as_before_are_not_written_again(detailed: Account) -> None:
+    (id_, *_) = finished(detailed)
     when = "select read_at, _digest from cekura.details_read where result_id = "
-    before = account.query(f"{when}{id_}")
-    account.world.edit(id_, name="renamed")
+    before = detailed.query(f"{when}{id_}")
+    detailed.world.edit(id_, name="renamed")
 
-    assert account.sync("--details").json["details_read"] == 1
-    after = account.query(f"{when}{id_}")
+    assert detailed.sync("--details").json["details_read"] == 1
+    after = detailed.query(f"{when}{id_}")
     assert after[0][0] > before[0][0]
     assert after[0][1] == before[0][1]
-    assert_details_equal_api(account)
+    assert_details_equal_api(detailed)
 
 
 def test_a_dry_run_counts_what_is_due_and_asks_for_none_of_it(settled: Account) -> None:
@@ -259,25 +253,23 @@ def test_details_take_half_of_the_time_that_is_left_and_the_list_is_committed(se
 # -- transcripts ------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_said_is_not_kept_unless_it_is_asked_for(account: Account) -> None:
-    account.sync("--details")
+def test_what_was_said_is_not_kept_unless_it_is_asked_for(detailed: Account) -> None:
 
-    with duckdb.connect(str(account.warehouse), read_only=True) as con:
+    with duckdb.connect(str(detailed.warehouse), read_only=True) as con:
         columns = {name for name, *_ in con.execute("describe cekura.run_details").fetchall()}
     assert "dropoff_point" in columns
     assert {"transcript_object", "voice_recording"} & columns == set()
-    assert b"I am calling about my account" not in account.warehouse.read_bytes()
+    assert b"I am calling about my account" not in detailed.warehouse.read_bytes()
 
 
-def test_transcripts_asked_for_later_are_read_again(account: Account) -> None:
-    account.sync("--details")
+def test_transcripts_asked_for_later_are_read_again(detailed: Account) -> None:
 
-    ran = account.sync("--transcripts")
+    ran = detailed.sync("--transcripts")
 
     assert ran.json["details_read"] == 40
-    assert_details_equal_api(account, transcripts=True)
-    assert account.sync("--details", "--transcripts").json["details_read"] == 0
-    assert account.sync("--details").json["details_read"] == 0
+    assert_details_equal_api(detailed, transcripts=True)
+    assert detailed.sync("--details", "--transcripts").json["details_read"] == 0
+    assert detailed.sync("--details").json["details_read"] == 0
 
 
 def test_a_result_read_again_without_transcripts_keeps_none(account: Account) -> None:
@@ -326,21 +318,20 @@ def test_of_a_scope_that_cannot_be_judged_only_what_is_listed_is_asked_for(settl
     assert {*asked(account)} == smoke
 
 
-def test_details_of_a_deleted_result_leave_the_views_and_come_back_with_it(account: Account) -> None:
-    account.sync("--details")
-    gone = finished(account)[5]
+def test_details_of_a_deleted_result_leave_the_views_and_come_back_with_it(detailed: Account) -> None:
+    gone = finished(detailed)[5]
     shown = f"select count(*) from analytics.run_metrics where result_id = {gone}"
-    before = account.query(shown)
-    account.world.delete(gone)
-    account.sandbox.reset_requests()
+    before = detailed.query(shown)
+    detailed.world.delete(gone)
+    detailed.sandbox.reset_requests()
 
-    assert account.sync("--full", "--details").json["deleted"] == 1
-    assert account.query(shown) == [(0,)]
-    assert asked(account).count(gone) == 1  # for the proof, not for its details
-    account.world.restore(gone)
-    ran = account.sync("--full", "--details")
+    assert detailed.sync("--full", "--details").json["deleted"] == 1
+    assert detailed.query(shown) == [(0,)]
+    assert asked(detailed).count(gone) == 1  # for the proof, not for its details
+    detailed.world.restore(gone)
+    ran = detailed.sync("--full", "--details")
     assert (ran.json["restored"], ran.json["details_read"]) == (1, 1)
-    assert account.query(shown) == before != [(0,)]
+    assert detailed.query(shown) == before != [(0,)]
 
 
 def test_a_404_marks_nothing_and_is_asked_again_a_day_later(settled: Account) -> None:
@@ -546,16 +537,15 @@ def test_records_that_cannot_be_taken_are_noted_and_tried_again_when_they_change
     assert_details_equal_api(account)
 
 
-def test_the_last_good_details_stay_where_later_ones_cannot_be_taken(account: Account) -> None:
-    account.sync("--details")
-    (bad, *_) = finished(account)
-    before = [rows(account, table) for table in WRITTEN]
-    account.world.edit(bad, name="renamed")
-    account.sandbox.rewrite = by_id(bad, with_run(id=None))
+def test_the_last_good_details_stay_where_later_ones_cannot_be_taken(detailed: Account) -> None:
+    (bad, *_) = finished(detailed)
+    before = [rows(detailed, table) for table in WRITTEN]
+    detailed.world.edit(bad, name="renamed")
+    detailed.sandbox.rewrite = by_id(bad, with_run(id=None))
 
-    assert account.sync("--details").json["rejected"] == 1
+    assert detailed.sync("--details").json["rejected"] == 1
 
-    assert [rows(account, table) for table in WRITTEN] == before
+    assert [rows(detailed, table) for table in WRITTEN] == before
 
 
 HOSTILE = {

@@ -32,8 +32,14 @@ def completed(account: Account) -> list[Run]:
     return [found for found in details_reader.runs(account.world) if found.result["status"] == "completed"]
 
 
+def lost(run: dict[str, Any]) -> bool:
+    return run["status"] in ("failed", "timeout") or bool(run["error_message"])
+
+
 def measured(account: Account) -> Iterator[tuple[Run, dict[str, Any]]]:
     for found in completed(account):
+        if lost(found.run):
+            continue
         for metric in found.run["evaluation"]["metrics"]:
             yield found, metric
 
@@ -128,7 +134,7 @@ def test_personality_pass_rate(account: Account) -> None:
     expected: Figures = {}
     groups = grouped(completed(account), lambda one: (one.result["agent"], one.run["personality_name"]))
     for key, ones in groups.items():
-        verdicts = [one.run["success"] for one in ones if one.run.get("success") is not None]
+        verdicts = [one.run["success"] for one in ones if not lost(one.run) and "success" in one.run]
         rate = sum(verdicts) / len(verdicts)
         expected[key] = (
             len(ones),

@@ -9,23 +9,22 @@ import hashlib
 import itertools
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
+from support.first_syncs import FirstSyncs
 from support.harness import Account, Ran, assert_same
 
 NOW = datetime.now(UTC)
 RESULTS, PAGE = 90, 20
-WORLD = {"results": RESULTS, "runs_per_result": 2, "now": NOW, "page_size_cap": PAGE}
+WORLD = {"results": RESULTS, "runs_per_result": 2, "page_size_cap": PAGE}
 
 ALL = os.environ.get("CEKURA_TEST_FAULTS") == "all"
 RARE: set[str] = set()
@@ -34,25 +33,13 @@ Arrange = Callable[[Account], None]
 NewAccount = Callable[..., Account]
 
 
-@pytest.fixture(scope="module")
-def first_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the warehouse of a first sync is kept once it has been made."""
-    return tmp_path_factory.mktemp("first")
-
-
 @pytest.fixture
-def settled(new_account: NewAccount, first_sync: Path) -> NewAccount:
-    """Accounts whose warehouse has a first sync, made once and copied."""
+def settled(new_account: NewAccount, first_syncs: FirstSyncs) -> NewAccount:
+    """Accounts of one history, however their API shows it, after one first sync."""
 
     def make(**options: Any) -> Account:
-        account = new_account(**WORLD | options)
-        kept = first_sync / account.warehouse.name
-        if not kept.exists():
-            former, account.warehouse = account.warehouse, kept
-            assert account.sync().code == 0
-            account.warehouse = former
-            account.sandbox.reset_requests()
-        shutil.copytree(first_sync, account.warehouse.parent, dirs_exist_ok=True)
+        account = new_account(**{"now": first_syncs.now()} | WORLD | options)
+        first_syncs.give(account, kind=WORLD)
         return account
 
     return make

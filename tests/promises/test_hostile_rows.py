@@ -14,6 +14,7 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Request, Sandbox, World
 from support.harness import Account, Ran, Record, assert_same
+from support.hostile_fields import FIELDS
 
 Row = dict[str, Any]
 
@@ -234,43 +235,6 @@ def test_names_arrive_byte_for_byte(account: Account) -> None:
     assert account.sync("--full").json["changed"] is False
 
 
-FIELDS = {
-    "select": "a keyword",
-    "_digest": "not ours",
-    "deleted_at": "2026-01-01T00:00:00Z",
-    "aged_out_at": "never",
-    "synced_at": "never",
-    "first_seen_at": "never",
-    "_dlt_id": "not dlt's",
-    "_dlt_load_id": "not dlt's",
-    "_removed": True,
-    "result_id": 9,
-    "flaw": "invented",
-    "raw": "invented",
-    "text": "invented",
-    "change": "deleted",
-    "known": "invented",
-    "scenarios_known": True,
-    "_runs_known": False,
-    "with \"quotes\" and 'others'": "q",
-    "with; semicolon -- comment": "s",
-    "naïve ünïcode 名前": "u",
-    "camelCaseField": {"deep": [1, {"er": None}]},
-    "ALLCAPS": 12345678901234567890123,
-    "123": "digits first",
-    "": "empty",
-    "   ": "spaces",
-    "\0": "NUL",
-    "Name": "differs by case",
-    "STATUS": "differs by case",
-    "a" * 300: "a long name",
-    "a" * 299 + "b": "another long name",
-    "x.y": "a dot",
-    "x__y": "two underscores",
-    "x_y": "one underscore",
-}
-
-
 def test_fields_with_hostile_names_harm_nobody(account: Account) -> None:
     newest, second = sorted(account.world.results, reverse=True)[:2]
     account.sync()
@@ -301,11 +265,37 @@ def test_fields_with_hostile_names_harm_nobody(account: Account) -> None:
         "one underscore",
         "a long name",
         "another long name",
+        "cut, it ends with an underscore",
+        "no letter that a column's name may hold",
+        "another one",
+        "a smile",
+        "underscores",
+        "DuckDB's own",
         '{"deep":[1,{"er":null}]}',
         "12345678901234567890123",
     ):
         assert expected in values
     assert account.sync("--full").json["changed"] is False
+
+
+def test_fields_with_hostile_names_may_come_change_and_go_again(account: Account) -> None:
+    newest, second = sorted(account.world.results, reverse=True)[:2]
+    in_rows = {key: value for key, value in FIELDS.items() if key != "result_id"}
+    in_runs = {key: value for key, value in FIELDS.items() if key != "raw"}
+    some_run = account.world.results[second]["runs"][0]
+    gone = dict.fromkeys(in_rows)
+    for turn, row, run in (("come", in_rows, in_runs), ("change", in_rows, in_runs), ("go", gone, {})):
+        values = {key: f"{value} {turn}" if isinstance(value, str) else value for key, value in row.items()}
+        account.world.edit(newest, **values)
+        account.world.edit(second, name=turn, runs=[some_run | run])
+
+        ran = account.sync("--details")
+
+        assert ran.code == 0, (turn, ran.err)
+        account.assert_equals_api()
+        kept = account.query(f"from cekura.results where id = {newest}")[0]
+        assert turn == "go" or f"a smile {turn}" in kept
+    assert "a smile change" not in kept
 
 
 def test_a_field_may_change_its_type_from_row_to_row(account: Account) -> None:

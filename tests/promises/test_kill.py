@@ -57,11 +57,9 @@ if ALL:
 
 
 @pytest.fixture
-def account(new_account: Callable[..., Account]) -> Account:
+def account(new_synced: Callable[..., Account]) -> Account:
     """Sixty results in small pages, synced once."""
-    account = new_account(results=60, agents=3, runs_per_result=2, days=20, page_size_cap=20)
-    assert account.sync().code == 0
-    return account
+    return new_synced(results=60, agents=3, runs_per_result=2, days=20, page_size_cap=20)
 
 
 def spawn_until(account: Account, point: str, *options: str, **env: str) -> "subprocess.Popen[str]":

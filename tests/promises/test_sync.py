@@ -24,25 +24,23 @@ def test_a_first_sync_brings_every_result_with_its_runs_and_scenarios(account: A
 
 
 def test_a_second_sync_with_nothing_new_changes_no_byte_and_needs_three_requests_at_most(
-    account: Account,
+    synced_account: Account,
 ) -> None:
-    account.sync()
-    account.world.finish()
-    account.sync()
-    before = hashlib.sha256(account.warehouse.read_bytes()).digest()
+    synced_account.world.finish()
+    synced_account.sync()
+    before = hashlib.sha256(synced_account.warehouse.read_bytes()).digest()
 
-    ran = account.sync()
+    ran = synced_account.sync()
 
     assert ran.json["changed"] is False
     assert ran.json["requests"] <= 3
-    assert hashlib.sha256(account.warehouse.read_bytes()).digest() == before
+    assert hashlib.sha256(synced_account.warehouse.read_bytes()).digest() == before
 
 
 def test_a_quick_sync_brings_exactly_what_was_inserted_and_edited(
-    new_account: Callable[..., Account],
+    new_synced: Callable[..., Account],
 ) -> None:
-    account = new_account(results=600, in_flight=0)
-    account.sync()
+    account = new_synced(results=600, in_flight=0)
     account.world.insert(50)
     for id_ in sorted(account.world.results)[-100:-50]:
         account.world.edit(id_, name=f"renamed {id_}")
@@ -54,9 +52,8 @@ def test_a_quick_sync_brings_exactly_what_was_inserted_and_edited(
     account.assert_equals_api()
 
 
-def test_a_full_sync_finds_old_edits_that_moved_no_timestamp(new_account: Callable[..., Account]) -> None:
-    account = new_account(results=600)
-    account.sync()
+def test_a_full_sync_finds_old_edits_that_moved_no_timestamp(new_synced: Callable[..., Account]) -> None:
+    account = new_synced(results=600)
     oldest = min(account.world.results)
     account.world.touchless_edit(oldest, name="quietly renamed")
 
@@ -65,28 +62,26 @@ def test_a_full_sync_finds_old_edits_that_moved_no_timestamp(new_account: Callab
     account.assert_equals_api()
 
 
-def test_deleted_results_are_marked_and_come_back_when_restored(account: Account) -> None:
-    account.sync()
-    gone = sorted(account.world.results)[100]
-    account.world.delete(gone)
+def test_deleted_results_are_marked_and_come_back_when_restored(synced_account: Account) -> None:
+    gone = sorted(synced_account.world.results)[100]
+    synced_account.world.delete(gone)
 
-    assert account.sync("--full").json["deleted"] == 1
-    account.assert_equals_api()
-    account.world.restore(gone)
-    assert account.sync("--full").json["restored"] == 1
-    account.assert_equals_api()
+    assert synced_account.sync("--full").json["deleted"] == 1
+    synced_account.assert_equals_api()
+    synced_account.world.restore(gone)
+    assert synced_account.sync("--full").json["restored"] == 1
+    synced_account.assert_equals_api()
 
 
-def test_runs_that_are_dropped_from_a_live_result_leave_no_orphan(account: Account) -> None:
-    account.sync()
-    some = sorted(account.world.results)[-20:]
+def test_runs_that_are_dropped_from_a_live_result_leave_no_orphan(synced_account: Account) -> None:
+    some = sorted(synced_account.world.results)[-20:]
     for id_ in some[:10]:
-        account.world.drop_runs(id_, keep=1)
+        synced_account.world.drop_runs(id_, keep=1)
     for id_ in some[10:]:
-        account.world.drop_runs(id_, keep=0)
+        synced_account.world.drop_runs(id_, keep=0)
 
-    assert account.sync("--full").code == 0
-    account.assert_equals_api()
+    assert synced_account.sync("--full").code == 0
+    synced_account.assert_equals_api()
 
 
 def test_both_shapes_of_the_api_give_the_same_warehouse(new_account: Callable[..., Account]) -> None:
@@ -162,9 +157,8 @@ def test_a_first_full_sync_that_finds_nothing_is_no_error_but_is_warned_about(
     assert account.sync().err == ""
 
 
-def test_the_last_result_that_is_deleted_is_no_mistyped_filter(new_account: Callable[..., Account]) -> None:
-    account = new_account(results=1, in_flight=0)
-    account.sync()
+def test_the_last_result_that_is_deleted_is_no_mistyped_filter(new_synced: Callable[..., Account]) -> None:
+    account = new_synced(results=1, in_flight=0)
     account.world.delete(next(iter(account.world.results)))
 
     ran = account.sync("--full", "--allow-mass-delete")
@@ -193,13 +187,12 @@ def test_verbose_says_what_is_read_and_why_and_what_became_of_it(account: Accoun
     assert re.search(r"^Full sync of agent_id=4101: the last one began at [-\d]{10} [:\d]{8} UTC\.\n", due)
 
 
-def test_a_field_that_the_api_adds_later_becomes_a_column(account: Account) -> None:
-    account.sync()
-    newest = max(account.world.results)
-    account.world.edit(newest, agentVersion={"number": 7})
+def test_a_field_that_the_api_adds_later_becomes_a_column(synced_account: Account) -> None:
+    newest = max(synced_account.world.results)
+    synced_account.world.edit(newest, agentMood={"number": 7})
 
-    assert account.sync().json["updated"] == 1
-    assert account.query("select id, agent_version from cekura.results where agent_version is not null") == [
+    assert synced_account.sync().json["updated"] == 1
+    assert synced_account.query("select id, agent_mood from cekura.results where agent_mood is not null") == [
         (newest, '{"number":7}')
     ]
 
@@ -273,10 +266,9 @@ def test_a_row_in_flight_keeps_a_field_that_no_listed_row_of_the_sync_carries(
 
 @pytest.mark.parametrize("date", ["1970-01-01T00:00:00Z", "2005-01-01T00:00:00Z"])
 def test_one_old_date_at_the_end_of_a_page_hides_no_new_row_from_a_quick_sync(
-    new_account: Callable[..., Account], date: str
+    new_synced: Callable[..., Account], date: str
 ) -> None:
-    account = new_account(results=400, in_flight=0, page_size_cap=20)
-    account.sync()
+    account = new_synced(results=400, in_flight=0, page_size_cap=20)
     new = account.world.insert(50)
     by_id = sorted(account.world.results, reverse=True)
 

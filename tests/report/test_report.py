@@ -544,4 +544,4 @@ def test_every_query_of_the_page_has_its_place_in_it(hostile: Account) -> None:
     """A file in sql/report that nobody reads would be an error at once; one that is missing, too."""
     with connect(hostile.warehouse) as con:
         for query in runner.read_models(runner.models_dir() / "report"):
-            assert con.execute(query.sql).fetchall(), query.name
+            assert con.execute(query.query).fetchall(), query.name

@@ -13,26 +13,13 @@ ENGINE = {
 READING = (["status"], ["check"], ["query", "select 1"], ["report"], ["export", "--to", "out"], ["build"])
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("paper", "'paper' is no destination: write --destination postgres, or leave it out for a file."),
-        ("snowflake", "load snowflake with `cekura_source` in a dlt pipeline of your own"),
-        ("postgresql", "write --destination postgres."),
-        ("delta", '`cekura_source` in a dlt pipeline of your own, into filesystem with table_format="delta"'),
-        ("iceberg", 'into filesystem with table_format="iceberg"'),
-        ("mysql", "in a dlt pipeline of your own, whose destination is sqlalchemy"),
-        ("duckdb", "say which one with --warehouse"),
-        ("Postgres", "write --destination postgres"),
-    ],
-)
-def test_a_name_that_sync_cannot_fill_is_refused_with_what_to_do_instead(
-    account: Account, name: str, says: str
-) -> None:
+@pytest.mark.parametrize("name", ["paper", "snowflake", "postgresql", "delta", "duckdb", "Postgres"])
+def test_a_name_that_sync_cannot_fill_is_refused_with_what_to_do_instead(account: Account, name: str) -> None:
     ran = account.sync("--destination", name)
 
     assert (ran.code, ran.json["exit_code"]) == (2, 2)
-    assert says in ran.json["error"]
+    assert f"sync cannot fill '{name}': write --destination postgres" in ran.json["error"]
+    assert "`cekura_source` in a dlt pipeline of your own" in ran.json["error"]
     assert account.sandbox.requests == []
 
 
@@ -55,7 +42,7 @@ def test_no_command_takes_the_file_for_the_engine(account: Account, command: lis
     ran = account.run(*command, **ENGINE)
 
     assert ran.code == 9
-    assert "postgres:127.0.0.1/x does not let us work" in ran.err
+    assert "postgres:127.0.0.1/x refused:" in ran.err
     assert "hunter2" not in ran.out + ran.err
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 
 from cekura_sync import tables as schema
-from cekura_sync.warehouse import upgrade
 
 BASE_TABLES = """
 create schema cekura;
@@ -47,7 +46,7 @@ class Base:
         self.con = duckdb.connect()
         self.con.execute("set timezone = 'UTC'")
         self.con.execute(BASE_TABLES)
-        upgrade.complete(self.con)
+        schema.complete(self.con)
 
     def clear(self) -> None:
         tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes")

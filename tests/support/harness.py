@@ -25,6 +25,7 @@ from cekura_sync import cli
 from cekura_sync.sandbox import Sandbox, World
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONG = bool(os.environ.get("CEKURA_TEST_LONG"))  # the long run: see `make test-long`
 DESTINATIONS_MUST_BE_THERE = os.environ.get("CEKURA_TEST_DESTINATIONS") == "all"  # no test sees the variable
 TIMES = ("created_at", "updated_at")
 FIELDS = (

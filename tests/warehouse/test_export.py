@@ -34,13 +34,14 @@ def _fill(account: Account) -> None:
         run_type="-2",
         success_rate=-0.0,
     )
+    account.world.insert(name="\n=1", agent_name="＝1", run_type=" +1")
     account.world.insert(name="@sum", agent_name="\ttab", run_type="\rreturn")
     account.world.insert(name="'= already", agent_name="Café =1", run_type="")
     assert account.sync().code == 0
 
 
 def read_csv(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="", encoding="utf-8") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         return sorted(csv.DictReader(lines), key=lambda row: int(row["id"]))
 
 
@@ -120,10 +121,12 @@ def test_for_a_spreadsheet_no_text_is_a_formula_and_numbers_stay_numbers(
 ) -> None:
     synced.run("export", "--to", str(tmp_path), "--format", "csv", "--for-spreadsheet", "cekura.results")
 
-    rows = read_csv(tmp_path / "cekura.results.csv")[-3:]
+    rows = read_csv(tmp_path / "cekura.results.csv")[-4:]
 
+    assert (tmp_path / "cekura.results.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     assert [(row["name"], row["agent_name"], row["run_type"]) for row in rows] == [
         ('\'=HYPERLINK("http://evil")', '\'+1, "quoted"\nnext line', "'-2"),
+        ("'\n=1", "'＝1", "' +1"),
         ("'@sum", "'\ttab", "'\rreturn"),
         ("'= already", "Café =1", ""),
     ]

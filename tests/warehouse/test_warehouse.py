@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -22,25 +21,13 @@ from cekura_sync.console import exits
 from support.harness import Account, Ran
 
 NewAccount = Callable[..., Account]
-NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def first_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the warehouse of a first sync is kept once it has been made."""
-    return tmp_path_factory.mktemp("first")
 
 
 @pytest.fixture
-def still(new_account: NewAccount, first_sync: Path) -> Account:
-    """60 results, and a warehouse that has them: made once, copied, and settled in its new place."""
-    account = new_account(results=60, runs_per_result=1, in_flight=1, now=NOW)
-    if not any(first_sync.iterdir()):
-        assert account.sync().code == 0
-        shutil.copytree(account.warehouse.parent, first_sync, dirs_exist_ok=True)
-    else:
-        shutil.copytree(first_sync, account.warehouse.parent, dirs_exist_ok=True)
-        assert account.sync().code == 0
+def still(new_synced: NewAccount) -> Account:
+    """60 results, and a warehouse that has them, settled in its place."""
+    account = new_synced(results=60, runs_per_result=1, in_flight=1)
+    assert account.sync().code == 0  # publishes again: the file has been copied here
     return account
 
 
@@ -132,9 +119,9 @@ def _damaged(path: Path) -> None:
 
 
 STRANGERS = [
-    pytest.param(_foreign, "not a warehouse of ours", id="a DuckDB file of somebody else"),
+    pytest.param(_foreign, "not a warehouse of cekura-sync", id="a DuckDB file of somebody else"),
     pytest.param(
-        _foreign_with_our_schema, "not a warehouse of ours", id="a DuckDB file with a schema like ours"
+        _foreign_with_our_schema, "not a warehouse of cekura-sync", id="a DuckDB file with a schema like ours"
     ),
     pytest.param(_garbage, "not a DuckDB file", id="a file that is no database"),
     pytest.param(_empty, "not a DuckDB file", id="a file truncated to nothing"),

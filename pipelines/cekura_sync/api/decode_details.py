@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cekura_sync.api.decode_rows import begins, identity, require_object, with_id
+from cekura_sync.api.personal import PROFILE, PersonalData
+from cekura_sync.api.rubric import rubric_verdicts, verdict_on
 from cekura_sync.errors import UnbelievableAnswer
 
 Item = dict[str, Any]
 
-# What was said in a call is taken only when transcripts are asked for, under whatever name it comes.
-SPOKEN = ("transcript", "recording", "conversation")
 GREATEST = 1e15  # beyond it a score is no score, and sums of it no sums
 
 
@@ -31,17 +31,19 @@ class _FlawError(Exception):
     pass
 
 
-def decode_details(body: bytes, *, result_id: int, transcripts: bool) -> Detail:
+def decode_details(body: bytes, *, result_id: int, personal_data: PersonalData) -> Detail:
     """Raises UnreadableAnswer, ApiUnavailable (cut short), UnbelievableAnswer (not this result)."""
     require_object(body)
     try:
         answer = msgspec.json.decode(body, type=Item)
         _require_same(body, answer, result_id)
-        return Detail(msgspec.json.encode(_document(answer, transcripts=transcripts)).decode())
+        return Detail(msgspec.json.encode(_document(answer, personal_data)).decode())
     except _FlawError as flaw:
-        return _flawed(body, str(flaw), result_id=result_id, transcripts=transcripts)
+        return _flawed(body, str(flaw), result_id=result_id, transcripts=personal_data.transcripts)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return _flawed(body, f"not valid JSON: {error}", result_id=result_id, transcripts=transcripts)
+        return _flawed(
+            body, f"not valid JSON: {error}", result_id=result_id, transcripts=personal_data.transcripts
+        )
 
 
 def _require_same(body: bytes, answer: Item, result_id: int) -> None:
@@ -59,22 +61,40 @@ def _flawed(body: bytes, flaw: str, *, result_id: int, transcripts: bool) -> Det
     return Detail(raw, flaw)
 
 
-def _document(answer: Item, *, transcripts: bool) -> Item:
+def _document(answer: Item, personal_data: PersonalData) -> Item:
+    document = _everything(answer, personal_data)
+    for name in ("metrics", "outcomes", "summary", "reasons"):
+        for item in document[name]:
+            item["more"] = _allowed(item["more"], personal_data)
+    return document
+
+
+def _everything(answer: Item, personal_data: PersonalData) -> Item:
     runs = [_with_usable_id(run) for run in _runs(answer.get("runs"))]
     overall = answer.get("overall_evaluation")
     summary = overall.get("metric_summary") if isinstance(overall, dict) else None
-    metrics = [{"run_id": run["id"], **_metric(metric)} for run in runs for metric in _objects(_metrics(run))]
+    metrics = [metric for run in runs for metric in _metrics_of(run)]
     return {
         # Of two with one identity, the last one counts.
-        "runs": [*{run["id"]: _run(run, transcripts=transcripts) for run in runs}.values()],
+        "runs": [*{run["id"]: _run(run, personal_data) for run in runs}.values()],
         "metrics": [*{(m["run_id"], m["metric_id"], m["name"]): m for m in metrics}.values()],
         "outcomes": [*{row["run_id"]: row for row in map(_outcome, runs) if row}.values()],
         "summary": [
             *{(m["metric_id"], m["name"]): m for m in map(_metric, _objects(summary))}.values(),
         ],
         "reasons": [*_numbered(_reasons(answer.get("failed_reasons")))],
-        "turns": [turn for run in runs for turn in _turns(run)] if transcripts else [],
+        "turns": [turn for run in runs for turn in _turns(run)] if personal_data.transcripts else [],
     }
+
+
+def _allowed(value: Any, personal_data: PersonalData) -> Any:
+    """The same without what may not be kept, however deep it lies."""
+    if isinstance(value, dict):
+        kept = ((name, item) for name, item in value.items() if personal_data.keeps(name))
+        return {name: _allowed(item, personal_data) for name, item in kept} or None
+    if isinstance(value, list):
+        return [_allowed(item, personal_data) for item in value]
+    return value
 
 
 def _runs(runs: object) -> list[Item]:
@@ -94,27 +114,33 @@ def _with_usable_id(run: Item) -> Item:
     return {**run, "id": run_id}
 
 
-def _run(run: Item, *, transcripts: bool) -> Item:
+def _run(run: Item, personal_data: PersonalData) -> Item:
     """Its scalar fields; what is nested and in no document may hold what was said."""
     others = {
         name: value
         for name, value in run.items()
         if name not in ("evaluation", "expected_outcome", "transcript_object", "metadata")
-        and (transcripts or not (isinstance(value, dict | list) or _spoken(name)))
+        and personal_data.keeps(name)
+        and (personal_data.transcripts or PROFILE in name or not isinstance(value, dict | list))
     }
     scenario = run.get("scenario")
     if isinstance(scenario, dict):  # so the vendor's webhooks have it
         others = {
-            "scenario_name": scenario.get("name"),
-            "personality_name": scenario.get("personality_name"),
             **others,
             "scenario": scenario.get("id"),
+            "scenario_name": others.get("scenario_name") or scenario.get("name"),
+            "personality_name": others.get("personality_name") or scenario.get("personality_name"),
         }
-    return {**others, "metadata": run.get("metadata")}
+    return {**others, "metadata": personal_data.metadata(run.get("metadata"))}
 
 
-def _spoken(name: str) -> bool:
-    return any(word in name.lower() for word in SPOKEN)
+def _metrics_of(run: Item) -> Iterator[Item]:
+    """The rubric decides what has no verdict of its own."""
+    rules = [*rubric_verdicts(run)]
+    for metric in map(_metric, _objects(_metrics(run))):
+        if metric["passed"] is None:
+            metric["passed"] = verdict_on(metric["metric_id"], metric["name"], rules)
+        yield {"run_id": run["id"], **metric}
 
 
 def _metrics(run: Item) -> object:
@@ -157,8 +183,10 @@ def _outcome(run: Item) -> Item | None:
 
 
 def _reasons(reasons: object) -> Iterator[Item]:
-    """Documented only by name: objects, texts, or either of them keyed by run or by reason."""
-    if isinstance(reasons, dict):
+    """A list of issues, as documented; objects, texts, or either of them keyed by run or by reason, as older ones are."""
+    if isinstance(reasons, dict) and isinstance(reasons.get("issues"), list):
+        yield from _reasons(sorted(reasons["issues"], key=_rank))
+    elif isinstance(reasons, dict):
         for key, value in reasons.items():
             run_id = _bigint(key)
             if isinstance(value, dict):
@@ -174,14 +202,26 @@ def _reasons(reasons: object) -> Iterator[Item]:
         yield _reason({"reason": reasons})
 
 
+def _rank(issue: object) -> float:
+    rank = issue.get("rank") if isinstance(issue, dict) else None
+    return rank if isinstance(rank, int | float) else math.inf
+
+
 def _reason(reason: Item) -> Item:
     left = dict(reason)
+    title, description = _text(left.pop("title", None)), _text(left.pop("description", None))
+    run_ids = left.pop("run_ids", None)
     return {
         "run_id": _first(left, ("run_id", "run")),
         "scenario": _first(left, ("scenario_id", "scenario")),
         "reason": next(
-            (_text(left.pop(name)) for name in ("reason", "error_message", "message") if left.get(name)), None
+            (_text(left.pop(name)) for name in ("reason", "error_message", "message") if left.get(name)),
+            title or description,
         ),
+        "title": title,
+        "description": description,
+        "affected_count": _first(left, ("affected_count",)),
+        "run_ids": run_ids and msgspec.json.encode(run_ids).decode(),
         "more": _rest(left),
     }
 

@@ -20,6 +20,7 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[][{},]', re.DOTALL)
 _RESULTS = re.compile(rb'"results"\s*:\s*\[')
 _LEADING_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"?(\d{1,18})\b')
 _LISTS = ("runs", "scenarios")
+ABOVE_1 = 1.01  # less is 1 with a rounding error
 
 
 class Row(NamedTuple):
@@ -84,8 +85,7 @@ def decode_detail(
             {name: value for name, value in run.items() if name in run_keys} if isinstance(run, dict) else run
             for run in row["runs"]
         ]
-    if not list_in_percent:
-        _as_fraction(row)
+    _in_scale_of_list(row, list_in_percent=list_in_percent)
     return _row(msgspec.json.encode(row))
 
 
@@ -188,19 +188,19 @@ def _as_arrays(row: dict[str, Any]) -> None:
         row["scenarios"] = [{"name": item} if isinstance(item, str) else item for item in row["scenarios"]]
 
 
-def _as_fraction(row: dict[str, Any]) -> None:
+def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     """The vendor's documents disagree whether this endpoint speaks in percent; the runs themselves tell."""
     rate = row.get("success_rate")
     if not isinstance(rate, int | float) or isinstance(rate, bool):
         return
     runs: list[Any] = [run.get("success") for run in row.get("runs") or [] if isinstance(run, dict)]
-    if runs and all(isinstance(success, bool) for success in runs):
-        share = sum(runs) / len(runs)
-        if abs(rate / 100 - share) < abs(rate - share):
-            # Not the quotient where the share is meant: it may differ in the last digit from what the list says.
-            row["success_rate"] = share if abs(rate / 100 - share) < 1e-9 else rate / 100
-    elif rate > 1:
-        row["success_rate"] = rate / 100
+    share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None
+    in_percent = rate > ABOVE_1 if share is None else abs(rate / 100 - share) < abs(rate - share)
+    if in_percent and not list_in_percent:
+        # Not the quotient where the share is meant: it may differ in the last digit from what the list says.
+        row["success_rate"] = share if share is not None and abs(rate / 100 - share) < 1e-9 else rate / 100
+    elif share and not in_percent and list_in_percent:
+        row["success_rate"] = rate * 100
 
 
 def with_id(item: object, key: str) -> object:

@@ -8,6 +8,7 @@ from cekura_sync.api.client import Client, Pending
 from cekura_sync.api.decode_details import Detail, decode_details
 from cekura_sync.api.decode_rows import Page, Row, decode_detail, decode_page
 from cekura_sync.api.paging import Window
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.errors import UnbelievableAnswer
 from cekura_sync.settings import Settings
 
@@ -45,14 +46,14 @@ class Api:
             yield id_, row
 
     def details(
-        self, ids: Iterable[int], *, transcripts: bool, go_on: Callable[[], bool]
+        self, ids: Iterable[int], *, personal_data: PersonalData, go_on: Callable[[], bool]
     ) -> Iterator[tuple[int, Detail | None]]:
         """Each id with the full record of its result, or None where it is gone; asks for no more once `go_on` says no."""
         ahead: deque[tuple[int, Pending[Detail]]] = deque()
         for id_ in ids:
             if not go_on():
                 break
-            decode = partial(decode_details, result_id=id_, transcripts=transcripts)
+            decode = partial(decode_details, result_id=id_, personal_data=personal_data)
             ahead.append((id_, self._client.submit(f"{self._path}{id_}/", {}, decode)))
             # As many again wait as are under way, so that nobody idles while answers are taken.
             if len(ahead) >= 2 * self._client.concurrency:

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import click
 
-from cekura_sync.commands.options import destination_option, readable, warehouse_option
+from cekura_sync.commands.options import (
+    destination_option,
+    for_spreadsheet_option,
+    readable,
+    warehouse_option,
+)
 from cekura_sync.console import terminal
 
 
@@ -21,11 +26,7 @@ from cekura_sync.console import terminal
     show_default=True,
     help="Kind of file.",
 )
-@click.option(
-    "--for-spreadsheet",
-    is_flag=True,
-    help="CSV in which text that begins like a formula (= + - @ tab CR) gets an apostrophe before it.",
-)
+@for_spreadsheet_option
 def export(
     names: tuple[str, ...],
     warehouse: str,
@@ -49,7 +50,7 @@ def export(
     from cekura_sync.warehouse import reader
     from cekura_sync.warehouse.export import export as write
 
-    with readable(warehouse, destination) as path, reader.open_warehouse(path) as con:
+    with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
         files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
     written = "1 file" if len(files) == 1 else f"{len(files)} files"
     terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")

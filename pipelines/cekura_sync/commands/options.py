@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from cekura_sync import destinations, settings
+from cekura_sync import settings
 
 
 class WholeNumber(click.IntRange):
@@ -41,7 +41,7 @@ def destination_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--destination",
         metavar="NAME",
-        help=f"A shared engine instead of the file: {', '.join(destinations.ENGINES)}.  [env var: {destinations.VARIABLE}]",
+        help=f"A shared engine instead of the file: {', '.join(settings.ENGINES)}.  [env var: {settings.DESTINATION}]",
     )(command)
 
 
@@ -50,7 +50,7 @@ def engine_of(destination: str | None) -> str | None:
     context = click.get_current_context()
     file_given = context.get_parameter_source("warehouse") is ParameterSource.COMMANDLINE
     given = {"destination": destination, "warehouse": context.params["warehouse"] if file_given else None}
-    return destinations.chosen(given, os.environ)
+    return settings.engine(given, os.environ)
 
 
 @contextmanager
@@ -75,4 +75,12 @@ def changes_option(command: Callable[..., None]) -> Callable[..., None]:
         show_envvar=True,
         metavar="FILE",
         help="CSV of your team's changes to its agents (agent_id, at, note), for analytics.agent_change_effect; without it the warehouse keeps those that it has.",
+    )(command)
+
+
+def for_spreadsheet_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--for-spreadsheet",
+        is_flag=True,
+        help="CSV for Excel and its like: marked as UTF-8, and text that looks like a formula (= + - @) gets an apostrophe before it.",
     )(command)

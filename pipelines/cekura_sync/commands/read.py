@@ -2,12 +2,22 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
+from typing import TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
 from cekura_sync import errors, settings
-from cekura_sync.commands.options import destination_option, engine_of, readable, warehouse_option
+from cekura_sync.commands.options import (
+    complete_file,
+    destination_option,
+    engine_of,
+    for_spreadsheet_option,
+    readable,
+    warehouse_option,
+)
 from cekura_sync.console import terminal
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.warehouse.status import Status, read_status, status_of
@@ -21,7 +31,7 @@ def check(warehouse: str, destination: str | None) -> None:
     from cekura_sync.models import runner
     from cekura_sync.warehouse import reader
 
-    with readable(warehouse, destination) as path, reader.open_warehouse(path) as con:
+    with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
         findings = runner.check(con)
     for finding in findings:
         terminal.message(
@@ -69,19 +79,82 @@ class _Query(click.Command):
         return super().parse_args(ctx, args)
 
 
+def complete_sql(
+    _context: click.Context, _argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The last word as the name of a view."""
+    from cekura_sync.models import runner
+
+    written, word = re.fullmatch(r"(.*?)([\w.]*)", incomplete, re.DOTALL).groups()  # type: ignore[union-attr]
+    schema, _, begin = word.rpartition(".")
+    if schema not in ("", runner.SCHEMA):
+        return []
+    names = [path.stem for path in sorted(runner.models_dir().glob("*.sql"))]
+    before = written + word.removesuffix(begin)
+    return [CompletionItem(before + name) for name in names if name.startswith(begin)]
+
+
 @click.command(cls=_Query, short_help="Run one SQL query, read only.")
-@click.argument("sql")
+@click.argument("sql", required=False, shell_complete=complete_sql)
+@click.option(
+    "-f",
+    "--file",
+    "file",
+    type=click.File(encoding="utf-8-sig"),
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Read the query from a file; - is standard input.",
+)
 @warehouse_option
 @destination_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON array of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header line.")
-def query(sql: str, warehouse: str, destination: str | None, as_json: bool, as_csv: bool) -> None:
-    """Run one SQL query, read only, and print its rows."""
-    from cekura_sync.warehouse import reader
+@for_spreadsheet_option
+def query(
+    sql: str | None,
+    file: TextIO | None,
+    warehouse: str,
+    destination: str | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    for_spreadsheet: bool,
+) -> None:
+    """Run one SQL query, read only, and print its rows as they come.
 
+    Views need no schema (agent_pass_rate is analytics.agent_pass_rate), and neither do tables of the schema cekura
+    whose name is not that of a view. Without SQL and without -f the query is read from standard input.
+    """
     if as_json and as_csv:
         raise click.UsageError("Choose --json or --csv, not both.")
-    with readable(warehouse, destination) as path:
-        columns, rows = reader.run_query(path, sql, as_text=as_csv)
-    show = terminal.print_json if as_json else terminal.print_csv if as_csv else terminal.print_table
-    show(columns, rows)
+    if for_spreadsheet and not as_csv:
+        raise click.UsageError("--for-spreadsheet is for CSV: add --csv.")
+    text = _sql(sql, file)
+    from cekura_sync.warehouse import spreadsheet
+    from cekura_sync.warehouse.query import answer
+
+    with (
+        readable(warehouse, destination) as path,
+        answer(path, text, as_text=as_csv, for_spreadsheet=for_spreadsheet) as (columns, rows),
+    ):
+        if for_spreadsheet:
+            click.echo(spreadsheet.BYTE_ORDER_MARK, nl=False)
+        show = terminal.print_json if as_json else terminal.print_csv if as_csv else terminal.print_table
+        show(columns, rows)
+
+
+def _sql(sql: str | None, file: TextIO | None) -> str:
+    if sql is not None and file is not None:
+        raise click.UsageError("Give the query as an argument or with -f, not both.")
+    if sql is not None:
+        return sql
+    if file is None and sys.stdin.isatty():
+        raise click.UsageError(
+            'There is no query: write one, such as "select * from agent_pass_rate", or use -f FILE.'
+        )
+    try:
+        return (file or sys.stdin).read()
+    except UnicodeDecodeError as error:
+        raise errors.SettingsError(
+            f"The query is not UTF-8 text ({error.reason}): save it as UTF-8."
+        ) from None

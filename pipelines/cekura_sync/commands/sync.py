@@ -1,7 +1,7 @@
 """Commands that write the warehouse."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,9 +17,6 @@ from cekura_sync.commands.options import (
 from cekura_sync.console import repeat, terminal
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.monitoring.watch import watched
-
-if TYPE_CHECKING:
-    from cekura_sync.warehouse.team_changes import Noted
 
 
 @click.command()
@@ -80,6 +77,11 @@ if TYPE_CHECKING:
     "--transcripts/--no-transcripts",
     default=None,
     help="With the details, what was said in each call: personal data.  [env var: CEKURA_TRANSCRIPTS]",
+)
+@click.option(
+    "--profiles",
+    is_flag=True,
+    help="Keep test_profile_data, the invented caller's name, account number and the like: personal data where they are real.",
 )
 @click.option(
     "--details-budget",
@@ -156,17 +158,10 @@ def build(warehouse: str, destination: str | None, changes: str | None) -> None:
     """Rebuild the SQL views in the warehouse, after a change to sql/ or to the file of changes."""
     engine = engine_of(destination)
     path = settings.check_warehouse(warehouse)
-    from cekura_sync.sync import rebuild
-    from cekura_sync.warehouse import team_changes
+    from cekura_sync.warehouse import open_warehouse, team_changes
 
-    noted = team_changes.read(Path(changes)) if changes is not None else None
-    for flaw in noted.flaws if noted else ():
+    team = team_changes.read(Path(changes)) if changes is not None else None
+    for flaw in team.flaws if team else ():
         terminal.message(f"Warning: {flaw}")
-    names = _rebuild_in(engine, noted) if engine else rebuild(path, stop_signals.hold, noted)
+    names = open_warehouse(path, engine).rebuild(team, stop_signals.hold)
     terminal.message(f"Built {len(names)} views: {', '.join(names)}.")
-
-
-def _rebuild_in(engine: str, noted: "Noted | None") -> list[str]:
-    from cekura_sync.warehouse.postgres import open_engine
-
-    return open_engine(engine).rebuild(noted, stop_signals.hold)

@@ -1,4 +1,4 @@
-"""What the exit status means, and which failure has which."""
+"""The exit codes, and the code of each failure."""
 
 import signal
 from enum import IntEnum
@@ -56,7 +56,7 @@ _EXIT_CODES: dict[type[Exception], ExitCode] = {
 
 
 def exit_code_for(error: BaseException) -> ExitCode:
-    """A signal that was received decides, whatever it surfaced as."""
+    """A received signal decides, whatever exception it surfaced as."""
     if stop_signals.received is not None or isinstance(error, Stopped | KeyboardInterrupt | click.Abort):
         return ExitCode(128 + (stop_signals.received or signal.SIGINT))
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.BUG)

@@ -1,4 +1,4 @@
-"""How a failure is told: one sentence on stderr, with --json one object on stdout, and the exit code that it has."""
+"""Reports a failure: one sentence on stderr, with --json one object on stdout, and its exit code."""
 
 import errno
 import sys

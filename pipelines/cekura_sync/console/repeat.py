@@ -1,4 +1,4 @@
-"""One sync after another in one process, until a signal comes or a failure that another try cannot fix."""
+"""One sync after another in one process, until a signal comes or a failure that another attempt cannot fix."""
 
 import random
 import signal
@@ -10,13 +10,13 @@ from cekura_sync.console import failure, terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for
 from cekura_sync.console.signals import Stopped, stop_signals
 
-JITTER = 0.05  # of the interval, either way, so that many installations do not keep step
-# A supervisor may start us anew after a bug, with a fresh process; what a person must mend stays as it is.
+JITTER = 0.05  # of the interval, either way, so that many installations do not sync at the same moment
+# After a bug a supervisor may start a fresh process; the other two need a person to fix them.
 FATAL = (ExitCode.BUG, ExitCode.USAGE, ExitCode.KEY_REFUSED)
 
 
 def until_stopped(sync: Callable[[], None], every: timedelta, *, as_json: bool, quiet: bool) -> None:
-    """Start a sync every so often; one that takes longer delays the next, and none is made up for."""
+    """Sync once per interval. A sync that takes longer delays the next one; none is made up for."""
     while True:
         due = time.monotonic() + every.total_seconds() * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         code = _try(sync, as_json=as_json)
@@ -35,7 +35,7 @@ def _try(sync: Callable[[], None], *, as_json: bool) -> ExitCode:
     try:
         sync()
     except Exception as error:
-        # DuckDB may tell of a signal in an exception of its own.
+        # DuckDB may report a signal as an exception of its own.
         if stop_signals.received is not None or exit_code_for(error) in FATAL:
             raise
         stop_signals.hold()

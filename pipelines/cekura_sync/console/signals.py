@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do. Imports next to nothing, so that it can stand before the slow imports."""
+"""What SIGINT and SIGTERM do. Imports almost nothing, so that the handlers are in place before the slow imports."""
 
 import signal
 
@@ -10,21 +10,21 @@ class Stopped(BaseException):
 
 
 class StopSignals:
-    """SIGINT and SIGTERM end the command, unless it is past the point where that would still change nothing."""
+    """SIGINT and SIGTERM end the command, unless it is past the point up to which nothing has changed."""
 
     def __init__(self) -> None:
         self.received: int | None = None
         self._held = False
-        self._came_late: int | None = None  # while held: for whoever goes on to something else
+        self._came_late: int | None = None  # arrived while held; handled by the next `heed`
 
     def install(self) -> None:
-        """Handle the signals from now on; until `heed` they wait."""
+        """Handle the signals; they wait until `heed`."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
         for number in _NUMBERS:
             signal.signal(number, self._handle)
 
     def heed(self) -> None:
-        """Raises Stopped for a signal that has waited, and from now on for any other."""
+        """Raises Stopped for a signal that has waited, and for each one from now on."""
         self._held = False
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
         if self._came_late is not None:
@@ -32,6 +32,7 @@ class StopSignals:
             self._handle(late, None)
 
     def hold(self) -> None:
+        """From now on signals wait until the next `heed`."""
         self._held = True
 
     def _handle(self, number: int, _frame: object) -> None:

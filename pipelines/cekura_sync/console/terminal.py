@@ -3,23 +3,23 @@
 import csv
 import json
 import math
+import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
-    from rich.table import Table as RichTable
 
 LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
-_NO_LIMIT = 1_000_000  # columns
+ROWS_AT_A_TIME = 1000
 
 
 def plain(text: str) -> str:
@@ -33,13 +33,13 @@ _log_format = "text"
 
 
 def log_as(form: str) -> None:
-    """How lines on stderr look from now on: `json`, or anything else for text."""
+    """Write lines on stderr as `json`; any other word means text."""
     global _log_format
     _log_format = form
 
 
 def message(text: str, *, level: str = "info", event: str = "message", **fields: object) -> None:
-    """One line on stderr; that nobody can be told is no reason to fail."""
+    """One line on stderr. Never fails, even if stderr is closed."""
     if _log_format == "json":
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": level, "event": event, "message": text, **fields})
@@ -54,7 +54,7 @@ def warn(text: str) -> None:
 
 
 def failed(sentence: str, code: int, notes: Sequence[str]) -> None:
-    """What went wrong, in one sentence; where it helps, lines that tell more."""
+    """What went wrong, in one sentence, and lines with more where they help."""
     if _log_format == "json":
         message(
             sentence, level="error", event="failed", exit_code=code, **({"notes": notes} if notes else {})
@@ -65,13 +65,13 @@ def failed(sentence: str, code: int, notes: Sequence[str]) -> None:
 
 
 def leave_ctrl_c() -> None:
-    """A new line, where a terminal shows ^C and leaves the cursor behind it."""
+    """Start a new line on a terminal, which shows ^C and leaves the cursor behind it."""
     if sys.stderr.isatty():
         message("")
 
 
 class Reporter:
-    """How a sync speaks: a bar on a terminal, a line now and then elsewhere, nothing but warnings when quiet."""
+    """Progress of a sync: a bar on a terminal, a line now and then elsewhere, only warnings when quiet."""
 
     def __init__(self, *, quiet: bool, verbose: bool, swapping: Callable[[], None] = lambda: None) -> None:
         self._quiet = quiet
@@ -142,7 +142,7 @@ class Reporter:
                 return  # most syncs are over before a bar could be read
             self._bar = _new_bar()
             self._task = self._bar.add_task("Reading results", total=None, said="")
-            self._bar.start()  # last: it hides the cursor, and whoever stops us must find the bar here
+            self._bar.start()  # last: it hides the cursor, and an interruption must find the bar to restore it
         if self._task is not None:
             total = max(expected, rows) if expected else None
             said = f"{pages:,} pages, {rate:,.0f} a second"
@@ -174,49 +174,66 @@ def _new_bar() -> "RichProgress":
     )
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
-    """Rows as a table for people, or on a terminal too narrow for it one block a row: no value is ever folded."""
-    from rich.console import Console
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """Rows as a table for people, or on a terminal too narrow for it one block a row: no value is ever folded.
 
-    console = Console(highlight=False)
-    table = _table(columns, rows, title)
-    width = console.measure(table, options=console.options.update(width=_NO_LIMIT)).maximum
-    if not sys.stdout.isatty():
-        console.width = max(console.width, width)
-    if width <= console.width:
-        console.print(table)
-    else:
-        _print_blocks(console, columns, rows, title)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> "RichTable":
-    """Numbers to the right."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="", box=box.SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        numeric = any(isinstance(row[index], int | float) for row in rows)
-        table.add_column(Text(plain(column)), justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    return table
-
-
-def _print_blocks(
-    console: "Console", columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None
-) -> None:
-    """A line for each value; one that is longer than the line is left to the terminal."""
-    from rich.text import Text
-
-    names = [plain(column) for column in columns]
-    longest = max(map(len, names))
+    Many rows are printed a thousand at a time, each thousand at least as wide as the one before.
+    """
+    names, waiting = [plain(column) for column in columns], iter(rows)
+    widths, numeric = [_width(name) for name in names], [False] * len(names)
     if title is not None:
-        console.print(Text(title, style="bold"))
-    for row in rows:
-        lines = [f"{name:{longest}}  {_cell(value)}" for name, value in zip(names, row, strict=True)]
-        console.print(Text("\n".join(["", *lines])), soft_wrap=True)
+        click.secho(title, bold=True)
+    part: list[Sequence[Any]] | None = None
+    while part is None or len(part) == ROWS_AT_A_TIME:
+        first, part = part is None, list(islice(waiting, ROWS_AT_A_TIME))
+        cells = [[_cell(value) for value in row] for row in part]
+        for index, column in enumerate(zip(*cells, strict=True)):
+            widths[index] = max(widths[index], *map(_width, column))
+            numeric[index] |= any(isinstance(row[index], int | float) for row in part)
+        if sys.stdout.isatty() and _table_width(widths) > shutil.get_terminal_size().columns:
+            lines = _blocks(names, cells)
+        else:
+            lines = _lines(names, widths, numeric, cells, first=first)
+        click.echo("\n".join(lines), nl=bool(lines))
+
+
+def _table_width(widths: list[int]) -> int:
+    return sum(widths) + 3 * len(widths) + 1
+
+
+def _lines(
+    names: list[str], widths: list[int], numeric: list[bool], rows: list[list[str]], *, first: bool
+) -> list[str]:
+    """Numbers to the right."""
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        ]
+        return f"  {'   '.join(padded)}".rstrip()
+
+    head = ["", line(names), f" {'─' * (_table_width(widths) - 2)}"] if first else []
+    return [*head, *map(line, rows)]
+
+
+def _width(text: str) -> int:
+    """In columns of a terminal: some letters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _blocks(names: list[str], rows: list[list[str]]) -> list[str]:
+    """A line for each value; one that is longer than the line is left to the terminal."""
+    longest = max(map(len, names))
+    return [
+        line
+        for row in rows
+        for line in ("", *(f"{name:{longest}}  {cell}" for name, cell in zip(names, row, strict=True)))
+    ]
 
 
 def _cell(value: object) -> str:
@@ -233,30 +250,45 @@ def _text(value: object) -> str:
 
 
 def print_outcome(outcome: dict[str, Any]) -> None:
-    """One JSON object. What has happened has happened, whoever hears of it."""
+    """One JSON object. The sync is done, so a closed stdout is only worth a warning."""
     try:
         click.echo(json.dumps(outcome))
     except OSError as error:
         warn(f"the outcome cannot be printed: {error.strerror}.")
 
 
-def print_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    objects = [dict(zip(columns, map(_json_value, row), strict=True)) for row in rows]
-    click.echo(json.dumps(objects, ensure_ascii=True, allow_nan=False))
+def print_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """An array of objects, each as soon as it is there."""
+    names, begin = _apart(columns), "["
+    for row in rows:
+        told = dict(zip(names, map(_json_value, row), strict=True))
+        click.echo(begin + json.dumps(told, ensure_ascii=True, allow_nan=False), nl=False)
+        begin = ", "
+    click.echo("[]" if begin == "[" else "]")
 
 
-def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]], out: TextIO | None = None) -> None:
+def _apart(columns: Sequence[str]) -> list[str]:
+    """An object holds each name once: a second `a` becomes `a_1`, as DuckDB itself names it in a subquery."""
+    names: list[str] = []
+    for column in columns:
+        candidates = chain([column], (f"{column}_{number}" for number in count(1)))
+        taken = {*names, *(columns if column in names else ())}
+        names.append(next(name for name in candidates if name not in taken))
+    return names
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], out: TextIO | None = None) -> None:
     out = out or sys.stdout
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     if out.isatty():
-        rows = [["" if value is None else plain(str(value)) for value in row] for row in rows]
+        rows = (["" if value is None else plain(str(value)) for value in row] for row in rows)
     writer.writerows(rows)
     out.flush()
 
 
 def _json_value(value: object) -> object:
-    """What JSON can say of it; it has no word for NaN and infinity."""
+    """A value that JSON can hold; NaN and infinity become null."""
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):

@@ -1,48 +1,32 @@
-"""The change that one sync is to write: tables in memory, beside the private base that they are held against."""
+"""What one sync will write: tables in memory, compared with the private base."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from cekura_sync import database
-from cekura_sync.database import literal
+from cekura_sync.api.personal import PersonalData
+from cekura_sync.database import column_list
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
-from cekura_sync.errors import WarehouseError
 from cekura_sync.outcome import Counts
-from cekura_sync.tables import LOG_COLUMNS, RESULTS, RUNS, SCENARIOS, TERMINAL
+from cekura_sync.tables import DETAILS, READING, REJECTED, RESULTS, RUNS, SCENARIOS, TERMINAL
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 10_000  # rows of one Arrow batch
 
-_OWN = "_runs_known boolean, _digest varchar, first_seen_at timestamptz, synced_at timestamptz"
-_RESULTS = f"{', '.join(f'{name} {kind}' for name, kind in RESULTS.items())}, {_OWN}"
-_RUNS = ", ".join(f"{name} {kind}" for name, kind in RUNS.items())
-_SCENARIOS = ", ".join(f"{name} {kind}" for name, kind in SCENARIOS.items())
-_REJECTED = "_digest varchar, id bigint, reason varchar, raw varchar, seen_at timestamptz"
-
-_EMPTY_BASE = f"""
-    create schema base.cekura;
-    create table base.cekura.results ({_RESULTS}, deleted_at timestamptz, aged_out_at timestamptz);
-    create table base.cekura.runs ({_RUNS});
-    create table base.cekura.result_scenarios ({_SCENARIOS});
-    create table base.cekura.rejected_rows ({_REJECTED});
-    create table base.cekura._fields (table_name varchar, api_name varchar, column_name varchar);
-    create table base.cekura._watermarks (scope varchar, updated_at timestamptz);
-    create table base.cekura.sync_log ({LOG_COLUMNS});
-"""
 _TABLES = f"""
     create or replace table listed (id bigint);
-    create or replace table changed ({_RESULTS}, scenarios_known boolean, change varchar);
-    create or replace table changed_runs ({_RUNS});
-    create or replace table changed_scenarios ({_SCENARIOS});
-    create or replace table rejected ({_REJECTED});
+    create or replace table changed ({column_list(RESULTS | READING)}, scenarios_known boolean, change varchar);
+    create or replace table changed_runs ({column_list(RUNS)});
+    create or replace table changed_scenarios ({column_list(SCENARIOS)});
+    create or replace table rejected ({column_list(REJECTED)});
     create or replace table gone (id bigint, aged boolean);
+    create or replace table read_alike (id bigint, _digest varchar);
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
 _LOST_A_RUN = """
@@ -70,8 +54,14 @@ _WRITE_RESULTS = f"""
     from base.cekura.results as known
     where id in (select result_id from lost_a_run)
         and id not in (select id from changed) and id not in (select id from gone)
+    union all by name
+    select known.* replace (read_alike._digest as _digest)
+    from base.cekura.results as known join read_alike on read_alike.id = known.id
+    where known.id not in (select result_id from lost_a_run)
+        and known.id not in (select id from changed) and known.id not in (select id from gone)
 """
-# Children are replaced as a whole: a result that has none left gets one row that only says "remove".
+# Children are replaced as a whole: a result that has none left gets one row that only says "remove". A run needs an id
+# even there, so that row carries one that no run of the API has: its result's, negated.
 # A run that moved to another result takes the rest of the old result's runs along, written again without it.
 _WRITE_RUNS = """
     with twice as (select id from changed_runs group by id having count(*) > 1),
@@ -115,6 +105,12 @@ _WRITE_REJECTED = f"""
             then id in (select result_id from new_details_read where outcome <> 'missing')
             else id in (select id from listed) end
 """
+_WRITES = {
+    "results": _WRITE_RESULTS,
+    "runs": _WRITE_RUNS,
+    "result_scenarios": _WRITE_SCENARIOS,
+    "rejected_rows": _WRITE_REJECTED,
+}
 _AFTER = f"""
     with final as (
         select status from changed
@@ -126,29 +122,15 @@ _AFTER = f"""
 """
 
 
-def open_base(base: Path | None) -> duckdb.DuckDBPyConnection:
-    """An in-memory database with the private base attached, read only; an empty base where there is none yet."""
-    con = database.connect()
-    if base is None:
-        con.execute("attach ':memory:' as base")
-        con.execute(_EMPTY_BASE)
-        return con
-    try:
-        con.execute(f"attach {literal(str(base))} as base (read_only)")
-    except duckdb.Error as error:
-        raise WarehouseError(
-            f"{base} cannot be read ({database.first_line(error)}): move {base.parent} away; it is rebuilt from the published file."
-        ) from error
-    return con
-
-
 class Changeset:
     """What to write, on a connection from `open_base`."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, started: datetime) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, started: datetime, personal_data: PersonalData
+    ) -> None:
         self._con = con
         self._started = started
-        self.keys = Keys.known(con)
+        self.keys = Keys.known(con, personal_data)
         self.details = DetailChanges(con)
 
     def clear(self) -> None:
@@ -194,22 +176,13 @@ class Changeset:
             for key, column in columns.items():
                 yield {"table_name": table, "api_name": key, "column_name": column}
 
-    def results(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_RESULTS, {"started": self._started})
+    def tables(self) -> list[str]:
+        """Those that have rows to load; the details' only where details were read."""
+        return [*_WRITES, *(DETAILS if self.details.has_changes() else ())]
 
-    def runs(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_RUNS)
-
-    def scenarios(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_SCENARIOS)
-
-    def rejected_rows(self) -> "Iterator[pa.Table]":
-        return self._arrow(_WRITE_REJECTED)
-
-    def run_details(self) -> "Iterator[tuple[str, Iterator[pa.Table]]]":
-        """Each of their tables with its rows; none where no details were read."""
-        if self.details.has_changes():
-            yield from ((table, self._arrow(query)) for table, query in self.details.queries())
+    def rows(self, table: str) -> "Iterator[pa.Table]":
+        query = _WRITES.get(table) or self.details.query(table)
+        return self._arrow(query, {"started": self._started} if table == "results" else None)
 
     def _arrow(self, query: str, values: dict[str, object] | None = None) -> "Iterator[pa.Table]":
         """The query's rows in batches; an empty one first, so that the table exists even without rows."""

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import duckdb
 
 from cekura_sync.api.decode_rows import Row
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
+from cekura_sync.diff.base import Known
 from cekura_sync.diff.changeset import Changeset
-from cekura_sync.diff.content import Known, runs_of, scenarios_of
+from cekura_sync.diff.records import RARE, runs_of, scenarios_of
 from cekura_sync.outcome import Counts
 from cekura_sync.tables import TERMINAL
 
@@ -39,6 +41,28 @@ _JUDGE = """
             else 'unchanged' end as change
     from parsed left join base.cekura.results as known on known.id = parsed.id
 """
+# Another text with the same content. Its digest is written along with the next change, and then it is recognised.
+_READ_ALIKE = """
+    insert into read_alike
+    select parsed.id, parsed._digest
+    from parsed join verdicts on verdicts.id = parsed.id
+    where change = 'unchanged'
+"""
+# As the view analytics.results reads the scale, less what it takes from the counts.
+_SCALE_VOTES = """
+    with newest as (
+        select id, success_rate, total_runs_count from {results}
+        where success_rate > 0 order by synced_at desc limit 1000
+    ),
+    shares as (
+        select result_id, count(*) as listed, count(*) filter (success) / count(*) as share
+        from {runs} where result_id in (select id from newest)
+        group by result_id having bool_or(success is not null)
+    )
+    select count(*) filter (abs(success_rate - share) * listed <= 0.5),
+        count(*) filter (success_rate > 1.01 or abs(success_rate / 100 - share) * listed <= 0.5)
+    from newest left join shares on result_id = id and listed = total_runs_count
+"""
 _FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
 
 
@@ -51,13 +75,22 @@ class Comparison:
     """One sync's view of both sides, on a connection from `open_base`."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, *, started: datetime, agent_id: int | None, covers: str
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *,
+        started: datetime,
+        agent_id: int | None,
+        covers: str,
+        project_id: int | None = None,
+        personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for."""
         self._con = con
         self._agent_id = agent_id
+        self._project_id = None if project_id is None else str(project_id)
+        self.personal_data = personal_data
         self.started = started
-        self.changeset = Changeset(con, started)
+        self.changeset = Changeset(con, started, personal_data)
         self.covers = f"({covers})"
         self._covers = f"{self.covers} and deleted_at is null and aged_out_at is null"
         self.keys = self.changeset.keys
@@ -80,14 +113,17 @@ class Comparison:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
             self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]
-        records.receive(self._con, [_key(row.key) for row in sound], [row.raw for row in sound])
+        ids, raws = [_key(row.key) for row in sound], [row.raw for row in sound]
+        records.receive(self._con, ids, raws, self.keys.reading)
         self._recognise()
         if self._value("select count(*) from raw_rows"):
             self._read()
 
     def _recognise(self) -> None:
         """Be done with the rows that read as they did when they were written last."""
-        self._con.execute(_SAME)
+        # Of which project a row is, a sync of one project may be the first to know.
+        new_project = self._project_id is not None and self._known_content.has("results", "project_id")
+        self._con.execute(f"{_SAME} and known.project_id is not null" if new_project else _SAME)
         self._con.execute("delete from raw_rows where id in (select id from same)")
         self._note("same")
         self._unchanged += self._value("select count(*) from same")
@@ -99,8 +135,21 @@ class Comparison:
         if flawed := self._con.execute(_FLAWED).fetchall():
             self._reject(flawed)
             self._con.execute("delete from parsed where flaw is not null")
+        self._add_project()
         self._judge()
         self._keep()
+
+    def _add_project(self) -> None:
+        """Where the row does not say: the project that was asked for, or else the one that is known."""
+        if self._project_id is not None:
+            self._con.execute(
+                "update parsed set project_id = $1 where project_id is null", [self._project_id]
+            )
+        if self._known_content.has("results", "project_id"):
+            self._con.execute(
+                "update parsed set project_id = known.project_id from base.cekura.results as known"
+                " where known.id = parsed.id and parsed.project_id is null and known.project_id is not null"
+            )
 
     def _note(self, table: str) -> None:
         """What has been listed, and until when it had changed."""
@@ -132,7 +181,8 @@ class Comparison:
 
     def _keep_rejected(self, flaws: Sequence[tuple[object, str | None, str | None]]) -> list[int | None]:
         ids = [_key(key) for key, _, _ in flaws]
-        reasons, raws = [flaw for _, flaw, _ in flaws], [(raw or "")[:MAX_RAW] for _, _, raw in flaws]
+        reasons = [flaw for _, flaw, _ in flaws]
+        raws = [self.personal_data.without_the_rest(raw or "")[:MAX_RAW] for _, _, raw in flaws]
         self.rejected += len(flaws)
         self._con.execute(
             "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
@@ -147,6 +197,7 @@ class Comparison:
         self._con.execute(f"create or replace temp table differing as {differing}")
         self._con.execute(_JUDGE, {"started": self.started})
         self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
+        self._con.execute(_READ_ALIKE)
 
     def _keep(self) -> None:
         con = self._con
@@ -194,10 +245,27 @@ class Comparison:
         ).fetchall()[0]
         return known, listed
 
+    def list_keys(self) -> tuple[set[str], set[str]]:
+        """What the list shows of a result and of a run, so that a record by id is held against nothing else."""
+        rows = {key for key in self.keys.row if key not in RARE or self._lists("results", "changed", key)}
+        runs = {key for key in self.keys.run if key not in RARE or self._lists("runs", "changed_runs", key)}
+        return rows, runs
+
+    def _lists(self, table: str, fresh: str, column: str) -> bool:
+        known = f"union all select {column} from base.cekura.{table}"
+        query = f"select {column} from {fresh} {known if self._known_content.has(table, column) else ''}"
+        return bool(
+            self._con.execute(f"select 1 from ({query}) where {column} is not null limit 1").fetchall()
+        )
+
     def list_in_percent(self) -> bool:
-        """Whether the list gives `success_rate` in percent: one rate above 1 proves it."""
-        rates = "select success_rate from changed union all select success_rate from base.cekura.results"
-        return bool(self._con.execute(f"select 1 from ({rates}) where success_rate > 1 limit 1").fetchall())
+        """Whether the list gives `success_rate` in percent, by what was listed now, or else by the newest known rows."""
+        for results, runs in (("changed", "changed_runs"), ("base.cekura.results", "base.cekura.runs")):
+            query = _SCALE_VOTES.format(results=results, runs=runs)
+            fractions, percentages = self._con.execute(query).fetchall()[0]
+            if fractions or percentages:
+                return bool(percentages >= fractions)
+        return False
 
     def some_listed(self) -> list[int]:
         """Listed ids from the top, the middle and the end: what happens to one part is no proof about all."""

@@ -1,20 +1,21 @@
 """Run details in DuckDB: of which results they are due, and what a sync is to write of them.
 
-Documents come from `detail_shapes`. All rows of a result are replaced at once, so that none outlives a re-evaluation.
+Documents come from `api.decode_details`. All rows of a result are replaced at once, so that none outlives a re-evaluation.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import duckdb
 
 from cekura_sync.database import column_list, quoted
-from cekura_sync.diff.content import SECONDS
-from cekura_sync.diff.records import cast, json_text, learn
-from cekura_sync.tables import DETAIL_CHILDREN, DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
+from cekura_sync.diff import naming
+from cekura_sync.diff.records import SECONDS, cast, json_text
+from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
-READING = 1  # stands before each digest; another number has the rows of what is read again written anew
+# Stands before each digest; with another number, whatever is read again is written again.
+PARSER_VERSION = 2
 TRY_AGAIN_AFTER = timedelta(days=1)  # what could not be had is asked for again, but not at every sync
 REASON = "details: "  # begins the reason of a rejected row that is a detail
 
@@ -42,7 +43,7 @@ _DUE = """
 _TAKE = f"""
     create or replace temp table taken as
     with asked as (
-        select id, raw, '{READING}:' || md5(raw) as digest,
+        select id, raw, '{PARSER_VERSION}:' || md5(raw) as digest,
             case when flaw is not null then 'rejected' when raw is null then 'missing' else 'read' end as outcome
         from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw, unnest($3::varchar[]) as flaw)
     )
@@ -56,7 +57,7 @@ _TAKE = f"""
 
 
 class Asked(NamedTuple):
-    """What came of asking for one result: a document, with a flaw a text that is none, or None for a 404."""
+    """What the API answered for one result: `raw` is its document, None for a 404; with a `flaw` it cannot be used."""
 
     result_id: int
     raw: str | None
@@ -79,13 +80,12 @@ class DetailChanges:
                 con.execute(f"create or replace view known_{table} as from base.cekura.{table}")
             else:
                 con.execute(f"create or replace table known_{table} ({column_list(columns)})")
-        query = "select api_name, column_name from base.cekura._fields where table_name = 'run_details' order by all"
         typed = {
             name: name for name in RUN_DETAILS if name not in ("run_id", "result_id", "duration_seconds")
         }
         self._keys = typed | {"id": "run_id", "duration": "duration_seconds"}
         self._typed = [*self._keys]
-        self._keys |= dict(con.execute(query).fetchall())
+        self._keys |= naming.known(con, "run_details")
         self.clear()
 
     def clear(self) -> None:
@@ -127,7 +127,7 @@ class DetailChanges:
 
     def _parse(self) -> None:
         con = self._con
-        learn(
+        naming.learn(
             self._keys,
             [*RUN_DETAILS],
             con,
@@ -176,20 +176,17 @@ class DetailChanges:
         count: Any = self._con.execute(query, [outcome]).fetchall()[0][0]
         return int(count)
 
-    def queries(self) -> Iterator[tuple[str, str]]:
-        """Each table with a query for its rows. A result that has none left gets one that only says "remove"."""
-        yield "details_read", "select *, false as _removed from new_details_read"
-        for table in DETAIL_CHILDREN:
-            yield (
-                table,
-                f"""
-                select *, false as _removed from new_{table}
-                union all by name
-                select result_id, true as _removed from replaced
-                where result_id not in (select result_id from new_{table})
-                    and result_id in (select result_id from known_{table})
-                """,
-            )
+    def query(self, table: str) -> str:
+        """For the rows to write. A result that has none left gets one that only says "remove"."""
+        if table == "details_read":
+            return "select *, false as _removed from new_details_read"
+        return f"""
+            select *, false as _removed from new_{table}
+            union all by name
+            select result_id, true as _removed from replaced
+            where result_id not in (select result_id from new_{table})
+                and result_id in (select result_id from known_{table})
+        """
 
 
 def _believable(value: str, kind: str) -> str:

@@ -77,6 +77,5 @@ def _require_canary(api: Api, changes: Comparison) -> None:
 
 
 def _by_id(api: Api, changes: Comparison, ids: list[int]) -> Iterator[tuple[int, Row | None]]:
-    return api.results_by_id(
-        ids, {*changes.keys.row, *LISTS}, changes.keys.run, list_in_percent=changes.list_in_percent()
-    )
+    row_keys, run_keys = changes.list_keys()
+    return api.results_by_id(ids, row_keys | {*LISTS}, run_keys, list_in_percent=changes.list_in_percent())

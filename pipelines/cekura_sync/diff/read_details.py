@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cekura_sync.api.endpoints import Api
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.detail_changes import REASON, Asked
 from cekura_sync.outcome import Progress
@@ -28,7 +29,7 @@ def read_details(
     asked = due[:budget]
     until = api.seconds_left() * (1 - SHARE_OF_TIME)
     done = 0
-    for batch in _batches(_answers(api, asked, transcripts=transcripts, until=until)):
+    for batch in _batches(_answers(api, asked, changes.personal_data, until=until)):
         details.take(batch, changes.started, transcripts=transcripts)
         changes.reject_details([(one.result_id, f"{REASON}{one.flaw}", one.raw) for one in batch if one.flaw])
         done += len(batch)
@@ -42,8 +43,10 @@ def count_due(changes: Comparison, *, transcripts: bool) -> DetailCounts:
     return DetailCounts(0, len(due))
 
 
-def _answers(api: Api, ids: list[int], *, transcripts: bool, until: float) -> Iterator[Asked]:
-    for id_, detail in api.details(ids, transcripts=transcripts, go_on=lambda: api.seconds_left() > until):
+def _answers(api: Api, ids: list[int], personal_data: PersonalData, *, until: float) -> Iterator[Asked]:
+    for id_, detail in api.details(
+        ids, personal_data=personal_data, go_on=lambda: api.seconds_left() > until
+    ):
         if detail is None:
             yield Asked(id_, None, None)
         else:

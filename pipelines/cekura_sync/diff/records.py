@@ -1,51 +1,40 @@
-"""Raw result texts → one typed record each. DuckDB does the parsing; what cannot be taken gets a `flaw`.
+"""Raw result texts → one typed record each, and its runs and scenarios. What cannot be taken gets a `flaw`.
 
 Fields whose type the sources disagree on are read as text and cast, so that `10`, `"10"` and `10.0` are one number.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 
+from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
-from cekura_sync.tables import RESULTS
+from cekura_sync.diff import naming
+from cekura_sync.tables import RESULTS, RUNS
 
 RUN_FIELDS = {
     "id": "bigint",
     "status": "varchar",
     "success": "boolean",
-    "scenario": "bigint",
+    "scenario": "varchar",  # an id, a name or an object of both
     "scenario_name": "varchar",
     "duration": "varchar",
+    "error_message": "varchar",
 }
 SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
 LISTS = ("runs", "scenarios")
-OWN_COLUMNS = (
-    "deleted_at",
-    "aged_out_at",
-    "first_seen_at",
-    "synced_at",
-    "result_id",
-    "duration_seconds",
-    # Those below are in no table; they would meet our names while rows are compared.
-    "text",
-    "flaw",
-    "change",
-    "scenarios_known",
-    *LISTS,
-    # PostgreSQL keeps these for itself.
-    "cmax",
-    "cmin",
-    "ctid",
-    "tableoid",
-    "xmax",
-    "xmin",
-)
-PARSER_VERSION = 1  # stands before each digest; another number has every row read and compared anew
-MAX_FIELDS = 500  # columns a hostile answer could make us add
+PARSER_VERSION = 2  # stands before each digest; another number has every row read and compared anew
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
+
+# A duration in seconds, or as `[hours:]minutes:seconds`.
+SECONDS = """
+    case when contains(run.duration, ':')
+        then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
+            + try_cast(split_part(run.duration, ':', -2) as double) * 60
+            + try_cast(split_part(run.duration, ':', -1) as double)
+        else try_cast(run.duration as double) end as duration_seconds
+"""
 
 _TYPE_WORDS = {
     "bigint": "a 64-bit integer",
@@ -55,12 +44,42 @@ _TYPE_WORDS = {
 }
 
 
+# Columns that are made of a field which comes in several forms; no row is refused because of them.
+_IS_OBJECT = "{0} like '{{%' and json_valid({0})"
+_DERIVED = {
+    "agent_version": f"""
+        case when {_IS_OBJECT.format("text.agent_version")}
+            then coalesce(nullif(text.agent_version ->> 'version_name', ''), text.agent_version ->> 'version_id',
+                text.agent_version ->> 'history_id')
+            else text.agent_version end
+    """,
+    "agent_version_id": f"""
+        case when {_IS_OBJECT.format("text.agent_version")}
+            then coalesce(text.agent_version ->> 'history_id', text.agent_version ->> 'version_id')
+            else text.agent_version_id end
+    """,
+    "project_id": f"""
+        case when {_IS_OBJECT.format("text.project")} then coalesce(text.project_id, text.project ->> 'id')
+            else coalesce(text.project_id, case when try_cast(text.project as bigint) is not null then text.project end) end
+    """,
+}
+_SCENARIO_IS_OBJECT = _IS_OBJECT.format("run.scenario")
+RARE = (*_DERIVED, "error_message")  # fields that not every account's list has
+_READ_FOR_THEM = ("project",)  # beside the fields of their own names
+
+
 @dataclass
 class Keys:
     """The keys that list rows carry: the API's name → our column's name."""
 
+    personal_data: PersonalData = field(default_factory=PersonalData)
     row: dict[str, str] = field(default_factory=lambda: {name: name for name in RESULTS})
     run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
+
+    @property
+    def reading(self) -> str:
+        """Stands before each digest: a text from which other fields were taken has to be read again."""
+        return f"{PARSER_VERSION}{'p' if self.personal_data.keeps(PROFILE) else ''}"
 
     @property
     def new_row_columns(self) -> dict[str, str]:
@@ -71,65 +90,40 @@ class Keys:
         return {key: column for key, column in self.run.items() if key not in RUN_FIELDS}
 
     @classmethod
-    def known(cls, con: duckdb.DuckDBPyConnection) -> "Keys":
+    def known(cls, con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> "Keys":
         """What earlier syncs learned: a key keeps its column, whichever rows a sync happens to see."""
-        keys = cls()
-        query = "select table_name, api_name, column_name from base.cekura._fields where table_name in ('results', 'runs') order by all"
-        for table, key, column in con.execute(query).fetchall():
-            (keys.row if table == "results" else keys.run)[key] = column
+        keys = cls(personal_data)
+        for mine, table, typed in ((keys.row, "results", RESULTS), (keys.run, "runs", RUNS)):
+            for key, column in naming.known(con, table).items():
+                # A column that a later version of ours has a meaning for is no longer free for another key.
+                if personal_data.keeps(key) and (key == column or column not in typed):
+                    mine[key] = column
         return keys
 
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
-        learn(self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS)
-        learn(
+        keeps = self.personal_data.keeps
+        naming.learn(
+            self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS, keeps
+        )
+        naming.learn(
             self.run,
             RUN_FIELDS,
             con,
             "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from raw_rows",
+            keeps=keeps,
         )
 
 
-def learn(
-    known: dict[str, str],
-    typed: Iterable[str],
+def receive(
     con: duckdb.DuckDBPyConnection,
-    query: str,
-    ours: Iterable[str] = (),
+    ids: Sequence[int | None],
+    raws: Sequence[str],
+    reading: str = str(PARSER_VERSION),
 ) -> None:
-    """A key that differs from a known one only by case has no place in a SQL table; nor has one without letters."""
-    names = {name.lower() for name in (*known, *ours)}
-    for (key,) in sorted(con.execute(query).fetchall()):
-        if len(known) >= MAX_FIELDS:
-            return
-        if key.lower() not in names and key.isprintable() and key.strip():
-            known[key] = _free_column(key, {*known.values(), *typed})
-            names.add(key.lower())
-
-
-def _free_column(key: str, taken: set[str]) -> str:
-    """The key in dlt's snake_case, moved aside where it would meet another column."""
-    name = column_name(key)
-    if name in OWN_COLUMNS or name.startswith("_"):
-        name = f"api_{name.lstrip('_')}"
-    candidate, number = name, 2
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    return candidate
-
-
-def column_name(key: str) -> str:
-    """As dlt's snake_case naming convention would have it."""
-    words = re.sub(r"[^A-Za-z0-9_]", "_", key.strip())
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", words))
-    name = re.sub(r"_+", "_", words.lower()).strip("_")[:60]
-    return f"_{name}" if not name or name[0].isdigit() else name
-
-
-def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], raws: Sequence[str]) -> None:
     """Fill the table `raw_rows`: each raw text with its digest, and its id where the envelope gave one."""
     con.execute(
-        f"create or replace temp table raw_rows as select id, raw, '{PARSER_VERSION}:' || md5(raw) as _digest"
+        f"create or replace temp table raw_rows as select id, raw, '{reading}:' || md5(raw) as _digest"
         " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw)",
         [list(ids), list(raws)],
     )
@@ -144,14 +138,16 @@ def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
 def _structure(keys: Keys) -> str:
     """What to read from each text, in the form of DuckDB's `from_json`."""
     runs = RUN_FIELDS | dict.fromkeys(keys.new_run_columns, "varchar")
-    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in keys.row)
+    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in dict.fromkeys((*keys.row, *_READ_FOR_THEM)))
     run = ", ".join(f'{json_text(key)}: "{kind}"' for key, kind in runs.items())
     scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
     return f'{{{rows}, "runs": [{{{run}}}], "scenarios": [{{{scenario}}}]}}'
 
 
 def _parse_sql(keys: Keys) -> str:
-    typed = ",\n".join(f"{cast(f'text.{name}', kind)} as {name}" for name, kind in RESULTS.items())
+    typed = ",\n".join(
+        f"{_DERIVED.get(name) or cast(f'text.{name}', kind)} as {name}" for name, kind in RESULTS.items()
+    )
     extra = "".join(
         f",\n text.{quoted(key)} as {quoted(column)}" for key, column in keys.new_row_columns.items()
     )
@@ -204,6 +200,30 @@ def _flaw() -> str:
         "when len(list_filter(runs, lambda _run: _run.id is null)) > 0 then 'a run has no usable id'"
     )
     return f"case {' '.join(reasons)} end"
+
+
+def runs_of(records: str, keys: Keys) -> str:
+    """The rows of `runs` in `records` (what follows `from`), each column under its name."""
+    more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
+    scenario = f"case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'id' else run.scenario end"
+    named = f"""
+        coalesce(run.scenario_name, case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'name'
+            when try_cast(run.scenario as double) is null then run.scenario end) as scenario_name
+    """
+    return (
+        # Some engines take no "nan", and no view could add one up.
+        "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
+        f"select run.id, result_id, run.status, run.success, {cast(scenario, 'bigint')} as scenario, {named},"
+        f" {SECONDS}, run.error_message {more}"
+        f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
+    )
+
+
+def scenarios_of(records: str) -> str:
+    return (
+        "select distinct result_id, scenario.id as scenario_id, scenario.name as scenario_name"
+        f" from (select parsed.id as result_id, unnest(scenarios) as scenario from {records})"
+    )
 
 
 def json_text(key: str) -> str:

@@ -73,27 +73,41 @@ def _how_far(listing: Listing) -> Iterator[None]:
 def _take_listing(
     listing: Listing, changes: Comparison, progress: Progress, after_batch: Callable[[], None]
 ) -> None:
-    """Compare the rows batch by batch, each while the next one arrives."""
+    """Compare the rows batch by batch, each batch while the next one arrives."""
     waiting: list[Row] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="compare") as worker:
-        under_way: Future[None] | None = None
-
-        def then(step: Callable[..., None], *arguments: object) -> None:
-            nonlocal under_way
-            if under_way:
-                under_way.result()
-            under_way = worker.submit(step, *arguments)
-            waiting.clear()
+    with ThreadPoolExecutor(1, thread_name_prefix="compare") as thread:
+        background = _Background(thread)
 
         def take(rows: list[Row]) -> None:
             changes.take(rows)
             after_batch()
 
-        listing.on_restart(lambda: then(changes.restart))
+        def restart() -> None:
+            waiting.clear()
+            background.do(changes.restart)
+
+        listing.on_restart(restart)
         for rows in listing:
             waiting.extend(rows)
             progress.read(listing.pages, len(listing.chain), listing.expected_rows)
             if len(waiting) >= BATCH_ROWS:
-                then(take, [*waiting])
-        then(take, [*waiting])
-        then(lambda: None)
+                background.do(take, [*waiting])
+                waiting.clear()
+        background.do(take, waiting)
+        background.wait()
+
+
+class _Background:
+    """One step at a time in another thread. `do` and `wait` raise what the step before raised."""
+
+    def __init__(self, thread: ThreadPoolExecutor) -> None:
+        self._thread = thread
+        self._step: Future[None] | None = None
+
+    def do(self, step: Callable[..., None], *arguments: object) -> None:
+        self.wait()
+        self._step = self._thread.submit(step, *arguments)
+
+    def wait(self) -> None:
+        if self._step is not None:
+            self._step.result()

@@ -9,7 +9,7 @@ from pathlib import Path
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse.layout import Layout
-from cekura_sync.warehouse.swap import Warehouse
+from cekura_sync.warehouse.swap import Swap
 
 SPARE = 64 << 20  # bytes, beside the copies
 REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "vboxsf", "ceph", "gluster")
@@ -18,7 +18,7 @@ _MOUNTS = Path("/proc/self/mounts")
 
 def directory(path: Path) -> Iterator[Finding]:
     """Raises WarehouseError where a sync would."""
-    with Warehouse(path).observed():
+    with Swap(path).observed():
         pass
     files = Layout(path)
     for place in (files.published.parent, files.home):

@@ -68,7 +68,7 @@ def content(path: Path) -> Iterator[Finding]:
 
 def said(path: Path) -> Iterator[Finding]:
     """What the views say of freshness and of the data."""
-    with reader.open_warehouse(path) as con:
+    with reader.open_for_reading(path) as con:
         try:
             freshness = con.execute(
                 "select last_sync_at, last_full_sync_at, overdue_at - last_sync_at from analytics.sync_status"

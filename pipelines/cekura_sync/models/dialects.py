@@ -15,7 +15,7 @@ ENGINES = ("postgres", "clickhouse", "bigquery", "snowflake", "databricks", "red
 @cache
 def translated(model: "Model", engine: str) -> str:
     """The model's query for this engine (sqlglot's name of it). Raises what sqlglot raises for words it cannot translate."""
-    query = sqlglot.parse_one(model.sql, read="duckdb")
+    query = sqlglot.parse_one(model.query, read="duckdb")
     _name_columns(query)
     if engine in _SECONDS:
         _add_seconds(query, engine)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cekura_sync.database import first_line, literal, quoted
 from cekura_sync.errors import ModelError
+from cekura_sync.models import functions
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,6 +37,14 @@ class Model:
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def query(self) -> str:
+        """The select with the functions of sql/functions/ written out. Raises ModelError for a wrong call."""
+        try:
+            return functions.expand(self.sql, functions.read(models_dir() / "functions"))
+        except ModelError as error:
+            raise ModelError(f"{self.path}: {error}") from error
 
     @property
     def meaning(self) -> str:
@@ -88,7 +97,7 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
     try:
         con.execute(f"create schema if not exists {SCHEMA}")
         for model in models:
-            _run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.sql}")
+            _run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.query}")
             _run(con, model, comments(model))
         for name in sorted(_views(con) - {model.name for model in models}):
             con.execute(f"drop view {SCHEMA}.{quoted(name)}")
@@ -143,7 +152,7 @@ def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Find
         return f"temp.{reference[1]}" if reference[1] in copied else reference[0]
 
     try:
-        wrong = con.sql(REFERENCE.sub(place, model.sql))
+        wrong = con.sql(REFERENCE.sub(place, model.query))
         first = wrong.limit(1).fetchall()
         if not first:
             return None

@@ -1,4 +1,4 @@
-"""A file in Prometheus text format, for the textfile collector of a node exporter: how the syncs of one job go."""
+"""The syncs of one job as a file in Prometheus text format, for the textfile collector of a node exporter."""
 
 import os
 import re
@@ -11,26 +11,26 @@ from typing import Any
 
 _PREFIX = "cekura_sync_"
 _GAUGES = {
-    "last_run_timestamp_seconds": "When the last sync ended, well or not.",
+    "last_run_timestamp_seconds": "When the last sync ended, successful or not.",
     "last_run_exit_code": "Its exit code; 0 is success.",
     "last_run_duration_seconds": "How long it took.",
     "last_success_timestamp_seconds": "When the last successful sync ended; 0 before the first.",
     "results": "Live results in the warehouse.",
-    "in_flight": "Those of them that have not come to an end.",
+    "in_flight": "Live results that are not finished.",
 }
 _COUNTERS = {
-    "runs_total": "Syncs that ended, well or not.",
+    "runs_total": "Syncs that ended, successful or not.",
     "failures_total": "Syncs that failed.",
     "requests_total": "Requests that successful syncs sent.",
-    "retries_total": "Requests that they sent again.",
-    "rows_read_total": "Results that they read.",
-    "inserted_total": "Results that they inserted.",
-    "updated_total": "Results whose content they changed.",
-    "deleted_total": "Results that they marked deleted.",
-    "restored_total": "Results that they brought back.",
-    "rejected_total": "Rows that they could not take, counted at each sync.",
+    "retries_total": "Requests that successful syncs repeated.",
+    "rows_read_total": "Results that successful syncs read.",
+    "inserted_total": "Results that successful syncs inserted.",
+    "updated_total": "Results whose content successful syncs changed.",
+    "deleted_total": "Results that successful syncs marked deleted.",
+    "restored_total": "Results that successful syncs restored.",
+    "rejected_total": "Rows that successful syncs could not take, counted at each sync.",
 }
-_ENOUGH = 1 << 16  # characters of a file that may not be ours
+_READ_AT_MOST = 1 << 16  # characters of a file that may not be ours
 _HEAD = f"# HELP {_PREFIX}"
 _SAMPLE = re.compile(rf"{_PREFIX}(\w+)(\{{.*\}}) ([\d.e+-]+)")
 
@@ -44,7 +44,7 @@ def record(
     finished: datetime,
     outcome: Mapping[str, Any] | None,
 ) -> None:
-    """Replace the file as a whole. After a failure what the last success said stays. Raises OSError."""
+    """Replace the file as a whole. A failure keeps the figures of the last success. Raises OSError."""
     path = path.resolve()
     marks = _labels(labels)
     values = _samples(path, marks)
@@ -68,7 +68,7 @@ def _increase(name: str, code: int, outcome: Mapping[str, Any] | None) -> int:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    """Label values as the format writes them; what is no line of text cannot break one."""
+    """Label values, escaped so that none can break its line."""
     escapes = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": " "})
     pairs = (f'{name}="{value.translate(escapes)}"' for name, value in labels.items())
     return "{" + ",".join(pairs) + "}"
@@ -81,9 +81,9 @@ def _samples(path: Path, marks: str) -> dict[str, float]:
     text = "?"
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_ENOUGH)
+            text = file.read(_READ_AT_MOST)
     if text and not text.startswith(_HEAD):
-        raise FileExistsError(None, "is no metrics file of cekura-sync and is left as it is", str(path))
+        raise FileExistsError(None, "is not a metrics file of cekura-sync and was left alone", str(path))
     found = (_SAMPLE.fullmatch(line) for line in text.splitlines())
     samples = {}
     for match in found:
@@ -105,7 +105,7 @@ def _text(values: Mapping[str, float], marks: str) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Under another name first, and one that no collector reads: it may come by at any moment."""
+    """Under a temporary name first, one that no collector reads: it may read the directory at any moment."""
     descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

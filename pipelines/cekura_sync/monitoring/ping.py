@@ -1,4 +1,4 @@
-"""A dead-man's switch: tells a monitor's address that a sync begins and how it ended, as Healthchecks and its like expect."""
+"""A dead-man's switch: reports the start and end of a sync to a monitor, in the form that Healthchecks expects."""
 
 from collections.abc import Callable
 from threading import Thread
@@ -7,11 +7,11 @@ from urllib.parse import urlsplit, urlunsplit
 from cekura_sync import __version__
 from cekura_sync.settings import is_loopback
 
-SECONDS = 3.0  # that a monitor may hold up the end of a sync
+SECONDS = 3.0  # a monitor may delay the end of a sync by no more
 
 
 class Ping:
-    """`url`/start, then `url` or `url`/fail, in this order. A monitor that is down is worth a warning, never a failure."""
+    """Sends `url`/start, then `url` or `url`/fail, in this order. A monitor that is down causes a warning, never a failure."""
 
     def __init__(self, url: str, warn: Callable[[str], None]) -> None:
         self._url = urlsplit(url)
@@ -24,7 +24,7 @@ class Ping:
         self._send("/start")
 
     def end(self, code: int) -> None:
-        # The body names the code and nothing else: error messages may quote the data.
+        # The body holds only the code: error messages may quote the data.
         thread = self._send("/fail", f"exit code {code}\n") if code else self._send("")
         thread.join(SECONDS)
         if thread.is_alive():
@@ -32,11 +32,11 @@ class Ping:
         if self._problem:
             # The path of the address is the monitor's secret.
             self._warn(
-                f"The ping to {self._url.netloc} failed ({self._problem}): check --ping. It changes nothing about the sync."
+                f"The ping to {self._url.netloc} failed ({self._problem}): check --ping. The sync itself is not affected."
             )
 
     def _send(self, suffix: str, body: str = "") -> Thread:
-        """In a thread of its own that holds nobody up: neither a timeout of httpx nor one of DNS bounds the whole."""
+        """In a thread of its own: the timeouts of httpx and DNS do not bound the whole request."""
         path = self._url.path.rstrip("/") + suffix
         address = urlunsplit(self._url._replace(path=path))
         thread = Thread(target=self._post, args=(self._under_way, address, body), daemon=True)
@@ -58,5 +58,5 @@ class Ping:
                     timeout=SECONDS,
                 )
             self._problem = "" if answer.is_success else f"it answers {answer.status_code}"
-        except Exception as error:  # whatever it is, it is no reason to fail a sync
+        except Exception as error:  # whatever it is, it must not fail the sync
             self._problem = str(error) or type(error).__name__

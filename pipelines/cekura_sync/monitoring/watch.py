@@ -1,4 +1,4 @@
-"""Tells those who watch a job that a sync begins and how it ended, whatever ends it."""
+"""Tells the monitors of a job that a sync starts and how it ended, whatever ended it."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cekura_sync import destinations, settings
+from cekura_sync import settings
 from cekura_sync.console import terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for
 from cekura_sync.console.signals import stop_signals
@@ -49,13 +49,13 @@ class Watch:
             )
         except OSError as error:
             terminal.warn(
-                f"The metrics cannot be written ({path}: {error.strerror}): check --metrics. It changes nothing about the sync."
+                f"The metrics cannot be written ({path}: {error.strerror}): check --metrics. The sync itself is not affected."
             )
 
 
 @contextmanager
 def watched(ping: str | None, metrics_file: str | None, options: Mapping[str, Any]) -> Iterator[Watch]:
-    """A dry run is no sync, so nobody hears of it. Raises SettingsError for an address that is none."""
+    """Report the sync inside. A dry run is not a sync and is not reported. Raises SettingsError for a malformed address."""
     address = settings.check_ping(ping) if ping else None
     if options["dry_run"]:
         address = metrics_file = None
@@ -67,7 +67,7 @@ def watched(ping: str | None, metrics_file: str | None, options: Mapping[str, An
         stop_signals.hold()
         watch.end(exit_code_for(error))
         raise
-    stop_signals.hold()  # the sync is done: a signal that comes now comes too late
+    stop_signals.hold()  # the sync is done: a signal can no longer stop it
     watch.end(ExitCode.OK)
 
 
@@ -80,10 +80,10 @@ def _switch(address: str | None) -> "Ping | None":
 
 
 def _labels(options: Mapping[str, Any]) -> dict[str, str]:
-    """What tells jobs apart that write files of one directory. Known before any setting is judged."""
+    """What distinguishes jobs that write into one directory. Computed before the settings are checked."""
     warehouse = options["warehouse"] or os.environ.get("CEKURA_WAREHOUSE") or settings.WAREHOUSE
-    engine = options["destination"] or (not options["warehouse"] and os.environ.get(destinations.VARIABLE))
+    engine = options["destination"] or (not options["warehouse"] and os.environ.get(settings.DESTINATION))
     filters = {name: options[name] for name in ("agent_id", "project_id", "search", "scenarios")}
     scope = ",".join(f"{name}={value}" for name, value in filters.items() if value is not None)
-    place = f"{engine}:cekura" if engine else str(Path(warehouse).absolute())
-    return {"warehouse": place, "scope": scope or "all"}
+    warehouse = f"{engine}:cekura" if engine else str(Path(warehouse).absolute())
+    return {"warehouse": warehouse, "scope": scope or "all"}

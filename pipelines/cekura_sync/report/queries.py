@@ -35,9 +35,9 @@ class Figures:
 def read(path: Path) -> Figures:
     """Raises WarehouseError when there is no warehouse, or none with views like ours."""
     queries = runner.read_models(runner.models_dir() / "report")
-    with reader.open_warehouse(path) as con:
+    with reader.open_for_reading(path) as con:
         try:
-            rows = {query.name: _rows(con, query.sql) for query in queries}
+            rows = {query.name: _rows(con, query.query) for query in queries}
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise WarehouseError(
                 f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."

@@ -1,1 +1,60 @@
 """Where results are kept: a DuckDB file, or a database that others share."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+
+    from cekura_sync.diff.changeset import Changeset
+    from cekura_sync.outcome import Outcome, Progress
+    from cekura_sync.warehouse.team_changes import TeamChanges
+
+
+class Warehouse(Protocol):
+    """What a sync needs of the warehouse that it fills."""
+
+    @property
+    def name(self) -> Path | str:
+        """For people: the file, or the engine and its database."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep every other sync out. Raises WarehouseBusy, WarehouseError."""
+
+    def observed(self) -> AbstractContextManager[None]:
+        """For a dry run: write nothing, keep nobody out. Raises WarehouseError where `locked` would."""
+
+    def known(self) -> "duckdb.DuckDBPyConnection":
+        """A connection with what the warehouse holds attached as `base`."""
+
+    def pending_log(self) -> list[dict[str, Any]]:
+        """Completed syncs that are not in `sync_log` yet."""
+
+    def expect_changes(self) -> None:
+        """There will be something to write: what takes long to prepare can begin while pages arrive."""
+
+    def write(
+        self,
+        changeset: "Changeset",
+        team_changes: "TeamChanges | None",
+        outcome: "Outcome",
+        progress: "Progress",
+    ) -> "Outcome":
+        """Commit the sync, entirely or not at all. Raises ModelError where the views or their checks fail."""
+
+    def rebuild(self, team_changes: "TeamChanges | None", swapping: "Callable[[], None]") -> list[str]:
+        """Build the views anew; returns their names."""
+
+
+def open_warehouse(path: Path, destination: str | None = None) -> Warehouse:
+    """The file at `path`, or with a `destination` that engine. Raises SettingsError."""
+    if destination is not None:
+        from cekura_sync.warehouse.postgres import open_engine
+
+        return open_engine(destination)
+    from cekura_sync.warehouse.file import WarehouseFile
+
+    return WarehouseFile(path)

@@ -1,4 +1,4 @@
-"""Files as such: which one stands at a path, writing one whole, and what the disk says when it cannot."""
+"""Files: which one is at a path, how to write one whole, and errors of the disk as WarehouseError."""
 
 import errno
 import json
@@ -15,7 +15,7 @@ from cekura_sync.errors import CekuraSyncError, WarehouseError
 
 
 class Fingerprint(NamedTuple):
-    """Which file stands at a path: enough to see that somebody replaced it or wrote to it."""
+    """Which file is at a path: enough to see that somebody replaced it or wrote to it."""
 
     inode: int
     size: int
@@ -31,7 +31,7 @@ class Fingerprint(NamedTuple):
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all."""
+    """Replaces the file as a whole."""
     fresh = path.with_name(path.name + ".new")
     fresh.write_text(json.dumps(content), encoding="utf-8")
     flush(fresh)
@@ -39,7 +39,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def flush(path: Path) -> None:
-    """To the disk itself, so that a power cut finds the steps in their order."""
+    """To the disk itself, so that a power cut cannot reorder the steps."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -48,14 +48,14 @@ def flush(path: Path) -> None:
 
 
 def flush_directory(path: Path) -> None:
-    """As far as the file system offers it: the step itself is done, and must not be taken back for this."""
+    """Where the file system supports it. The step itself is done, so a failure here is ignored."""
     with suppress(OSError):
         flush(path)
 
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """What is created here is for its owner alone: the data, and who may see it, are not ours to share."""
+    """Files that are created inside can be read by their owner only."""
     before = os.umask(0o077)
     try:
         yield
@@ -76,12 +76,12 @@ def disk_errors(path: Path) -> Iterator[None]:
         full = any(os.strerror(number) in str(cause) for number in (errno.ENOSPC, errno.EDQUOT))
         reason = "the disk is full" if full else getattr(cause, "strerror", None) or first_line(cause)
         raise WarehouseError(
-            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; mend that and sync again."
+            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; fix that and sync again."
         ) from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it: dlt and DuckDB wrap what the disk says."""
+    """The error and its causes: dlt and DuckDB wrap what the disk reported."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

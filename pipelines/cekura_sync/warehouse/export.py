@@ -13,12 +13,11 @@ from pyarrow import csv, parquet
 from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.models.runner import SCHEMA
+from cekura_sync.warehouse import spreadsheet
 from cekura_sync.warehouse.disk import flush, private_files
 
 FORMATS = ("parquet", "csv")
 BATCH_ROWS = 50_000
-# What a spreadsheet would take for the begin of a formula, or skip on its way to one.
-_FORMULA = r"^[=+\-@\t\r]"
 _RELATIONS = """
     select schema_name, view_name from duckdb_views() where schema_name = $1 and database_name = current_database()
     union all
@@ -48,7 +47,8 @@ def export(
             try:
                 for schema, name in chosen:
                     batches = _rows(con, schema, name, for_spreadsheet=for_spreadsheet)
-                    _write(batches, aside / _file_name(schema, name, file_format), file_format)
+                    file = aside / _file_name(schema, name, file_format)
+                    _write(batches, file, file_format, for_spreadsheet=for_spreadsheet)
                 return [file.replace(to / file.name) for file in sorted(aside.iterdir())]
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -64,7 +64,7 @@ def _relations(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
 
 
 def _choose(present: Sequence[tuple[str, str]], names: Sequence[str]) -> list[tuple[str, str]]:
-    """A name without a schema is a view of ours."""
+    """A name without a schema is a view in analytics."""
     by_name = {f"{schema}.{name}": (schema, name) for schema, name in present}
     if not names:
         return [pair for pair in present if pair[0] == SCHEMA]
@@ -86,21 +86,23 @@ def _rows(
 
 
 def _cell(column: str, kind: str, *, for_spreadsheet: bool) -> str:
-    """With an apostrophe before it, what looks like a formula is text to a spreadsheet."""
     name = quoted(column)
     if not for_spreadsheet or kind != "VARCHAR":
         return name
-    return f"case when regexp_matches({name}, '{_FORMULA}') then '''' || {name} else {name} end as {name}"
+    return f"{spreadsheet.harmless(name)} as {name}"
 
 
 def _file_name(schema: str, name: str, file_format: str) -> str:
     return f"{name}.{file_format}" if schema == SCHEMA else f"{schema}.{name}.{file_format}"
 
 
-def _write(batches: pa.RecordBatchReader, file: Path, file_format: str) -> None:
+def _write(batches: pa.RecordBatchReader, file: Path, file_format: str, *, for_spreadsheet: bool) -> None:
     """The header, or the schema, is there even without a row."""
     make = parquet.ParquetWriter if file_format == "parquet" else csv.CSVWriter
-    with make(str(file), batches.schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
+    with file.open("wb") as out:
+        if for_spreadsheet:
+            out.write(spreadsheet.BYTE_ORDER_MARK.encode())
+        with make(out, batches.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
     flush(file)

@@ -8,7 +8,7 @@ from typing import Any
 from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse.layout import Layout, read_json
 
-SKEW = timedelta(minutes=1)  # by which clocks may differ before a sync counts as one of the future
+SKEW = timedelta(minutes=1)  # clocks may differ by this much before a sync counts as one of the future
 _USED = {"finished_at": str, "mode": str, "results": int, "in_flight": int}
 
 
@@ -21,7 +21,7 @@ class Status:
     command: str = "cekura-sync sync"  # that fills it
 
     def is_older_than(self, limit: timedelta) -> bool:
-        """Whether a monitor should worry: nothing there counts as old, and so does an age that no clock can tell."""
+        """A missing warehouse counts as old, and so does an age that the clock cannot tell."""
         return self.missing or self.age is None or not -SKEW <= self.age <= limit
 
     def as_json(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Status:
         if self.missing:
             return f"{self.warehouse} is gone, though a sync completed at {self.last['finished_at']}: run `cekura-sync sync`, which puts it back."
         if self.age < -SKEW:
-            return f"{self.warehouse}: the last sync completed at {self.last['finished_at']}, which is yet to come: check this machine's clock, then run `{self.command}`."
+            return f"{self.warehouse}: the last sync completed at {self.last['finished_at']}, which is in the future: check this machine's clock, then run `{self.command}`."
         left = self.last.get("details_left")
         return (
             f"{self.warehouse}: last sync ({self.last['mode']}) completed {_ago(self.age)} ago, at {self.last['finished_at']}; "

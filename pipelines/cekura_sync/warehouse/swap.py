@@ -1,7 +1,6 @@
 """The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
 
 import fcntl
-import json
 import os
 import shutil
 import stat
@@ -14,9 +13,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import database
-from cekura_sync.diff.changeset import open_base
 from cekura_sync.errors import WarehouseBusy, WarehouseError
-from cekura_sync.tables import LATER, LOG
 from cekura_sync.warehouse.disk import (
     Fingerprint,
     disk_errors,
@@ -30,18 +27,18 @@ from cekura_sync.warehouse.layout import Layout, read_json, wal
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
 
-class Warehouse:
+class Swap:
     """One published file and the private directory beside it."""
 
     def __init__(self, path: Path) -> None:
         self.files = Layout(path)
-        self._stand_in: Path | None = None  # for the base, where a dry run must not make it whole
+        self._stand_in: Path | None = None  # used as the base where a dry run must not repair it
 
     # -- opening --------------------------------------------------------------------------------------------------
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the warehouse; make whole what an earlier sync or a reader left behind. Raises WarehouseBusy."""
+        """Hold the warehouse, and repair what an earlier sync or a reader left behind. Raises WarehouseBusy."""
         with disk_errors(self.files.published), private_files(), self._lock():
             self._recover()
             try:
@@ -52,7 +49,7 @@ class Warehouse:
 
     @contextmanager
     def observed(self) -> Iterator[None]:
-        """For a dry run: finds what `locked` would, and refuses what it would, but writes nothing and keeps nobody out."""
+        """For a dry run: refuses whatever `locked` would, but writes nothing and keeps nobody out."""
         with (
             disk_errors(self.files.published),
             private_files(),
@@ -115,11 +112,11 @@ class Warehouse:
             self._publish_again()
 
     def _swap_is_cut(self) -> bool:
-        """The record of a swap stands open."""
+        """Whether the record of a swap was never closed."""
         return _record_in(self.files.commit).get("swap") is True
 
     def _recorded(self) -> dict[str, Any]:
-        """What the record comes to: a swap whose file was never published has not happened."""
+        """The record, settled: a swap whose file was never published has not happened."""
         record = _record_in(self.files.commit)
         if record.get("swap") is True and self.files.work.exists() and self.files.incoming.exists():
             return {"generation": record["generation"] - 1, "published": None, "swap": False}
@@ -145,8 +142,8 @@ class Warehouse:
         )
 
     def _require_ours(self, scratch: Path) -> None:
-        """Never replace a file that may be somebody else's."""
-        # The inode proves nothing: where ours was deleted, the next file often gets its number.
+        """Never replace a file that may be somebody else's. Raises WarehouseError."""
+        # An equal inode proves nothing: after ours was deleted, the next file often gets its number.
         if self.files.published.exists():
             self._copy_of_published(scratch)
 
@@ -171,13 +168,6 @@ class Warehouse:
         except WarehouseError as error:
             raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
 
-    @property
-    def name(self) -> Path:
-        return self.files.published
-
-    def known(self) -> duckdb.DuckDBPyConnection:
-        return open_base(self.existing())
-
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
         return self._stand_in or (self.files.base if self.files.base.exists() else None)
@@ -192,7 +182,7 @@ class Warehouse:
     def commit(
         self, write: Callable[[duckdb.DuckDBPyConnection], None], before_swap: Callable[[], None]
     ) -> None:
-        """Let `write` change a copy of the base, then make that copy the warehouse.
+        """Let `write` change a copy of the base, then make that copy the base and the published file.
 
         `before_swap` is called at the last moment at which nothing has changed yet.
         """
@@ -218,11 +208,13 @@ class Warehouse:
         except OSError:
             write_json(self.files.commit, before)
             raise
-        with suppress(OSError):  # readers have the new file: what fails from here on, the next start finishes
+        with suppress(
+            OSError
+        ):  # readers have the new file: whatever fails from here on is finished by the next start
             self._replace_base(generation, published)
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
-        """What stands published, or with `swap` what a swap under way is to publish."""
+        """Which file is published, or with `swap` which one the swap under way will publish."""
         write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
 
     def _copy_to_fresh(self, source: Path) -> None:
@@ -242,7 +234,7 @@ class Warehouse:
         if self.files.work.exists():
             self.files.work.replace(self.files.base)
             flush_directory(self.files.home)
-        # An open record would take the work of the next sync, cut short, for this one's.
+        # Left open, the record would make the next start publish the unfinished work of a later sync.
         self._record(generation, published)
 
     def _replace_published(self) -> None:
@@ -251,49 +243,16 @@ class Warehouse:
         self.files.incoming.replace(self.files.published)
         flush_directory(self.files.published.parent)
 
-    # -- the log --------------------------------------------------------------------------------------------------
-
-    def pending_log(self) -> list[dict[str, Any]]:
-        """Completed syncs that changed nothing, not yet in `sync_log`."""
-        try:
-            lines = self.files.pending_log.read_bytes().splitlines()
-        except OSError:
-            return []  # without it a sync only reads more than it had to
-        entries = [entry for line in lines if (entry := _log_entry(line)) is not None]
-        generation = self.generation()
-        return [entry for entry in entries if entry["generation"] == generation]
-
-    def append_pending(self, entry: dict[str, Any]) -> None:
-        entry = {**entry, "generation": self.generation()}
-        with self.files.pending_log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(entry) + "\n")
-
-    def forget_pending(self) -> None:
-        with suppress(OSError):  # what stays is of an earlier generation, so nobody counts it
-            self.files.pending_log.unlink()
-
-    def write_last(self, entry: dict[str, Any]) -> None:
-        write_json(self.files.last, entry)
-
 
 def _record_in(path: Path) -> dict[str, Any]:
-    """The record of a swap; one without its keys counts as none."""
+    """The record of a swap; empty where it is damaged."""
     record = read_json(path)
     fits = isinstance(record.get("generation"), int) and isinstance(record.get("published"), list | None)
     return record if fits else {}
 
 
-def _log_entry(line: bytes) -> dict[str, Any] | None:
-    """An entry of the pending log; None for a line that a crash cut short."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() - LATER.keys() else None
-
-
 def _generation(path: Path) -> int:
-    """The generation that a file of ours carries. Raises WarehouseError for any other file."""
+    """The generation of a warehouse file. Raises WarehouseError for any other file."""
     with path.open("rb") as file:
         magic = file.read(12)[8:]
     if magic != _MAGIC:

@@ -1,4 +1,4 @@
-"""The changes to their agents that a team notes in a file: read as people and spreadsheets write it, kept as a table."""
+"""The team's changes to its agents: read from a file as people and spreadsheets write it, kept as a table."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ import duckdb
 
 from cekura_sync.errors import SettingsError
 
-MAX_BYTES = 10_000_000  # a list of changes that is larger is another file
+MAX_BYTES = 10_000_000  # a larger file is not a list of changes
 MAX_NOTE = 1000  # characters
 MAX_FLAWS = 20  # bad lines that are named one by one
 YEARS = range(2000, 2100)
@@ -33,16 +33,16 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Noted:
-    """What a file says: its changes, and a sentence for each line that is left out."""
+class TeamChanges:
+    """The changes in a file, and a sentence for each line that is left out."""
 
     changes: list[Change]
     flaws: list[str]
 
 
-def read(path: Path) -> Noted:
-    """The file's changes, bad lines aside. Raises SettingsError where there is no such list."""
-    text = _decode(_content(path)).replace("\0", "")  # of which engines make different things
+def read(path: Path) -> TeamChanges:
+    """The file's changes without its bad lines. Raises SettingsError where the file is not a list of changes."""
+    text = _decode(_content(path)).replace("\0", "")  # which engines treat differently
     header, _, _ = text.lstrip().partition("\n")
     delimiter = max(",;\t", key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -61,25 +61,25 @@ def read(path: Path) -> Noted:
             flaws.append(f"{path}, line {line}: {error}; the line is left out.")
     if not columns:
         raise _no_header(path)
-    return Noted(changes, _the_first(flaws, path))
+    return TeamChanges(changes, _the_first(flaws, path))
 
 
-def differ(con: duckdb.DuckDBPyConnection, noted: Noted) -> bool:
+def differ(con: duckdb.DuckDBPyConnection, team_changes: TeamChanges) -> bool:
     """Whether the base attached to `con` holds other changes than these."""
     exists = "select 1 from duckdb_tables() where database_name = 'base' and schema_name = 'cekura' and table_name = 'changes'"
     if not con.execute(exists).fetchall():
-        return bool(noted.changes)
+        return bool(team_changes.changes)
     stored = con.execute(
         "select line, agent_id, epoch_us(changed_at), note from base.cekura.changes order by line"
     )
-    return stored.fetchall() != noted.changes
+    return stored.fetchall() != team_changes.changes
 
 
-def store(con: duckdb.DuckDBPyConnection, noted: Noted) -> None:
+def store(con: duckdb.DuckDBPyConnection, team_changes: TeamChanges) -> None:
     """Replace what the warehouse that `con` writes holds."""
     con.execute("delete from cekura.changes")
-    if noted.changes:
-        columns = [list(column) for column in zip(*noted.changes, strict=True)]
+    if team_changes.changes:
+        columns = [list(column) for column in zip(*team_changes.changes, strict=True)]
         con.execute(
             "insert into cekura.changes select line, agent_id, make_timestamptz(moment), note from ("
             "select unnest($1::bigint[]) as line, unnest($2::bigint[]) as agent_id,"

@@ -28,8 +28,8 @@ FUNCTIONS = {
     "load": "dlt.pipeline.pipeline:Pipeline.load",
     "build": "cekura_sync.models.runner:build",
     "check": "cekura_sync.models.runner:check",
-    "commit": "cekura_sync.warehouse.swap:Warehouse.commit",
-    "copy": "cekura_sync.warehouse.swap:Warehouse._copy_to_fresh",
+    "commit": "cekura_sync.warehouse.swap:Swap.commit",
+    "copy": "cekura_sync.warehouse.swap:Swap._copy_to_fresh",
 }
 
 counts = {"file": 0, "statement": 0}

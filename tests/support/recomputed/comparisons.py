@@ -70,7 +70,7 @@ def agent_change_effect(warehouse: Warehouse) -> Iterable[Row]:
 
 def agent_version_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
     for agent, group in warehouse.by_agent.items():
-        versions = grouped((r for r in group if r.agent_version), lambda result: result.agent_version)
+        versions = grouped((r for r in group if r.version_id), lambda result: result.version_id)
         before: tuple[str, list[Result]] | None = None
         for version, mine in sorted(versions.items(), key=lambda item: (item[1][0].created, item[0])):
             usable = decided(mine) > 0
@@ -79,7 +79,8 @@ def agent_version_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
                 warehouse.agents[agent]
                 | rates(mine)
                 | {
-                    "agent_version": version,
+                    "agent_version": mine[-1].version,
+                    "agent_version_id": version,
                     "results": len(mine),
                     "first_result_at": mine[0].created,
                     "last_result_at": mine[-1].created,
@@ -90,7 +91,7 @@ def agent_version_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
                     **compared((passed(mine), decided(mine)), (passed(previous), decided(previous))),
                 }
             )
-            before = (version, mine) if usable else before
+            before = (mine[-1].version, mine) if usable else before
 
 
 def result_trend(warehouse: Warehouse) -> Iterable[Row]:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from support.recomputed.facts import GROUPS, IN_FLIGHT, Result, Run, ratio, runs_needed, wilson
-from support.recomputed.views import Row, Warehouse
+from support.recomputed.views import Row, Warehouse, scenario_key
 
-Scenarios = dict[tuple[int | None, int | None], list[tuple[datetime, Run]]]
+Scenarios = dict[tuple[int | None, str | None], list[tuple[datetime, Run]]]
 
 
 def _scenarios(warehouse: Warehouse) -> Scenarios:
@@ -16,7 +16,7 @@ def _scenarios(warehouse: Warehouse) -> Scenarios:
     found: Scenarios = defaultdict(list)
     for result in warehouse.results:
         for run in result.children if result.completed else ():
-            found[result.agent, run.scenario_id].append((result.created, run))
+            found[result.agent, scenario_key(run)].append((result.created, run))
     return {key: sorted(runs, key=lambda item: (item[0], item[1].id)) for key, runs in found.items()}
 
 
@@ -31,7 +31,8 @@ def scenario_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
         judged = [run.passed for _, run in runs if run.passed is not None]
         low, high = wilson(sum(judged), len(judged))
         yield warehouse.agents[agent] | {
-            "scenario_id": scenario,
+            "scenario_id": runs[0][1].scenario_id,
+            "scenario_key": scenario,
             "scenario_name": _newest_name(runs),
             "runs": len(runs),
             "decided_runs": len(judged),
@@ -56,7 +57,8 @@ def scenario_flakiness(warehouse: Warehouse) -> Iterable[Row]:
         else:
             verdict = "stable" if any(judged[-5:]) else "broken"
         yield warehouse.agents[agent] | {
-            "scenario_id": scenario,
+            "scenario_id": runs[0][1].scenario_id,
+            "scenario_key": scenario,
             "scenario_name": _newest_name(runs),
             "decided_runs": len(judged),
             "flips": flips,
@@ -86,7 +88,8 @@ def _above(part: int | None, whole: int | None) -> bool:
 # From the sentence that the view gives as each finding's meaning.
 FINDINGS: dict[tuple[str, str], Callable[[Result], bool]] = {
     ("mixed_success_rate_scale", "error"): lambda r: bool(
-        r.scale == 100 and r.rate and r.rate * r.total < 0.5
+        (r.evidence or r.majority) != r.majority
+        or (r.evidence is None and r.scale == 100 and r.rate and r.rate * r.total < 0.5)
     ),
     ("success_rate_out_of_range", "error"): lambda r: r.success_rate is not None and r.rate is None,
     ("success_rate_disagrees_with_runs", "error"): lambda r: (
@@ -101,9 +104,7 @@ FINDINGS: dict[tuple[str, str], Callable[[Result], bool]] = {
     ),
     ("passes_unknown", "warning"): lambda r: r.completed and r.passes is None,
     ("completed_without_runs", "warning"): lambda r: r.completed and r.total == 0,
-    ("passes_from_success_rate", "info"): lambda r: (
-        r.completed and r.passes is not None and not r.summarised and bool(r.total)
-    ),
+    ("passes_from_success_rate", "info"): lambda r: r.source == "success_rate" and bool(r.total),
     ("unknown_status", "warning"): lambda r: r.status not in GROUPS.keys() | IN_FLIGHT,
     ("agent_missing", "warning"): lambda r: r.agent is None,
 }

@@ -1,7 +1,8 @@
 """What one result is, in plain Python: written from the contract's definitions, not from the SQL.
 
-A run passed when its `success` is true. A result's passes are the summaries with `success` true, when there are exactly
-`total_runs_count` of them and each says so or not; otherwise round(`success_rate` on 0 to 1 times `total_runs_count`).
+A run is lost when it failed, timed out, carries an error, or ended without a verdict where others have one; else it passed when
+its `success` is true. A result's passes are counted from its summaries when there are exactly `total_runs_count` of them and each
+has an outcome; else from the counts, where they can be believed; else they are round(`success_rate` on 0 to 1 times `total_runs_count`).
 """
 
 import math
@@ -28,14 +29,19 @@ class Run:
     scenario_id: int | None
     scenario_name: str | None
     status: str | None
-    passed: bool | None
+    outcome: str
     seconds: float | None
+    error: str | None
+
+    @property
+    def passed(self) -> bool | None:
+        return {"passed": True, "failed": False}.get(self.outcome)
 
 
 @dataclass(frozen=True)
 class Result:
     json: Json
-    scale: int
+    majority: int  # of the scales of `success_rate` that the account's results give away
     created: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,8 +86,51 @@ class Result:
 
     @property
     def rate(self) -> float | None:
-        reported = self.success_rate
-        return reported / self.scale if reported is not None and 0 <= reported / self.scale <= 1 else None
+        rate = None if self.success_rate is None else self.success_rate / self.scale
+        return min(rate, 1.0) if rate is not None and 0 <= rate <= 1.000001 else None
+
+    @property
+    def scale(self) -> int:
+        return self.evidence or self.majority
+
+    @property
+    def evidence(self) -> int | None:
+        """Which scale this result's own rate must be in: nothing but a percentage is above 1, else its passes tell."""
+        reported, passes = self.success_rate or 0, None
+        if self.completed and self.summarised:
+            passes = sum(run.passed is True for run in self.children)
+        elif self.completed and self.possible_counts and self.success_runs_count < self.total:
+            passes = self.success_runs_count
+        if reported > 1.01:
+            return 100
+        if reported <= 0 or passes is None:
+            return None
+        as_runs = {scale: reported / scale * self.total for scale in (1, 100)}
+        return next((scale for scale, runs in as_runs.items() if abs(runs - passes) <= 0.5), None)
+
+    @property
+    def possible_counts(self) -> bool:
+        counts = (self.success_runs_count, self.failed_runs_count, self.completed_runs_count, self.total)
+        if any(count is None or count < 0 for count in counts):
+            return False
+        passes, failures, completed, total = counts
+        return bool(passes + failures <= completed <= total)
+
+    @property
+    def source(self) -> str | None:
+        """What its passes are counted from."""
+        if not self.completed or self.passes is None:
+            return None
+        return self._source
+
+    @property
+    def _source(self) -> str:
+        if self.summarised:
+            return "runs"
+        agree = self.rate is not None and self.possible_counts
+        if agree and abs(self.rate * self.total - self.success_runs_count) <= 0.5:
+            return "counts"
+        return "success_rate"
 
     @property
     def total(self) -> int | None:
@@ -90,27 +139,43 @@ class Result:
     @property
     def children(self) -> list[Run]:
         """`runs` null means unknown: those that were known are kept. An empty list means none."""
+        runs = self.json["runs"] or self.kept_runs or []
+        with_verdicts = any(run.get("success") is not None for run in runs)
         return [
             Run(
                 run["id"],
                 run.get("scenario"),
                 run.get("scenario_name"),
                 run.get("status"),
-                run.get("success"),
+                self._outcome(run, with_verdicts=with_verdicts),
                 _seconds(run.get("duration")),
+                run.get("error_message") or None,
             )
-            for run in self.json["runs"] or self.kept_runs or []
+            for run in runs
         ]
+
+    def _outcome(self, run: Json, *, with_verdicts: bool) -> str:
+        status, success = run.get("status"), run.get("success")
+        if status in ("failed", "timeout") or run.get("error_message"):
+            return "infrastructure_failure"
+        if status == "cancelled" or status in IN_FLIGHT:
+            return "cancelled" if status == "cancelled" else "in_flight"
+        if success is not None:
+            return "passed" if success else "failed"
+        ended = self.group in ("infrastructure_failure", "cancelled") or (self.completed and with_verdicts)
+        return "infrastructure_failure" if ended and status == "completed" else "unknown"
 
     @property
     def summarised(self) -> bool:
         known = self.json["runs"] is not None and len(self.children) == self.total
-        return known and all(run.passed is not None for run in self.children)
+        return known and all(run.outcome != "unknown" for run in self.children)
 
     @property
     def passes(self) -> int | None:
-        if self.summarised:
+        if self._source == "runs":
             return sum(run.passed is True for run in self.children)
+        if self._source == "counts":
+            return int(self.success_runs_count)
         if self.total == 0:
             return 0
         return None if self.rate is None or self.total is None else math.floor(self.rate * self.total + 0.5)
@@ -119,7 +184,29 @@ class Result:
     def decided_runs(self) -> int | None:
         if not self.completed:
             return 0
-        return None if self.passes is None else self.total
+        if self.passes is None:
+            return None
+        if self._source == "runs":
+            return sum(run.passed is not None for run in self.children)
+        if self._source == "counts":
+            return int(self.success_runs_count + self.failed_runs_count)
+        return self.total
+
+    @property
+    def lost_runs(self) -> int | None:
+        if not self.completed:
+            return 0
+        return None if self.decided_runs is None or self.total is None else self.total - self.decided_runs
+
+    @property
+    def version_id(self) -> str | None:
+        version = self.agent_version
+        return str(version["history_id"]) if isinstance(version, dict) else version
+
+    @property
+    def version(self) -> str | None:
+        version = self.agent_version
+        return version["version_name"] or version["version_id"] if isinstance(version, dict) else version
 
     @property
     def passed_runs(self) -> int | None:
@@ -140,11 +227,11 @@ def _seconds(duration: str | None) -> float | None:
 
 
 def facts(rows: Iterable[Json], before: Iterable[Json] = ()) -> list[Result]:
-    """One account uses one scale: a single rate above 1 proves that it is percent."""
+    """`before`: what an earlier sync had listed."""
     known = {row["id"]: row["runs"] for row in before}
     rows = [row if row["runs"] is not None else row | {"kept_runs": known.get(row["id"])} for row in rows]
-    percent = any((row.get("success_rate") or 0) > 1 for row in rows)
-    return [Result(row, 100 if percent else 1) for row in rows]
+    votes = [vote for row in rows if (vote := Result(row, 1).evidence)]
+    return [Result(row, 100 if 2 * votes.count(100) >= len(votes) > 0 else 1) for row in rows]
 
 
 def grouped(results: Iterable[Result], by: Callable[[Result], Any]) -> dict[Any, list[Result]]:
@@ -160,6 +247,10 @@ def decided(results: Iterable[Result]) -> int:
 
 def passed(results: Iterable[Result]) -> int:
     return sum(result.passed_runs or 0 for result in results)
+
+
+def lost(results: Iterable[Result]) -> int:
+    return sum(result.lost_runs or 0 for result in results)
 
 
 def ratio(part: float, whole: float) -> float | None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from support.recomputed.facts import (
     Result,
+    Run,
     decided,
     grouped,
+    lost,
     passed,
     ratio,
     runs_needed,
@@ -65,7 +67,9 @@ def live_results(warehouse: Warehouse) -> Iterable[Row]:
             "result_name": r.name,
             "agent_id": r.agent,
             "agent_name": r.agent_name,
-            "agent_version": r.agent_version,
+            "agent_version": r.version,
+            "agent_version_id": r.version_id,
+            "project_id": None,
             "channel": r.channel,
             "direction": r.direction,
             "trigger": r.trigger,
@@ -75,6 +79,8 @@ def live_results(warehouse: Warehouse) -> Iterable[Row]:
             "runs": r.total,
             "runs_known": r.json["runs"] is not None,
             "completed_runs": r.completed_runs_count,
+            "counted_passes": r.success_runs_count,
+            "counted_failures": r.failed_runs_count,
             "expected_outcomes": r.expected[1],
             "met_expected_outcomes": r.expected[0],
             "created_at": r.created,
@@ -86,14 +92,23 @@ def live_results(warehouse: Warehouse) -> Iterable[Row]:
 
 def results(warehouse: Warehouse) -> Iterable[Row]:
     for r, row in zip(warehouse.results, live_results(warehouse), strict=True):
-        del row["reported_rate"], row["runs_known"]
-        source = "runs" if r.summarised else "success_rate"
+        for name in ("reported_rate", "runs_known", "counted_passes", "counted_failures"):
+            del row[name]
         yield row | {
             "success_rate": r.rate,
             "decided_runs": r.decided_runs,
             "passed_runs": r.passed_runs,
-            "passes_from": source if r.completed and r.passes is not None else None,
+            "lost_runs": r.lost_runs,
+            "passes_from": r.source,
+            "rate_whole": r.scale,
+            "rate_evidence": r.evidence,
         }
+
+
+def scenario_key(run: Run) -> str | None:
+    if run.scenario_id is not None:
+        return str(run.scenario_id)
+    return None if run.scenario_name is None else f"name {run.scenario_name}"
 
 
 def runs(warehouse: Warehouse) -> Iterable[Row]:
@@ -103,10 +118,19 @@ def runs(warehouse: Warehouse) -> Iterable[Row]:
                 "run_id": run.id,
                 "result_id": r.id,
                 "agent_id": r.agent,
+                "agent_name": r.agent_name,
+                "agent_version": r.version,
+                "agent_version_id": r.version_id,
+                "channel": r.channel,
+                "trigger": r.trigger,
+                "project_id": None,
                 "scenario_id": run.scenario_id,
+                "scenario_key": scenario_key(run),
                 "scenario_name": run.scenario_name,
                 "status": run.status,
+                "outcome": run.outcome,
                 "passed": run.passed,
+                "error_message": run.error,
                 "duration_seconds": run.seconds,
                 "result_status_group": r.group,
                 "created_at": r.created,
@@ -131,11 +155,15 @@ def agent_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
             | rates(group)
             | {
                 "runs_needed": runs_needed(passed(group), decided(group)),
-                "strict_pass_rate": ratio(passed(group), decided(group) + sum(r.total or 0 for r in failed)),
+                "strict_pass_rate": ratio(
+                    passed(group), decided(group) + lost(group) + sum(r.total or 0 for r in failed)
+                ),
                 "expected_outcome_rate": ratio(
                     sum(r.expected[0] or 0 for r in completed), sum(r.expected[1] or 0 for r in completed)
                 ),
                 "infrastructure_failure_rate": ratio(len(failed), len(failed) + len(completed)),
+                "lost_runs": lost(group),
+                "run_loss_rate": ratio(lost(group), sum(r.total or 0 for r in completed)),
                 "first_result_at": group[0].created,
                 "last_result_at": group[-1].created,
             }
@@ -150,6 +178,7 @@ def agent_run_counts(warehouse: Warehouse) -> Iterable[Row]:
             "completed_runs": sum(r.completed_runs_count or 0 for r in group),
             "decided_runs": decided(group),
             "passed_runs": passed(group),
+            "lost_runs": lost(group),
             **{
                 f"{name}_results": sum(r.group == of for r in group)
                 for name, of in (
@@ -227,4 +256,7 @@ def infrastructure_failures_daily(warehouse: Warehouse) -> Iterable[Row]:
             "day": day,
             **count,
             "share": ratio(failed, failed + count["completed"]),
+            "runs": (runs_ := sum(r.total or 0 for r in group if r.completed)),
+            "lost_runs": lost(group),
+            "run_loss_rate": ratio(lost(group), runs_),
         }

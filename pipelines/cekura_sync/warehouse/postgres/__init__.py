@@ -1,20 +1,23 @@
-"""A warehouse in an engine that others share. What the swap gives to a file is given here by one transaction.
+"""A warehouse in a database that others share. What the swap does for a file, one transaction does here.
 
-dlt loads what has changed into a schema that is this sync's own. Then the session that holds the lock merges it, builds and
-checks the views and writes the log, and all of it is committed at once: who is cut short before has changed nothing.
+dlt loads what has changed into a schema of this sync's own. Then the session that holds the lock merges it, builds and
+checks the views and writes the log, and commits all of it at once: a sync that is killed earlier has changed nothing.
 
 warehouse.py    the engine as a sync and the other commands see it
-access.py       the credentials, judged and kept out of messages; credentials.py where dlt may look for them
-connection.py   the session, the lock, and errors as ours
-staging.py      dlt's destination, whose merges are handed over
-ownership.py    what there is ours, and what nobody may touch
-mirror.py       what the engine holds, in DuckDB
-views.py        the files of sql/ there
+transaction.py  the steps of a sync inside its transaction
+access.py       the credentials, judged and kept out of messages
+connection.py   dlt's pipeline, the lock, and errors as WarehouseError
+session.py      statements on one connection
+staging.py      dlt's destination, which hands its merges over instead of running them
+ownership.py    which objects there are ours; no other one is touched
+mirror.py       a copy in DuckDB of what the engine holds
+views.py        the files of sql/ as views of the engine
 """
 
 from typing import TYPE_CHECKING
 
 from cekura_sync.errors import SettingsError
+from cekura_sync.warehouse import dlt_settings
 
 if TYPE_CHECKING:
     from cekura_sync.warehouse.postgres.warehouse import Engine
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 def open_engine(name: str) -> "Engine":
     """Imports dlt and the driver, which the file does without. Raises SettingsError where the driver is not installed."""
+    dlt_settings.isolate()
     try:
         from cekura_sync.warehouse.postgres.warehouse import Engine
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The way in, as dlt finds it in its configuration: judged before anything is sent, and its secrets cut out of what others say."""
+"""The credentials, as dlt finds them in its configuration: checked before anything is sent, and removed from every message."""
 
 import re
 import tomllib
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
-from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
@@ -17,11 +16,10 @@ from dlt.common.configuration.exceptions import (
 from dlt.common.configuration.providers.toml import TomlProviderReadException
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, configspec
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from cekura_sync.errors import CekuraSyncError, SettingsError
-from cekura_sync.warehouse.postgres.credentials import OnlyCredentials
+from cekura_sync.warehouse import dlt_context
 
 SCHEMES = ("postgres", "postgresql")
 _PARTS = ("username", "password", "host", "database")
@@ -31,7 +29,7 @@ _HOST_AND_PORT = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::(?P<port>.*))?", re.DOTALL
 
 class Access(NamedTuple):
     destination: str
-    name: str  # of the place, for people
+    name: str  # of the database, for messages
     dsn: str
     secrets: tuple[str, ...]
 
@@ -59,10 +57,10 @@ class _Wanted(BaseConfiguration):
 
 
 def find(destination: str) -> Access:
-    """Raises SettingsError for what is missing or malformed, and then says which part, and no word of it."""
+    """Raises SettingsError that names the missing or malformed part, and never quotes it."""
     variable = f"DESTINATION__{destination.upper()}__CREDENTIALS"
     try:
-        Container()[PluggableRunContext] = PluggableRunContext(OnlyCredentials("."))
+        dlt_context.use(dlt_context.OnlyCredentials("."))
         wanted = resolve_configuration(_Wanted(), sections=("destination", destination))
         return _access(destination, wanted.credentials)
     except CekuraSyncError:
@@ -73,9 +71,9 @@ def find(destination: str) -> Access:
         raise SettingsError(_what_is_missing(destination, variable, _missing(error))) from None
     except ConfigValueCannotBeCoercedException as error:
         raise SettingsError(
-            f"The {error.field_name} of {variable} is no {getattr(error.hint, '__name__', 'such value')}: mend it there, or in .dlt/secrets.toml."
+            f"The {error.field_name} of {variable} is not of type {getattr(error.hint, '__name__', 'expected')}: fix it there, or in .dlt/secrets.toml."
         ) from None
-    except (ConfigurationException, ValueError):  # their words hold the password
+    except (ConfigurationException, ValueError):  # their messages hold the password
         raise SettingsError(
             f"{variable} cannot be read: write it as {_FORM}, and percent-encode the password (%40 for @, %2F for /)."
         ) from None
@@ -90,7 +88,7 @@ def _access(destination: str, credentials: PostgresCredentials) -> Access:
 
 
 def _forms(secrets: Iterable[str]) -> tuple[str, ...]:
-    """As they are and as addresses write them, the longest first."""
+    """As they are and as percent-encoded, the longest first."""
     forms = {
         form
         for secret in secrets
@@ -101,13 +99,13 @@ def _forms(secrets: Iterable[str]) -> tuple[str, ...]:
 
 
 def _judge(dsn: str) -> None:
-    """What libpq and SQLAlchemy would tear apart elsewhere. Raises SettingsError, with no word of it: any may be the password."""
+    """Refuse what libpq and SQLAlchemy would split differently. Raises SettingsError that quotes nothing: any part may be the password."""
     if not dsn:
         raise SettingsError(_what_is_missing("postgres", "DESTINATION__POSTGRES__CREDENTIALS", _PARTS))
     scheme, separator, rest = dsn.partition("://")
     if not separator or scheme not in SCHEMES:
         raise SettingsError(
-            f"The credentials of postgres must read {_FORM}, with no name of a driver behind postgresql: mend DESTINATION__POSTGRES__CREDENTIALS, or .dlt/secrets.toml."
+            f"The credentials of postgres must read {_FORM}, with no name of a driver behind postgresql: fix DESTINATION__POSTGRES__CREDENTIALS, or .dlt/secrets.toml."
         )
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if rest.count("@") > 1 or ("@" in rest and "@" not in authority):
@@ -118,7 +116,7 @@ def _judge(dsn: str) -> None:
     port = found["port"] if found else None
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise SettingsError(
-            f"The port in the credentials of postgres is no number from 1 to 65535: write {_FORM}, or HOST:PORT there; percent-encode the password."
+            f"The port in the credentials of postgres is not a number from 1 to 65535: write {_FORM}, or HOST:PORT there; percent-encode the password."
         )
 
 
@@ -136,7 +134,7 @@ def _what_is_missing(destination: str, variable: str, fields: Collection[str]) -
 
 
 def _flaw_in_file(paths: Collection[str]) -> str:
-    """Which file, and where; a line of it may be the password's."""
+    """Names the file and the line; never quotes it: it may hold the password."""
     for path in map(Path, paths):
         try:
             tomllib.loads(path.read_text("utf-8"))
@@ -145,7 +143,7 @@ def _flaw_in_file(paths: Collection[str]) -> str:
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"\bline (\d+)", str(error))
             where = f"line {line[1]}" if line else "the end"
-            return f'{path} is no TOML, at {where}: mend it there, as in port = 5432 or password = "…".'
+            return f'{path} is not valid TOML ({where}): fix it there, as in port = 5432 or password = "…".'
         except (OSError, UnicodeError):
             return f"{path} cannot be read: it must be UTF-8, and yours to read."
-    return f"{', '.join(paths)} cannot be read: mend it, or set the credentials in the environment."
+    return f"{', '.join(paths)} cannot be read: fix it, or set the credentials in the environment."

@@ -1,17 +1,15 @@
-"""The way into the engine: dlt's pipeline and one session beside it, the lock that it holds, and errors as ours."""
+"""The connection to the engine: dlt's pipeline, one session beside it that holds the lock, and errors as WarehouseError."""
 
 import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
-import psycopg2.extensions
-import psycopg2.extras
 from dlt.common.exceptions import DltException
 
 from cekura_sync.database import first_line, quoted
@@ -20,80 +18,20 @@ from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse.load import pipeline_into
 from cekura_sync.warehouse.postgres.access import Access
+from cekura_sync.warehouse.postgres.session import Session
 from cekura_sync.warehouse.postgres.staging import LOCK_TIMEOUT, Postgres
 
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
 
-    from cekura_sync.warehouse.postgres.ownership import Claim
-
-APPLICATION = (
-    f"cekura-sync {SCHEMA}"  # the lock's name, and in the engine's list of sessions that of who holds it
-)
-READ_SESSION = f"{APPLICATION}, looking"  # and of who does not
-STAGING = f"{SCHEMA}_staging"  # each sync's own schema begins so
+APPLICATION = f"cekura-sync {SCHEMA}"  # the name of the lock, and of the sessions of the sync that holds it
+READ_SESSION = f"{APPLICATION}, reading"  # the name of every other session
+STAGING = f"{SCHEMA}_staging"  # how the name of each sync's own schema begins
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
-
-# While the driver itself waits for the engine, no signal is heard.
-psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
-
-
-class Session:
-    """Statements on one connection of the driver's. None is ever tried again: the lock and the transaction are its own."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def run(self, sql: str, *values: object) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-
-    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-            return list(cursor.fetchall())
-
-    def value(self, sql: str, *values: object) -> Any:
-        return self.rows(sql, *values)[0][0]
-
-    def columns(self) -> dict[str, list[str]]:
-        """Of each table of ours, also of those that this user may not read."""
-        found: dict[str, list[str]] = {}
-        for table, column in self.rows(
-            "select relname, attname from pg_attribute join pg_class on pg_class.oid = attrelid"
-            " where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p') and attnum > 0 and not attisdropped"
-            " order by attnum",
-            SCHEMA,
-        ):
-            found.setdefault(table, []).append(column)
-        return found
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self.run("begin")
-        try:
-            yield
-        except BaseException:
-            with suppress(psycopg2.Error):
-                self.run("rollback")
-            raise
-        try:
-            self.run("commit")
-        except psycopg2.OperationalError as error:
-            raise WarehouseError(
-                f"The connection was lost while the sync was committed ({first_line(error)}), so cekura.sync_log alone knows whether it was: sync again."
-            ) from error
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """To read several tables as they are at one moment."""
-        self.run("begin isolation level repeatable read read only")
-        yield
-        self.run("rollback")
 
 
 class Connection:
-    """What a sync has of the engine for as long as it lasts."""
+    """Pipeline and session of one sync."""
 
     def __init__(self, name: str, session: Session, pipeline: "Pipeline", merges: Sequence[str]) -> None:
         self.session = session
@@ -102,11 +40,11 @@ class Connection:
         self._name = name
 
     def lock(self) -> None:
-        """For as long as the session lasts; then make an end of what a dead sync has left. Raises WarehouseBusy."""
+        """Take the lock for as long as the session lasts, then clean up what a killed sync left. Raises WarehouseBusy."""
         encoding = self.session.value("show server_encoding")
         if encoding != "UTF8":
             raise WarehouseError(
-                f"{self._name} keeps texts as {encoding}, which has no place for most letters: sync into a database whose encoding is UTF8."
+                f"{self._name} stores text as {encoding}, which lacks most letters: sync into a database whose encoding is UTF8."
             )
         if not self.session.value("select pg_try_advisory_lock(hashtext(%s))", APPLICATION):
             raise WarehouseBusy(f"Another sync is running on {self._name}: wait for it.")
@@ -116,7 +54,7 @@ class Connection:
         self.drop_staging()
 
     def _end_sessions_of_the_dead(self) -> None:
-        """The engine may still be loading what a killed sync had sent; under our lock nobody else is at work."""
+        """The engine may still be loading what a killed sync had sent. We hold the lock, so no other sync is running."""
         until = time.monotonic() + ENDED_WITHIN
         while self.session.rows(
             "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -130,30 +68,29 @@ class Connection:
             time.sleep(0.05)
 
     def drop_staging(self) -> None:
-        """Ours, and those of syncs that came to no end."""
+        """Drop our own staging schema and those of killed syncs."""
         schemas = self.session.rows(
             "select nspname from pg_namespace where nspname ~ %s", f"^{STAGING}_[0-9a-f]{{8}}$"
         )
         for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
 
-    def clean_up(self, claim: "Claim | None") -> None:
+    def clean_up(self, give_up_claim: Callable[[], None]) -> None:
         """After a failure; without the connection, the next sync does it."""
         with suppress(psycopg2.Error):
             self.session.run("rollback")
             self.drop_staging()
-            if claim is not None:
-                claim.give_up()
+            give_up_claim()
 
     def tidy(self) -> None:
-        """The sync is done: what cannot be removed now, the next one removes."""
+        """The sync is done: what cannot be removed now is removed by the next one."""
         with suppress(psycopg2.Error):
             self.drop_staging()
 
 
 @contextmanager
 def connected(access: Access) -> Iterator[Connection]:
-    """Raises WarehouseError for whatever the engine or dlt object to."""
+    """Raises WarehouseError for every error of the engine or dlt."""
     os.environ["PGAPPNAME"] = READ_SESSION
     with _errors(access), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
         engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}", access.dsn)
@@ -166,7 +103,7 @@ def connected(access: Access) -> Iterator[Connection]:
 
 @contextmanager
 def _blockers_named(session: Session, name: str) -> Iterator[None]:
-    """Where a wait for a lock was too long. Raises WarehouseError."""
+    """Name the sessions that hold a lock for too long. Raises WarehouseError."""
     try:
         yield
     except (DltException, psycopg2.Error) as error:
@@ -180,7 +117,7 @@ def _blockers_named(session: Session, name: str) -> Iterator[None]:
 
 
 def _blockers(session: Session) -> str:
-    """The other sessions that hold something of ours, the oldest transaction first; what they wait for themselves does not count."""
+    """The sessions that hold a lock on our tables, the oldest transaction first; those that only wait for one are left out."""
     found = session.rows(
         "select distinct a.pid, a.usename::text, a.application_name, a.state, a.xact_start"
         " from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid"
@@ -192,7 +129,7 @@ def _blockers(session: Session) -> str:
         APPLICATION,
     )
     if not found:
-        return "a session that has ended meanwhile"
+        return "a session that has since ended"
     return ", ".join(
         f"process {pid} of user {user} ({', '.join(filter(None, (program, state)))})".replace(" ()", "")
         for pid, user, program, state, _ in found[:3]
@@ -201,7 +138,7 @@ def _blockers(session: Session) -> str:
 
 @contextmanager
 def _errors(access: Access) -> Iterator[None]:
-    """What dlt and the driver raise, as ours, without the password."""
+    """Errors of dlt and the driver become WarehouseError, without the password."""
     try:
         yield
     except CekuraSyncError:
@@ -209,7 +146,7 @@ def _errors(access: Access) -> Iterator[None]:
     except (DltException, psycopg2.Error) as error:
         said = access.redacted(first_line(_in_the_drivers_words(error)))
         raise WarehouseError(
-            f"{access.name} does not let us work: {said}. Nothing was changed; mend that and sync again."
+            f"{access.name} refused: {said}. Nothing was changed; fix that and sync again."
         ) from error
     except Exception as error:
         if access.redacted(str(error)) != str(error):
@@ -218,7 +155,7 @@ def _errors(access: Access) -> Iterator[None]:
 
 
 def _in_the_drivers_words(error: BaseException) -> BaseException:
-    """dlt wraps them several times over."""
+    """dlt wraps the driver's errors several times."""
     while not isinstance(error, psycopg2.Error) and (cause := error.__cause__ or error.__context__):
         error = cause
     return error

@@ -1,4 +1,4 @@
-"""What the engine holds, copied into memory, where a comparison takes it for the private base, and from there into a file."""
+"""A copy in memory of what the engine holds. A comparison uses it as the private base; `write` makes a file of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,18 +7,18 @@ import duckdb
 import pyarrow as pa
 
 from cekura_sync import tables
-from cekura_sync.database import STORAGE_VERSION, column_list, first_line, literal, quoted
-from cekura_sync.diff.changeset import open_base
+from cekura_sync.database import STORAGE_VERSION, first_line, literal, quoted
+from cekura_sync.diff.base import open_base
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse.postgres.connection import Session
+from cekura_sync.warehouse.postgres.session import Session
 
 FETCHED_ROWS = 20_000  # at a time
 _DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
 
 
 def to_compare_with(session: Session) -> duckdb.DuckDBPyConnection:
-    """Of the details themselves it only matters which results have any."""
+    """Of the details, only which results have any."""
     return _mirrored(session, details_whole=False)
 
 
@@ -34,17 +34,15 @@ def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _mirrored(session: Session, *, details_whole: bool) -> duckdb.DuckDBPyConnection:
-    """All of one moment, in the schema `base.cekura`."""
+    """All tables as they are at one moment, in the schema `base.cekura`."""
     con = open_base(None)
-    for table, columns in {"changes": tables.CHANGES, **tables.DETAILS}.items():
-        con.execute(f"create table base.cekura.{table} ({column_list(columns)})")
     with session.snapshot():
         present = session.columns()
-        for table in (*tables.COPIED_IN_FULL, *tables.DETAIL_CHILDREN):
+        for table in tables.TABLES:
             columns_of = [name for name in present.get(table, []) if name not in _DLTS_OWN]
             if not columns_of:
                 continue
-            if table in tables.COPIED_IN_FULL or details_whole:
+            if details_whole or table not in tables.DETAIL_CHILDREN:
                 _copy(session, con, table, columns_of, f"select {', '.join(map(quoted, columns_of))}")
             else:
                 _copy(session, con, table, ["result_id"], "select distinct result_id")
@@ -63,6 +61,6 @@ def _copy(
             con.execute(f"insert into base.cekura.{table} by name select * from batch")
         except (duckdb.Error, pa.ArrowException) as error:
             raise WarehouseError(
-                f"The table {SCHEMA}.{table} in the engine has columns or rows that no sync wrote ({first_line(error)}): give it back the shape that it had, or sync into another database. Nothing was changed."
+                f"The table {SCHEMA}.{table} in the engine has columns or rows that no sync wrote ({first_line(error)}): restore its columns, or sync into another database. Nothing was changed."
             ) from error
     session.run("close known")

@@ -1,4 +1,4 @@
-"""What in our two schemas is ours. Nothing else there is ever replaced or dropped: a sync that would have to is refused."""
+"""Which objects in our two schemas are ours. No other object is ever replaced or dropped: a sync that would have to is refused."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,13 +8,12 @@ from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
 
 if TYPE_CHECKING:
-    from cekura_sync.warehouse.postgres.connection import Session
+    from cekura_sync.warehouse.postgres.session import Session
 
-MARK = "cekura-sync"  # how the comment on the schema `cekura` begins; alone it stands there before the first sync is done
+MARK = "cekura-sync"  # how the comment on the schema `cekura` begins; before the first sync is done it is the whole comment
 SIGNATURE = " [cekura-sync]"  # how the comment on each of our views ends
 TABLES = (
-    *tables.COPIED_IN_FULL,
-    *tables.DETAILS,
+    *tables.TABLES,
     "_dlt_version",
     "_dlt_loads",
     "_dlt_pipeline_state",
@@ -44,13 +43,13 @@ class _Relation(NamedTuple):
 
 
 def mark(session: "Session") -> str | None:
-    """The comment on the schema; None where there is no schema, or no comment."""
+    """The comment on the schema, if any."""
     comment: str | None = session.value("select obj_description(to_regnamespace(%s), 'pg_namespace')", SCHEMA)
     return comment
 
 
 def require(session: "Session", place: str) -> None:
-    """That a sync can work without touching what is not ours. Raises WarehouseError."""
+    """Raise WarehouseError unless every object that we would write is ours."""
     marked = (mark(session) or "").startswith(MARK)
     _require_schemas(session, place, marked=marked)
     _require_tables(session, place, marked=marked)
@@ -83,7 +82,7 @@ def _require_tables(session: "Session", place: str, *, marked: bool) -> None:
     foreign = [table for table in tables if not marked or table.kind not in ("r", "p")]
     if foreign:
         raise WarehouseError(
-            f"The {foreign[0].full_name(SCHEMA)} in {place} is not of `sync`, which needs that name, but of a pipeline of your own or of somebody else: rename that schema (a pipeline of your own takes another dataset_name), or sync into another database. {_NOTHING}"
+            f"The {foreign[0].full_name(SCHEMA)} in {place} was not made by `sync`, which needs that name: rename that schema (a dlt pipeline of your own: choose another dataset_name), or sync into another database. {_NOTHING}"
         )
     if "results" not in (table.name for table in tables):
         return
@@ -103,7 +102,7 @@ def _require_views(session: "Session", place: str, *, marked: bool) -> None:
         signed = view.comment.endswith(SIGNATURE) or view.comment == files[view.name].meaning
         if not (marked and signed and view.kind == "v" and view.may_change):
             raise WarehouseError(
-                f"The {view.full_name(runner.SCHEMA)} in {place} is not of `sync`, or belongs to another user, and `sync` makes a view of that name: rename or drop it, or sync into another database. {_NOTHING}"
+                f"The {view.full_name(runner.SCHEMA)} in {place} was not made by `sync`, or belongs to another user, and `sync` makes a view of that name: rename or drop it, or sync into another database. {_NOTHING}"
             )
 
 
@@ -118,7 +117,7 @@ def _relations(session: "Session", schema: str, names: list[str]) -> list[_Relat
 
 
 class Claim:
-    """A first sync's on the schema `cekura`, from before dlt makes its tables there until all is committed."""
+    """A first sync's claim on the schema `cekura`: from before dlt makes its tables there until everything is committed."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
@@ -134,7 +133,7 @@ class Claim:
         return (self._before or "").startswith(f"{MARK} ")
 
     def give_up(self) -> None:
-        """Drop the tables, which are empty; `require` has seen that there were none of these names but ours."""
+        """Drop the tables, which are empty; `require` has made sure that none of these names was taken."""
         session = self._session
         if self._committed_before():
             return

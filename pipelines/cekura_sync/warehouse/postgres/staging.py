@@ -1,6 +1,7 @@
-"""dlt's destination, but what it loads stays in the staging schema: its merges are handed over, not run.
+"""dlt's PostgreSQL destination, except that its merges are handed over instead of run.
 
-dlt would commit one table after another; who runs all merges in one transaction lets nobody see half of them.
+dlt itself would merge and commit one table after another, and readers would see half a sync. We take the statements from it
+and run all of them in one transaction.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from dlt.common.schema import Schema
 
 
-LOCK_TIMEOUT = "5s"  # whoever waits for a lock makes everybody wait who comes after
-# Of each session, dlt's too. Not every server knows all of them.
+LOCK_TIMEOUT = "5s"  # a session that waits for a lock blocks everybody who comes after it
+# For every session, dlt's included. Not every server has all of them.
 SETTINGS = {
     "TimeZone": "UTC",
     "extra_float_digits": "1",  # every digit of a number
@@ -27,7 +28,7 @@ SETTINGS = {
     # The lock is held while the API is read, however long that takes.
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    # A machine that vanishes must not hold it for hours.
+    # A machine that disappears must not hold it for hours.
     "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
@@ -36,16 +37,16 @@ SETTINGS = {
 
 
 class Postgres(postgres):
-    __orig_base__ = postgres  # where dlt is to look for the defaults of arguments
+    __orig_base__ = postgres  # where dlt looks for the defaults of arguments
 
     def __init__(self, schema: str, dsn: str) -> None:
-        """`schema`: where to, by its name alone."""
+        """`schema`: the staging schema, used under exactly this name."""
         super().__init__(dsn, staging_dataset_name_layout=schema)
         self.merges: list[str] = []
 
     @property
     def destination_type(self) -> str:
-        """By which dlt names it, and looks for its credentials."""
+        """The name under which dlt looks for its credentials."""
         return "dlt.destinations.postgres"
 
     @property
@@ -54,7 +55,7 @@ class Postgres(postgres):
 
     def client(self, schema: "Schema", initial_config: Any = None) -> PostgresClient:
         client = super().client(schema, initial_config)
-        assert isinstance(client, _Client)  # noqa: S101 - told by client_class
+        assert isinstance(client, _Client)  # noqa: S101 - chosen by client_class
         client.merges = self.merges
         return client
 
@@ -76,13 +77,18 @@ class _Client(PostgresClient):
 
     def __init__(self, schema: "Schema", config: Any, capabilities: Any) -> None:
         super().__init__(schema, config, capabilities)
-        theirs = self.sql_client
+        client = self.sql_client
         self.sql_client = _SqlClient(
-            theirs.dataset_name, theirs.staging_dataset_name, config.credentials, capabilities
+            client.dataset_name, client.staging_dataset_name, config.credentials, capabilities
         )
 
     def _create_merge_followup_jobs(
         self, table_chain: "Sequence[PreparedTableSchema]"
     ) -> "list[FollowupJobRequest]":
+        """Called by dlt once for each table that was loaded, to create the jobs that merge it.
+
+        dlt has no public hook at this point. We keep the SQL of those jobs and return none to run. If a later dlt no longer
+        calls this, dlt merges by itself and test_postgres_kill.py turns red.
+        """
         self.merges += SqlMergeFollowupJob.generate_sql(table_chain, self.sql_client)
         return []

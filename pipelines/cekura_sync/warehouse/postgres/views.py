@@ -1,4 +1,4 @@
-"""The files of sql/ in the engine: its views with their comments, and the checks."""
+"""The files of sql/ in the engine: views with their comments, and checks."""
 
 from hashlib import md5
 from importlib.metadata import version
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from cekura_sync.database import quoted
-from cekura_sync.errors import ModelError, WarehouseError
+from cekura_sync.errors import WarehouseError
 from cekura_sync.models import dialects, runner
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse.postgres import ownership
 
 if TYPE_CHECKING:
-    from cekura_sync.warehouse.postgres.connection import Session
+    from cekura_sync.warehouse.postgres.session import Session
 
 
 def build(session: "Session", engine: str) -> list[str]:
-    """Inside a transaction; returns their names. Where nothing in their text is new they stay, else each keeps its grants if it can."""
+    """Inside a transaction; returns their names. Views whose text is unchanged stay; others are replaced, which keeps their grants if possible."""
     files = runner.in_build_order(runner.read_models(runner.models_dir()))
     names = [model.name for model in files]
     built = f"{ownership.MARK} {_digest(files)}"
@@ -31,7 +31,7 @@ def build(session: "Session", engine: str) -> list[str]:
     replaced = True
     try:
         _run(session, statements)
-    except psycopg2.ProgrammingError:  # a column has gone, or changed its type or place
+    except psycopg2.ProgrammingError:  # a column was removed, moved, or changed its type
         session.run("rollback to savepoint before_views")
         replaced = False
     if not replaced:
@@ -41,19 +41,23 @@ def build(session: "Session", engine: str) -> list[str]:
     return names
 
 
-def check(session: "Session", engine: str, name: str) -> None:
-    """Raises ModelError for the first of our own rules that does not hold."""
+def check(session: "Session", engine: str) -> list[runner.Finding]:
+    """Each of our own rules that does not hold."""
+    findings = []
     for model in runner.read_models(runner.models_dir() / "checks"):
         wrong = session.rows(dialects.translated(model, engine))
         if wrong:
-            raise ModelError(
-                f"The check {model.name} finds {len(wrong)} wrong rows in {name}, such as {wrong[0]}: {model.meaning} Nothing was changed; mend sql/, or report it."
-            )
+            findings.append(runner.Finding(model.name, model.meaning, len(wrong), str(wrong[0])))
+    return findings
 
 
 def _digest(files: list[runner.Model]) -> str:
-    """Of all that decides on the views' text: translating them takes longer than a quiet sync."""
-    parts = [*(model.sql for model in files), Path(dialects.__file__).read_text("utf-8"), version("sqlglot")]
+    """Of everything that decides on the views' text: translating them takes longer than a quiet sync."""
+    parts = [
+        *(model.query for model in files),
+        Path(dialects.__file__).read_text("utf-8"),
+        version("sqlglot"),
+    ]
     parts.append(ownership.SIGNATURE)
     return md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
@@ -71,7 +75,7 @@ def _run(session: "Session", statements: list[str]) -> None:
 
 
 def _present(session: "Session", names: list[str]) -> list[str]:
-    """Ours, by their names: `ownership.require` has seen that none of them is another's."""
+    """Our views, by name: `ownership.require` has made sure that none of them is another user's."""
     found = session.rows(
         "select table_name from information_schema.views where table_schema = %s and table_name = any(%s)",
         runner.SCHEMA,
@@ -81,7 +85,7 @@ def _present(session: "Session", names: list[str]) -> list[str]:
 
 
 def _drop(session: "Session", views: list[str]) -> None:
-    """All of ours at once. Raises WarehouseError where others have built on them."""
+    """All our views at once. Raises WarehouseError where other views depend on them."""
     if not views:
         return
     names = ", ".join(f"{runner.SCHEMA}.{quoted(name)}" for name in views)

@@ -1,4 +1,4 @@
-"""The engine as a sync sees it: the same as the file's `Warehouse`, but what the swap gives there, one transaction gives here."""
+"""An engine as a warehouse. What the swap does for the file, one transaction does here."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cekura_sync import database, tables
-from cekura_sync.database import column_list
-from cekura_sync.diff import history
 from cekura_sync.diff.changeset import Changeset
-from cekura_sync.errors import WarehouseBusy, WarehouseError
-from cekura_sync.models import dialects, runner
+from cekura_sync.errors import WarehouseError
+from cekura_sync.models import runner
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse import load, upgrade
-from cekura_sync.warehouse.postgres import access, mirror, ownership, views
+from cekura_sync.warehouse import load, steps
+from cekura_sync.warehouse.postgres import access, mirror, ownership
 from cekura_sync.warehouse.postgres.connection import APPLICATION, Connection, connected
-from cekura_sync.warehouse.team_changes import Noted
+from cekura_sync.warehouse.postgres.transaction import Transaction
+from cekura_sync.warehouse.team_changes import TeamChanges
 
 if TYPE_CHECKING:
     import duckdb
 
 
 class State(NamedTuple):
-    """Of the engine, for who asks whether a sync could work there."""
+    """Of the engine, for `doctor`."""
 
     version: str
     user: str
@@ -55,8 +54,12 @@ class Engine:
             try:
                 yield
             except BaseException:
-                self._connection.clean_up(self._claim)
+                self._connection.clean_up(self._give_up_claim)
                 raise
+
+    def _give_up_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.give_up()
 
     @contextmanager
     def observed(self) -> Iterator[None]:
@@ -118,59 +121,39 @@ class Engine:
             mirror.write(con, path)
         with database.connect(path) as con:
             con.execute("create table cekura._generation as select $1::bigint as generation", [generation])
-            upgrade.complete(con)
+            tables.complete(con)
             runner.build(con)
-
-    def rebuild(self, noted: Noted | None, swapping: Callable[[], None]) -> list[str]:
-        """Build the views anew; returns their names. Raises ModelError."""
-        with self.locked():
-            session = self._connection.session
-            if "sync_log" not in session.columns():
-                raise WarehouseError(
-                    f"There is nothing in {self.name} yet: run `cekura-sync sync --destination {self._destination}`."
-                )
-            with session.transaction():
-                self._make_tables()
-                if noted is not None:
-                    self._store(noted)
-                names = views.build(session, self._destination)
-                views.check(session, self._destination, self.name)
-                swapping()
-        return names
 
     def pending_log(self) -> list[dict[str, Any]]:
         """None: here every sync is in `sync_log`."""
         return []
 
-    def write(self, changes: Changeset, noted: Noted | None, outcome: Outcome, progress: Progress) -> Outcome:
-        """Raises ModelError where the views or their checks fail, and then nothing has changed."""
+    def expect_changes(self) -> None:
+        """dlt is imported already."""
+
+    def write(
+        self, changeset: Changeset, team_changes: TeamChanges | None, outcome: Outcome, progress: Progress
+    ) -> Outcome:
         session = self._connection.session
         if not self._generation:
             self._claim = ownership.Claim(session)
-        merges = self._load(changes, outcome) if outcome.changed or not self._generation else []
+        loads = outcome.changed or not self._generation
+        transaction = self._transaction(self._load(changeset, outcome) if loads else [])
         with session.transaction():
             self._require_ours()  # still
-            self._make_tables()
-            self._require_nobody_wrote()
-            for statement in merges:
-                session.run(statement)
-            if noted is not None:
-                self._store(noted)
-            views.build(session, self._destination)
-            if merges:
-                views.check(session, self._destination, self.name)
-            outcome = outcome.finished_now()
-            self._log(outcome.log_entry())
+            transaction.complete()
+            transaction.require_nobody_wrote()
+            outcome = steps.write(transaction, team_changes, outcome)
             progress.swapping()
         self._claim = None
         self._connection.tidy()
         return outcome
 
-    def _load(self, changes: Changeset, outcome: Outcome) -> Sequence[str]:
-        """Into the staging schema; returns the statements that merge it."""
+    def _load(self, changeset: Changeset, outcome: Outcome) -> list[str]:
+        """Into the staging schema, in dlt's own sessions; returns the statements that merge it."""
         load.run(
             self._connection.pipeline,
-            changes,
+            changeset,
             json.dumps(outcome.scope),
             outcome.watermark,
             first=False,
@@ -180,42 +163,20 @@ class Engine:
         analyses = [f"analyze {SCHEMA}.{table}" for table in ("results", "runs", *tables.DETAILS)]
         return [*self._connection.merges, *load.PRUNING, *analyses]
 
-    def _make_tables(self) -> None:
-        """What the views select from and the database lacks; nothing is locked that is there."""
-        session = self._connection.session
-        present = session.columns()
-        for table, columns in tables.ADDED_TABLES.items():
-            if table not in present:
-                create = f"create table {SCHEMA}.{table} ({column_list(columns)})"
-                session.run(dialects.translate(self._destination, create))
-        for table, column, kind in tables.ADDED_COLUMNS:
-            if column not in present.get(table, [column]):
-                session.run(f"alter table {SCHEMA}.{table} add column {column} {kind}")
+    def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
+        with self.locked():
+            session = self._connection.session
+            if "sync_log" not in session.columns():
+                raise WarehouseError(
+                    f"There is nothing in {self.name} yet: run `cekura-sync sync --destination {self._destination}`."
+                )
+            with session.transaction():
+                names = steps.build(self._transaction(None), team_changes)
+                swapping()
+        return names
 
-    def _require_nobody_wrote(self) -> None:
-        """Some connection poolers share a session, and so its lock, with others. Raises WarehouseBusy."""
-        session = self._connection.session
-        session.run(f"lock table {SCHEMA}.sync_log in share row exclusive mode")
-        if session.value(f"select coalesce(max(generation), 0) from {SCHEMA}.sync_log") != self._generation:
-            raise WarehouseBusy(f"Another sync of {self.name} was quicker: nothing was changed, sync again.")
-
-    def _store(self, noted: Noted) -> None:
-        session = self._connection.session
-        session.run(f"delete from {SCHEMA}.changes")
-        columns = [list(column) for column in zip(*noted.changes, strict=True)]
-        if columns:
-            session.run(
-                f"insert into {SCHEMA}.changes select line, agent_id, to_timestamp(0) + moment * interval '1 microsecond', note"
-                " from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) as noted (line, agent_id, moment, note)",
-                *columns,
-            )
-
-    def _log(self, entry: dict[str, Any]) -> None:
-        values = [(entry | {"generation": self._generation + 1}).get(name) for name in tables.LOG]
-        marks = ", ".join(["%s"] * len(values))
-        session = self._connection.session
-        session.run(f"insert into {SCHEMA}.sync_log ({', '.join(tables.LOG)}) values ({marks})", *values)
-        session.run(history.THINNED.format(days=history.LOG_WHOLE_FOR.days))
+    def _transaction(self, merges: Sequence[str] | None) -> Transaction:
+        return Transaction(self._connection.session, self._destination, self.name, self._generation, merges)
 
 
 def _generation(con: "duckdb.DuckDBPyConnection") -> int:

@@ -1,38 +1,33 @@
-"""What parsed records say, in the columns of the warehouse: for keeping them, and for telling whether they differ from what is known."""
+"""The known side of a comparison: the private base, attached read only as `base`."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 
-from cekura_sync.database import quoted
-from cekura_sync.diff.records import Keys
-from cekura_sync.tables import RESULTS, RUNS, SCENARIOS
-
-SECONDS = """
-    case when contains(run.duration, ':')
-        then coalesce(try_cast(nullif(split_part(run.duration, ':', -3), '') as double), 0) * 3600
-            + try_cast(split_part(run.duration, ':', -2) as double) * 60
-            + try_cast(split_part(run.duration, ':', -1) as double)
-        else try_cast(run.duration as double) end as duration_seconds
-"""
+from cekura_sync import database
+from cekura_sync.database import column_list, literal, quoted
+from cekura_sync.diff.records import Keys, runs_of, scenarios_of
+from cekura_sync.errors import WarehouseError
+from cekura_sync.tables import RESULTS, RUNS, SCENARIOS, SCHEMA, TABLES
 
 
-def runs_of(records: str, keys: Keys) -> str:
-    """The rows of `runs` in `records` (what follows `from`), each column under its name."""
-    more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
-    return (
-        # Some engines take no "nan", and no view could add one up.
-        "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
-        f"select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name, {SECONDS} {more}"
-        f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
-    )
-
-
-def scenarios_of(records: str) -> str:
-    return (
-        "select distinct result_id, scenario.id as scenario_id, scenario.name as scenario_name"
-        f" from (select parsed.id as result_id, unnest(scenarios) as scenario from {records})"
-    )
+def open_base(base: Path | None) -> duckdb.DuckDBPyConnection:
+    """An in-memory database with the private base attached; an empty base where there is none yet."""
+    con = database.connect()
+    if base is None:
+        con.execute("attach ':memory:' as base")
+        con.execute(f"create schema base.{SCHEMA}")
+        for name, table in TABLES.items():
+            con.execute(f"create table base.{SCHEMA}.{name} ({column_list(table.columns)})")
+        return con
+    try:
+        con.execute(f"attach {literal(str(base))} as base (read_only)")
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{base} cannot be read ({database.first_line(error)}): move {base.parent} away; it is rebuilt from the published file."
+        ) from error
+    return con
 
 
 class Known:
@@ -44,6 +39,9 @@ class Known:
             " where database_name = 'base' and schema_name = 'cekura'"
         )
         self._columns = {*con.execute(query).fetchall()}
+
+    def has(self, table: str, column: str) -> bool:
+        return (table, column) in self._columns
 
     def differing(self, keys: Keys) -> str:
         """A query for the ids of known results whose parsed content is another: in a field, a run or a scenario.

@@ -1,0 +1,87 @@
+"""Which fields may hold personal data, and which of them a sync keeps. Nothing of the kind is kept unless it is asked for."""
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+# What was said in a call, or who was on the line, under whatever name it comes.
+SPOKEN = ("transcript", "recording", "conversation", "messages", "utterance", "audio", "phone")
+PROFILE = "test_profile"
+NEVER = "waveform"  # 16 kB of drawing a run
+PAYLOAD = "metadata"  # the whole answer of the telephony provider
+# What such an answer says about the call itself. Values that are no plain text or number are left out even here.
+HARMLESS = (
+    "call_end_reason",
+    "call_status",
+    "call_type",
+    "cost",
+    "direction",
+    "disconnect_reason",
+    "disconnection_reason",
+    "duration",
+    "duration_ms",
+    "duration_seconds",
+    "end_reason",
+    "ended_by",
+    "ended_reason",
+    "environment",
+    "hangup_reason",
+    "language",
+    "latency",
+    "model",
+    "provider",
+    "region",
+    "version",
+)
+LONGEST_HARMLESS = 100  # characters; a reason is shorter than anything that somebody said
+
+
+class PersonalData(NamedTuple):
+    """What a sync was asked to keep."""
+
+    transcripts: bool = False
+    profiles: bool = False
+
+    def keeps(self, name: str) -> bool:
+        """Whether a field of that name may be stored."""
+        words = _snake(name)
+        if NEVER in words:
+            return False
+        if PROFILE in words:
+            return self.transcripts or self.profiles
+        spoken = words == PAYLOAD or any(word in words for word in SPOKEN)
+        return self.transcripts or not spoken
+
+    def metadata(self, payload: object) -> object:
+        """The provider's answer; without transcripts only what is known to be harmless, or None."""
+        if self.transcripts:
+            return payload
+        return harmless(payload) or None
+
+    def without_the_rest(self, raw: str) -> str:
+        """A text that cannot be taken, as it may be kept: cut where the first field begins that may not."""
+        begins = [
+            match.start() for match in re.finditer(r'"([^"\\]{1,200})"\s*:', raw) if not self.keeps(match[1])
+        ]
+        return raw[: begins[0]] if begins else raw
+
+
+def harmless(payload: object) -> dict[str, Any]:
+    """What is known to be harmless of a provider's answer, given as an object or as its JSON text."""
+    if isinstance(payload, str):
+        try:
+            payload = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, RecursionError):
+            return {}
+    if not isinstance(payload, dict):
+        return {}
+    return {name: value for name, value in payload.items() if _snake(name) in HARMLESS and _is_plain(value)}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower())
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= LONGEST_HARMLESS)

@@ -1,0 +1,89 @@
+"""The functions of sql/functions/: a call such as `wilson_low(passed_runs, decided_runs)` becomes the formula itself.
+
+A view must not depend on a macro: readers attach the file under any name, and other engines have no DuckDB macros.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from cekura_sync.errors import ModelError
+
+COMMENT = re.compile(r"--.*")
+# What may hold a bracket, a comma or a name that is not code: comments and texts.
+NOT_CODE = r"--[^\n]*|'[^']*'"
+BRACKETS = re.compile(rf"{NOT_CODE}|[(),]")
+# A function that calls another hands on what has its type already.
+TWICE = re.compile(r"cast\((cast\([\w.]+ as (\w+)\)) as \2\)")
+PARAMETER = re.compile(r"cast\([^()]+ as (\w+)\) as (\w+)")
+
+
+@dataclass(frozen=True)
+class Function:
+    """A file of sql/functions/: its final column is the formula, the columns of its example are the parameters."""
+
+    name: str
+    formula: str
+    parameters: dict[str, str]  # name to type
+
+    def applied_to(self, arguments: list[str]) -> str:
+        """Raises ModelError for a wrong number of arguments."""
+        if len(arguments) != len(self.parameters):
+            raise ModelError(
+                f"{self.name} takes {len(self.parameters)} arguments ({', '.join(self.parameters)}), not {len(arguments)}: fix the call."
+            )
+        values = {
+            name: f"cast({argument} as {kind})"
+            for (name, kind), argument in zip(self.parameters.items(), arguments, strict=True)
+        }
+        words = re.compile(rf"{NOT_CODE}|\b\w+")
+        written = words.sub(lambda word: values.get(word[0], word[0]), self.formula)
+        return "(" + TWICE.sub(r"\1", written) + ")"
+
+
+@cache
+def read(folder: Path) -> dict[str, Function]:
+    """Every function of this folder by its name. Raises ModelError for a file of another form."""
+    functions = {path.stem: _parsed(path) for path in sorted(folder.glob("*.sql"))}
+    return {
+        name: replace(function, formula=expand(function.formula, functions))
+        for name, function in functions.items()
+    }
+
+
+def expand(sql: str, functions: dict[str, Function]) -> str:
+    """The query with each call of a function replaced by its formula. Raises ModelError for a call that is not complete."""
+    calls = re.compile(rf"{NOT_CODE}|\b({'|'.join(functions) or '(?!)'})\(")
+    parts, end = [], 0
+    while call := calls.search(sql, end):
+        parts.append(sql[end : call.start()])
+        end = call.end()
+        if call[1]:
+            arguments, end = _arguments(sql, call)
+            parts.append(expand(functions[call[1]].applied_to(arguments), functions))
+        else:
+            parts.append(call[0])
+    return "".join([*parts, sql[end:]])
+
+
+def _parsed(path: Path) -> Function:
+    sql = COMMENT.sub("", path.read_text(encoding="utf-8"))
+    example, found, formula = sql.rpartition("\nselect")
+    final = re.fullmatch(rf"\s+(.*?)\s+as {path.stem}\s*(?:from example\s*)?", formula, re.DOTALL)
+    if not found or not final:
+        raise ModelError(f"{path} is not a function: its final select must be `select … as {path.stem}`.")
+    return Function(path.stem, final[1], {name: kind for kind, name in PARAMETER.findall(example)})
+
+
+def _arguments(sql: str, call: re.Match[str]) -> tuple[list[str], int]:
+    """The arguments of the call, and where it ends."""
+    arguments, begin, depth = [], call.end(), 1
+    for bracket in BRACKETS.finditer(sql, call.end()):
+        depth += {"(": 1, ")": -1}.get(bracket[0], 0)
+        if depth == 0 or (depth == 1 and bracket[0] == ","):
+            arguments.append(sql[begin : bracket.start()].strip())
+            begin = bracket.end()
+        if depth == 0:
+            return [one for one in arguments if one], begin
+    raise ModelError(f"The call {call[0]}… has no closing bracket: add it.")

@@ -1,0 +1,12 @@
+"""Isolates dlt from the surroundings of a sync. Must not import dlt at the top: dlt reads DLT_ variables when imported."""
+
+import os
+
+
+def isolate() -> None:
+    """Call it before anything imports dlt: afterwards no DLT_ variable and no .dlt/ directory has any effect on it."""
+    for name in [name for name in os.environ if name.startswith("DLT_")]:
+        del os.environ[name]
+    from cekura_sync.warehouse import dlt_context
+
+    dlt_context.use(dlt_context.Isolated("."))

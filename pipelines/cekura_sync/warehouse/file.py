@@ -1,0 +1,168 @@
+"""A DuckDB file as a warehouse: a sync writes a copy of the private base, and the swap makes that copy the warehouse."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from threading import Thread
+from types import ModuleType
+from typing import Any
+
+import duckdb
+
+from cekura_sync import tables
+from cekura_sync.diff.base import open_base
+from cekura_sync.diff.changeset import Changeset
+from cekura_sync.models import runner
+from cekura_sync.outcome import Outcome, Progress
+from cekura_sync.warehouse import dlt_settings, steps, sync_log
+from cekura_sync.warehouse import team_changes as team
+from cekura_sync.warehouse.disk import write_json
+from cekura_sync.warehouse.swap import Swap
+from cekura_sync.warehouse.sync_log import PendingLog
+from cekura_sync.warehouse.team_changes import TeamChanges
+
+LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
+PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
+
+
+class WarehouseFile(Swap):
+    """The file that readers open. The lock, the commit and the repair after a crash are the swap's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._pending = PendingLog(self.files.pending_log)
+        self._logged_until: datetime | None = None  # when the newest sync in the published log finished
+
+    @property
+    def name(self) -> Path:
+        return self.files.published
+
+    def known(self) -> duckdb.DuckDBPyConnection:
+        con = open_base(self.existing())
+        # A sync from a time when the clock was ahead says nothing about how old the log is.
+        newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= current_timestamp"
+        self._logged_until = con.execute(newest).fetchall()[0][0]
+        return con
+
+    def pending_log(self) -> list[dict[str, Any]]:
+        return self._pending.read(self.generation())
+
+    def expect_changes(self) -> None:
+        _import_in_background()
+
+    def write(
+        self, changeset: Changeset, team_changes: TeamChanges | None, outcome: Outcome, progress: Progress
+    ) -> Outcome:
+        """With nothing to commit, only note beside the file that there was a sync."""
+        first = self.existing() is None
+        if not outcome.changed and not first and self._log_is_fresh(outcome.started):
+            outcome = outcome.finished_now()
+            self._pending.append(outcome.log_entry(), self.generation())
+            progress.say(
+                "Nothing to publish; this sync will be in sync_log with the next one that publishes."
+            )
+        else:
+            outcome = self._publish(changeset, team_changes, outcome, progress, first=first)
+        try:
+            write_json(self.files.last, outcome.as_json() | {"finished_at": outcome.finished.isoformat()})
+        except OSError as error:
+            progress.warn(f"The sync is done, but {self.files.last} cannot be written: {error.strerror}.")
+        return outcome
+
+    def _log_is_fresh(self, now: datetime) -> bool:
+        age = now - self._logged_until if self._logged_until else None
+        return age is not None and age < LOG_AT_LEAST_EVERY and len(self.pending_log()) < PENDING_AT_MOST
+
+    def _publish(
+        self,
+        changeset: Changeset,
+        team_changes: TeamChanges | None,
+        outcome: Outcome,
+        progress: Progress,
+        *,
+        first: bool,
+    ) -> Outcome:
+        generation = self.generation() + 1
+        pending = self.pending_log()
+
+        def write(con: duckdb.DuckDBPyConnection) -> None:
+            nonlocal outcome
+            if outcome.changed or first:
+                load = partial(_load, con, self.files.scratch, changeset, outcome, first=first)
+            else:
+                load = None
+            outcome = steps.write(_Copy(con, load, pending, generation), team_changes, outcome)
+
+        self.commit(write, progress.swapping)
+        self._pending.forget()
+        progress.say(f"Published generation {generation} of {self.files.published}.")
+        return outcome
+
+    def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
+        names: list[str] = []
+
+        def write(con: duckdb.DuckDBPyConnection) -> None:
+            names.extend(steps.build(_Copy(con), team_changes))
+
+        self.require()
+        with self.locked():
+            self.commit(write, swapping)
+        return names
+
+
+class _Copy:
+    """The copy of the base, while it is written."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        load: Callable[[], None] | None = None,
+        pending: Sequence[Mapping[str, Any]] = (),
+        generation: int = 0,
+    ) -> None:
+        self._con = con
+        self._load = load
+        self._pending = pending
+        self._generation = generation
+
+    def merge(self) -> None:
+        if self._load is not None:
+            self._load()
+
+    def complete(self) -> None:
+        tables.complete(self._con)
+
+    def store(self, team_changes: TeamChanges) -> None:
+        team.store(self._con, team_changes)
+
+    def build_views(self) -> list[str]:
+        return runner.build(self._con)
+
+    def findings(self) -> list[runner.Finding]:
+        return runner.check(self._con)
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        sync_log.append(self._con, [*self._pending, {**entry, "generation": self._generation}])
+
+
+def _load(
+    con: duckdb.DuckDBPyConnection, scratch: Path, changeset: Changeset, outcome: Outcome, *, first: bool
+) -> None:
+    load = _import_load()
+    load.load(con, scratch / "dlt", changeset, json.dumps(outcome.scope), outcome.watermark, first=first)
+    load.tidy(con)
+
+
+def _import_load() -> ModuleType:
+    """dlt takes half a second to import; a sync without changes needs none of it."""
+    dlt_settings.isolate()
+    from cekura_sync.warehouse import load
+
+    return load
+
+
+@cache
+def _import_in_background() -> None:
+    Thread(target=_import_load, daemon=True).start()

@@ -1,0 +1,70 @@
+"""Statements on one connection of the driver's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+
+from cekura_sync.database import first_line
+from cekura_sync.errors import WarehouseError
+from cekura_sync.tables import SCHEMA
+
+# While the driver itself waits for the engine, no signal is heard.
+psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
+
+
+class Session:
+    """No statement is ever tried again: the lock and the transaction belong to this session."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, *values: object) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return list(cursor.fetchall())
+
+    def value(self, sql: str, *values: object) -> Any:
+        return self.rows(sql, *values)[0][0]
+
+    def columns(self) -> dict[str, list[str]]:
+        """Of each of our tables, also of those that this user may not read."""
+        found: dict[str, list[str]] = {}
+        for table, column in self.rows(
+            "select relname, attname from pg_attribute join pg_class on pg_class.oid = attrelid"
+            " where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p') and attnum > 0 and not attisdropped"
+            " order by attnum",
+            SCHEMA,
+        ):
+            found.setdefault(table, []).append(column)
+        return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.run("begin")
+        try:
+            yield
+        except BaseException:
+            with suppress(psycopg2.Error):
+                self.run("rollback")
+            raise
+        try:
+            self.run("commit")
+        except psycopg2.OperationalError as error:
+            raise WarehouseError(
+                f"The connection was lost while the sync was committed ({first_line(error)}), so cekura.sync_log alone knows whether it was: sync again."
+            ) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """To read several tables as they are at one moment."""
+        self.run("begin isolation level repeatable read read only")
+        yield
+        self.run("rollback")

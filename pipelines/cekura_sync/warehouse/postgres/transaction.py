@@ -1,0 +1,64 @@
+"""What a sync writes inside its one transaction: all of it is committed at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cekura_sync import tables
+from cekura_sync.errors import WarehouseBusy
+from cekura_sync.models import dialects, runner
+from cekura_sync.tables import SCHEMA
+from cekura_sync.warehouse import sync_log
+from cekura_sync.warehouse.postgres import views
+from cekura_sync.warehouse.postgres.session import Session
+from cekura_sync.warehouse.team_changes import TeamChanges
+
+
+class Transaction:
+    def __init__(
+        self, session: Session, engine: str, name: str, generation: int, merges: Sequence[str] | None
+    ) -> None:
+        """`merges`: statements that write what has changed; None for no sync, whose views are always checked."""
+        self._session = session
+        self._engine = engine
+        self._name = name
+        self._generation = generation  # of the last sync that was committed
+        self._merges = merges
+
+    def require_nobody_wrote(self) -> None:
+        """Some connection poolers share a session, and so its lock, with others. Raises WarehouseBusy."""
+        session = self._session
+        session.run(f"lock table {SCHEMA}.sync_log in share row exclusive mode")
+        if session.value(f"select coalesce(max(generation), 0) from {SCHEMA}.sync_log") != self._generation:
+            raise WarehouseBusy(f"Another sync of {self._name} was quicker: nothing was changed, sync again.")
+
+    def merge(self) -> None:
+        for statement in self._merges or ():
+            self._session.run(statement)
+
+    def complete(self) -> None:
+        """Locks nothing that is there."""
+        for statement in tables.missing(self._session.columns()):
+            self._session.run(dialects.translate(self._engine, statement))
+
+    def store(self, team_changes: TeamChanges) -> None:
+        self._session.run(f"delete from {SCHEMA}.changes")
+        columns = [list(column) for column in zip(*team_changes.changes, strict=True)]
+        if columns:
+            self._session.run(
+                f"insert into {SCHEMA}.changes select line, agent_id, to_timestamp(0) + moment * interval '1 microsecond', note"
+                " from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) as read (line, agent_id, moment, note)",
+                *columns,
+            )
+
+    def build_views(self) -> list[str]:
+        return views.build(self._session, self._engine)
+
+    def findings(self) -> list[runner.Finding]:
+        """None where nothing was merged: those rows have been checked before, and a quiet sync is to stay quick."""
+        return [] if self._merges == [] else views.check(self._session, self._engine)
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        values = [{**entry, "generation": self._generation + 1}.get(name) for name in tables.LOG]
+        marks = ", ".join(["%s"] * len(values))
+        self._session.run(f"insert into {SCHEMA}.sync_log ({sync_log.COLUMNS}) values ({marks})", *values)
+        self._session.run(sync_log.THIN_OUT)

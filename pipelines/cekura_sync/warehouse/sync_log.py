@@ -1,0 +1,70 @@
+"""The table `sync_log`, and the syncs that changed nothing and wait beside the file to be published in it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cekura_sync.tables import LATER, LOG
+
+if TYPE_CHECKING:
+    import duckdb
+
+COLUMNS = ", ".join(LOG)
+KEPT_WHOLE_FOR = timedelta(days=90)  # of what is older, one row a day is kept for each scope and mode
+# The age counts from the newest sync, not from the clock: one that was ahead once must not empty the log.
+THIN_OUT = f"""
+    delete from cekura.sync_log as old
+    where finished_at < (
+        select finished_at from cekura.sync_log order by generation desc, finished_at desc limit 1
+    ) - interval '{KEPT_WHOLE_FOR.days} days' and exists (
+        select 1 from cekura.sync_log as newer
+        where newer.scope = old.scope and newer.mode = old.mode and newer.started_at > old.started_at
+            and cast(newer.finished_at as date) = cast(old.finished_at as date)
+    )
+"""
+
+
+def append(con: "duckdb.DuckDBPyConnection", entries: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows to the `sync_log` of the warehouse that `con` writes, and thin out those of long ago."""
+    rows = [[entry.get(name) for name in LOG] for entry in entries]
+    marks = ", ".join("?" * len(LOG))
+    con.begin()  # each row on its own would wait for the disk
+    con.executemany(f"insert into cekura.sync_log ({COLUMNS}) values ({marks})", rows)
+    con.commit()
+    con.execute(THIN_OUT)
+
+
+class PendingLog:
+    """Completed syncs that changed nothing since the last swap: a file with one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, generation: int) -> list[dict[str, Any]]:
+        """Those that follow this generation; any other entry is already in the table, or was never true."""
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except OSError:
+            return []  # without it a sync only reads more than it had to
+        entries = [entry for line in lines if (entry := _entry(line)) is not None]
+        return [entry for entry in entries if entry["generation"] == generation]
+
+    def append(self, entry: Mapping[str, Any], generation: int) -> None:
+        with self._path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps({**entry, "generation": generation}) + "\n")
+
+    def forget(self) -> None:
+        with suppress(OSError):  # what stays is of an earlier generation, so nobody counts it
+            self._path.unlink()
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """None for a line that a crash cut short."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and entry.keys() >= LOG.keys() - LATER.keys() else None

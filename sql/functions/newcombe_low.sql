@@ -1,0 +1,16 @@
+-- The lower end of the 95 % interval of the difference passed / decided - previous_passed / previous_decided.
+-- R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10.
+with example as (
+    select
+        cast(8 as double) as passed,
+        cast(10 as double) as decided,
+        cast(5 as double) as previous_passed,
+        cast(10 as double) as previous_decided
+)
+
+select
+    rate(passed, decided) - rate(previous_passed, previous_decided) - sqrt(
+        power(rate(passed, decided) - wilson_low(passed, decided), 2)
+        + power(wilson_high(previous_passed, previous_decided) - rate(previous_passed, previous_decided), 2)
+    ) as newcombe_low
+from example

@@ -1,0 +1,7 @@
+-- The share of a whole, 0 to 1; NULL where there is no whole.
+with example as (
+    select cast(8 as double) as part, cast(10 as double) as whole
+)
+
+select part / nullif(whole, 0) as rate
+from example
