@@ -239,13 +239,22 @@ def test_more_rows_of_the_same_time_than_a_page_holds_are_read_when_their_sequen
     assert reading.given == keys(listing)
 
 
-def test_times_that_nobody_can_read_are_no_order() -> None:
-    listing = MovingListing(map(row, range(95)), Habits(order="shuffled"))
-    for place in range(95):
-        listing.hide_time(place)
+def test_rows_of_one_time_in_another_sequence_on_each_page_are_refused_where_pages_have_one_size() -> None:
+    habits = Habits(cap=20, ignores_page_size=True, ties="by window")
+    listing = MovingListing((row(number, 1000) for number in range(70)), habits)
 
     with pytest.raises(ListingUnverified):
-        read(listing)
+        read(listing, page_size=50)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_times_that_nobody_can_read_are_no_order(seed: int) -> None:
+    listing = MovingListing(map(row, range(45)), Habits(order="shuffled"), seed=seed)
+    for place in range(45):
+        listing.entries[place].row = row(place)._replace(created=None)
+
+    with pytest.raises(ListingUnverified):
+        read(listing, concurrency=1)
 
 
 def test_reading_20_000_rows_without_gaps_costs_at_most_112_requests() -> None:

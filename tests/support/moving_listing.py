@@ -30,6 +30,7 @@ class Habits:
     next: str = "right"  # right, early (null a few rows before the end), always, never
     ties: str = "newest id first"  # or: stable, by window (another sequence for each window), shuffled
     order: str = "created"  # or: updated, oldest first, shuffled
+    ignores_page_size: bool = False  # each page has `cap` rows
     cached: bool = False  # an address that was asked before gets its old answer
 
 
@@ -102,7 +103,8 @@ class MovingListing:
         return self._random.random()
 
     def _answer(self, window: Window) -> Page | None:
-        size = min(window.size, self.cap)
+        size = self.cap if self.habits.ignores_page_size else min(window.size, self.cap)
+        window = Window(window.page, size)
         listed, start, end = self.listed(window), (window.page - 1) * size, window.page * size
         rows = listed[start:end]
         if not rows and window.page > 1:

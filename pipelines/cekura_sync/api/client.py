@@ -88,6 +88,7 @@ class Client:
                 headers={
                     "X-CEKURA-API-KEY": self._key,
                     "Accept": "application/json",
+                    "Cache-Control": "no-cache",  # an old page from a cache on the way could hide rows
                     "User-Agent": f"cekura-sync/{__version__}",
                 },
                 limits=httpx.Limits(

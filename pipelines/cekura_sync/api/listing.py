@@ -86,7 +86,9 @@ class Listing:
         while True:
             while len(ahead) < self._in_flight(planned, careful=step_back > 0 or not goes_on) or not ahead:
                 # What ends the chain is known only before others are asked for ahead.
-                window = next_window(planned, self._cap, overlap if ahead else max(overlap, self.chain.overlap))
+                window = next_window(
+                    planned, self._cap, overlap if ahead else max(overlap, self.chain.overlap)
+                )
                 if window is None:
                     break
                 ahead.append((window, self._fetch(window)))
