@@ -11,6 +11,7 @@ from cekura_sync.commands.options import (
     warehouse_option,
 )
 from cekura_sync.console import terminal
+from cekura_sync.console.signals import stop_signals
 
 
 @click.command(short_help="Write views and tables as files.")
@@ -40,8 +41,9 @@ def export(
 
     NAME is a view of the schema analytics, or a table as in cekura.results; without any, all analytics views are
     written. All files are of one sync. They are written aside, in a directory of their own inside DIR, and renamed into
-    place when the last one is complete: a failed export leaves DIR as it was, and no reader meets half a file. Files
-    of the same name are replaced, others stay.
+    place when the last one is complete: a failed or interrupted export leaves DIR as it was, and no reader meets half a
+    file. When a kill or a power cut comes between two renames, the next export into DIR finishes them first. Files of
+    the same name are replaced, others stay.
     """
     if for_spreadsheet and file_format != "csv":
         raise click.UsageError("--for-spreadsheet is for CSV: add --format csv.")
@@ -51,6 +53,13 @@ def export(
     from cekura_sync.warehouse.export import export as write
 
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
-        files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
+        files = write(
+            con,
+            Path(to),
+            names,
+            file_format=file_format,
+            for_spreadsheet=for_spreadsheet,
+            before_renaming=stop_signals.hold,
+        )
     written = "1 file" if len(files) == 1 else f"{len(files)} files"
     terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")
