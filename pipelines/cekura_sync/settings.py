@@ -138,7 +138,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
 
 def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
-    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    """The option, else the variable unless an option names a file. None means the file. Raises SettingsError."""
     name, file_given = options.get("destination"), options.get("warehouse") is not None
     if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
@@ -176,7 +176,7 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
     """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
     if "@" in url:
         raise SettingsError(
-            f"The API's address may hold no user name and no password: write it as {API_URL}."
+            f"The API's address must not contain a user name or password: write it as {API_URL}."
         )
     try:
         parts = urlsplit(url)
@@ -206,7 +206,9 @@ def check_ping(url: str) -> str:
     except ValueError:
         host = ""
     if not _is_host(host) or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
-        raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
+        raise SettingsError(
+            "--ping is not a complete address: copy all of it, as in https://hc-ping.com/your-uuid."
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise SettingsError(f"--ping goes to {host} without https: write https://.")
     return url
@@ -264,7 +266,7 @@ def _timeout(text: object) -> timedelta | None:
     timeout = duration(str(text))
     if not timeout:
         raise SettingsError(
-            f"--timeout {text} leaves no time to read anything: write a longer one, or none for the default."
+            f"--timeout {text} leaves no time to read anything: give a longer one, or leave it out for the default."
         )
     return timeout
 

@@ -217,7 +217,7 @@ def test_nobody_listening_exits_4(synced: Account) -> None:
         ({"order": "created_asc"}, "order", "warning", "not newest first"),
         ({"ignore_page_size": True}, "page size", "ok", "20 rows a page instead of 200"),
         ({"page_size_cap": 50}, "page size", "ok", "50 rows a page instead of 200"),
-        ({"scale": "percent"}, "scale", "ok", "in percent"),
+        ({"scale": "percent"}, "scale", "ok", "is a percentage"),
         ({"results": 0, "in_flight": 0}, "rows", "warning", "right project"),
     ],
 )
@@ -366,7 +366,7 @@ def _touch(account: Account) -> None:
     ("harm", "says"),
     [
         (lambda account: account.warehouse.unlink(), "puts it back"),
-        (lambda account: (account.home / "base.duckdb").unlink(), "makes it from"),
+        (lambda account: (account.home / "base.duckdb").unlink(), "rebuilds it from"),
         (_touch, "was changed or replaced"),
         (lambda account: Path(f"{account.warehouse}.wal").write_bytes(b""), "read only"),
     ],
@@ -447,7 +447,7 @@ def test_a_job_that_has_stopped_is_told(synced: Account, monkeypatch: pytest.Mon
     _finished(synced, datetime.now(UTC) - timedelta(hours=1))
     assert told(synced, "sync").level == "ok"
     _finished(synced, datetime.now(UTC) - timedelta(hours=3))
-    assert "look after the job" in told(synced, "sync").message
+    assert "check the job" in told(synced, "sync").message
     _finished(synced, datetime.now(UTC) + timedelta(hours=3))
     assert "clock" in told(synced, "sync").message
 

@@ -60,7 +60,7 @@ def export(
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else first_line(error)
         raise WarehouseError(
-            f"{to} cannot be written: {reason}. Mend that, or choose another directory with --to."
+            f"{to} cannot be written: {reason}. Fix that, or choose another directory with --to."
         ) from error
 
 
