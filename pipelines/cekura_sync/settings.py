@@ -7,9 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cekura_sync import login
 from cekura_sync.errors import SettingsError
 
 API_URL = "https://api.cekura.ai"
@@ -26,11 +28,12 @@ TIMEOUT_FIRST_FULL = timedelta(hours=6)
 ENGINES = ("postgres",)  # that a sync can fill instead of a file, by dlt's names
 DESTINATION = "CEKURA_DESTINATION"
 LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
-# DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
-RESERVED_STEMS = (
+# DuckDB names the catalog after the file, up to the first dot; equal to a schema's name, `cekura.results` would be ambiguous.
+RESERVED_NAMES = (
     "cekura",
     "analytics",
     "cekura_staging",
+    "team",
     "main",
     "information_schema",
     "pg_catalog",
@@ -73,6 +76,7 @@ class Settings:
     """Everything that one sync needs to know. `repr` hides the key."""
 
     api_key: str = field(repr=False)
+    key_is_token: bool = False
     api_url: str = API_URL
     api_version: str = API_VERSION
     warehouse: Path = Path(WAREHOUSE)
@@ -94,17 +98,22 @@ class Settings:
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from command-line options (None = not given). Raises SettingsError."""
+    """Settings from command-line options (None = not given). Raises SettingsError, KeyRefused."""
     vendor = read_vendor_file() if needs_vendor_file(options, environ) else {}
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
-        return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
+        if option is not None:
+            return str(option)
+        given = environ.get(env) or vendor.get(vendor_key)
+        return given if isinstance(given, str) and given else default
 
+    secret, is_token = login.find(environ, vendor)
     changes = pick("changes", "CEKURA_CHANGES", "")
     transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
     return Settings(
-        api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
+        api_key=secret,
+        key_is_token=is_token,
         api_url=check_url(
             pick("api_url", "CEKURA_API_URL", API_URL, "api_url"), allow_http=bool(options.get("allow_http"))
         ),
@@ -129,7 +138,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
 
 def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
-    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    """The option, else the variable unless an option names a file. None means the file. Raises SettingsError."""
     name, file_given = options.get("destination"), options.get("warehouse") is not None
     if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
@@ -163,32 +172,19 @@ def interval(text: str) -> timedelta:
     return every
 
 
-def check_key(key: str) -> str:
-    """The key, if it can stand in a header. Its text never appears in the message."""
-    if not key:
-        raise SettingsError(
-            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (`cekura-sync demo` shows the product without one)."
-        )
-    if not re.fullmatch(r"[!-~]+", key):
-        raise SettingsError(
-            "CEKURA_API_KEY holds a space, a line break or a character outside ASCII: copy the key again, alone."
-        )
-    return key
-
-
 def check_url(url: str, *, allow_http: bool = False) -> str:
     """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
     if "@" in url:
         raise SettingsError(
-            f"The API's address may hold no user name and no password: write it as {API_URL}."
+            f"The API's address must not contain a user name or password: write it as {API_URL}."
         )
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
-        host = None
+        host = ""
     if (
-        host is None
+        not _is_host(host)
         or parts.scheme not in ("http", "https")
         or parts.query
         or parts.fragment
@@ -209,11 +205,23 @@ def check_ping(url: str) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host = ""
-    if not host or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
-        raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
+    if not _is_host(host) or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
+        raise SettingsError(
+            "--ping is not a complete address: copy all of it, as in https://hc-ping.com/your-uuid."
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise SettingsError(f"--ping goes to {host} without https: write https://.")
     return url
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be a host at all: an address, or a name whose parts DNS could hold."""
+    try:
+        if ":" in name:
+            return bool(ip_address(name.partition("%")[0]))
+        return re.fullmatch(rb"[a-zA-Z0-9_.-]{1,253}", name.encode("idna")) is not None
+    except ValueError:  # also what the codec raises for a part that is empty or longer than 63 letters
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -221,17 +229,27 @@ def is_loopback(host: str) -> bool:
 
 
 def check_warehouse(path: str) -> Path:
-    """The path that readers open. Its stem must not be a schema's name, nor that of the file it links to."""
+    """The path that readers open. Neither it nor the file that it links to may be named like a schema."""
     if not Path(path).name or "\0" in path:
         raise SettingsError(f"'{path}' is not a file name: write --warehouse as in {WAREHOUSE}.")
     if _is_loop(Path(path)):
         raise SettingsError(f"'{path}' is a symbolic link that leads back to itself: choose another path.")
-    for file in (Path(path), Path(path).resolve()):
-        if file.stem.lower() in RESERVED_STEMS:
+    for file in (Path(path), _resolved(Path(path))):
+        catalog = file.name.lstrip(".").partition(".")[0].lower()
+        if catalog in RESERVED_NAMES:
             raise SettingsError(
-                f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with a schema of that name. Choose another name."
+                f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with the schema {catalog}. Choose another name."
             )
     return Path(path)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except FileNotFoundError:
+        raise SettingsError(
+            f"The working directory no longer exists: change to another one, or write '{path}' as an absolute path."
+        ) from None
 
 
 def _is_loop(path: Path) -> bool:
@@ -248,7 +266,7 @@ def _timeout(text: object) -> timedelta | None:
     timeout = duration(str(text))
     if not timeout:
         raise SettingsError(
-            f"--timeout {text} leaves no time to read anything: write a longer one, or none for the default."
+            f"--timeout {text} leaves no time to read anything: give a longer one, or leave it out for the default."
         )
     return timeout
 
@@ -297,8 +315,8 @@ def needs_vendor_file(options: Mapping[str, object], environ: Mapping[str, str] 
     return not (environ.get("CEKURA_API_KEY") and has_url)
 
 
-def read_vendor_file() -> dict[str, str]:
-    """Its text values by name; empty without the file. Raises SettingsError."""
+def read_vendor_file() -> dict[str, object]:
+    """Its values by name; empty without the file. Raises SettingsError."""
     try:
         path = vendor_config()
     except RuntimeError:  # a user without a home directory, as in many containers
@@ -309,4 +327,4 @@ def read_vendor_file() -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}): fix it, or move it away.") from None
-    return {name: value for name, value in values.items() if isinstance(value, str)}
+    return {name: value for name, value in values.items() if not isinstance(value, dict | list)}

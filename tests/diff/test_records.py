@@ -51,6 +51,9 @@ def parsed(*rows: dict[str, Any], keys: records.Keys | None = None) -> list[dict
         {"created_at": "2026-01-01 00:00:00.000001"},
         {"created_at": "2026-01-01T05:30:00.000001+05:30"},
         {"run_type": None},
+        {"met_expected_outcome_count": ""},
+        {"agent_inbound": " "},
+        {"failed_runs_count": "", "run_as_text": ""},
     ],
     ids=str,
 )
@@ -108,6 +111,65 @@ def test_unknown_fields_are_kept_as_text_under_a_name_that_meets_no_other() -> N
     assert row["qu_ote"] == "1"
     assert row["api_deleted_at"] == "never"
     assert row["digest"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('{"a": 1, "b": {"c": [1, 2], "d": null}}', '{"b": {"d": null, "c": [1, 2]}, "a": 1}'),
+        ('{"a": 1}', '{ "a" :1.0 }'),
+        ('[{"a": 1, "b": 2}]', '[{"b": 2.0, "a": 1e0}]'),
+        ("2", "2.0"),
+        ("2000", "2e3"),
+        ("0.5", "5e-1"),
+        ('{"a": "é/"}', '{"a": "\\u00e9\\/"}'),
+    ],
+)
+def test_two_texts_of_one_json_value_are_one_value_in_rows_and_in_runs(one: str, other: str) -> None:
+    raws = [
+        json.dumps(ROW | {"extra": 0, "runs": [{"id": 1, "extra": 0}]}).replace(
+            '"extra": 0', f'"extra": {text}'
+        )
+        for text in (one, other)
+    ]
+    with database.connect() as con:
+        records.receive(con, [12, 12], raws)
+        records.parse(con, records.Keys())
+        stored = con.execute("select extra, runs[1].extra, flaw from parsed").fetchall()
+
+    assert stored[0] == stored[1]
+    assert stored[0][0] == stored[0][1]
+    assert stored[0][0] is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1", "1.5"),
+        ('"1"', '"1.0"'),
+        ("[1, 2]", "[2, 1]"),
+        ('{"a": null}', "{}"),
+        ('{"a": "1.0"}', '{"a": "1"}'),
+    ],
+)
+def test_other_json_values_stay_apart(one: str, other: str) -> None:
+    rows = parsed(*(ROW | {"extra": json.loads(text)} for text in (one, other)))
+
+    assert rows[0]["extra"] != rows[1]["extra"]
+
+
+def test_numbers_that_no_double_holds_keep_their_digits() -> None:
+    (row,) = parsed(ROW | {"extra": {"n": 12345678901234567890123}})
+
+    assert row["extra"] == '{"n":12345678901234567890123}'
+
+
+@pytest.mark.parametrize("field", ["scenario", "success", "duration", "status"])
+def test_an_empty_text_in_a_run_is_no_value(field: str) -> None:
+    (row,) = parsed(ROW | {"runs": [{"id": 1, field: ""}]})
+
+    assert row["flaw"] is None
+    assert not row["runs"][0][field]
 
 
 def test_text_arrives_byte_for_byte() -> None:

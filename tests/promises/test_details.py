@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import duckdb
 import pytest
 
+from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
 from support import details_reader
 from support.harness import Account
@@ -389,9 +391,10 @@ def make_old(account: Account) -> None:
 
 
 @pytest.mark.parametrize("command", [["build"], ["sync"], ["sync", "--details"]], ids=" ".join)
-def test_a_warehouse_from_before_gets_the_tables_and_the_views(account: Account, command: list[str]) -> None:
-    account.world.finish()
-    account.sync()
+def test_a_warehouse_from_before_gets_the_tables_and_the_views(
+    new_synced: NewAccount, command: list[str]
+) -> None:
+    account = new_synced(**FORTY | {"in_flight": 0})
     make_old(account)
 
     ran = account.run(*command)
@@ -405,9 +408,8 @@ def test_a_warehouse_from_before_gets_the_tables_and_the_views(account: Account,
     assert account.query("select max(details_read), max(details_left) from cekura.sync_log") == [(42, 0)]
 
 
-def test_syncs_that_an_older_version_left_in_the_pending_log_are_not_lost(account: Account) -> None:
-    account.world.finish()
-    account.sync()
+def test_syncs_that_an_older_version_left_in_the_pending_log_are_not_lost(new_synced: NewAccount) -> None:
+    account = new_synced(**FORTY | {"in_flight": 0})
     account.sync()
     pending = account.home / "pending_log.jsonl"
     (entry,) = map(json.loads, pending.read_text().splitlines())
@@ -460,17 +462,93 @@ def test_faults_that_pass_are_not_noticed(settled: Account) -> None:
     assert_details_equal_api(account)
 
 
-def test_the_record_of_another_result_is_not_believed(settled: Account) -> None:
-    account = settled
-    one, other = finished(account)[:2]
-    before = fingerprint(account)
-    account.sandbox.rewrite = by_id(one, lambda payload: payload | {"id": other})
+JSON_TYPE = {"Content-Type": "application/json"}
+ALONE: dict[str, tuple[Answer, str]] = {
+    "500": (Answer(500, b'{"detail": "Server Error"}', JSON_TYPE), "is down (500: Server Error)"),
+    "502, HTML": (Answer(502, b"<html>"), "is down (502)"),
+    "403": (Answer(403, b'{"detail": "Not yours."}', JSON_TYPE), "403: Not yours."),
+    "401": (Answer(401, b'{"detail": "Who?"}', JSON_TYPE), "401: Who?"),
+    "404, HTML": (Answer(404, b"<html>"), "404"),
+    "410": (Answer(410, b'{"detail": "Gone."}', JSON_TYPE), "410: Gone."),
+    "400": (Answer(400, b'{"detail": "No."}', JSON_TYPE), "400"),
+    "405": (Answer(405, b'{"detail": "No."}', JSON_TYPE), "405"),
+    "nothing": (Answer(200, b""), "not JSON"),
+    "a list": (Answer(200, b"[]"), "not an object"),
+    "an error": (Answer(200, b'{"error": "internal"}', JSON_TYPE), "not a result"),
+    "another result": (Answer(200, b'{"id": 1, "created_at": "2026-01-01"}', JSON_TYPE), "another one"),
+    "too much": (Answer(200, b'{"runs": [' + b" " * (1 << 20)), "larger than"),
+}
 
+
+def test_an_address_that_fails_alone_costs_nobody_else_anything(
+    settled: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = settled
+    monkeypatch.setattr(client, "BODY_LIMIT", 1 << 20)
+    failing = dict(zip(finished(account)[1::3], ALONE, strict=False))
+    assert len(failing) == len(ALONE)
+    account.world.insert(1)
+
+    def fail(request: Request) -> Answer | None:
+        kinds = (kind for id_, kind in failing.items() if request.path.endswith(f"/{id_}/"))
+        return next((ALONE[kind][0] for kind in kinds), None)
+
+    account.sandbox.intercept = fail
     ran = account.sync("--details")
 
-    assert ran.code == 5
-    assert "another one" in ran.err
-    assert fingerprint(account) == before
+    assert ran.code == 0, ran.err
+    assert (ran.json["details_read"], ran.json["rejected"]) == (41 - len(ALONE), len(ALONE))
+    assert "could not be stored" in ran.err
+    account.assert_equals_api()
+    noted = dict(account.query("select id, reason from cekura.rejected_rows"))
+    for id_, kind in failing.items():
+        assert noted[id_].startswith("details: "), kind
+        assert ALONE[kind][1] in noted[id_], kind
+    account.sandbox.reset_requests()
+    assert account.sync("--details").json["changed"] is False
+    assert asked(account) == []
+    account.sandbox.intercept = None
+    a_day_passes(account)
+    assert account.sync("--details").json["details_read"] == len(ALONE)
+    assert account.query("from cekura.rejected_rows") == []
+
+
+def test_an_address_that_goes_on_failing_is_asked_at_growing_intervals(settled: Account) -> None:
+    account = settled
+    (id_, *_) = finished(account)
+    account.sandbox.intercept = lambda request: (
+        Answer(410, b"{}") if request.path.endswith(f"/{id_}/") else None
+    )
+    account.sync("--details")
+    tries = []
+    for day in range(1, 17):
+        with duckdb.connect(str(account.home / "base.duckdb")) as con:
+            con.execute("update cekura.rejected_rows set seen_at = seen_at - interval 1 day")
+            con.execute("update cekura.details_read set read_at = read_at - interval 1 day")
+        account.sandbox.reset_requests()
+        assert account.sync("--details").code == 0
+        tries += [day] if id_ in asked(account) else []
+
+    waits = [later - earlier for earlier, later in pairwise([0, *tries])]
+    assert (tries[0], waits) == (1, sorted(waits))
+    assert 4 <= len(tries) <= 5
+
+
+def test_where_no_record_can_be_had_the_list_arrives_and_the_details_wait(settled: Account) -> None:
+    account = settled
+    account.world.insert(1)
+    account.sandbox.intercept = lambda request: (
+        Answer(500, b"{}") if not request.path.endswith("/results/") else None
+    )
+
+    ran = account.sync("--details", "--concurrency", "2")
+
+    assert ran.code == 0, ran.err
+    assert (ran.json["details_read"], ran.json["details_left"], ran.json["rejected"]) == (0, 36, 5)
+    account.assert_equals_api()
+    account.sandbox.intercept = None
+    a_day_passes(account)
+    assert account.sync("--details").json["details_read"] == 41
 
 
 # -- records that nobody would expect ---------------------------------------------------------------------------------
@@ -598,11 +676,11 @@ def test_hostile_values_are_taken_for_what_they_are_worth(settled: Account) -> N
         "select metric_id, name, type, score, passed, enum_value, explanation, more"
         f" from cekura.run_metrics {where} order by coalesce(metric_id, 0), name"
     ) == [
-        (None, "b", None, None, None, None, None, f'{{"id":"{2**70}","score":{10**400},"passed":"yes"}}'),
+        (None, "b", None, None, None, None, None, f'{{"id":"{2**70}","passed":"yes","score":{10**400}}}'),
         (None, "text", None, None, True, None, None, None),
         (901, "a", "binary", 0.5, None, None, 'deep\n{"k":1}', None),
         (903, None, None, 4.5, None, None, None, None),
-        (904, "c", None, None, None, "x\ny", None, '{"score":"n/a","critical":true}'),
+        (904, "c", None, None, None, "x\ny", None, '{"critical":true,"score":"n/a"}'),
     ]
     assert account.query(f"select score, explanation from cekura.expected_outcomes {where}") == [
         (None, "met")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cekura_sync.api import client
-from cekura_sync.sandbox import Request, Sandbox, World
+from cekura_sync.sandbox import Answer, Request, Sandbox, World
 from support.harness import Account, Ran, Record, assert_same
 from support.hostile_fields import FIELDS
 
@@ -57,6 +57,7 @@ FLAWS: dict[str, tuple[Callable[[Row], bytes], str]] = {
     "created_at lies in 1999": (put("created_at", '"1999-12-31T23:59:59Z"'), "created_at is outside 2000"),
     "created_at is missing": (without("created_at"), "created_at is missing"),
     "created_at is null": (put("created_at", "null"), "created_at is missing"),
+    "created_at is empty": (put("created_at", '""'), "created_at is missing"),
     "created_at is no time": (put("created_at", '"yesterday"'), "created_at is not a time: yesterday"),
     "created_at is a number": (put("created_at", "1"), "created_at"),
     "a bomb of 100,000 brackets": (put("extra", "[" * 100_000 + "]" * 100_000), "not valid JSON"),
@@ -312,6 +313,41 @@ def test_a_field_may_change_its_type_from_row_to_row(account: Account) -> None:
     assert moods[ids[5]] == '{"a":1}'
 
 
+def test_an_empty_text_where_a_number_a_flag_or_a_time_belongs_is_no_value(account: Account) -> None:
+    id_, other = sorted(account.world.results)[:2]
+    empty = ("agent", "agent_inbound", "success_rate", "is_cronjob", "failed_runs_count", "updated_at")
+    account.world.set_raw(id_, dump(account.world.results[id_] | dict.fromkeys(empty, "")))
+    account.world.set_raw(other, dump(account.world.results[other] | dict.fromkeys(empty, None)))
+
+    ran = account.sync()
+
+    assert (ran.code, ran.json["rejected"]) == (0, 0)
+    values = account.query(f"select {', '.join(empty)} from cekura.results where id in ({id_}, {other})")
+    assert values == [(None,) * len(empty)] * 2
+    for raw in (id_, other):
+        account.world.set_raw(raw, dump(account.world.results[raw] | {"updated_at": ""}))
+    assert account.sync("--full").json["rejected"] == 0
+
+
+def test_keys_in_another_order_and_numbers_spelled_otherwise_are_no_change(account: Account) -> None:
+    settings = {"voice": "f", "language": "de", "limits": {"seconds": 30, "turns": 5}}
+    for row in account.world.results.values():
+        runs = [run | {"profile": {"name": "Ann", "age": 40}} for run in row["runs"]]
+        account.world.edit(row["id"], settings=settings, score=1, runs=runs)
+    account.world.finish()
+    assert account.sync("--details").code == 0
+    turned = {"limits": {"turns": 5.0, "seconds": 30}, "language": "de", "voice": "f"}
+    for row in account.world.results.values():
+        runs = [
+            dict(reversed(run.items())) | {"profile": {"age": 40.0, "name": "Ann"}} for run in row["runs"]
+        ]
+        account.world.set_raw(row["id"], dump(row | {"settings": turned, "score": 1.0, "runs": runs}))
+
+    again = account.sync("--full", "--details")
+
+    assert (again.json["updated"], again.json["details_read"], again.json["changed"]) == (0, 0, False)
+
+
 def test_an_id_sent_as_text_is_the_number(account: Account) -> None:
     account.sync()
     id_ = sorted(account.world.results)[100]
@@ -386,5 +422,33 @@ def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(
     account.sandbox.rewrite = None
     account.world.finish()
     assert account.sync("--lookback", "0").json["rejected"] == 0
+    account.assert_equals_api()
+    assert rejected(account) == []
+
+
+def test_a_row_in_flight_whose_own_address_fails_is_noted_and_not_asked_for_at_every_sync(
+    account: Account,
+) -> None:
+    account.sync()
+    id_ = sorted(account.world.results)[-250]
+    account.world.rerun(id_)
+    account.sync("--full")
+    former = account.stored()[id_]
+    account.sandbox.intercept = lambda request: (
+        Answer(500, b"{}") if request.path.endswith(f"/{id_}/") else None
+    )
+    account.world.insert(1)
+    account.world.finish()
+
+    ran = account.sync("--lookback", "0")
+
+    assert (ran.code, ran.json["rejected"], account.stored()[id_]) == (0, 1, former), ran.err
+    ((noted, reason, _),) = rejected(account)
+    assert (noted, reason.startswith("by id: The API is down (500")) == (id_, True)
+    account.sandbox.reset_requests()
+    assert account.sync("--lookback", "0").json["rejected"] == 0
+    assert not any(request.path.endswith(f"/{id_}/") for request in account.sandbox.requests)
+    account.sandbox.intercept = None
+    assert account.sync("--full").code == 0
     account.assert_equals_api()
     assert rejected(account) == []

@@ -11,7 +11,6 @@ import random
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -271,15 +270,13 @@ def test_a_sync_killed_while_details_are_read_has_not_happened(account: Account)
 
 # -- signals ------------------------------------------------------------------------------------------------------
 
+HANG = 120  # seconds; no test waits for so long, whatever the machine does besides
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-def assert_stopped(process: "subprocess.Popen[str]", number: signal.Signals, sent: float) -> None:
-    process.wait(timeout=30)
-    seconds = time.time() - sent
-    out, err = process.communicate()
+def assert_stopped(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    out, err = process.communicate(timeout=HANG / 2)
     assert process.returncode == STOPPED[number], err
-    assert seconds < 2
     answer = json.loads(out)
     assert (answer["outcome"], answer["exit_code"]) == ("failed", STOPPED[number])
     assert "Traceback" not in err
@@ -298,29 +295,29 @@ def test_a_signal_while_answers_are_awaited_stops_the_sync_at_once(
         if request.index != index:
             return None
         asked.set()
-        return Answer(delay=20)
+        return Answer(delay=HANG)
 
     account.sandbox.intercept = hang
     process = account.spawn("--full")
-    assert asked.wait(30)
+    assert asked.wait(HANG)
     process.send_signal(number)
 
-    assert_stopped(process, number, time.time())
+    assert_stopped(process, number)
     assert account.warehouse.read_bytes() == before
     account.sandbox.intercept = None
     the_next_sync_mends(account, f"{number!r} at request {index}")
 
 
 @pytest.mark.parametrize(
-    ("number", "point"),
+    ("number", "point", "later"),
     [
-        (signal.SIGTERM, "after extract"),
-        (signal.SIGINT, 'statement:DELETE FROM "cekura"."runs"'),
-        (signal.SIGTERM, "before build"),
+        (signal.SIGTERM, "after extract", "after normalize"),
+        (signal.SIGINT, 'statement:DELETE FROM "cekura"."runs"', "after load"),
+        (signal.SIGTERM, "before build", "after build"),
     ],
 )
-def test_a_signal_while_the_sync_writes_stops_it_within_two_seconds(
-    account: Account, tmp_path_factory: pytest.TempPathFactory, number: signal.Signals, point: str
+def test_a_signal_while_the_sync_writes_stops_it_before_its_next_step(
+    account: Account, tmp_path_factory: pytest.TempPathFactory, number: signal.Signals, point: str, later: str
 ) -> None:
     change_the_account(account)
     before = account.warehouse.read_bytes()
@@ -329,10 +326,10 @@ def test_a_signal_while_the_sync_writes_stops_it_within_two_seconds(
     process = spawn_until(
         account, point, "--full", CEKURA_TEST_SIGNAL=str(number.value), CEKURA_TEST_RECORD=str(record)
     )
-    process.wait(timeout=30)
-
-    reached = next(line for line in record.read_text().splitlines() if point in line)
-    assert_stopped(process, number, float(reached.split()[0]))
+    assert_stopped(process, number)
+    passed = record.read_text()
+    assert point in passed
+    assert later not in passed
     assert account.warehouse.read_bytes() == before
     the_next_sync_mends(account, f"{number!r} at {point}")
 

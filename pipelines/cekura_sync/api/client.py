@@ -1,20 +1,23 @@
 """The API over HTTP: one `get`, with retries and limits as policy. Knows nothing of pages or tables."""
 
+import codecs
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Generic, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 import tenacity
 
-from cekura_sync import __version__
+from cekura_sync import __version__, network
+from cekura_sync.api.body import unpacked
 from cekura_sync.api.limits import Patience, Throttle, clock_ahead, retry_after
 from cekura_sync.errors import (
     ApiUnavailable,
@@ -25,7 +28,7 @@ from cekura_sync.errors import (
     UnbelievableAnswer,
     UnreadableAnswer,
 )
-from cekura_sync.settings import is_loopback
+from cekura_sync.network import without_secrets
 
 ATTEMPTS = 8
 SECONDS_PER_REQUEST = 30.0
@@ -40,7 +43,7 @@ _GRACE = 1.0  # seconds for a request to end by its own limits before we stop wa
 
 
 class Pending(Generic[T]):
-    """An answer under way. However slowly it drips in, nobody waits for it beyond the budget."""
+    """A response that is being read. Nobody waits for it longer than the time budget."""
 
     def __init__(self, future: "Future[T | None]", deadline: float) -> None:
         self._future = future
@@ -51,6 +54,13 @@ class Pending(Generic[T]):
             return self._future.result(max(0.0, self._deadline - time.monotonic()) + _GRACE)
         except TimeoutError:
             raise ApiUnavailable(_BUDGET_SPENT) from None
+
+    def outcome(self) -> T | CekuraSyncError | None:
+        """The answer, or what went wrong."""
+        try:
+            return self.result()
+        except CekuraSyncError as error:
+            return error
 
     def cancel(self) -> None:
         self._future.cancel()
@@ -66,41 +76,36 @@ class Client:
         *,
         concurrency: int,
         seconds: float,
+        is_token: bool = False,
         max_requests: float = math.inf,
     ) -> None:
         self._url = api_url
         self._key = api_key
+        self._is_token = is_token  # of the vendor CLI's login
         self._deadline = time.monotonic() + seconds
         self._closing = threading.Event()
         self._count_lock = threading.Lock()
         self._throttle = Throttle(concurrency)
         self.concurrency = concurrency
-        self.max_requests = max_requests  # beyond which nothing is tried again
+        self.max_requests = max_requests  # no retry after this many
         self.requests = 0
         self.retries = 0
-        self.clock_ahead: timedelta | None = None  # of ours, against the API's at its last answer
+        self.deprecated = False  # the API's own word about what was asked last
+        self.clock_ahead: timedelta | None = None  # our clock against the API's, at its last response
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
-        self._http = self._connect()
+        self._http = network.client(
+            api_url,
+            headers={
+                **self._credential(),
+                "Accept": "application/json",
+                "Cache-Control": "no-cache",  # an old page from a cache on the way could hide rows
+                "User-Agent": f"cekura-sync/{__version__}",
+            },
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+        )
 
-    def _connect(self) -> httpx.Client:
-        try:
-            return httpx.Client(
-                headers={
-                    "X-CEKURA-API-KEY": self._key,
-                    "Accept": "application/json",
-                    "Cache-Control": "no-cache",  # an old page from a cache on the way could hide rows
-                    "User-Agent": f"cekura-sync/{__version__}",
-                },
-                limits=httpx.Limits(
-                    max_connections=self.concurrency, max_keepalive_connections=self.concurrency
-                ),
-                follow_redirects=False,  # httpx would carry the key header to another origin
-                trust_env=not is_loopback(urlsplit(self._url).hostname or ""),  # no proxy for loopback
-            )
-        except (ImportError, ValueError, OSError) as error:
-            raise SettingsError(
-                f"The proxy or certificate settings of the environment cannot be used ({error}): mend or unset them."
-            ) from None
+    def _credential(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}"} if self._is_token else {"X-CEKURA-API-KEY": self._key}
 
     def __enter__(self) -> "Client":
         return self
@@ -122,8 +127,8 @@ class Client:
     def get(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
         """The decoded answer, or None for the API's own 404.
 
-        Raises KeyRefused, ApiUnavailable, UnbelievableAnswer, and whatever `decode` raises;
-        what is worth another try gets it first.
+        Raises KeyRefused, ApiUnavailable, UnbelievableAnswer, and whatever `decode` raises,
+        after retries where a retry may help.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
@@ -148,25 +153,37 @@ class Client:
             raise ApiUnavailable(_BUDGET_SPENT)
         with self._count_lock:
             self.requests += 1
+        with (
+            self._transport_errors(),
+            self._http.stream("GET", self._url + path, params=params, timeout=self._timeouts()) as response,
+        ):
+            self.clock_ahead = clock_ahead(response.headers.get("Date"))
+            self.deprecated = response.headers.get("Deprecation", "false").lower() not in ("", "false")
+            body = self._read(response)
+        return self._interpret(response, body, decode)
+
+    @contextmanager
+    def _transport_errors(self) -> Iterator[None]:
+        """Whatever httpx and its parsers raise, as ours: no list of them would be complete."""
         try:
-            with self._http.stream(
-                "GET", self._url + path, params=params, timeout=self._timeouts()
-            ) as response:
-                self.clock_ahead = clock_ahead(response.headers.get("Date"))
-                return self._interpret(response, self._read(response), decode)
-        except (httpx.TransportError, httpx.DecodingError) as error:
+            yield
+        except CekuraSyncError:
+            raise
+        except (httpx.TransportError, httpx.DecodingError, zlib.error) as error:
             raise ApiUnavailable(self._what_failed(error)) from None
-        except httpx.InvalidURL as error:
-            raise UnbelievableAnswer(
-                f"{self._url}{path} is not a usable address: {error}. Check --api-url."
+        except Exception as error:
+            raise SettingsError(
+                f"No request to {self._url} is possible ({type(error).__name__}): check the host name in --api-url, and the proxy variables of the environment."
             ) from None
 
     def _what_failed(self, error: Exception) -> str:
         if isinstance(error, httpx.TimeoutException) and time.monotonic() >= self._deadline:
             return _BUDGET_SPENT
-        reason = (str(error).replace(self._key, "…") or type(error).__name__).rstrip(".")
-        if isinstance(error, httpx.DecodingError):
-            return f"The answer of {self._url} cannot be unpacked: {reason}. Check the proxies on the way."
+        reason = without_secrets(str(error).replace(self._key, "…") or type(error).__name__).rstrip(".")
+        if isinstance(error, httpx.DecodingError | zlib.error):
+            return (
+                f"The response of {self._url} cannot be decompressed: {reason}. Check the proxies on the way."
+            )
         if isinstance(error, _ONCE_CONNECTED):
             return f"The connection to {self._url} was lost: {reason}. Check the network, or try again later."
         return f"{self._url} cannot be reached: {reason}. Check the address and the network."
@@ -178,34 +195,43 @@ class Client:
     def _read(self, response: httpx.Response) -> bytes:
         """The body after decompression, within the limits of size and time."""
         if "," in response.headers.get("Content-Encoding", ""):
-            # Packed twice, a few kilobytes fill the memory in one step.
+            # Compressed twice, a few kilobytes can fill the memory in one step.
             raise UnbelievableAnswer(
-                "The answer is packed more than once, which is never unpacked: check --api-url and the proxies on the way."
+                "The response is compressed more than once, and is refused for safety: check --api-url and the proxies on the way."
             )
         chunks, size, until = [], 0, time.monotonic() + SECONDS_PER_REQUEST
-        # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
-        for chunk in response.iter_bytes():
+        # As they arrive: with chunks of a fixed size, a slow response would escape the limits below.
+        for chunk in unpacked(response):
             chunks.append(chunk)
             size += len(chunk)
             if size > BODY_LIMIT:
+                lower = ": lower --page-size" if "page_size" in response.request.url.params else ""
                 raise UnbelievableAnswer(
-                    f"The answer is larger than {BODY_LIMIT >> 20} MiB: lower --page-size."
+                    f"The response is larger than {BODY_LIMIT >> 20} MiB, the most that is read{lower}."
                 )
             if time.monotonic() > self._deadline:
                 raise ApiUnavailable(_BUDGET_SPENT)
             if time.monotonic() > until or self._closing.is_set():
                 raise ApiUnavailable(
-                    f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s: check the network, or lower --page-size."
+                    f"The response did not arrive within {SECONDS_PER_REQUEST:.0f} s: check the network, or lower --page-size."
                 )
-        return b"".join(chunks)
+        return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
     def _interpret(self, response: httpx.Response, body: bytes, decode: Callable[[bytes], T]) -> T | None:
         if response.status_code == 200:
             return self._decoded(body, decode)
         status, detail = response.status_code, _detail(body, self._key)
+        if status in (401, 403) and not detail:
+            raise ApiUnavailable(
+                f"Something before the API, such as a firewall or a proxy, refuses the request ({status} without the API's own words): ask who runs it, or try again later."
+            )
         if status in (401, 403):
+            if self._is_token:
+                raise KeyRefused(
+                    f"The API refuses the login in ~/.cekura/config.toml ({status}{detail}): log in again with Cekura's own CLI, or set CEKURA_API_KEY."
+                )
             raise KeyRefused(
-                f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and what it may read."
+                f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and its permissions."
             )
         if status == 404 and detail:
             return None
@@ -214,11 +240,13 @@ class Client:
             raise RateLimited(
                 "The API limits the rate of requests (429): try again later, or lower --concurrency.", after
             )
+        if status in (408, 425):
+            raise ApiUnavailable(f"The API asks for the same request again ({status}): try again later.")
         if status >= 500:
             raise ApiUnavailable(f"The API is down ({status}{detail}): try again later.")
         if response.has_redirect_location:
             raise UnbelievableAnswer(
-                f"The API redirects elsewhere ({status}), which is never followed: check --api-url."
+                f"The API redirects elsewhere ({status}), and redirects are not followed: check --api-url."
             )
         raise UnbelievableAnswer(
             f"The API answers {status}{detail}: check --api-url, --api-version and the filters."
@@ -228,7 +256,7 @@ class Client:
         try:
             return decode(body)
         except CekuraSyncError:
-            # An API that echoes the key must not make us print it: fail in the same way without it.
+            # An API may echo the key. Fail in the same way without it, so that it is never printed.
             decode(body.replace(self._key.encode(), "…".encode()))
             raise
 

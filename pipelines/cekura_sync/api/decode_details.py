@@ -1,7 +1,7 @@
-"""What a result's own address answers: bytes in, one document of flat lists out, whatever form it came in.
+"""Decodes a result's own record: bytes in, one document of flat lists out, whatever form it came in.
 
-Only the form is settled here (a dict keyed by id or an array, an explanation as text or as a list, a scenario as an id or
-as an object); DuckDB gives the values their types. What has no place of its own is kept as JSON under `more`.
+Only the form is decided here (a dict keyed by id or an array, an explanation as text or as a list, a scenario as an id or
+as an object); DuckDB gives the values their types. Everything else is kept as JSON under `more`.
 """
 
 import math
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cekura_sync.api import json_values
 from cekura_sync.api.decode_rows import begins, identity, require_object, with_id
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.api.rubric import rubric_verdicts, verdict_on
@@ -17,11 +18,11 @@ from cekura_sync.errors import UnbelievableAnswer
 
 Item = dict[str, Any]
 
-GREATEST = 1e15  # beyond it a score is no score, and sums of it no sums
+GREATEST = 1e15  # a larger score is invalid: sums of it would be wrong
 
 
 class Detail(NamedTuple):
-    """The record of one result. `flaw` says why it cannot be taken; otherwise `raw` is the document."""
+    """The record of one result. `flaw` says why it cannot be stored; without one, `raw` is the document."""
 
     raw: str
     flaw: str | None = None
@@ -35,9 +36,9 @@ def decode_details(body: bytes, *, result_id: int, personal_data: PersonalData) 
     """Raises UnreadableAnswer, ApiUnavailable (cut short), UnbelievableAnswer (not this result)."""
     require_object(body)
     try:
-        answer = msgspec.json.decode(body, type=Item)
+        answer = json_values.read_object(body)
         _require_same(body, answer, result_id)
-        return Detail(msgspec.json.encode(_document(answer, personal_data)).decode())
+        return Detail(json_values.spelled(_document(answer, personal_data)))
     except _FlawError as flaw:
         return _flawed(body, str(flaw), result_id=result_id, transcripts=personal_data.transcripts)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -48,7 +49,7 @@ def decode_details(body: bytes, *, result_id: int, personal_data: PersonalData) 
 
 def _require_same(body: bytes, answer: Item, result_id: int) -> None:
     if "id" not in answer or "created_at" not in answer:
-        raise UnbelievableAnswer(f"The answer is not a result: {begins(body)}")
+        raise UnbelievableAnswer(f"The response is not a result: {begins(body)}")
     if identity(answer["id"]) != result_id:
         raise UnbelievableAnswer(
             f"Asked for result {result_id}, the API answers with another one: try again later."
@@ -56,7 +57,7 @@ def _require_same(body: bytes, answer: Item, result_id: int) -> None:
 
 
 def _flawed(body: bytes, flaw: str, *, result_id: int, transcripts: bool) -> Detail:
-    """A text that nobody can take apart may hold what was said, so it is not kept unless that was asked for."""
+    """A text that cannot be parsed may quote a call, so it is kept only with transcripts."""
     raw = body.decode("utf-8", "backslashreplace") if transcripts else f'{{"id": {result_id}}}'
     return Detail(raw, flaw)
 
@@ -77,10 +78,10 @@ def _everything(answer: Item, personal_data: PersonalData) -> Item:
     return {
         # Of two with one identity, the last one counts.
         "runs": [*{run["id"]: _run(run, personal_data) for run in runs}.values()],
-        "metrics": [*{(m["run_id"], m["metric_id"], m["name"]): m for m in metrics}.values()],
+        "metrics": [*{(m["run_id"], *_identity(m)): m for m in metrics}.values()],
         "outcomes": [*{row["run_id"]: row for row in map(_outcome, runs) if row}.values()],
         "summary": [
-            *{(m["metric_id"], m["name"]): m for m in map(_metric, _objects(summary))}.values(),
+            *{_identity(metric): metric for metric in map(_metric, _objects(summary))}.values(),
         ],
         "reasons": [*_numbered(_reasons(answer.get("failed_reasons")))],
         "turns": [turn for run in runs for turn in _turns(run)] if personal_data.transcripts else [],
@@ -167,6 +168,12 @@ def _metric(metric: Item) -> Item:
         "explanation": _text(left.pop("explanation", None)),
         "more": _rest(left),
     }
+
+
+def _identity(metric: Item) -> tuple[int | None, str | None]:
+    """PostgreSQL keeps no character 0, so two names that differ by it alone are one."""
+    name = metric["name"]
+    return metric["metric_id"], name.replace("\0", "") if name else name
 
 
 def _outcome(run: Item) -> Item | None:
@@ -290,7 +297,7 @@ def _text(value: object) -> str | None:
         return value
     if isinstance(value, list):
         return "\n".join(filter(None, map(_text, value))) or None
-    return msgspec.json.encode(value).decode()
+    return json_values.spelled(value)
 
 
 def _rest(left: Item) -> Item | None:

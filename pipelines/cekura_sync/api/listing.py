@@ -143,7 +143,7 @@ class Listing:
         """The answer, where it can be one to this window; a page that does not exist has no rows."""
         if page is None and window.page == 1:
             raise UnbelievableAnswer(
-                "The API knows no results listing (404): check --api-url and --api-version."
+                "The API has no results listing (404): check --api-url and --api-version."
             )
         if page is None:
             return Page([], None, has_next=False)

@@ -9,6 +9,7 @@ import duckdb
 from cekura_sync import database
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import column_list
+from cekura_sync.diff import forget
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 10_000  # rows of one Arrow batch
+BY_ID = "by id: "  # begins the reason of a known row whose own address brings nothing
 
 _TABLES = f"""
     create or replace table listed (id bigint);
@@ -95,15 +97,22 @@ _WRITE_SCENARIOS = """
     where scenarios_known and id not in (select result_id from changed_scenarios)
         and id in (select result_id from base.cekura.result_scenarios)
 """
+# An address that fails again, for whatever reason, has failed since it first did: that is how long the next try waits.
+_FIRST_SEEN = f"""
+    (select min(known.seen_at) from base.cekura.rejected_rows as known
+    where known.id = rejected.id and (
+        starts_with(known.reason, '{BY_ID}') and starts_with(rejected.reason, '{BY_ID}')
+        or starts_with(known.reason, '{REASON}') and starts_with(rejected.reason, '{REASON}')))
+"""
 _WRITE_REJECTED = f"""
-    select distinct on (_digest) *, false as _removed from rejected
+    select distinct on (_digest) * replace (coalesce({_FIRST_SEEN}, seen_at) as seen_at), false as _removed from rejected
     where _digest not in (select _digest from base.cekura.rejected_rows)
     union all by name
     select _digest, id, true as _removed from base.cekura.rejected_rows
     where _digest not in (select _digest from rejected)
         and case when starts_with(reason, '{REASON}')
             then id in (select result_id from new_details_read where outcome <> 'missing')
-            else id in (select id from listed) end
+            else id in (select id from listed union select id from gone) end
 """
 _WRITES = {
     "results": _WRITE_RESULTS,
@@ -130,6 +139,7 @@ class Changeset:
     ) -> None:
         self._con = con
         self._started = started
+        self._personal_data = personal_data
         self.keys = Keys.known(con, personal_data)
         self.details = DetailChanges(con)
 
@@ -148,7 +158,11 @@ class Changeset:
     def has_changes(self) -> bool:
         queries = ("from changed", "from gone", _WRITE_REJECTED)
         listed = any(self._con.execute(f"select * from ({query}) limit 1").fetchall() for query in queries)
-        return listed or self.details.has_changes()
+        return listed or self.details.has_changes() or bool(self.to_forget())
+
+    def to_forget(self) -> list[str]:
+        """Statements that remove the personal data that must not be kept any longer."""
+        return [*forget.statements(self._con, self._personal_data)]
 
     def counts(self, *, unchanged: int, rejected: int) -> Counts:
         changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import duckdb
 
 from cekura_sync.api.decode_rows import Row
+from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
 from cekura_sync.diff.base import Known
-from cekura_sync.diff.changeset import Changeset
+from cekura_sync.diff.changeset import BY_ID, Changeset
 from cekura_sync.diff.records import RARE, runs_of, scenarios_of
+from cekura_sync.errors import CekuraSyncError
 from cekura_sync.outcome import Counts
 from cekura_sync.tables import TERMINAL
 
@@ -179,6 +181,10 @@ class Comparison:
         """Details that cannot be taken; the rows of the list that they belong to were."""
         self._keep_rejected(flaws)
 
+    def reject_by_id(self, failed: Sequence[tuple[int, CekuraSyncError]]) -> None:
+        """Known rows whose own address brings nothing; their last good version stays."""
+        self._keep_rejected([(id_, f"{BY_ID}{error}", only_id(id_)) for id_, error in failed])
+
     def _keep_rejected(self, flaws: Sequence[tuple[object, str | None, str | None]]) -> list[int | None]:
         ids = [_key(key) for key, _, _ in flaws]
         reasons = [flaw for _, flaw, _ in flaws]
@@ -226,6 +232,13 @@ class Comparison:
             for row in self._known("id, synced_at", f"status is null or status not in {TERMINAL}")
         ]
 
+    def failing_by_id(self) -> dict[int, datetime]:
+        """The results whose own address has brought nothing so far, and since when."""
+        query = (
+            "select id, min(seen_at) from base.cekura.rejected_rows where starts_with(reason, $1) group by id"
+        )
+        return dict(self._con.execute(query, [BY_ID]).fetchall())
+
     def missing(self, above: int | None) -> list[int]:
         """Known rows of the scope that the listing should have shown: all, or those created after `above`."""
         newer = "true" if above is None else f"epoch_us(created_at) > {above}"
@@ -268,12 +281,12 @@ class Comparison:
         return False
 
     def some_listed(self) -> list[int]:
-        """Listed ids from the top, the middle and the end: what happens to one part is no proof about all."""
+        """Listed ids from the top, the middle and the end, because one part of the list proves nothing about the others."""
         rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
         return list(dict.fromkeys(row[0] for row in rows))
 
     def age_out(self, oldest_listed: int | None) -> None:
-        """The vendor no longer keeps what is older than all that it lists, and old: mark it so."""
+        """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covers}"

@@ -4,7 +4,7 @@ Documents come from `api.decode_details`. All rows of a result are replaced at o
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import duckdb
@@ -16,7 +16,8 @@ from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
 # Stands before each digest; with another number, whatever is read again is written again.
 PARSER_VERSION = 2
-TRY_AGAIN_AFTER = timedelta(days=1)  # what could not be had is asked for again, but not at every sync
+# What could not be had is asked for again after a day, then whenever the time of its failing has doubled.
+TRY_AGAIN_AFTER_DAYS, TRY_AGAIN_AT_LEAST_DAYS = 1, 30
 REASON = "details: "  # begins the reason of a rejected row that is a detail
 
 _DUE = """
@@ -29,15 +30,19 @@ _DUE = """
             and id not in (select id from changed) and id not in (select id from gone)
             and ({covers} or id in (select id from listed))
     )
-    select id, live.synced_at,
+    select live.id, live.synced_at,
         row_number() over (order by known.outcome is distinct from 'read' and known.result_id is not null,
-            created_at desc, id desc) as place
+            created_at desc, live.id desc) as place
     from live left join known_details_read as known on known.result_id = live.id
+    left join (
+        select id, min(seen_at) as since from base.cekura.rejected_rows where starts_with(reason, '{reason}') group by id
+    ) as failing on failing.id = live.id
     where live.status in {terminal} and (
         known.result_id is null
         or known.result_synced_at is distinct from live.synced_at
         or (known.outcome = 'read' and $transcripts and not known.with_transcripts)
-        or (known.outcome <> 'read' and known.read_at <= $retry)
+        or (known.outcome <> 'read' and $started - known.read_at >= least(
+            greatest(to_days({once}), coalesce(known.read_at - failing.since, to_days(0))), to_days({most})))
     )
 """
 _TAKE = f"""
@@ -103,8 +108,14 @@ class DetailChanges:
     def find_due(self, covers: str, started: datetime, *, transcripts: bool) -> list[int]:
         """Finished results of the scope whose details were never read, or not since they changed; newest first."""
         self._con.execute(
-            _DUE.format(covers=covers, terminal=TERMINAL),
-            {"transcripts": transcripts, "retry": started - TRY_AGAIN_AFTER},
+            _DUE.format(
+                covers=covers,
+                terminal=TERMINAL,
+                reason=REASON,
+                once=TRY_AGAIN_AFTER_DAYS,
+                most=TRY_AGAIN_AT_LEAST_DAYS,
+            ),
+            {"transcripts": transcripts, "started": started},
         )
         return [id_ for (id_,) in self._con.execute("select id from due order by place").fetchall()]
 
@@ -190,7 +201,7 @@ class DetailChanges:
 
 
 def _believable(value: str, kind: str) -> str:
-    """A time that no calendar of ours has would stop every later reader."""
+    """NULL for a time that Python cannot represent: it would stop every later reader."""
     if kind != "timestamptz":
         return value
     return f"case when {value} between timestamptz '2000-01-01 00:00:00+00' and current_timestamp + interval 10 year then {value} end"

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.diff.compare import Comparison, InFlight
 from cekura_sync.diff.records import LISTS
-from cekura_sync.errors import MassDeleteRefused, UnbelievableAnswer
+from cekura_sync.errors import CekuraSyncError, MassDeleteRefused, UnbelievableAnswer
 from cekura_sync.outcome import Progress
 
 ALWAYS_REREAD = timedelta(days=1)  # rows in flight whose content changed so recently are read at every sync
+TRY_AGAIN_AFTER = timedelta(
+    minutes=15
+)  # an address that brought nothing; then after twice as long, and so on
 BRAKE_ROWS, BRAKE_SHARE = 20, 0.05
 
 
@@ -34,25 +38,46 @@ def account_for_absent(
         raise MassDeleteRefused(
             f"None of the {known:,} known results is listed any more: is this the right key, project and --warehouse? --allow-mass-delete accepts it."
         )
-    asked = sorted({*in_flight, *missing}, reverse=True)
+    failing = changes.failing_by_id()
+    asked = [
+        id_
+        for id_ in sorted({*in_flight, *missing}, reverse=True)
+        if id_ not in failing or is_due_again(failing[id_], last_started, changes.started)
+    ]
     if not asked:
         return
     progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
+    answers = _Answers([], [], [])
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
-    found, deleted = [], []
     for id_, row in _by_id(api, changes, asked):
-        if row is not None:
-            found.append(row)
-            continue
-        deleted.append(id_)
-        if len(deleted) > limit:
+        answers.add(id_, row)
+        if len(answers.failed) == 1 and isinstance(row, CekuraSyncError):
+            _require_answers_by_id(api, changes, row)  # at once: an API that is down need not fail for each
+        if len(answers.deleted) > limit:
             raise MassDeleteRefused(
                 f"More than {limit:,} of {known:,} known results would be marked deleted: if that is right, pass --allow-mass-delete."
             )
-    if deleted:
-        _require_canary(api, changes)
-        changes.changeset.mark_deleted(deleted)
-    changes.take(found)
+    if answers.deleted or len(answers.failed) > 1:
+        _require_answers_by_id(api, changes, answers.failed[-1][1] if answers.failed else None)
+    changes.changeset.mark_deleted(answers.deleted)
+    changes.take(answers.found)
+    changes.reject_by_id(answers.failed)
+
+
+class _Answers(NamedTuple):
+    """What known rows' own addresses brought."""
+
+    found: list[Row]
+    deleted: list[int]
+    failed: list[tuple[int, CekuraSyncError]]
+
+    def add(self, id_: int, row: Row | CekuraSyncError | None) -> None:
+        if isinstance(row, CekuraSyncError):
+            self.failed.append((id_, row))
+        elif row is None:
+            self.deleted.append(id_)
+        else:
+            self.found.append(row)
 
 
 def is_due(row: InFlight, last_started: datetime | None, now: datetime) -> bool:
@@ -67,15 +92,34 @@ def is_due(row: InFlight, last_started: datetime | None, now: datetime) -> bool:
     return point <= age
 
 
-def _require_canary(api: Api, changes: Comparison) -> None:
-    """A 404 means deleted only where a listed row answers by id."""
+def is_due_again(first_failed: datetime, last_started: datetime | None, now: datetime) -> bool:
+    """Whether to ask an address again that has brought nothing since then: at points that lie twice as far apart each time."""
+    tried = max((last_started or first_failed) - first_failed, timedelta(0))
+    point = TRY_AGAIN_AFTER
+    while point <= tried:
+        point *= 2
+    return point <= now - first_failed or now < first_failed
+
+
+def _require_answers_by_id(api: Api, changes: Comparison, error: CekuraSyncError | None) -> None:
+    """That a result is gone, or that its address alone fails, is proved where one that is listed answers by id.
+
+    Raises `error`, or UnbelievableAnswer where what is listed is denied by id.
+    """
     canaries = changes.some_listed()
-    if canaries and all(row is None for _, row in _by_id(api, changes, canaries)):
-        raise UnbelievableAnswer(
-            f"The API lists result {canaries[0]} and denies it by id, so its 404s prove no deletion: try again later."
-        )
+    answers = [row for _, row in _by_id(api, changes, canaries)]
+    if any(isinstance(row, Row) for row in answers) or (error is None and not canaries):
+        return
+    for failed in (error, *answers):
+        if isinstance(failed, CekuraSyncError):
+            raise failed
+    raise UnbelievableAnswer(
+        f"The API lists result {canaries[0]} and denies it by id, so its 404s prove no deletion: try again later."
+    )
 
 
-def _by_id(api: Api, changes: Comparison, ids: list[int]) -> Iterator[tuple[int, Row | None]]:
+def _by_id(
+    api: Api, changes: Comparison, ids: list[int]
+) -> Iterator[tuple[int, Row | CekuraSyncError | None]]:
     row_keys, run_keys = changes.list_keys()
     return api.results_by_id(ids, row_keys | {*LISTS}, run_keys, list_in_percent=changes.list_in_percent())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from cekura_sync.api import json_values
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import naming
@@ -95,7 +96,7 @@ class Keys:
         keys = cls(personal_data)
         for mine, table, typed in ((keys.row, "results", RESULTS), (keys.run, "runs", RUNS)):
             for key, column in naming.known(con, table).items():
-                # A column that a later version of ours has a meaning for is no longer free for another key.
+                # A column to which a later version gave a meaning must not take another key.
                 if personal_data.keeps(key) and (key == column or column not in typed):
                     mine[key] = column
         return keys
@@ -132,7 +133,17 @@ def receive(
 def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
     """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and its `_row` there."""
     keys.learn(con)
+    _respell(con)
     con.execute(_parse_sql(keys), {"structure": _structure(keys)})
+
+
+def _respell(con: duckdb.DuckDBPyConnection) -> None:
+    """Fill the table `spelled`, in which equal values have equal texts."""
+    rows = con.execute("select rowid, raw from raw_rows").fetchall()
+    con.execute(
+        "create or replace temp table spelled as select unnest($1::bigint[]) as _row, unnest($2::varchar[]) as spelling",
+        [[position for position, _ in rows], [json_values.respelled(raw) for _, raw in rows]],
+    )
 
 
 def _structure(keys: Keys) -> str:
@@ -146,7 +157,7 @@ def _structure(keys: Keys) -> str:
 
 def _parse_sql(keys: Keys) -> str:
     typed = ",\n".join(
-        f"{_DERIVED.get(name) or cast(f'text.{name}', kind)} as {name}" for name, kind in RESULTS.items()
+        f"{_DERIVED.get(name) or cast(_given(name), kind)} as {name}" for name, kind in RESULTS.items()
     )
     extra = "".join(
         f",\n text.{quoted(key)} as {quoted(column)}" for key, column in keys.new_row_columns.items()
@@ -154,14 +165,21 @@ def _parse_sql(keys: Keys) -> str:
     return f"""
         create or replace temp table parsed as
         with texts as materialized (
-            select rowid as _row, id as _listed, _digest, from_json(raw, $structure) as text from raw_rows
+            select _row, id as _listed, _digest, from_json(spelling, $structure) as text,
+                raw ->> '$.id' as _first_id  -- a spelling keeps the last of two
+            from raw_rows join spelled on spelled._row = raw_rows.rowid
         ),
         typed as not materialized (
-            select _row, _listed, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
+            select _row, _listed, _first_id, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
             from texts
         )
-        select * exclude (text), runs is not null as _runs_known, {_flaw()} as flaw from typed
+        select * exclude (text, _first_id), runs is not null as _runs_known, {_flaw()} as flaw from typed
     """
+
+
+def _given(name: str) -> str:
+    """SQL for the text of a field; where a number, a flag or a time belongs, an empty text is NULL."""
+    return f"text.{name}" if RESULTS[name] == "varchar" else f"nullif(trim(text.{name}), '')"
 
 
 def cast(text: str, kind: str) -> str:
@@ -179,7 +197,7 @@ def cast(text: str, kind: str) -> str:
 def _flaw() -> str:
     """Why a row cannot be taken: the first reason that holds, else NULL."""
     reasons = [
-        f"when text.{name} is not null and {name} is null then '{name} is not {_TYPE_WORDS[kind]}: ' || left(text.{name}, 80)"
+        f"when {_given(name)} is not null and {name} is null then '{name} is not {_TYPE_WORDS[kind]}: ' || left(text.{name}, 80)"
         for name, kind in RESULTS.items()
         if kind in _TYPE_WORDS
     ]
@@ -194,7 +212,9 @@ def _flaw() -> str:
         for name in RESULTS
         if name.endswith("_count")
     ]
-    reasons.append("when id is distinct from _listed then 'its id can be read in two ways'")
+    reasons.append(
+        f"when id is distinct from _listed or id is distinct from {cast('_first_id', 'bigint')} then 'its id can be read in two ways'"
+    )
     # No column of the API begins with an underscore, so none can stand for the parameter.
     reasons.append(
         "when len(list_filter(runs, lambda _run: _run.id is null)) > 0 then 'a run has no usable id'"

@@ -5,7 +5,7 @@ from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
 from cekura_sync import __version__
-from cekura_sync.settings import is_loopback
+from cekura_sync.errors import SettingsError
 
 SECONDS = 3.0  # a monitor may delay the end of a sync by no more
 
@@ -45,12 +45,12 @@ class Ping:
         return thread
 
     def _post(self, before: Thread | None, address: str, body: str) -> None:
-        import httpx
+        from cekura_sync import network
 
         if before is not None:
             before.join()
         try:
-            with httpx.Client(trust_env=not is_loopback(self._url.hostname or "")) as http:
+            with network.client(address) as http:
                 answer = http.post(
                     address,
                     content=body,
@@ -59,4 +59,5 @@ class Ping:
                 )
             self._problem = "" if answer.is_success else f"it answers {answer.status_code}"
         except Exception as error:  # whatever it is, it must not fail the sync
-            self._problem = str(error) or type(error).__name__
+            # Its text may hold the path of the address, which is a secret.
+            self._problem = str(error) if isinstance(error, SettingsError) else type(error).__name__

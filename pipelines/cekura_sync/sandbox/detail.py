@@ -57,6 +57,8 @@ def _observed(row: Row, entry: Entry, account: Account) -> Row:
 def _full_run(run: Row, entry: Entry, account: Account) -> Row:
     rng = random.Random(str(run.get("id")))
     scenario_id = run.get("scenario")
+    if isinstance(scenario_id, dict):
+        scenario_id = scenario_id["id"]
     scenario = account.scenarios.get(scenario_id) if isinstance(scenario_id, int) else None
     executed = stamp(entry.created + rng.randrange(5_000_000, 60_000_000))
     ended = "success" in run
@@ -93,6 +95,8 @@ def _metrics(run: Row, rng: random.Random) -> list[Row]:
 def _failure(run: Row) -> str:
     """A scenario tends to fail for one reason."""
     scenario = run.get("scenario")
+    if isinstance(scenario, dict):
+        scenario = scenario["id"]
     return FAILURES[scenario % len(FAILURES)] if isinstance(scenario, int) else FAILURES[0]
 
 

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from cekura_sync.sandbox import newer
 from cekura_sync.sandbox.rows import Entry, Row
 
 SHAPES = ("observed", "literal")
@@ -52,9 +53,21 @@ def dump(value: object) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def shaped(row: Row, shape: str, scale: str) -> Row:
+class Form(NamedTuple):
+    """How this account's API shows rows."""
+
+    shape: str = "observed"
+    scale: str = "fraction"
+    generation: str = "old"
+    summaries: bool = True
+
+
+def shaped(row: Row, form: Form) -> Row:
     """The row as this account's API would show it."""
-    row = dict(row)
+    shape, scale = form.shape, form.scale
+    row = newer.listed(row) if form.generation == "new" else dict(row)
+    if not form.summaries:
+        row["runs"] = None
     if scale == "percent" and isinstance(row.get("success_rate"), int | float):
         row["success_rate"] = round(row["success_rate"] * 100, 2)
     if shape == "literal":
@@ -72,8 +85,8 @@ def _keyed(items: Any) -> Any:
 class RowCache:
     """Each row's bytes, kept until its entry changes: an entry is never changed in place."""
 
-    def __init__(self, shape: str, scale: str) -> None:
-        self._shape, self._scale = shape, scale
+    def __init__(self, form: Form) -> None:
+        self._form = form
         self._rows: dict[int, tuple[Entry, Packed]] = {}
 
     def get(self, entry: Entry) -> Packed | None:
@@ -81,7 +94,7 @@ class RowCache:
         return known[1] if known is not None and known[0] is entry else None
 
     def put(self, entry: Entry, row: Row) -> Packed:
-        plain = entry.raw if entry.raw is not None else dump(shaped(row, self._shape, self._scale))
+        plain = entry.raw if entry.raw is not None else dump(shaped(row, self._form))
         packed = pack(plain)
         self._rows[entry.id] = (entry, packed)
         return packed

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from cekura_sync.sandbox import newer
 from cekura_sync.sandbox.detail import detail
 from cekura_sync.sandbox.faults import Answer, Request
+from cekura_sync.sandbox.newer import GENERATIONS
 from cekura_sync.sandbox.pages import ORDERS, BadFilterError, InvalidPageError, Listing, Page, links, paginate
 from cekura_sync.sandbox.render import (
     COMMA,
     PAGE_END,
     SCALES,
     SHAPES,
+    Form,
     Packed,
     RowCache,
     dump,
@@ -29,7 +32,7 @@ from cekura_sync.sandbox.world import World
 
 KEY_HEADER = "x-cekura-api-key"
 METHODS = ("GET", "HEAD")
-ROUTE = re.compile(r"/test_framework/v[12]/results/(?:(?P<id>[^/]+)/)?")
+ROUTE = re.compile(r"/test_framework/(?P<version>v[12])/results/(?:(?P<id>[^/]+)/)?")
 COUNTS = ("right", "zero", "wrong", "missing")
 GZIP_FROM = 200  # bytes; below that it does not pay
 NO_RESULT = "No Result matches the given query."
@@ -46,6 +49,9 @@ class Options:
     default_page_size: int = 20
     shape: str = "observed"
     scale: str = "fraction"
+    generation: str = "old"
+    summaries: bool = True
+    deprecated: tuple[str, ...] = ()  # versions of the API
     order: str = "created_desc"
     ignore_page_size: bool = False
     count: str = "right"
@@ -53,7 +59,13 @@ class Options:
     gzip: bool = True
 
     def __post_init__(self) -> None:
-        known = {"shape": SHAPES, "scale": SCALES, "order": tuple(ORDERS), "count": COUNTS}
+        known = {
+            "shape": SHAPES,
+            "scale": SCALES,
+            "generation": GENERATIONS,
+            "order": tuple(ORDERS),
+            "count": COUNTS,
+        }
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"Unknown {name} {getattr(self, name)!r}: choose {', '.join(values)}.")
@@ -63,13 +75,15 @@ class Service:
     def __init__(self, world: World, options: Options) -> None:
         self.world, self.options = world, options
         self._listing = Listing(world, options.order, twins=options.twins)
-        self._rows = RowCache(options.shape, options.scale)
+        self._form = Form(options.shape, options.scale, options.generation, options.summaries)
+        self._rows = RowCache(self._form)
 
     def answer(self, request: Request, rewrite: Rewrite | None) -> Answer:
         route = ROUTE.fullmatch(request.path)
         if route is None:
             return self._off_the_map(request)
-        given = request.headers.get(KEY_HEADER)
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        given = request.headers.get(KEY_HEADER) or bearer or None
         if given is None:
             return _problem(401, "Authentication credentials were not provided.")
         if not hmac.compare_digest(given.encode(), self.options.key.encode()):
@@ -80,8 +94,12 @@ class Service:
         zipped = self.options.gzip and "gzip" in request.headers.get("accept-encoding", "")
         with self.world.lock:
             if route["id"] is None:
-                return self._list(request, rewrite, zipped=zipped)
-            return self._by_id(request, route["id"], rewrite, zipped=zipped)
+                answer = self._list(request, rewrite, zipped=zipped)
+            else:
+                answer = self._by_id(request, route["id"], rewrite, zipped=zipped)
+        if route["version"] in self.options.deprecated:
+            answer = replace(answer, headers={**answer.headers, "Deprecation": "true"})
+        return answer
 
     def warm(self) -> None:
         """Render every row now, so that a benchmark measures its client and not this."""
@@ -129,10 +147,12 @@ class Service:
             return _json(200, entry.raw, zipped=zipped)
         row = self.world.row(entry)
         # The vendor's own client reads a percentage here, where its document of the list says a fraction.
-        scale = self.options.scale.removesuffix("_by_id")
-        listed = shaped(row, self.options.shape, scale)
+        form = self._form._replace(scale=self.options.scale.removesuffix("_by_id"))
+        listed, is_new = shaped(row, form), form.generation == "new"
         # Full runs are made of the list's summaries, whichever shape the list gives them.
-        payload = detail({**listed, "runs": row["runs"]}, entry, self.world.account, self.options.shape)
+        summaries = newer.listed(row)["runs"] if is_new else row["runs"]
+        payload = detail({**listed, "runs": summaries}, entry, self.world.account, form.shape)
+        payload = newer.by_id(payload) if is_new else payload
         if rewrite is not None:
             return _rewritten(request, payload, rewrite, zipped=zipped)
         return _json(200, dump(payload), zipped=zipped)

@@ -28,7 +28,7 @@ def open_for_reading(path: Path, *, search_path: str = "") -> Iterator[duckdb.Du
         _require_ours(con, path)
         if search_path:
             con.execute(f"set search_path = {database.literal(search_path)}")
-        con.execute("set python_enable_replacements = false")  # no variable of ours is a table
+        con.execute("set python_enable_replacements = false")  # a query must not read our Python variables
         con.execute("set enable_external_access = false")
         con.execute("set lock_configuration = true")
         yield con
@@ -49,5 +49,5 @@ def _require_ours(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         database.generation(con, path)
     except duckdb.Error as error:
         raise WarehouseError(
-            f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which puts it back."
+            f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which restores it."
         ) from error

@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from cekura_sync.warehouse.disk import (
     disk_errors,
     flush,
     flush_directory,
+    mounts,
     private_files,
     write_json,
 )
@@ -81,6 +82,10 @@ class Swap:
         if {"?", "\\"} & set(str(self.files.published)):
             raise WarehouseError(
                 f"DuckDB opens no file with ? or \\ in its path, such as {self.files.published}: choose another --warehouse."
+            )
+        if any(point == self.files.published for point, _ in mounts()):
+            raise WarehouseError(
+                f"{self.files.published} is mounted as a single file, which a sync cannot replace: mount its directory instead."
             )
         if self.files.home.exists() and not self.files.home.is_dir():
             raise WarehouseError(
@@ -156,6 +161,9 @@ class Swap:
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
         copy, generation = self._copy_of_published(self.files.scratch)
+        with database.connect(copy) as con:
+            # A reader may have replaced a view in that file, so the next sync builds them all.
+            con.execute("drop table if exists cekura._views")
         copy.replace(self.files.base)
         self._record(generation, Fingerprint.of(self.files.published))
 
@@ -180,18 +188,24 @@ class Swap:
     # -- the swap -------------------------------------------------------------------------------------------------
 
     def commit(
-        self, write: Callable[[duckdb.DuckDBPyConnection], None], before_swap: Callable[[], None]
+        self,
+        write: Callable[[duckdb.DuckDBPyConnection], None],
+        before_swap: Callable[[], None],
+        forget: Sequence[str] = (),
     ) -> None:
         """Let `write` change a copy of the base, then make that copy the base and the published file.
 
+        `forget`: statements that remove what neither file may hold any longer.
         `before_swap` is called at the last moment at which nothing has changed yet.
         """
         before = read_json(self.files.commit)
         generation = self.generation() + 1
-        if self.files.base.exists():
-            shutil.copyfile(self.files.base, self.files.work)
-        else:
+        if not self.files.base.exists():
             database.create(self.files.work)
+        elif forget:
+            self._copy_without(forget)
+        else:
+            shutil.copyfile(self.files.base, self.files.work)
         with database.connect(self.files.work) as con:
             write(con)
             con.execute(
@@ -212,6 +226,18 @@ class Swap:
             OSError
         ):  # readers have the new file: whatever fails from here on is finished by the next start
             self._replace_base(generation, published)
+
+    def _copy_without(self, forget: Sequence[str]) -> None:
+        """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one."""
+        old = self.files.scratch / "old.duckdb"
+        shutil.copyfile(self.files.base, old)
+        database.create(self.files.work)
+        with database.connect(old) as con:
+            con.execute("drop schema if exists analytics cascade")  # built anew in any case
+            for statement in forget:
+                con.execute(statement)
+            database.copy_tables(con, self.files.work)
+        old.unlink()
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """Which file is published, or with `swap` which one the swap under way will publish."""

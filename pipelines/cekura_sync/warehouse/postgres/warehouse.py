@@ -151,6 +151,7 @@ class Engine:
 
     def _load(self, changeset: Changeset, outcome: Outcome) -> list[str]:
         """Into the staging schema, in dlt's own sessions; returns the statements that merge it."""
+        forget = changeset.to_forget()
         load.run(
             self._connection.pipeline,
             changeset,
@@ -161,7 +162,7 @@ class Engine:
         )
         # Or the views, and with them the checks, are planned as if the tables were empty.
         analyses = [f"analyze {SCHEMA}.{table}" for table in ("results", "runs", *tables.DETAILS)]
-        return [*self._connection.merges, *load.PRUNING, *analyses]
+        return [*forget, *self._connection.merges, *load.PRUNING, *analyses]
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
         with self.locked():

@@ -1,0 +1,42 @@
+"""One text for each JSON value: keys sorted, numbers and escapes in one spelling.
+
+Two texts of one value (keys in another order, `1.0` for `1`, `\\u00e9` for `é`) must not count as a change. Whatever of the
+API's answers is kept or compared as JSON text is written here.
+"""
+
+import math
+from typing import Any
+
+import msgspec
+
+_EXACT = 2**53  # up to here a double holds every whole number
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is beyond every double")
+    return int(number) if abs(number) <= _EXACT and number.is_integer() else number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+_objects = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """Raises msgspec.MsgspecError, UnicodeDecodeError, RecursionError."""
+    return _objects.decode(text)
+
+
+def spelled(value: Any) -> str:
+    """Raises msgspec.MsgspecError, UnicodeEncodeError, RecursionError."""
+    return _encoder.encode(value).decode()
+
+
+def respelled(text: str) -> str:
+    """The same JSON value; a text that cannot be read comes back as it is."""
+    try:
+        return spelled(_decoder.decode(text))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        return text

@@ -1,0 +1,84 @@
+"""Personal data that the warehouse holds and this sync was not asked to keep, and the statements that remove it.
+
+An older version stored it without being asked, or an earlier sync was asked and this one is not.
+"""
+
+from collections.abc import Iterator
+
+import duckdb
+
+from cekura_sync.api.personal import NEVER, PROFILE, PersonalData
+from cekura_sync.database import literal, quoted
+from cekura_sync.tables import SCHEMA
+
+# What was said stays until the result is read again without transcripts.
+_READ_WITH_TRANSCRIPTS = f"select result_id from {SCHEMA}.details_read where with_transcripts"
+# The first version kept all of a provider's payload; the digests of its documents begin so.
+_FIRST_VERSION = "not coalesce(with_transcripts, false) and _digest like '1:%'"
+
+
+def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> Iterator[str]:
+    """Statements for the warehouse whose base is attached to `con`; none where there is nothing to remove."""
+    for table, column, condition in _columns_to_empty(con, personal_data):
+        if _holds(con, table, column, condition):
+            yield f"update {SCHEMA}.{table} set {column} = null where {condition}"
+    if _exists(con, f"select 1 from base.{SCHEMA}.details_read where {_FIRST_VERSION}", "details_read"):
+        read_then = f"select result_id from {SCHEMA}.details_read where {_FIRST_VERSION}"
+        yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_then})"
+        yield f"update {SCHEMA}.details_read set _digest = null where {_FIRST_VERSION}"
+    if not personal_data.transcripts:
+        yield from _what_was_said(con)
+    yield from _rejected(con, personal_data)
+
+
+def _columns_to_empty(
+    con: duckdb.DuckDBPyConnection, personal_data: PersonalData
+) -> Iterator[tuple[str, str, str]]:
+    """Columns for fields that are not kept: table, column, and a predicate over its rows."""
+    query = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
+    for table, key, name in con.execute(query).fetchall():
+        if personal_data.keeps(key):
+            continue
+        column = quoted(name)
+        asked_for = table == "run_details" and NEVER not in key.lower() and PROFILE not in key.lower()
+        spared = f" and result_id not in ({_READ_WITH_TRANSCRIPTS})" if asked_for else ""
+        yield table, column, f"{column} is not null{spared}"
+
+
+def _holds(con: duckdb.DuckDBPyConnection, table: str, column: str, condition: str) -> bool:
+    """Whether a row of the base is concerned; of an engine's details the base has none, so there it may be."""
+    present = (
+        "select 1 from duckdb_columns() where database_name = 'base' and table_name = $1 and column_name = $2"
+    )
+    if not con.execute(present, [table, column[1:-1].replace('""', '"')]).fetchall():
+        return table == "run_details" and _is_engine(con)
+    condition = condition.replace(f"from {SCHEMA}.", f"from base.{SCHEMA}.")
+    return _exists(con, f"select 1 from base.{SCHEMA}.{table} where {condition}", table)
+
+
+def _is_engine(con: duckdb.DuckDBPyConnection) -> bool:
+    return not con.execute(
+        "select 1 from duckdb_tables() where database_name = 'base' and table_name = '_generation'"
+    ).fetchall()
+
+
+def _exists(con: duckdb.DuckDBPyConnection, query: str, table: str) -> bool:
+    known = "select 1 from duckdb_tables() where database_name = 'base' and table_name = $1"
+    return bool(con.execute(known, [table]).fetchall() and con.execute(f"{query} limit 1").fetchall())
+
+
+def _what_was_said(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Of results that were read with transcripts once, and now without."""
+    known = "select result_id from known_details_read where with_transcripts"
+    query = f"select result_id from replaced where result_id in ({known}) order by all"
+    if ids := ", ".join(str(id_) for (id_,) in con.execute(query).fetchall()):
+        for table in ("transcript_turns", "run_details"):
+            yield f"delete from {SCHEMA}.{table} where result_id in ({ids})"
+
+
+def _rejected(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> Iterator[str]:
+    query = f"select _digest, raw from base.{SCHEMA}.rejected_rows where raw is not null order by all"
+    for digest, raw in con.execute(query).fetchall():
+        kept = personal_data.without_the_rest(raw)
+        if kept != raw:
+            yield f"update {SCHEMA}.rejected_rows set raw = {literal(kept)} where _digest = {literal(digest)}"
