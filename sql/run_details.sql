@@ -2,8 +2,16 @@
 -- The details are those last read; when the result has changed since, the next `sync --details` reads them again.
 with details as (
     select
-        run_id, result_id, status, success, scenario, scenario_name, personality_name, error_message,
-        duration_seconds, executed_at
+        run_id,
+        result_id,
+        status,
+        success,
+        scenario,
+        not_blank(scenario_name) as scenario_name,
+        not_blank(personality_name) as personality_name,
+        error_message,
+        duration_seconds,
+        executed_at
     from cekura.run_details
 ),
 

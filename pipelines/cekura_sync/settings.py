@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cekura_sync import login
 from cekura_sync.errors import SettingsError
 
 API_URL = "https://api.cekura.ai"
@@ -74,6 +75,7 @@ class Settings:
     """Everything that one sync needs to know. `repr` hides the key."""
 
     api_key: str = field(repr=False)
+    key_is_token: bool = False
     api_url: str = API_URL
     api_version: str = API_VERSION
     warehouse: Path = Path(WAREHOUSE)
@@ -95,17 +97,22 @@ class Settings:
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from command-line options (None = not given). Raises SettingsError."""
+    """Settings from command-line options (None = not given). Raises SettingsError, KeyRefused."""
     vendor = read_vendor_file() if needs_vendor_file(options, environ) else {}
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
-        return str(option) if option is not None else environ.get(env) or vendor.get(vendor_key) or default
+        if option is not None:
+            return str(option)
+        given = environ.get(env) or vendor.get(vendor_key)
+        return given if isinstance(given, str) and given else default
 
+    secret, is_token = login.find(environ, vendor)
     changes = pick("changes", "CEKURA_CHANGES", "")
     transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
     return Settings(
-        api_key=check_key(environ.get("CEKURA_API_KEY") or vendor.get("api_key") or ""),
+        api_key=secret,
+        key_is_token=is_token,
         api_url=check_url(
             pick("api_url", "CEKURA_API_URL", API_URL, "api_url"), allow_http=bool(options.get("allow_http"))
         ),
@@ -130,7 +137,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
 
 def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
-    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    """The option, else the variable unless an option names a file. None means the file. Raises SettingsError."""
     name, file_given = options.get("destination"), options.get("warehouse") is not None
     if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
@@ -162,19 +169,6 @@ def interval(text: str) -> timedelta:
     if not every:
         raise SettingsError(f"--every {text} leaves no time between two syncs: write a duration such as 15m.")
     return every
-
-
-def check_key(key: str) -> str:
-    """The key, if it can stand in a header. Its text never appears in the message."""
-    if not key:
-        raise SettingsError(
-            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (`cekura-sync demo` shows the product without one)."
-        )
-    if not re.fullmatch(r"[!-~]+", key):
-        raise SettingsError(
-            "CEKURA_API_KEY holds a space, a line break or a character outside ASCII: copy the key again, alone."
-        )
-    return key
 
 
 def check_url(url: str, *, allow_http: bool = False) -> str:
@@ -308,8 +302,8 @@ def needs_vendor_file(options: Mapping[str, object], environ: Mapping[str, str] 
     return not (environ.get("CEKURA_API_KEY") and has_url)
 
 
-def read_vendor_file() -> dict[str, str]:
-    """Its text values by name; empty without the file. Raises SettingsError."""
+def read_vendor_file() -> dict[str, object]:
+    """Its values by name; empty without the file. Raises SettingsError."""
     try:
         path = vendor_config()
     except RuntimeError:  # a user without a home directory, as in many containers
@@ -320,4 +314,4 @@ def read_vendor_file() -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}): fix it, or move it away.") from None
-    return {name: value for name, value in values.items() if isinstance(value, str)}
+    return {name: value for name, value in values.items() if not isinstance(value, dict | list)}

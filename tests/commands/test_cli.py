@@ -611,7 +611,7 @@ def test_query_json_is_json_whatever_the_values_are(synced: Account, value: str)
 def test_check_holds_on_a_fresh_warehouse(synced: Account) -> None:
     ran = synced.run("check")
 
-    assert (ran.code, ran.out, ran.err) == (0, "", "All checks hold.\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "All checks passed.\n")
 
 
 def test_build_makes_deleted_views_again_and_keeps_the_rows(settled: Account) -> None:
@@ -668,6 +668,76 @@ def test_the_vendors_own_file_is_enough(
     assert ran.code == 0, ran.err
     assert ran.json["warehouse"] == str(tmp_path / "warehouse.duckdb")
     assert settings.vendor_config().read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "expires",
+    [
+        "4102444800",
+        '"4102444800"',
+        '"2100-01-01T00:00:00+00:00"',
+        "2100-01-01T00:00:00+00:00",
+        '"soon"',
+        None,
+    ],
+)
+def test_the_login_of_the_vendors_cli_is_used_as_a_bearer_token(
+    settled: Account, expires: str | None
+) -> None:
+    text = f'access_token = "{settled.sandbox.key}"\nrefresh_token = "another"\n'
+    vendor_file(text + (f"token_expires_at = {expires}\n" if expires else ""))
+    before = settings.vendor_config().read_bytes()
+    settled.sandbox.reset_requests()
+
+    ran = settled.sync(CEKURA_API_KEY="")
+
+    assert ran.code == 0, ran.err
+    headers = settled.sandbox.requests[0].headers
+    assert headers["authorization"] == f"Bearer {settled.sandbox.key}"
+    assert "x-cekura-api-key" not in headers
+    assert settings.vendor_config().read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "expires", ["1700000000", "1700000000000", '"2023-11-14T22:13:20Z"', "2023-11-14T22:13:20"]
+)
+def test_an_expired_login_exits_3_and_says_to_log_in_again(quick: Account, expires: str) -> None:
+    vendor_file(f'access_token = "very-secret-token"\ntoken_expires_at = {expires}\n')
+
+    ran = quick.sync(CEKURA_API_KEY="")
+
+    assert ran.code == 3
+    assert "expired at 2023-11-14 22:13 UTC: log in again" in ran.err
+    assert "or set CEKURA_API_KEY" in ran.err
+    assert "very-secret-token" not in ran.err + ran.out
+    assert quick.sandbox.requests == []
+
+
+def test_a_login_that_the_api_refuses_exits_3_and_says_to_log_in_again(quick: Account) -> None:
+    vendor_file('access_token = "very-secret-token"\n')
+
+    ran = quick.sync(CEKURA_API_KEY="")
+
+    assert ran.code == 3
+    assert "log in again" in ran.err
+    assert "very-secret-token" not in ran.err + ran.out
+
+
+def test_a_key_goes_before_a_login(settled: Account) -> None:
+    vendor_file('access_token = "expired"\ntoken_expires_at = 1\n')
+    assert settled.sync().code == 0
+
+    vendor_file(f'api_key = "{settled.sandbox.key}"\naccess_token = "expired"\ntoken_expires_at = 1\n')
+    assert settled.sync(CEKURA_API_KEY="").code == 0
+
+
+@pytest.mark.parametrize("marks", ["''", '""', "“”"])
+def test_a_key_in_quotation_marks_is_named_as_such(quick: Account, marks: str) -> None:
+    ran = quick.sync(CEKURA_API_KEY=f"{marks[0]}very-secret-key{marks[1]}")
+
+    assert ran.code == 2
+    assert "CEKURA_API_KEY begins and ends with a quotation mark" in ran.err
+    assert "very-secret-key" not in ran.err + ran.out
 
 
 def test_the_environment_goes_before_the_vendors_file(settled: Account) -> None:

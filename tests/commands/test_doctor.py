@@ -92,6 +92,25 @@ def test_where_all_is_well_every_finding_is_ok_and_nothing_has_changed(synced: A
     assert len(synced.sandbox.requests) - asked == 3
 
 
+@pytest.mark.parametrize(
+    ("deprecated", "sentence"),
+    [
+        (("v1",), "The server calls v1 deprecated; v2 answers as well: set --api-version v2."),
+        (("v1", "v2"), "The server calls v1 deprecated; it calls v2 deprecated too, so ask the vendor."),
+    ],
+)
+def test_a_version_of_the_api_that_the_server_calls_deprecated_is_named(
+    tmp_path: Path, deprecated: tuple[str, ...], sentence: str
+) -> None:
+    with Sandbox(World(results=30, in_flight=0), deprecated=deprecated) as sandbox:
+        code, found = examined(Account(sandbox, tmp_path / "warehouse.duckdb"))
+
+        assert code == 0
+        assert found["api version"].level == "warning"
+        assert found["api version"].message == sentence
+        assert len(sandbox.requests) <= 6
+
+
 def test_before_the_first_sync_the_missing_warehouse_is_a_warning_and_none_is_made(
     synced: Account, tmp_path: Path
 ) -> None:
@@ -198,7 +217,7 @@ def test_nobody_listening_exits_4(synced: Account) -> None:
         ({"order": "created_asc"}, "order", "warning", "not newest first"),
         ({"ignore_page_size": True}, "page size", "ok", "20 rows a page instead of 200"),
         ({"page_size_cap": 50}, "page size", "ok", "50 rows a page instead of 200"),
-        ({"scale": "percent"}, "scale", "ok", "in percent"),
+        ({"scale": "percent"}, "scale", "ok", "is a percentage"),
         ({"results": 0, "in_flight": 0}, "rows", "warning", "right project"),
     ],
 )
@@ -348,7 +367,7 @@ def _touch(account: Account) -> None:
     ("harm", "says"),
     [
         (lambda account: account.warehouse.unlink(), "puts it back"),
-        (lambda account: (account.home / "base.duckdb").unlink(), "makes it from"),
+        (lambda account: (account.home / "base.duckdb").unlink(), "rebuilds it from"),
         (_touch, "was changed or replaced"),
         (lambda account: Path(f"{account.warehouse}.wal").write_bytes(b""), "read only"),
     ],
@@ -429,7 +448,7 @@ def test_a_job_that_has_stopped_is_told(synced: Account, monkeypatch: pytest.Mon
     _finished(synced, datetime.now(UTC) - timedelta(hours=1))
     assert told(synced, "sync").level == "ok"
     _finished(synced, datetime.now(UTC) - timedelta(hours=3))
-    assert "look after the job" in told(synced, "sync").message
+    assert "check the job" in told(synced, "sync").message
     _finished(synced, datetime.now(UTC) + timedelta(hours=3))
     assert "clock" in told(synced, "sync").message
 

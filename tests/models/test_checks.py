@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cekura_sync.models import runner
+from cekura_sync.models import checks, runner
 from support.base import Base
 
 # How to break what a check guards: the check, a view to be replaced (or none), and the SQL that breaks it.
@@ -175,11 +175,11 @@ def test_no_check_is_without_such_a_test() -> None:
 
 
 def test_sound_data_sets_no_check_off(own_base: Base) -> None:
-    assert runner.check(own_base.con) == []
+    assert checks.check(own_base.con) == []
 
 
 def test_an_empty_warehouse_sets_no_check_off(base: Base) -> None:
-    assert runner.check(base.con) == []
+    assert checks.check(base.con) == []
 
 
 @pytest.mark.parametrize("scale", [1, 100])
@@ -211,4 +211,4 @@ def test_whatever_the_api_may_send_sets_no_check_off(base: Base, scale: int) -> 
             )
             base.con.execute("update cekura.run_details set duration_seconds = null where result_id % 2 = 0")
 
-    assert runner.check(base.con) == []
+    assert checks.check(base.con) == []

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from cekura_sync.errors import ModelError
-from cekura_sync.models import runner
+from cekura_sync.models import checks, runner
 from support.base import Base
 
 
@@ -43,7 +43,7 @@ def test_a_column_that_the_api_adds_under_a_name_of_ours_changes_nothing() -> No
 
     assert base.rows("select passed_runs, decided_runs from analytics.results") == [(1, 2)]
     assert base.rows("select passed from analytics.runs order by run_id") == [(True,), (False,)]
-    assert runner.check(base.con) == []
+    assert checks.check(base.con) == []
 
 
 def test_views_are_built_after_those_that_they_select_from(
@@ -124,7 +124,7 @@ def test_a_check_that_returns_rows_is_a_finding(folder: Path, con: duckdb.DuckDB
         small="-- Is every number\n-- small?\nselect n, 'x' as name from (values (8), (9)) as t (n) order by n\n",
     )
 
-    assert runner.check(con) == [runner.Finding("small", "Is every number small?", 2, "n 8, name x")]
+    assert checks.check(con) == [checks.Finding("small", "Is every number small?", 2, "n 8, name x")]
 
 
 def test_a_check_that_cannot_be_asked_is_an_error_not_a_pass(
@@ -133,7 +133,7 @@ def test_a_check_that_cannot_be_asked_is_an_error_not_a_pass(
     write(folder / "checks", asks="-- Is it there?\nselect nothing from nowhere")
 
     with pytest.raises(ModelError, match=r"asks\.sql cannot be run: Catalog Error: .*nowhere"):
-        runner.check(con)
+        checks.check(con)
 
 
 def test_a_wheel_uses_the_sql_that_it_brings_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -268,12 +268,25 @@ def test_a_check_that_fails_takes_the_sync_back(shared: Shared) -> None:
     shared.world.insert(2)
     before = shared.query("select id, synced_at from cekura.results order by id")
 
-    ran = shared.sync()
+    ran = shared.sync("--full")
 
     assert ran.code == 5
     assert "every_run_is_there_once" in ran.json["error"]
     assert shared.query("select id, synced_at from cekura.results order by id") == before
     assert shared.log() == [("full", 1)]
+
+
+def test_a_quick_sync_checks_what_it_wrote(shared: Shared) -> None:
+    assert shared.sync().code == 0
+    newest = max(shared.world.results)
+    shared.execute(f"insert into cekura.failed_reasons (result_id) values ({newest})")
+    shared.world.edit(newest, name="edited")
+
+    ran = shared.sync()
+
+    assert ran.code == 5
+    assert "details_were_read" in ran.json["error"]
+    assert shared.query("select count(*) from cekura.results where name = 'edited'") == [(0,)]
 
 
 def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
@@ -435,5 +448,5 @@ def test_a_database_that_cannot_keep_every_letter_is_refused(shared: Shared) -> 
     refused = shared.sync(DESTINATION__POSTGRES__CREDENTIALS=shared.address.replace("/warehouse", "/latin"))
 
     assert refused.code == 9
-    assert "keeps texts as LATIN1" in refused.err
+    assert "stores text as LATIN1" in refused.err
     shared.execute("drop database latin")

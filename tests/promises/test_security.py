@@ -514,7 +514,7 @@ def test_an_answer_packed_twice_does_not_fill_the_memory(account: Account) -> No
     ran = account.sync()
 
     assert len(bomb) < 2000
-    assert (ran.code, "packed more than once" in ran.err) == (5, True)
+    assert (ran.code, "compressed more than once" in ran.err) == (5, True)
 
 
 def test_the_fault_of_one_request_shows_no_key_in_verbose_tracebacks(

@@ -81,4 +81,4 @@ def test_a_schedule_that_would_lack_the_credentials_is_refused(account: Account,
     refused = account.run("schedule", kind, **ENGINE)
 
     assert refused.code == 2
-    assert "--destination postgres there instead of --warehouse" in refused.err
+    assert "replace --warehouse by --destination postgres" in refused.err

@@ -130,7 +130,7 @@ class Listing:
     def _rows_of(self, window: Window, page: Page | None) -> list[Row]:
         if page is None and window.page == 1:
             raise UnbelievableAnswer(
-                "The API knows no results listing (404): check --api-url and --api-version."
+                "The API has no results listing (404): check --api-url and --api-version."
             )
         if page is None:
             return []

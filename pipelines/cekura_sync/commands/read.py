@@ -28,29 +28,31 @@ from cekura_sync.warehouse.status import Status, read_status, status_of
 @destination_option
 def check(warehouse: str, destination: str | None) -> None:
     """Run the SQL checks against the warehouse."""
-    from cekura_sync.models import runner
+    from cekura_sync.models import checks
     from cekura_sync.warehouse import reader
 
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
-        findings = runner.check(con)
+        findings = checks.check(con)
     for finding in findings:
         terminal.message(
             f"{finding.check}: {finding.rows} wrong rows, such as {finding.example}: {finding.question}"
         )
     if findings:
         raise errors.ModelError(
-            f"{len(findings)} checks failed: the warehouse breaks our own rules, please report it."
+            f"{len(findings)} checks failed. This is a bug in cekura-sync: please report it."
         )
-    terminal.message("All checks hold.")
+    terminal.message("All checks passed.")
 
 
-@click.command(short_help="Say how old the data is.")
+@click.command(short_help="Show how old the data is.")
 @warehouse_option
 @destination_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--max-age", metavar="DUR", help="Exit 10 when the last completed sync is older.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option(
+    "--max-age", metavar="DUR", help="Exit with 10 when the last completed sync is older than this."
+)
 def status(warehouse: str, destination: str | None, as_json: bool, max_age: str | None) -> None:
-    """Say when the last sync completed and what the warehouse holds."""
+    """Show when the last sync completed and what the warehouse holds."""
     limit = settings.duration(max_age) if max_age is not None else None
     engine = engine_of(destination)
     state = _of_engine(engine) if engine else read_status(settings.check_warehouse(warehouse))
@@ -70,7 +72,7 @@ def _of_engine(name: str) -> Status:
 
 
 class _Query(click.Command):
-    """SQL may begin with a comment, as every model does; no option has a line break or a space after its dashes."""
+    """Lets SQL begin with a `--` comment. No option has a line break or a space after its dashes."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         comments = [text for text in args if re.match(r"--(\s|[^=]*\n)", text)]
@@ -107,8 +109,8 @@ def complete_sql(
 )
 @warehouse_option
 @destination_option
-@click.option("--json", "as_json", is_flag=True, help="A JSON array of objects.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header line.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print Print Print Print CSV with a header line.")
 @for_spreadsheet_option
 def query(
     sql: str | None,

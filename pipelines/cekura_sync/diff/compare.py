@@ -281,12 +281,12 @@ class Comparison:
         return False
 
     def some_listed(self) -> list[int]:
-        """Listed ids from the top, the middle and the end: what happens to one part is no proof about all."""
+        """Listed ids from the top, the middle and the end, because one part of the list proves nothing about the others."""
         rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
         return list(dict.fromkeys(row[0] for row in rows))
 
     def age_out(self, oldest_listed: tuple[int, int] | None) -> None:
-        """The vendor no longer keeps what is older than all that it lists, and old: mark it so."""
+        """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covers}"

@@ -24,6 +24,7 @@ def connect(settings: Settings, past: History) -> Client:
     return Client(
         settings.api_url,
         settings.api_key,
+        is_token=settings.key_is_token,
         concurrency=settings.concurrency,
         seconds=timeout.total_seconds(),
     )

@@ -27,7 +27,7 @@ def translated(model: "Model", engine: str) -> str:
 
 
 def translate(engine: str, statement: str) -> str:
-    """A statement of ours, written for DuckDB."""
+    """Translates one of our statements from DuckDB's SQL."""
     return sqlglot.transpile(statement, read="duckdb", write=engine)[0]
 
 

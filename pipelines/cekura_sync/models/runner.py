@@ -1,14 +1,15 @@
-"""The SQL models: finds the files of sql/, orders them, builds them as views, comments and checks them."""
+"""The SQL models: finds the files of sql/, orders them, builds them as views and comments them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cekura_sync.database import first_line, literal, quoted
+from cekura_sync.database import literal, quoted
 from cekura_sync.errors import ModelError
 from cekura_sync.models import functions
 
@@ -20,8 +21,6 @@ SCHEMA = "analytics"
 COMMENT = re.compile(r"--.*")
 TEXT = re.compile(r"'[^']*'")
 REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
-# Checks ask several things of most views, so each is computed once. Not these: they are as large as the tables themselves.
-TOO_LARGE_TO_COPY = {"live_results", "results", "run_details", "run_metrics", "runs"}
 # The final select is the one that is not indented.
 FINAL_COLUMNS = re.compile(r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL)
 COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
@@ -69,16 +68,6 @@ class Model:
         return set(REFERENCE.findall(code)) - {self.name}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A check that did not hold."""
-
-    check: str
-    question: str
-    rows: int
-    example: str
-
-
 def models_dir() -> Path:
     """Where the SQL is: inside an installed wheel, or at the top of the checkout."""
     here = Path(__file__).resolve()
@@ -97,8 +86,8 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
     try:
         con.execute(f"create schema if not exists {SCHEMA}")
         for model in models:
-            _run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.query}")
-            _run(con, model, comments(model))
+            run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.query}")
+            run(con, model, comments(model))
         for name in sorted(_views(con) - {model.name for model in models}):
             con.execute(f"drop view {SCHEMA}.{quoted(name)}")
         con.commit()
@@ -108,13 +97,16 @@ def build(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [model.name for model in models]
 
 
-def check(con: duckdb.DuckDBPyConnection) -> list[Finding]:
-    """Ask every question of sql/checks/; a query that returns rows is a finding."""
-    models = read_models(models_dir() / "checks")
-    asked = set().union(*(model.references for model in models)) - TOO_LARGE_TO_COPY
-    for name in sorted(asked):
-        _copy(con, quoted(name))
-    return [finding for model in models if (finding := _ask(con, model, asked))]
+def signature(con: duckdb.DuckDBPyConnection) -> str:
+    """Of the files of sql/ and of the columns of the views as they stand: while both are what they were, nothing needs building."""
+    models = (*read_models(models_dir()), *read_models(models_dir() / "checks"))
+    texts = (f"{model.name}\n{model.query}\n" for model in models)
+    columns = con.execute(
+        "select table_name, column_name from duckdb_columns() where schema_name = $1"
+        " and database_name = current_database() order by table_name, column_index",
+        [SCHEMA],
+    ).fetchall()
+    return md5(f"{''.join(texts)}{columns}".encode(), usedforsecurity=False).hexdigest()
 
 
 def read_models(folder: Path) -> list[Model]:
@@ -134,49 +126,20 @@ def in_build_order(models: list[Model]) -> list[Model]:
         ) from error
 
 
-def _copy(con: duckdb.DuckDBPyConnection, view: str) -> None:
-    import duckdb
-
-    try:
-        con.execute(f"create or replace temp table {view} as select * from {SCHEMA}.{view}")
-    except duckdb.Error as error:
-        raise ModelError(
-            f"The view {SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."
-        ) from error
-
-
-def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
-    import duckdb
-
-    def place(reference: re.Match[str]) -> str:
-        return f"temp.{reference[1]}" if reference[1] in copied else reference[0]
-
-    try:
-        wrong = con.sql(REFERENCE.sub(place, model.query))
-        first = wrong.limit(1).fetchall()
-        if not first:
-            return None
-        rows = int(wrong.count("*").fetchall()[0][0])
-    except duckdb.Error as error:
-        raise _failure(model, error) from error
-    example = ", ".join(f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True))
-    return Finding(model.name, model.meaning, rows, example)
-
-
-def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
+def run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
     import duckdb
 
     try:
         con.execute(sql)
     except duckdb.Error as error:
-        raise _failure(model, error) from error
+        raise failure(model, error) from error
 
 
-def _failure(model: Model, error: Exception) -> ModelError:
+def failure(model: Model, error: Exception) -> ModelError:
     what, _, where = str(error).strip().partition("\n")
-    failure = ModelError(f"{model.path} cannot be run: {what} (mend it, or report it)")
-    failure.add_note(where.strip("\n"))
-    return failure
+    refused = ModelError(f"{model.path} cannot be run: {what} (fix it, or report it)")
+    refused.add_note(where.strip("\n"))
+    return refused
 
 
 def comments(model: Model, signature: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What stands on top of the page: its headline, how fresh it is, the numbers of the day."""
+"""The top of the page: headline, age of the data, today's figures."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -82,7 +82,8 @@ class Service:
         route = ROUTE.fullmatch(request.path)
         if route is None:
             return self._off_the_map(request)
-        given = request.headers.get(KEY_HEADER)
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        given = request.headers.get(KEY_HEADER) or bearer or None
         if given is None:
             return _problem(401, "Authentication credentials were not provided.")
         if not hmac.compare_digest(given.encode(), self.options.key.encode()):

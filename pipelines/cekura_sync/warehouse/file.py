@@ -14,9 +14,10 @@ import duckdb
 from cekura_sync import tables
 from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import Changeset
-from cekura_sync.models import runner
+from cekura_sync.models import checks, runner
+from cekura_sync.models.checks import Finding
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import dlt_settings, steps, sync_log
+from cekura_sync.warehouse import changed_rows, dlt_settings, steps, sync_log
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import write_json
 from cekura_sync.warehouse.swap import Swap
@@ -127,6 +128,7 @@ class _Copy:
         self._load = load
         self._pending = pending
         self._generation = generation
+        self._views_stay = False  # nothing of their text is new
 
     def merge(self) -> None:
         if self._load is not None:
@@ -139,13 +141,33 @@ class _Copy:
         team.store(self._con, team_changes)
 
     def build_views(self) -> list[str]:
-        return runner.build(self._con)
+        # Whoever asks for a build gets one.
+        for_a_sync = self._generation > 0
+        self._views_stay = for_a_sync and _recorded_signature(self._con) == runner.signature(self._con)
+        if self._views_stay:
+            return [model.name for model in runner.read_models(runner.models_dir())]
+        names = runner.build(self._con)
+        self._con.execute(
+            "create or replace table cekura._views as select $1 as signature", [runner.signature(self._con)]
+        )
+        return names
 
-    def findings(self) -> list[runner.Finding]:
-        return runner.check(self._con)
+    def findings(self, since: datetime | None) -> list[Finding]:
+        if since is None or not self._views_stay:
+            return checks.check(self._con)
+        with changed_rows.of_file(self._con, since) as changed:
+            return checks.check_rows(changed)
 
     def log(self, entry: Mapping[str, Any]) -> None:
         sync_log.append(self._con, [*self._pending, {**entry, "generation": self._generation}])
+
+
+def _recorded_signature(con: duckdb.DuckDBPyConnection) -> str | None:
+    """Of the views as they were built last; None before the first time."""
+    known = con.execute(
+        "select 1 from duckdb_tables() where table_name = '_views' and database_name = current_database()"
+    ).fetchall()
+    return con.execute("select signature from cekura._views").fetchall()[0][0] if known else None
 
 
 def _load(

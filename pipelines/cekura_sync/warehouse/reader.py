@@ -49,5 +49,5 @@ def _require_ours(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         database.generation(con, path)
     except duckdb.Error as error:
         raise WarehouseError(
-            f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which puts it back."
+            f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which restores it."
         ) from error

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cekura_sync.errors import ModelError
 
 if TYPE_CHECKING:
-    from cekura_sync.models.runner import Finding
+    from datetime import datetime
+
+    from cekura_sync.models.checks import Finding
     from cekura_sync.outcome import Outcome
     from cekura_sync.warehouse.team_changes import TeamChanges
 
@@ -24,10 +26,10 @@ class Target(Protocol):
         """Replace the team's changes."""
 
     def build_views(self) -> list[str]:
-        """Returns their names."""
+        """Returns their names. Views whose text is the same as before may stay."""
 
-    def findings(self) -> Sequence["Finding"]:
-        """Each of our own rules that does not hold."""
+    def findings(self, since: "datetime | None") -> Sequence["Finding"]:
+        """Each of our own rules that does not hold. `since`: only the rows written since then need to be asked."""
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Add this sync to `sync_log`."""
@@ -36,19 +38,20 @@ class Target(Protocol):
 def write(target: Target, team_changes: "TeamChanges | None", outcome: "Outcome") -> "Outcome":
     """All of a sync but the commit. Raises ModelError."""
     target.merge()
-    build(target, team_changes)
+    # A full sync, once a day by default, checks everything; a quick one what it wrote.
+    build(target, team_changes, since=outcome.started if outcome.mode == "quick" else None)
     outcome = outcome.finished_now()
     target.log(outcome.log_entry())
     return outcome
 
 
-def build(target: Target, team_changes: "TeamChanges | None") -> list[str]:
+def build(target: Target, team_changes: "TeamChanges | None", since: "datetime | None" = None) -> list[str]:
     """The views over the rows that are there; returns their names. Raises ModelError."""
     target.complete()
     if team_changes is not None:
         target.store(team_changes)
     names = target.build_views()
-    for finding in target.findings():
+    for finding in target.findings(since):
         raise ModelError(
             f"The check {finding.check} finds {finding.rows} wrong rows, such as {finding.example}: {finding.question} Nothing was changed; fix sql/, or report it."
         )

@@ -156,6 +156,9 @@ class Swap:
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
         copy, generation = self._copy_of_published(self.files.scratch)
+        with database.connect(copy) as con:
+            # A reader may have replaced a view in that file, so the next sync builds them all.
+            con.execute("drop table if exists cekura._views")
         copy.replace(self.files.base)
         self._record(generation, Fingerprint.of(self.files.published))
 

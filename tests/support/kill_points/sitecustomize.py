@@ -27,7 +27,7 @@ FUNCTIONS = {
     "normalize": "dlt.pipeline.pipeline:Pipeline.normalize",
     "load": "dlt.pipeline.pipeline:Pipeline.load",
     "build": "cekura_sync.models.runner:build",
-    "check": "cekura_sync.models.runner:check",
+    "check": "cekura_sync.models.checks:check",
     "commit": "cekura_sync.warehouse.swap:Swap.commit",
     "copy": "cekura_sync.warehouse.swap:Swap._copy_to_fresh",
 }

@@ -1,6 +1,7 @@
 """A copy in memory of what the engine holds. A comparison uses it as the private base; `write` makes a file of it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ from cekura_sync.database import STORAGE_VERSION, first_line, literal, quoted
 from cekura_sync.diff.base import open_base
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import SCHEMA
+from cekura_sync.warehouse import changed_rows
 from cekura_sync.warehouse.postgres.session import Session
 
 FETCHED_ROWS = 20_000  # at a time
@@ -24,6 +26,18 @@ def to_compare_with(session: Session) -> duckdb.DuckDBPyConnection:
 
 def whole(session: Session) -> duckdb.DuckDBPyConnection:
     return _mirrored(session, details_whole=True)
+
+
+def changed(session: Session, since: datetime) -> duckdb.DuckDBPyConnection:
+    """A database in memory with every table, but only the rows of results that were written since then."""
+    con = open_base(None)
+    session.run(f"create temp table touched on commit drop as {changed_rows.touched(SCHEMA, since)}")
+    present = session.columns()
+    for table, column in changed_rows.COLUMNS.items():
+        names = [name for name in present[table] if name not in _DLTS_OWN]
+        _copy(session, con, table, names, f"where {column} in (select id from touched)")
+    con.execute("use base")
+    return con
 
 
 def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -43,18 +57,25 @@ def _mirrored(session: Session, *, details_whole: bool) -> duckdb.DuckDBPyConnec
             if not columns_of:
                 continue
             if details_whole or table not in tables.DETAIL_CHILDREN:
-                _copy(session, con, table, columns_of, f"select {', '.join(map(quoted, columns_of))}")
+                _copy(session, con, table, columns_of)
             else:
-                _copy(session, con, table, ["result_id"], "select distinct result_id")
+                _copy(session, con, table, ["result_id"], distinct=True)
     return con
 
 
 def _copy(
-    session: Session, con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], select: str
+    session: Session,
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    where: str = "",
+    *,
+    distinct: bool = False,
 ) -> None:
     for name in columns:
         con.execute(f"alter table base.cekura.{table} add column if not exists {quoted(name)} varchar")
-    session.run(f"declare known no scroll cursor for {select} from {SCHEMA}.{table}")
+    select = f"select {'distinct ' if distinct else ''}{', '.join(map(quoted, columns))}"
+    session.run(f"declare known no scroll cursor for {select} from {SCHEMA}.{table} {where}")
     while rows := session.rows(f"fetch {FETCHED_ROWS} from known"):
         try:
             batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=columns)  # noqa: F841 - DuckDB finds it by name

@@ -1,14 +1,16 @@
 """What a sync writes inside its one transaction: all of it is committed at once."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from cekura_sync import tables
 from cekura_sync.errors import WarehouseBusy
-from cekura_sync.models import dialects, runner
+from cekura_sync.models import checks, dialects
+from cekura_sync.models.checks import Finding
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse import sync_log
-from cekura_sync.warehouse.postgres import views
+from cekura_sync.warehouse.postgres import mirror, views
 from cekura_sync.warehouse.postgres.session import Session
 from cekura_sync.warehouse.team_changes import TeamChanges
 
@@ -23,6 +25,7 @@ class Transaction:
         self._name = name
         self._generation = generation  # of the last sync that was committed
         self._merges = merges
+        self._views_stay = False  # nothing of their text is new
 
     def require_nobody_wrote(self) -> None:
         """Some connection poolers share a session, and so its lock, with others. Raises WarehouseBusy."""
@@ -51,11 +54,19 @@ class Transaction:
             )
 
     def build_views(self) -> list[str]:
-        return views.build(self._session, self._engine)
+        # Whoever asks for a build gets one.
+        for_a_sync = self._merges is not None
+        self._views_stay = for_a_sync and views.are_built(self._session)
+        return views.names() if self._views_stay else views.build(self._session, self._engine)
 
-    def findings(self) -> list[runner.Finding]:
+    def findings(self, since: datetime | None) -> list[Finding]:
         """None where nothing was merged: those rows have been checked before, and a quiet sync is to stay quick."""
-        return [] if self._merges == [] else views.check(self._session, self._engine)
+        if self._merges == []:
+            return []
+        if since is None or not self._views_stay:
+            return views.check(self._session, self._engine)
+        with mirror.changed(self._session, since) as changed:
+            return checks.check_rows(changed)
 
     def log(self, entry: Mapping[str, Any]) -> None:
         values = [{**entry, "generation": self._generation + 1}.get(name) for name in tables.LOG]

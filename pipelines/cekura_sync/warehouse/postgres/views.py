@@ -10,6 +10,7 @@ import psycopg2
 from cekura_sync.database import quoted
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import dialects, runner
+from cekura_sync.models.checks import Finding
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse.postgres import ownership
 
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
     from cekura_sync.warehouse.postgres.session import Session
 
 
+def names() -> list[str]:
+    return [model.name for model in _models()]
+
+
+def are_built(session: "Session") -> bool:
+    """Whether every view stands as `build` would make it: nothing of their text is new, and none is missing."""
+    models = _models()
+    return ownership.mark(session) == _mark(models) and len(_present(session, models)) == len(models)
+
+
 def build(session: "Session", engine: str) -> list[str]:
-    """Inside a transaction; returns their names. Views whose text is unchanged stay; others are replaced, which keeps their grants if possible."""
-    files = runner.in_build_order(runner.read_models(runner.models_dir()))
-    names = [model.name for model in files]
-    built = f"{ownership.MARK} {_digest(files)}"
-    present = _present(session, names)
-    if ownership.mark(session) == built and len(present) == len(names):
-        return names
-    statements = [statement for model in files for statement in _statements(model, engine)]
+    """Inside a transaction; returns their names. Views are replaced, which keeps their grants if possible."""
+    models = _models()
+    statements = [statement for model in models for statement in _statements(model, engine)]
     session.run(f"create schema if not exists {runner.SCHEMA}")
     session.run("savepoint before_views")
     replaced = True
@@ -35,31 +41,35 @@ def build(session: "Session", engine: str) -> list[str]:
         session.run("rollback to savepoint before_views")
         replaced = False
     if not replaced:
-        _drop(session, present)
+        _drop(session, _present(session, models))
         _run(session, statements)
-    session.run(f"comment on schema {SCHEMA} is '{built}'")
-    return names
+    session.run(f"comment on schema {SCHEMA} is '{_mark(models)}'")
+    return [model.name for model in models]
 
 
-def check(session: "Session", engine: str) -> list[runner.Finding]:
+def check(session: "Session", engine: str) -> list[Finding]:
     """Each of our own rules that does not hold."""
     findings = []
     for model in runner.read_models(runner.models_dir() / "checks"):
         wrong = session.rows(dialects.translated(model, engine))
         if wrong:
-            findings.append(runner.Finding(model.name, model.meaning, len(wrong), str(wrong[0])))
+            findings.append(Finding(model.name, model.meaning, len(wrong), str(wrong[0])))
     return findings
 
 
-def _digest(files: list[runner.Model]) -> str:
-    """Of everything that decides on the views' text: translating them takes longer than a quiet sync."""
+def _models() -> list[runner.Model]:
+    return runner.in_build_order(runner.read_models(runner.models_dir()))
+
+
+def _mark(models: list[runner.Model]) -> str:
+    """With a digest of all that decides on the views' text: translating them takes longer than a quiet sync."""
     parts = [
-        *(model.query for model in files),
+        *(model.query for model in models),
         Path(dialects.__file__).read_text("utf-8"),
         version("sqlglot"),
     ]
     parts.append(ownership.SIGNATURE)
-    return md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
+    return f"{ownership.MARK} {md5(chr(10).join(parts).encode(), usedforsecurity=False).hexdigest()}"
 
 
 def _statements(model: runner.Model, engine: str) -> tuple[str, str]:
@@ -74,12 +84,12 @@ def _run(session: "Session", statements: list[str]) -> None:
         session.run(statement)
 
 
-def _present(session: "Session", names: list[str]) -> list[str]:
+def _present(session: "Session", models: list[runner.Model]) -> list[str]:
     """Our views, by name: `ownership.require` has made sure that none of them is another user's."""
     found = session.rows(
         "select table_name from information_schema.views where table_schema = %s and table_name = any(%s)",
         runner.SCHEMA,
-        names,
+        [model.name for model in models],
     )
     return [name for (name,) in found]
 
