@@ -207,7 +207,7 @@ def test_a_dripping_answer_never_ends_but_the_sandbox_does(world: World) -> None
         sandbox.intercept = lambda _: Answer(200, b"x" * 100_000, drip=0.02)
         with httpx.stream("GET", sandbox.url, timeout=PATIENCE, verify=PLAIN) as answer:
             stream = answer.iter_raw()
-            assert [next(stream) for _ in range(3)] == [b"x"] * 3
+            assert {*b"".join(next(stream) for _ in range(3))} == {*b"x"}
             began = time.monotonic()
             sandbox.stop()
     assert time.monotonic() - began < PATIENCE
