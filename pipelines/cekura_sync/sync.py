@@ -66,7 +66,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
 
 
 def _get_ready(warehouse: Warehouse, comparison: Comparison) -> None:
-    """As soon as it is known that there will be something to write."""
+    """Call it as soon as there is something to write."""
     if comparison.changeset.something_changed():
         warehouse.expect_changes()
 
@@ -87,7 +87,9 @@ def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) 
     for flaw in team.flaws if team else ():
         progress.warn(flaw)
     if comparison.rejected:
-        progress.warn(f"{comparison.rejected:,} rows could not be taken: see the table cekura.rejected_rows.")
+        progress.warn(
+            f"{comparison.rejected:,} rows could not be stored: see the table cekura.rejected_rows."
+        )
     if left_out := comparison.keys.left_out:
         progress.warn(
             f"{len(left_out):,} fields of the API were left out, such as {min(left_out)}: a table has columns for {MAX_FIELDS} that are not in its documents."
@@ -102,5 +104,7 @@ def _warn_of_nothing(listing: Listing, settings: Settings, past: History, progre
     """An empty account is not an error, but often it is the wrong account."""
     if listing.full and not len(listing.chain) and past.watermark is None:
         scope = settings.filters.text()
-        mistake = f" for {scope}: is the filter right" if scope else ": is the key that of the right account"
+        mistake = (
+            f" for {scope}: is the filter right" if scope else ": does the key belong to the right account"
+        )
         progress.warn(f"The API lists no results{mistake}?")

@@ -97,7 +97,7 @@ class Keys:
         keys = cls(personal_data)
         for mine, table, typed in ((keys.row, "results", RESULTS), (keys.run, "runs", RUNS)):
             for key, column in naming.known(con, table).items():
-                # A column that a later version of ours has a meaning for is no longer free for another key.
+                # A column to which a later version gave a meaning must not take another key.
                 if personal_data.keeps(key) and (key == column or column not in typed):
                     mine[key] = column
         return keys
@@ -179,7 +179,7 @@ def _parse_sql(keys: Keys) -> str:
 
 
 def _given(name: str) -> str:
-    """SQL for the text of a field; where a number, a flag or a time belongs, an empty text is no value."""
+    """SQL for the text of a field; where a number, a flag or a time belongs, an empty text is NULL."""
     return f"text.{name}" if RESULTS[name] == "varchar" else f"nullif(trim(text.{name}), '')"
 
 
