@@ -28,11 +28,12 @@ TIMEOUT_FIRST_FULL = timedelta(hours=6)
 ENGINES = ("postgres",)  # that a sync can fill instead of a file, by dlt's names
 DESTINATION = "CEKURA_DESTINATION"
 LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
-# DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
-RESERVED_STEMS = (
+# DuckDB names the catalog after the file, up to the first dot; equal to a schema's name, `cekura.results` would be ambiguous.
+RESERVED_NAMES = (
     "cekura",
     "analytics",
     "cekura_staging",
+    "team",
     "main",
     "information_schema",
     "pg_catalog",
@@ -228,17 +229,27 @@ def is_loopback(host: str) -> bool:
 
 
 def check_warehouse(path: str) -> Path:
-    """The path that readers open. Its stem must not be a schema's name, nor that of the file it links to."""
+    """The path that readers open. Neither it nor the file that it links to may be named like a schema."""
     if not Path(path).name or "\0" in path:
         raise SettingsError(f"'{path}' is not a file name: write --warehouse as in {WAREHOUSE}.")
     if _is_loop(Path(path)):
         raise SettingsError(f"'{path}' is a symbolic link that leads back to itself: choose another path.")
-    for file in (Path(path), Path(path).resolve()):
-        if file.stem.lower() in RESERVED_STEMS:
+    for file in (Path(path), _resolved(Path(path))):
+        catalog = file.name.lstrip(".").partition(".")[0].lower()
+        if catalog in RESERVED_NAMES:
             raise SettingsError(
-                f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with a schema of that name. Choose another name."
+                f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with the schema {catalog}. Choose another name."
             )
     return Path(path)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except FileNotFoundError:
+        raise SettingsError(
+            f"The working directory no longer exists: change to another one, or write '{path}' as an absolute path."
+        ) from None
 
 
 def _is_loop(path: Path) -> bool:

@@ -6,7 +6,7 @@ import traceback
 
 import click
 
-from cekura_sync.console import terminal
+from cekura_sync.console import memory, terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for
 
 
@@ -27,6 +27,8 @@ def report_failure(error: BaseException, *, as_json: bool) -> ExitCode:
 def _sentence(error: BaseException, code: ExitCode) -> str:
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         return f"{code.name.capitalize()}: nothing was changed."
+    if memory.is_exhausted(error):
+        return "There is not enough memory: raise the limit of this process (ulimit -v, MemoryMax, or the container's), or free some on the machine, then try again."
     if code is ExitCode.BUG:
         return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
     if isinstance(error, click.UsageError) and error.ctx is not None:
