@@ -10,6 +10,7 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff import history
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import History
+from cekura_sync.diff.naming import MAX_FIELDS
 from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
 from cekura_sync.diff.scan import connect, scan
 from cekura_sync.outcome import Outcome, Progress
@@ -88,6 +89,10 @@ def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) 
     if comparison.rejected:
         progress.warn(
             f"{comparison.rejected:,} rows could not be stored: see the table cekura.rejected_rows."
+        )
+    if left_out := comparison.keys.left_out:
+        progress.warn(
+            f"{len(left_out):,} fields of the API were left out, such as {min(left_out)}: a table has columns for {MAX_FIELDS} that are not in its documents."
         )
     if comparison.other_agents:
         progress.warn(

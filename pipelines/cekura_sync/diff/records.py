@@ -76,6 +76,7 @@ class Keys:
     personal_data: PersonalData = field(default_factory=PersonalData)
     row: dict[str, str] = field(default_factory=lambda: {name: name for name in RESULTS})
     run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
+    left_out: set[str] = field(default_factory=set)  # more than a table has columns for
 
     @property
     def reading(self) -> str:
@@ -104,10 +105,10 @@ class Keys:
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
         keeps = self.personal_data.keeps
-        naming.learn(
+        self.left_out |= naming.learn(
             self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS, keeps
         )
-        naming.learn(
+        self.left_out |= naming.learn(
             self.run,
             RUN_FIELDS,
             con,
