@@ -226,7 +226,7 @@ def test_a_rejected_row_is_warned_about_even_when_quiet(quick: Account) -> None:
     ran = quick.run("sync", "-q")
 
     assert ran.code == 0
-    assert ran.err == "Warning: 1 rows could not be taken: see the table cekura.rejected_rows.\n"
+    assert ran.err == "Warning: 1 rows could not be stored: see the table cekura.rejected_rows.\n"
 
 
 def test_the_installed_command_keeps_stdout_for_data(quick: Account) -> None:

@@ -347,7 +347,7 @@ def test_warnings_and_failures_are_objects_too(quick: Account) -> None:
     quick.world.edit(max(quick.world.results), total_runs_count="many")
     (warning,) = lines(quick.run("sync", "-q", CEKURA_LOG_FORMAT="json").err)
     assert (warning["level"], warning["event"]) == ("warning", "warning")
-    assert str(warning["message"]).startswith("1 rows could not be taken")
+    assert str(warning["message"]).startswith("1 rows could not be stored")
 
     quick.sandbox.faults.append(Fault("401"))
     (failure,) = lines(quick.run("sync", CEKURA_LOG_FORMAT="json").err)

@@ -62,4 +62,5 @@ def test_every_package_that_the_project_names_is_pinned() -> None:
     }
     pins = (ROOT / ".ci" / "constraints.txt").read_text()
 
-    assert named - {name.lower() for name in re.findall(r"^([\w.-]+)==", pins, re.MULTILINE)} == set()
+    pinned = {name.lower().replace("_", "-") for name in re.findall(r"^([\w.-]+)==", pins, re.MULTILINE)}
+    assert named - pinned == set()

@@ -498,7 +498,7 @@ def test_an_address_that_fails_alone_costs_nobody_else_anything(
 
     assert ran.code == 0, ran.err
     assert (ran.json["details_read"], ran.json["rejected"]) == (41 - len(ALONE), len(ALONE))
-    assert "could not be taken" in ran.err
+    assert "could not be stored" in ran.err
     account.assert_equals_api()
     noted = dict(account.query("select id, reason from cekura.rejected_rows"))
     for id_, kind in failing.items():

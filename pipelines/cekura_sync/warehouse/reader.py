@@ -28,7 +28,7 @@ def open_for_reading(path: Path, *, search_path: str = "") -> Iterator[duckdb.Du
         _require_ours(con, path)
         if search_path:
             con.execute(f"set search_path = {database.literal(search_path)}")
-        con.execute("set python_enable_replacements = false")  # no variable of ours is a table
+        con.execute("set python_enable_replacements = false")  # a query must not read our Python variables
         con.execute("set enable_external_access = false")
         con.execute("set lock_configuration = true")
         yield con

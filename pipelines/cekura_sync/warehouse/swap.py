@@ -19,6 +19,7 @@ from cekura_sync.warehouse.disk import (
     disk_errors,
     flush,
     flush_directory,
+    mounts,
     private_files,
     write_json,
 )
@@ -81,6 +82,10 @@ class Swap:
         if {"?", "\\"} & set(str(self.files.published)):
             raise WarehouseError(
                 f"DuckDB opens no file with ? or \\ in its path, such as {self.files.published}: choose another --warehouse."
+            )
+        if any(point == self.files.published for point, _ in mounts()):
+            raise WarehouseError(
+                f"{self.files.published} is mounted as a single file, which a sync cannot replace: mount its directory instead."
             )
         if self.files.home.exists() and not self.files.home.is_dir():
             raise WarehouseError(
