@@ -15,7 +15,7 @@ import pytest
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Sandbox, World
 from support import browser
-from support.harness import Account, Ran, connect, run
+from support.harness import PATIENCE, Account, Ran, connect, run
 
 NewAccount = Callable[..., Account]
 needs_chromium = pytest.mark.skipif(
@@ -484,7 +484,7 @@ def test_without_the_extra_the_command_says_how_to_install_it(hostile: Account, 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert (ran.returncode, ran.stdout) == (2, "")
@@ -501,7 +501,7 @@ def test_without_the_extra_the_demo_says_how_to_get_a_page(tmp_path: Path) -> No
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
     assert ran.returncode == 0, ran.stderr
@@ -517,7 +517,7 @@ def test_a_dash_sends_the_page_to_stdout(hostile: Account, tmp_path: Path) -> No
         cwd=tmp_path,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert (ran.returncode, ran.stderr) == (0, b"")

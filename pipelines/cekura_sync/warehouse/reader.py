@@ -8,6 +8,7 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse import identity
 from cekura_sync.warehouse.layout import Layout, wal
 
 
@@ -46,7 +47,7 @@ def _open_published(files: Layout) -> duckdb.DuckDBPyConnection:
 def _require_ours(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse any other database: its lack of our views is not an empty result. Raises WarehouseError."""
     try:
-        database.generation(con, path)
+        identity.read(con, path)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which restores it."
