@@ -88,8 +88,8 @@ neighbours as (
     select
         synced_at,
         coalesce(
-            max(voted_at) over (order by synced_at rows between unbounded preceding and current row),
-            min(voted_at) over (order by synced_at rows between current row and unbounded following)
+            max(voted_at) over (order by synced_at nulls first rows between unbounded preceding and current row),
+            min(voted_at) over (order by synced_at nulls first rows between current row and unbounded following)
         ) as decided_by
     from moments
 ),
@@ -131,7 +131,7 @@ counted as (
             when source = 'runs' then passed_summaries
             when source = 'counts' then counted_passes
             when runs = 0 then 0
-            else cast(floor(success_rate * runs + 0.5) as bigint)
+            else cast(floor(success_rate * runs + 0.500000001) as bigint) -- a half counts as whole, also where a double falls short of it
         end as passed,
         case
             when source = 'runs' then decided_summaries

@@ -19,7 +19,7 @@ import pytest
 from cekura_sync import settings
 from cekura_sync.doctor import disk, warehouse
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
-from support.harness import Account, Ran, run
+from support.harness import PATIENCE, Account, Ran, run
 
 NewAccount = Callable[..., Account]
 
@@ -141,7 +141,7 @@ def test_a_terminal_of_ascii_reads_the_words(synced: Account) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert re.match(r"  ok +versions", ran.stdout)
@@ -337,9 +337,8 @@ def test_a_disk_without_room_for_the_copies_is_told(
 def test_a_network_file_system_is_told(
     synced: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/data {tmp_path} nfs4 rw 0 0\n")
-    monkeypatch.setattr(disk, "_MOUNTS", mounts)
+    mounted = [(Path("/"), "ext4"), (tmp_path, "nfs4")]
+    monkeypatch.setattr(disk, "mounts", lambda: mounted)
 
     found = told(synced, "place")
 

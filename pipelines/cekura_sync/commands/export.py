@@ -11,6 +11,7 @@ from cekura_sync.commands.options import (
     warehouse_option,
 )
 from cekura_sync.console import terminal
+from cekura_sync.console.signals import stop_signals
 
 
 @click.command(short_help="Write views and tables as files.")
@@ -39,8 +40,9 @@ def export(
     """Write views and tables as files, one each: NAME.parquet or NAME.csv.
 
     NAME is a view of the schema analytics, or a table such as cekura.results. Without a NAME, all analytics views are
-    written. All files come from the same sync. They appear in DIR together, when the last one is complete: a failed
-    export leaves DIR as it was. Files of the same name are replaced; other files stay.
+    written. All files come from the same sync and are renamed into DIR when the last one is complete: a failed or
+    interrupted export leaves DIR as it was. If a kill or a power cut comes between two renames, the next export into
+    DIR finishes them first. Files of the same name are replaced; other files stay.
     """
     if for_spreadsheet and file_format != "csv":
         raise click.UsageError("--for-spreadsheet is for CSV: add --format csv.")
@@ -50,6 +52,13 @@ def export(
     from cekura_sync.warehouse.export import export as write
 
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
-        files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
+        files = write(
+            con,
+            Path(to),
+            names,
+            file_format=file_format,
+            for_spreadsheet=for_spreadsheet,
+            before_renaming=stop_signals.hold,
+        )
     written = "1 file" if len(files) == 1 else f"{len(files)} files"
     terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")

@@ -110,7 +110,7 @@ def complete_sql(
 @warehouse_option
 @destination_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print Print Print Print CSV with a header line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header line.")
 @for_spreadsheet_option
 def query(
     sql: str | None,

@@ -14,7 +14,7 @@ from cekura_sync.commands.options import (
     engine_of,
     warehouse_option,
 )
-from cekura_sync.console import repeat, terminal
+from cekura_sync.console import memory, repeat, terminal
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.monitoring.watch import watched
 
@@ -145,6 +145,7 @@ def sync(
     def once() -> None:
         with watched(ping, metrics_file, options) as watch:
             resolved = settings.resolve(options)
+            memory.require_address_space()
             from cekura_sync.sync import sync as run_sync
 
             with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:

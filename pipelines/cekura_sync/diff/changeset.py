@@ -161,7 +161,7 @@ class Changeset:
         return listed or self.details.has_changes() or bool(self.to_forget())
 
     def to_forget(self) -> list[str]:
-        """Statements that remove the personal data which is no longer to be kept."""
+        """Statements that remove the personal data that must not be kept any longer."""
         return [*forget.statements(self._con, self._personal_data)]
 
     def counts(self, *, unchanged: int, rejected: int) -> Counts:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse.disk import mounts
 from cekura_sync.warehouse.layout import Layout
 from cekura_sync.warehouse.swap import Swap
 
 SPARE = 64 << 20  # bytes, in addition to the copies
 REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "vboxsf", "ceph", "gluster")
-_MOUNTS = Path("/proc/self/mounts")
 
 
 def directory(path: Path) -> Iterator[Finding]:
@@ -70,9 +70,5 @@ def lock(path: Path) -> Iterator[Finding]:
 
 def _file_system(path: Path) -> str:
     """The file system type of the path, if the system says it."""
-    try:
-        mounts = [line.split() for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
-    except OSError:
-        return ""
-    over = [(mount[1], mount[2]) for mount in mounts if path.is_relative_to(mount[1].replace("\\040", " "))]
-    return max(over, key=lambda mount: len(mount[0]), default=("", ""))[1]
+    over = [(point, kind) for point, kind in mounts() if path.is_relative_to(point)]
+    return max(over, key=lambda mount: len(mount[0].parts), default=(Path(), ""))[1]

@@ -1,4 +1,4 @@
-"""The models of sql/ in the words of other engines. sqlglot translates; here is what it does not know."""
+"""Translates the models of sql/ for other engines: sqlglot, and what sqlglot does not know."""
 
 from functools import cache
 from typing import TYPE_CHECKING

@@ -8,6 +8,7 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse import identity
 from cekura_sync.warehouse.layout import Layout, wal
 
 
@@ -28,7 +29,7 @@ def open_for_reading(path: Path, *, search_path: str = "") -> Iterator[duckdb.Du
         _require_ours(con, path)
         if search_path:
             con.execute(f"set search_path = {database.literal(search_path)}")
-        con.execute("set python_enable_replacements = false")  # no variable of ours is a table
+        con.execute("set python_enable_replacements = false")  # a query must not read our Python variables
         con.execute("set enable_external_access = false")
         con.execute("set lock_configuration = true")
         yield con
@@ -46,7 +47,7 @@ def _open_published(files: Layout) -> duckdb.DuckDBPyConnection:
 def _require_ours(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse any other database: its lack of our views is not an empty result. Raises WarehouseError."""
     try:
-        database.generation(con, path)
+        identity.read(con, path)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which restores it."
