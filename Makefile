@@ -11,12 +11,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo sync test statistics readers destinations check reference screenshot bench format dist clean
 
-help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/product ## Install the product into .venv
 
-demo: $(VENV)/product ## Sync invented results from an embedded stand-in API, show the main views, write a report
+demo: $(VENV)/product ## Sync invented results, show the main views, write a report
 	@$(BIN)/cekura-sync demo
 
 sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
@@ -25,11 +25,11 @@ sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
 test: $(VENV)/developer ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-readers: $(VENV)/readers/made ## Install the drivers of BI tools, for the tests that read with them
+readers: $(VENV)/readers/made ## Install the DuckDB drivers of BI tools, for the tests that read with them
 
-destinations: $(VENV)/destinations ## Install the engines and tools that the tests of destinations run
+destinations: $(VENV)/destinations ## Install the engines and tools for the tests of destinations
 
-check: $(VENV)/developer ## What CI runs besides the tests; edits nothing
+check: $(VENV)/developer ## Check style, types and import rules; edits nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,7 +58,7 @@ dist: $(VENV)/product ## Build the wheel and the sdist, and check both
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
-clean: ## Remove what was made, except warehouses
+clean: ## Remove generated files, except warehouses
 	rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache demo.duckdb demo.duckdb.d demo.html
 
 $(VENV)/product: pyproject.toml .ci/constraints.txt

@@ -162,7 +162,7 @@ rejected as (
     from cekura.rejected_rows
 ),
 
--- A filtered warehouse lacks other agents' results, so this is no error.
+-- A filtered warehouse lacks other agents' results, so this is not an error.
 changes_of_no_agent as (
     select
         'change_of_unknown_agent' as finding,

@@ -4,9 +4,9 @@ select
     id as result_id, -- Cekura's id of the result
     name as result_name, -- name of the result
     agent as agent_id, -- Cekura's id of the agent under test
-    agent_name, -- name of the agent as this result carries it
-    agent_version, -- name of the agent's version; NULL where the API sends none
-    coalesce(agent_version_id, agent_version) as agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
+    not_blank(agent_name) as agent_name, -- name of the agent as this result carries it
+    not_blank(agent_version) as agent_version, -- name of the agent's version; NULL where the API sends none
+    coalesce(not_blank(agent_version_id), not_blank(agent_version)) as agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
     project_id, -- the project, where the API or the scope of a sync says it
     case when run_as_text then 'text' when not run_as_text then 'voice' end as channel, -- voice or text
     case when agent_inbound then 'inbound' when not agent_inbound then 'outbound' end as direction, -- inbound or outbound

@@ -131,7 +131,7 @@ counted as (
             when source = 'runs' then passed_summaries
             when source = 'counts' then counted_passes
             when runs = 0 then 0
-            else cast(floor(success_rate * runs + 0.5) as bigint)
+            else cast(floor(success_rate * runs + 0.500000001) as bigint) -- a half counts as whole, also where a double falls short of it
         end as passed,
         case
             when source = 'runs' then decided_summaries

@@ -2,8 +2,16 @@
 -- The details are those last read; when the result has changed since, the next `sync --details` reads them again.
 with details as (
     select
-        run_id, result_id, status, success, scenario, scenario_name, personality_name, error_message,
-        duration_seconds, executed_at
+        run_id,
+        result_id,
+        status,
+        success,
+        scenario,
+        not_blank(scenario_name) as scenario_name,
+        not_blank(personality_name) as personality_name,
+        error_message,
+        duration_seconds,
+        executed_at
     from cekura.run_details
 ),
 
@@ -21,7 +29,15 @@ results as (
 -- What the list of results says goes before what the run itself says.
 told as (
     select
-        details.*,
+        details.run_id,
+        details.result_id,
+        details.status,
+        details.scenario,
+        details.scenario_name,
+        details.personality_name,
+        details.error_message,
+        details.duration_seconds,
+        details.executed_at,
         case
             when runs.outcome is not null then runs.outcome
             when details.status in ('failed', 'timeout') then 'infrastructure_failure'

@@ -1,7 +1,8 @@
 -- One row per metric that was measured in a run of a live result whose details were read; runs lost to the infrastructure have none.
 -- What passing a metric is, is decided here: the API's own `passed`, or what the run's rubric says; otherwise for a binary metric a score above 0.
 with metrics as (
-    select run_id, result_id, metric_id, name, type, score, passed, enum_value, explanation
+    select
+        run_id, result_id, metric_id, not_blank(name) as name, type, score, passed, enum_value, explanation
     from cekura.run_metrics
 ),
 

@@ -1,7 +1,9 @@
 -- One row per run of a live result: one scenario, executed once against an agent.
 -- The outcome of a run is decided here and nowhere else; every rate rests on it.
 with runs as (
-    select id, result_id, status, success, scenario, scenario_name, duration_seconds, error_message
+    select
+        id, result_id, status, success, scenario, not_blank(scenario_name) as scenario_name, duration_seconds,
+        error_message
     from cekura.runs
 ),
 
@@ -25,7 +27,6 @@ decided as (
         runs.id,
         runs.result_id,
         runs.status,
-        runs.success,
         runs.scenario,
         runs.scenario_name,
         runs.duration_seconds,

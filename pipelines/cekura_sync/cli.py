@@ -1,4 +1,4 @@
-"""The command line: options in, tables or JSON on stdout, everything else on stderr, one exit code per kind of failure."""
+"""The command line: tables or JSON on stdout, everything else on stderr, one exit code per kind of failure."""
 
 import os
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 import click
 
 from cekura_sync import __version__
-from cekura_sync.commands import demo, doctor, export, read, report, schedule, sync
+from cekura_sync.commands import backup, demo, doctor, export, read, report, schedule, sync, views
 from cekura_sync.console import failure, terminal
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.console.signals import stop_signals
@@ -22,7 +22,7 @@ def cli(context: click.Context) -> None:
     """Copy Cekura test results into a local DuckDB warehouse: complete, incremental, ready for SQL.
 
     The API key comes from CEKURA_API_KEY, or from the file of Cekura's own CLI, ~/.cekura/config.toml.
-    Durations read 90s, 15m, 24h, 7d.
+    Write durations as 90s, 15m, 24h or 7d.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
@@ -33,10 +33,13 @@ for command in (
     sync.sync,
     sync.build,
     read.status,
+    views.views,
     read.query,
     read.check,
     report.report,
     export.export,
+    backup.backup,
+    backup.restore,
     doctor.doctor,
     schedule.schedule,
     demo.demo,
@@ -53,7 +56,7 @@ def run(arguments: list[str]) -> ExitCode:
         code = cli.main(arguments, prog_name="cekura-sync", standalone_mode=False)
         return ExitCode(code or 0)
     except SystemExit as stop:
-        # With 1 click and rich leave when the reader of a pipe has gone: it wants no more.
+        # click and rich exit with 1 when the reader of a pipe has closed it.
         return ExitCode.OK if stop.code == 1 else ExitCode(int(stop.code or 0))
     except BaseException as error:
         stop_signals.hold()
@@ -61,7 +64,7 @@ def run(arguments: list[str]) -> ExitCode:
 
 
 def _log_format(arguments: list[str]) -> str:
-    """Known before the command line is understood, so that even what is wrong with it is told in this form."""
+    """Read before click parses the command line, so that its errors are logged in this format too."""
     given = [following for option, following in pairwise(arguments) if option == "--log-format"]
     given += [text.partition("=")[2] for text in arguments if text.startswith("--log-format=")]
     return given[-1] if given else os.environ.get("CEKURA_LOG_FORMAT", "")

@@ -10,7 +10,7 @@ from cekura_sync.errors import WarehouseError
 if TYPE_CHECKING:
     import duckdb
 
-# A file in DuckDB 2.0's own format opens in no 1.x driver, and BI tools ship those.
+# DuckDB 1.x drivers, which BI tools use, cannot open a file in DuckDB 2.0's own format.
 STORAGE_VERSION = "v1.0.0"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 
@@ -29,7 +29,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.Duc
             con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | spill)
     except duckdb.Error as error:
         raise WarehouseError(
-            f"{path} cannot be opened ({first_line(error)}): see who else has it open, and who may read it."
+            f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."
         ) from error
     return in_utc(con)
 
@@ -40,7 +40,7 @@ def _spill() -> str:
 
 
 def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
-    """The zone belongs to a session, so every cursor needs it."""
+    """The time zone belongs to a session, so every cursor sets it."""
     con.execute("set timezone = 'UTC'")
     return con
 
@@ -67,19 +67,6 @@ def copy_tables(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
     con.execute("detach fresh")
 
 
-def generation(con: "duckdb.DuckDBPyConnection", path: Path) -> int:
-    """How many swaps made this warehouse. Raises WarehouseError for any other database."""
-    tables = con.execute(
-        "select 1 from duckdb_tables() where schema_name = 'cekura' and table_name = '_generation'"
-    ).fetchall()
-    rows = con.execute("select generation from cekura._generation").fetchall() if tables else []
-    if not rows:
-        raise WarehouseError(
-            f"{path} is a DuckDB file, but not a warehouse of cekura-sync: choose another --warehouse."
-        )
-    return int(rows[0][0])
-
-
 def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -89,7 +76,7 @@ def quoted(identifier: str) -> str:
 
 
 def column_list(columns: dict[str, str]) -> str:
-    """As `create table` wants it."""
+    """As in `create table`."""
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
 
 

@@ -22,7 +22,7 @@ from cekura_sync.warehouse.layout import Layout, wal
 
 FILE = "demo.duckdb"
 PAGE = "demo.html"
-MARK = "demo"  # stands in the directory of a warehouse that the demo made, and so may throw away
+MARK = "demo"  # this file marks a warehouse that the demo made and may delete
 GENERATOR = b'name="generator" content="cekura-sync"'
 IN_FLIGHT = 12
 NEW = 3
@@ -33,7 +33,7 @@ VIEWS = {
 
 
 def run(results: int) -> None:
-    """Sync, let some results finish, sync again, show what the views say. Raises SettingsError over somebody's files."""
+    """Sync, let some results finish, sync again, show the views. Raises SettingsError for files that are not the demo's."""
     path = Path(FILE)
     _make_room(Layout(path), Path(PAGE))
     world = invent(results)
@@ -59,7 +59,7 @@ def run(results: int) -> None:
     command = "cekura-sync" if shutil.which("cekura-sync") else sys.argv[0]
     click.echo(
         f"""
-The warehouse is {path.resolve()}: open it with any DuckDB client, or type
+The warehouse is {path.resolve()}: open it with any DuckDB client, or run
 
     {command} query --warehouse {FILE} "select * from analytics.scenario_pass_rate limit 10"
     CEKURA_API_KEY=… {command} sync        # your own results, into {settings.WAREHOUSE}
@@ -72,14 +72,14 @@ def invent(results: int, now: datetime | None = None) -> World:
 
 
 def go_on(world: World) -> None:
-    """What happens between the two syncs."""
+    """The events between the two syncs."""
     world.finish()
     world.insert(NEW)
     world.insert_late(age=timedelta(hours=3), status="in_progress")
 
 
 def changes_of(world: World) -> str:
-    """What the invented team noted of its changes; one of them was a mistake."""
+    """The invented team's list of changes; one of them was a mistake."""
     parcel, clinic = (agent.id for agent in world.agents[:2])
     today = world.now()
     rows = [
@@ -117,7 +117,7 @@ def serve(
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
         raise SettingsError(
-            f"Port {port} cannot be served ({error.strerror}): choose another --port, or 0 for a free one."
+            f"Port {port} cannot be used ({error.strerror}): choose another --port, or 0 for a free one."
         ) from None
     except Stopped:
         terminal.message("The stand-in has stopped.")
@@ -125,7 +125,7 @@ def serve(
 
 
 def _announce(sandbox: Sandbox) -> None:
-    """What a shell needs to be told, as it needs to be told it."""
+    """Prints the line for the shell."""
     click.echo(f"export CEKURA_API_URL={sandbox.url} CEKURA_API_KEY={sandbox.key}")
 
 
@@ -135,7 +135,7 @@ def _sync(mine: Settings) -> None:
 
 
 def _report(path: Path) -> str:
-    """What became of the page. That nothing can draw it is no reason to show nothing."""
+    """Writes the page and says where, or says why it cannot be drawn."""
     try:
         return report.write(path, Path(PAGE))
     except SettingsError as error:
@@ -143,10 +143,11 @@ def _report(path: Path) -> str:
 
 
 def _make_room(files: Layout, page: Path) -> None:
-    """An earlier demo's files go; anybody else's stay where they are. Raises SettingsError."""
+    """Removes the files of an earlier demo. Raises SettingsError for other files of these names."""
     mark = files.home / MARK
-    if (files.published.exists() or files.home.exists()) and not mark.exists():
-        raise _not_ours(files.published.name)
+    found = next((path for path in (files.published, files.home) if path.exists()), None)
+    if found and not mark.exists():
+        raise _not_ours(found.name)
     if page.exists() and GENERATOR not in page.read_bytes()[:2000]:
         raise _not_ours(page.name)
     _remove(files)
@@ -156,7 +157,7 @@ def _make_room(files: Layout, page: Path) -> None:
 
 def _not_ours(name: str) -> SettingsError:
     return SettingsError(
-        f"The {name} in this directory is not the demo's: move it away, or run the demo in another directory."
+        f"The {name} in this directory was not made by the demo: move it away, or run the demo in another directory."
     )
 
 

@@ -6,12 +6,12 @@ CekuraSyncError
 ├── ApiUnavailable          the API cannot be reached, is down, or limits the rate beyond the budget
 │   └── RateLimited         429, with the wait that the API asks for
 ├── UnbelievableAnswer      an invalid API response
-│   └── UnreadableAnswer    not JSON at all, such as a proxy's HTML page; worth another try
+│   └── UnreadableAnswer    not JSON, such as a proxy's HTML page; worth a retry
 ├── ModelError              a SQL model does not build, or a check finds wrong rows
-├── ListingUnverified       the listing could not be proved complete
+├── ListingUnverified       the listing could not be verified as complete
 ├── MassDeleteRefused       the sync would mark too much as deleted
 ├── WarehouseBusy           another sync is running on this warehouse
-└── WarehouseError          the warehouse file or its disk does not let us work
+└── WarehouseError          the warehouse file or its disk cannot be used
 """
 
 

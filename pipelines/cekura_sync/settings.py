@@ -28,11 +28,12 @@ TIMEOUT_FIRST_FULL = timedelta(hours=6)
 ENGINES = ("postgres",)  # that a sync can fill instead of a file, by dlt's names
 DESTINATION = "CEKURA_DESTINATION"
 LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
-# DuckDB names the catalog after the file's stem; equal to a schema's name, `cekura.results` would be ambiguous.
-RESERVED_STEMS = (
+# DuckDB names the catalog after the file, up to the first dot; equal to a schema's name, `cekura.results` would be ambiguous.
+RESERVED_NAMES = (
     "cekura",
     "analytics",
     "cekura_staging",
+    "team",
     "main",
     "information_schema",
     "pg_catalog",
@@ -137,7 +138,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
 
 def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> str | None:
-    """Option, else environment unless an option names a file; None is the file. Raises SettingsError."""
+    """The option, else the variable unless an option names a file. None means the file. Raises SettingsError."""
     name, file_given = options.get("destination"), options.get("warehouse") is not None
     if name and file_given:
         raise SettingsError("--warehouse names a file and --destination an engine: choose one of them.")
@@ -175,7 +176,7 @@ def check_url(url: str, *, allow_http: bool = False) -> str:
     """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
     if "@" in url:
         raise SettingsError(
-            f"The API's address may hold no user name and no password: write it as {API_URL}."
+            f"The API's address must not contain a user name or password: write it as {API_URL}."
         )
     try:
         parts = urlsplit(url)
@@ -205,7 +206,9 @@ def check_ping(url: str) -> str:
     except ValueError:
         host = ""
     if not _is_host(host) or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
-        raise SettingsError("--ping is not an address: copy it whole, as in https://hc-ping.com/your-uuid.")
+        raise SettingsError(
+            "--ping is not a complete address: copy all of it, as in https://hc-ping.com/your-uuid."
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise SettingsError(f"--ping goes to {host} without https: write https://.")
     return url
@@ -226,17 +229,27 @@ def is_loopback(host: str) -> bool:
 
 
 def check_warehouse(path: str) -> Path:
-    """The path that readers open. Its stem must not be a schema's name, nor that of the file it links to."""
+    """The path that readers open. Neither it nor the file that it links to may be named like a schema."""
     if not Path(path).name or "\0" in path:
         raise SettingsError(f"'{path}' is not a file name: write --warehouse as in {WAREHOUSE}.")
     if _is_loop(Path(path)):
         raise SettingsError(f"'{path}' is a symbolic link that leads back to itself: choose another path.")
-    for file in (Path(path), Path(path).resolve()):
-        if file.stem.lower() in RESERVED_STEMS:
+    for file in (Path(path), _resolved(Path(path))):
+        catalog = file.name.lstrip(".").partition(".")[0].lower()
+        if catalog in RESERVED_NAMES:
             raise SettingsError(
-                f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with a schema of that name. Choose another name."
+                f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with the schema {catalog}. Choose another name."
             )
     return Path(path)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except FileNotFoundError:
+        raise SettingsError(
+            f"The working directory no longer exists: change to another one, or write '{path}' as an absolute path."
+        ) from None
 
 
 def _is_loop(path: Path) -> bool:
@@ -253,7 +266,7 @@ def _timeout(text: object) -> timedelta | None:
     timeout = duration(str(text))
     if not timeout:
         raise SettingsError(
-            f"--timeout {text} leaves no time to read anything: write a longer one, or none for the default."
+            f"--timeout {text} leaves no time to read anything: give a longer one, or leave it out for the default."
         )
     return timeout
 

@@ -10,6 +10,7 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff import history
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import History
+from cekura_sync.diff.naming import MAX_FIELDS
 from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
 from cekura_sync.diff.scan import connect, scan
 from cekura_sync.outcome import Outcome, Progress
@@ -65,7 +66,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
 
 
 def _get_ready(warehouse: Warehouse, comparison: Comparison) -> None:
-    """As soon as it is known that there will be something to write."""
+    """Call it as soon as there is something to write."""
     if comparison.changeset.something_changed():
         warehouse.expect_changes()
 
@@ -86,7 +87,13 @@ def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) 
     for flaw in team.flaws if team else ():
         progress.warn(flaw)
     if comparison.rejected:
-        progress.warn(f"{comparison.rejected:,} rows could not be taken: see the table cekura.rejected_rows.")
+        progress.warn(
+            f"{comparison.rejected:,} rows could not be stored: see the table cekura.rejected_rows."
+        )
+    if left_out := comparison.keys.left_out:
+        progress.warn(
+            f"{len(left_out):,} fields of the API were left out, such as {min(left_out)}: a table has columns for {MAX_FIELDS} that are not in its documents."
+        )
     if comparison.other_agents:
         progress.warn(
             f"{comparison.other_agents:,} rows of other agents came back despite --agent-id; they were left out."
@@ -97,5 +104,7 @@ def _warn_of_nothing(listing: Listing, settings: Settings, past: History, progre
     """An empty account is not an error, but often it is the wrong account."""
     if listing.full and not len(listing.chain) and past.watermark is None:
         scope = settings.filters.text()
-        mistake = f" for {scope}: is the filter right" if scope else ": is the key that of the right account"
+        mistake = (
+            f" for {scope}: is the filter right" if scope else ": does the key belong to the right account"
+        )
         progress.warn(f"The API lists no results{mistake}?")

@@ -217,6 +217,16 @@ TABLES = {
 }
 
 
+# Version 0.1.0 stored a version that is an object as its JSON text. Rows that are never listed again need it read too.
+_READ_VERSIONS = f"""
+    update {SCHEMA}.results
+    set agent_version_id = cast(agent_version as json) ->> 'history_id',
+        agent_version = coalesce(
+            nullif(cast(agent_version as json) ->> 'version_name', ''), cast(agent_version as json) ->> 'version_id')
+    where agent_version like '{{%"history_id"%}}'
+"""
+
+
 def missing(present: Mapping[str, Collection[str]]) -> Iterator[str]:
     """Statements for the tables and columns that a database lacks: an older version wrote it, or its API sends less.
 
@@ -230,6 +240,8 @@ def missing(present: Mapping[str, Collection[str]]) -> Iterator[str]:
         for column, kind in table.columns.items():
             if column not in present[name]:
                 yield f"alter table {SCHEMA}.{name} add column {quoted(column)} {kind}"
+    if "agent_version_id" not in present.get("results", ["agent_version_id"]):
+        yield _READ_VERSIONS
 
 
 def complete(con: "duckdb.DuckDBPyConnection") -> None:

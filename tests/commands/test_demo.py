@@ -43,6 +43,8 @@ def test_somebody_elses_file_of_that_name_is_left_alone(tmp_path: Path, name: st
     ran = demo()
 
     assert (ran.code, ran.out, "move it away" in ran.err) == (2, "", True)
-    assert ran.err.startswith(f"cekura-sync: The {name.split('/')[0]} in this directory is not the demo's: ")
+    assert ran.err.startswith(
+        f"cekura-sync: The {name.split('/')[0]} in this directory was not made by the demo: "
+    )
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [mine]
     assert mine.read_bytes() == b"<html>mine</html>"

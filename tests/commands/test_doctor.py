@@ -19,7 +19,7 @@ import pytest
 from cekura_sync import settings
 from cekura_sync.doctor import disk, warehouse
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
-from support.harness import Account, Ran, run
+from support.harness import PATIENCE, Account, Ran, run
 
 NewAccount = Callable[..., Account]
 
@@ -141,7 +141,7 @@ def test_a_terminal_of_ascii_reads_the_words(synced: Account) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert re.match(r"  ok +versions", ran.stdout)
@@ -217,7 +217,7 @@ def test_nobody_listening_exits_4(synced: Account) -> None:
         ({"order": "created_asc"}, "order", "warning", "not newest first"),
         ({"ignore_page_size": True}, "page size", "ok", "20 rows a page instead of 200"),
         ({"page_size_cap": 50}, "page size", "ok", "50 rows a page instead of 200"),
-        ({"scale": "percent"}, "scale", "ok", "in percent"),
+        ({"scale": "percent"}, "scale", "ok", "is a percentage"),
         ({"results": 0, "in_flight": 0}, "rows", "warning", "right project"),
     ],
 )
@@ -337,9 +337,8 @@ def test_a_disk_without_room_for_the_copies_is_told(
 def test_a_network_file_system_is_told(
     synced: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/data {tmp_path} nfs4 rw 0 0\n")
-    monkeypatch.setattr(disk, "_MOUNTS", mounts)
+    mounted = [(Path("/"), "ext4"), (tmp_path, "nfs4")]
+    monkeypatch.setattr(disk, "mounts", lambda: mounted)
 
     found = told(synced, "place")
 
@@ -367,7 +366,7 @@ def _touch(account: Account) -> None:
     ("harm", "says"),
     [
         (lambda account: account.warehouse.unlink(), "puts it back"),
-        (lambda account: (account.home / "base.duckdb").unlink(), "makes it from"),
+        (lambda account: (account.home / "base.duckdb").unlink(), "rebuilds it from"),
         (_touch, "was changed or replaced"),
         (lambda account: Path(f"{account.warehouse}.wal").write_bytes(b""), "read only"),
     ],
@@ -448,7 +447,7 @@ def test_a_job_that_has_stopped_is_told(synced: Account, monkeypatch: pytest.Mon
     _finished(synced, datetime.now(UTC) - timedelta(hours=1))
     assert told(synced, "sync").level == "ok"
     _finished(synced, datetime.now(UTC) - timedelta(hours=3))
-    assert "look after the job" in told(synced, "sync").message
+    assert "check the job" in told(synced, "sync").message
     _finished(synced, datetime.now(UTC) + timedelta(hours=3))
     assert "clock" in told(synced, "sync").message
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from cekura_sync.schedule import KINDS
-from support.harness import Account, Ran, run
+from support.harness import PATIENCE, Account, Ran, run
 
 KEY = "sk-very-secret"
 AWKWARD = '50% off, "it\'s" $HOME; `id` & #1 {x}'
@@ -38,7 +38,7 @@ def check(tool: str, *arguments: str | Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert ran.returncode == 0, ran.stdout
     return ran.stdout
@@ -161,9 +161,9 @@ def test_a_tilde_that_the_shell_left_alone_is_the_home_directory() -> None:
         (["github", "--every", "1m"], "five minutes"),
         (["cron", "--lookback", "often"], "not a duration"),
         (["cron", "--api-url", "http://example.org"], "plain http"),
-        (["cron", "--search", "two\nlines"], "no scheduler's file can carry"),
-        (["systemd", "--search", "back\\slash"], "no scheduler's file can carry"),
-        (["docker", "--image", "bell\a"], "no scheduler's file can carry"),
+        (["cron", "--search", "two\nlines"], "not safe in a scheduler's file"),
+        (["systemd", "--search", "back\\slash"], "not safe in a scheduler's file"),
+        (["docker", "--image", "bell\a"], "not safe in a scheduler's file"),
         (["cron", "--env-file", "~nobody-has-this-name/env"], "no home directory"),
         (["github", "--search", "${{ secrets.OTHER }}"], "evaluated by GitHub"),
     ],

@@ -46,7 +46,12 @@ def test_hundreds_of_long_names_that_begin_alike_stay_apart() -> None:
 
 @pytest.mark.parametrize(
     ("key", "column"),
-    [("agentVersion", "agent_version"), ("HTTPStatus", "http_status"), ("1st", "api_1st"), ("名前", "field")],
+    [
+        ("promptVersion", "prompt_version"),
+        ("HTTPStatus", "http_status"),
+        ("1st", "api_1st"),
+        ("名前", "field"),
+    ],
 )
 def test_a_column_is_called_as_its_field_where_that_is_possible(key: str, column: str) -> None:
     assert learned(key) == {key: column}

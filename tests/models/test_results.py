@@ -47,6 +47,18 @@ def test_passes_from_a_success_rate_are_rounded_to_whole_runs(base: Base) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("rate", "runs", "passed"),
+    [(0.5, 1, 1), (0.9, 5, 5), (0.45, 10, 5), (0.5, 5, 3), (0.285, 100, 29), (0.145, 100, 15)],
+)
+def test_a_half_is_rounded_up_also_where_a_double_falls_short_of_it(
+    base: Base, rate: float, runs: int, passed: int
+) -> None:
+    base.result(1, of=runs, success_rate=rate)
+
+    assert base.rows("select passed_runs from analytics.results") == [(passed,)]
+
+
 INFRASTRUCTURE_INSIDE = {
     "total_runs_count": 10,
     "completed_runs_count": 8,

@@ -43,13 +43,29 @@ def test_a_scenario_of_which_nothing_is_known_has_rates_of_null(base: Base) -> N
     ) == (2, 0, 0, None, None, None)
 
 
-def test_a_scenario_goes_by_the_name_on_its_newest_run_that_has_one(base: Base) -> None:
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_a_scenario_goes_by_the_name_on_its_newest_run_that_has_one(base: Base, nothing: str | None) -> None:
     base.result(1)
     base.run(1, 1, True, scenario_name="Zebra")
-    base.run(3, 1, True, scenario_name=None)
+    base.run(3, 1, True, scenario_name=nothing)
     base.run(2, 1, True, scenario_name="Ant")
 
     assert base.rows("select scenario_id, scenario_name from analytics.scenario_pass_rate") == [(7, "Ant")]
+
+
+def test_scenarios_without_an_id_are_told_apart_by_their_names(base: Base) -> None:
+    base.result(1)
+    for run_id, (name, passed) in enumerate(
+        [("Refund", True), ("Cancel", False), ("Refund", True), ("", True)]
+    ):
+        base.run(run_id + 1, 1, passed, scenario=None, scenario_name=name)
+
+    query = "select scenario_name, scenario_key, pass_rate from analytics.scenario_pass_rate order by runs, passed_runs"
+    assert base.rows(query) == [
+        ("Cancel", "name Cancel", 0.0),
+        (None, None, 1.0),
+        ("Refund", "name Refund", 1.0),
+    ]
 
 
 def test_a_scenario_without_any_name_has_a_row_all_the_same(base: Base) -> None:

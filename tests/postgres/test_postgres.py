@@ -11,7 +11,7 @@ import pytest
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Answer, Request
 from support.engines import comparable
-from support.harness import Ran, assert_same
+from support.harness import HANG, PATIENCE, Ran, assert_same
 from support.hostile_fields import FIELDS
 from support.killing import change_the_account
 from support.shared import Shared
@@ -102,7 +102,7 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
     def meanwhile(request: Request) -> Answer | None:
         shared.account.sandbox.intercept = None
         process = shared.spawn()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
         others.append(Ran(process.returncode, out, err))
         return None
 
@@ -125,13 +125,10 @@ def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
     with closing(psycopg2.connect(shared.address, application_name="Their BI")) as reader:
         process = reader.info.backend_pid
         reader.cursor().execute("select count(*) from analytics.agents")
-        began = time.monotonic()
         ran = shared.run(command)
-        took = time.monotonic() - began
 
     assert ran.code == 9, ran.err
     assert f"is locked by process {process} of user cekura (Their BI, idle in transaction)" in ran.err
-    assert took < 15
     assert shared.log() == [("full", 1)]
     assert shared.run(command).code == 0
 
@@ -162,11 +159,39 @@ def test_a_sync_that_waits_for_the_engine_stops_when_it_is_asked_to(shared: Shar
             assert process.poll() is None
             time.sleep(0.05)
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 143
     assert shared.log() == [("full", 1)]
     assert shared.sync().code == 0
+
+
+def test_a_slow_commit_is_given_up_when_the_sync_is_asked_to_stop(shared: Shared) -> None:
+    assert shared.sync().code == 0
+    shared.execute(
+        "create or replace function public.dawdle() returns trigger language plpgsql as"
+        " 'begin perform pg_sleep(120); return null; end'"
+    )
+    shared.execute(
+        "create constraint trigger slow after insert on cekura.sync_log deferrable initially deferred"
+        " for each row execute function public.dawdle()"
+    )
+    shared.world.insert(1)
+    before = shared.stored()
+    process = shared.spawn()
+    committing = "select 1 from pg_stat_activity where query = 'commit' and state = 'active'"
+    while not shared.query(committing):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate(timeout=60)
+
+    assert process.returncode == 143
+    assert shared.log() == [("full", 1)]
+    assert_same(shared.stored(), before)
+    shared.execute("drop trigger slow on cekura.sync_log")
+    assert shared.sync().code == 0
+    shared.assert_equals_api()
 
 
 def test_what_a_dead_sync_had_asked_the_engine_for_is_ended_first(shared: Shared) -> None:
@@ -175,11 +200,15 @@ def test_what_a_dead_sync_had_asked_the_engine_for_is_ended_first(shared: Shared
     dead = psycopg2.connect(shared.address, application_name="cekura-sync cekura")
     asleep = threading.Thread(target=_sleep, args=(dead,))
     asleep.start()
-    time.sleep(0.2)
+    while not shared.query(
+        "select 1 from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
+    ):
+        assert asleep.is_alive()
+        time.sleep(0.02)
 
     assert shared.sync().code == 0
 
-    asleep.join(5)
+    asleep.join(PATIENCE)
     assert not asleep.is_alive()
     dead.close()
 
@@ -188,7 +217,7 @@ def _sleep(connection: Any) -> None:
     import psycopg2
 
     with connection.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
-        cursor.execute("select pg_sleep(60)")
+        cursor.execute(f"select pg_sleep({HANG})")
 
 
 @pytest.mark.parametrize(
@@ -381,6 +410,40 @@ def test_fields_with_hostile_names_may_come_and_change(shared: Shared) -> None:
         }
         assert {f"a smile {turn}", f"digits only {turn}", f"PostgreSQL's own, once {turn}"} <= kept
     assert shared.sync("--full", "--details").json["changed"] is False
+
+
+def test_a_row_with_hundreds_of_new_fields_fits(shared: Shared) -> None:
+    assert shared.sync().code == 0
+    newest, second = sorted(shared.world.results, reverse=True)[:2]
+    many = {f"field_{number:03d}": "a value of 24 characters" for number in range(470)}
+    shared.world.edit(newest, **many)
+    runs = [run | many for run in shared.world.results[second]["runs"]]
+    shared.world.edit(second, runs=runs)
+
+    ran = shared.sync("--details")
+
+    assert ran.code == 0, ran.err
+    assert "170 fields of the API were left out, such as field_300" in ran.err
+    shared.assert_equals_api()
+    assert shared.query(f"select field_000, field_299 from cekura.results where id = {newest}") == [
+        ("a value of 24 characters",) * 2
+    ]
+    assert shared.sync("--full", "--details").json["changed"] is False
+
+
+def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared) -> None:
+    id_ = min(shared.world.results)
+    shared.world.edit(id_, name="Anruf 日本 \\ 🙂")
+    wishes = ("client_encoding = LATIN1", "standard_conforming_strings = off", "statement_timeout = '100ms'")
+    try:
+        for wish in wishes:
+            shared.execute(f"alter database warehouse set {wish}")
+        codes = [shared.sync("--full").code for _ in range(2)]
+    finally:
+        shared.execute("alter database warehouse reset all")
+
+    assert codes == [0, 0]
+    shared.assert_equals_api()
 
 
 def test_a_table_that_may_not_be_read_is_not_taken_for_an_empty_one(shared: Shared) -> None:

@@ -17,7 +17,7 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
 from support import details_reader
-from support.harness import Account
+from support.harness import PATIENCE, Account
 
 NewAccount = Callable[..., Account]
 SPOKEN = "transcript_turns"
@@ -144,7 +144,7 @@ def test_a_sync_with_nothing_due_changes_no_byte_asks_for_nothing_more_and_impor
         env=account.env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
 
@@ -498,7 +498,7 @@ def test_an_address_that_fails_alone_costs_nobody_else_anything(
 
     assert ran.code == 0, ran.err
     assert (ran.json["details_read"], ran.json["rejected"]) == (41 - len(ALONE), len(ALONE))
-    assert "could not be taken" in ran.err
+    assert "could not be stored" in ran.err
     account.assert_equals_api()
     noted = dict(account.query("select id, reason from cekura.rejected_rows"))
     for id_, kind in failing.items():

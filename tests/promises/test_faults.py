@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import itertools
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -287,14 +286,14 @@ ANSWERS = [
     case("connections closed without a word, for ever", fault("disconnect"), 4, "without sending a response. Check"),
     rare("garbage bytes once", fault("garbage", last=1), 0),
     case("garbage bytes for ever", fault("garbage"), 5, "not JSON"),
-    case("gzip that is none", answer(200, b"{}", {"Content-Encoding": "gzip"}), 4, "cannot be unpacked"),
+    case("gzip that is none", answer(200, b"{}", {"Content-Encoding": "gzip"}), 4, "cannot be decompressed"),
     rare("an empty body once", answer(200, b"", times=1), 0),
     case("an empty body for ever", answer(200, b""), 5, "not JSON"),
     case("204, no content", answer(204), 5, "204"),
     case("304, not modified", answer(304), 5, "304"),
     case("a redirect on the same origin", answer(301, b"", {"Location": "/elsewhere/"}), 5, "redirects"),
-    case("a redirect to another origin", fault("redirect"), 5, "never followed"),
-    rare("a redirect in the middle", fault("redirect", first=3), 5, "never followed"),
+    case("a redirect to another origin", fault("redirect"), 5, "redirects are not followed"),
+    rare("a redirect in the middle", fault("redirect", first=3), 5, "redirects are not followed"),
     case("a body over the limit", answer(200, b'{"results": [' + b" " * (3 << 20)), 5, "larger than 1 MiB"),
     case(
         "a small body that unpacks beyond the limit",
@@ -331,13 +330,11 @@ def _judge(account: Account, arrange: Arrange, code: int, says: str, options: tu
     former, bytes_before = account.stored(), fingerprint(account)
     move_on(account)
     arrange(account)
-    began = time.monotonic()
 
     ran = account.sync("--full", *options)
 
     assert (ran.code, ran.err if ran.code != code else "") == (code, "")
     assert says in ran.err
-    assert time.monotonic() - began < 60  # not the budget of minutes, nor eight waits
     if code == 0:
         account.sandbox.intercept = account.sandbox.rewrite = None
         account.assert_equals_api()
@@ -474,18 +471,18 @@ BY_ID = [
     rare("403 answers", answer(403, b'{"detail": "Not yours."}', to=is_by_id), 3, "refuses the key"),
     rare("500 answers three times", answer(500, HTML, times=3, to=is_by_id), 0),
     case("500 answers for ever", answer(500, HTML, to=is_by_id), 4, "is down (500"),
-    rare("a redirect answers", answer(302, b"", {"Location": ELSEWHERE}, to=is_by_id), 5, "never followed"),
-    case("500 answers for one result alone", _alone(500, HTML), 0, "1 rows could not be taken"),
-    case("403 answers for one result alone", _alone(403, b'{"detail": "Not yours."}'), 0, "1 rows could not be taken"),
-    rare("401 answers for one result alone", _alone(401, b'{"detail": "Not yours."}'), 0, "1 rows could not be taken"),
-    rare("a proxy's own 404 answers for one result alone", _alone(404, HTML), 0, "1 rows could not be taken"),
-    rare("410 answers for one result alone", _alone(410, b'{"detail": "Gone."}'), 0, "1 rows could not be taken"),
-    rare("400 answers for one result alone", _alone(400, b"{}"), 0, "1 rows could not be taken"),
-    rare("405 answers for one result alone", _alone(405, b"{}"), 0, "1 rows could not be taken"),
-    case("nothing answers for one result alone", _alone(200, b""), 0, "1 rows could not be taken"),
-    rare("an error object answers for one result alone", _alone(200, b'{"error": 1}'), 0, "1 rows could not be taken"),
-    case("another result answers for one result alone", _alone(200, b'{"id": 1, "created_at": "2026-01-01T00:00:00Z"}'), 0, "1 rows could not be taken"),
-    rare("a redirect answers for one result alone", _alone(302, b"", {"Location": ELSEWHERE}), 0, "1 rows could not be taken"),
+    rare("a redirect answers", answer(302, b"", {"Location": ELSEWHERE}, to=is_by_id), 5, "redirects are not followed"),
+    case("500 answers for one result alone", _alone(500, HTML), 0, "1 rows could not be stored"),
+    case("403 answers for one result alone", _alone(403, b'{"detail": "Not yours."}'), 0, "1 rows could not be stored"),
+    rare("401 answers for one result alone", _alone(401, b'{"detail": "Not yours."}'), 0, "1 rows could not be stored"),
+    rare("a proxy's own 404 answers for one result alone", _alone(404, HTML), 0, "1 rows could not be stored"),
+    rare("410 answers for one result alone", _alone(410, b'{"detail": "Gone."}'), 0, "1 rows could not be stored"),
+    rare("400 answers for one result alone", _alone(400, b"{}"), 0, "1 rows could not be stored"),
+    rare("405 answers for one result alone", _alone(405, b"{}"), 0, "1 rows could not be stored"),
+    case("nothing answers for one result alone", _alone(200, b""), 0, "1 rows could not be stored"),
+    rare("an error object answers for one result alone", _alone(200, b'{"error": 1}'), 0, "1 rows could not be stored"),
+    case("another result answers for one result alone", _alone(200, b'{"id": 1, "created_at": "2026-01-01T00:00:00Z"}'), 0, "1 rows could not be stored"),
+    rare("a redirect answers for one result alone", _alone(302, b"", {"Location": ELSEWHERE}), 0, "1 rows could not be stored"),
     rare("20 of 90 results were deleted", delete(19), 0),
     case("21 of 90 results were deleted", delete(20), 7, "More than 20 of 90 known results"),
     rare("85 of 90 results were deleted", delete(75), 7, "--allow-mass-delete"),

@@ -150,7 +150,9 @@ def test_a_first_full_sync_that_finds_nothing_is_no_error_but_is_warned_about(
 ) -> None:
     empty, account = new_account(results=0, in_flight=0), new_account("other.duckdb", results=5, in_flight=0)
 
-    assert empty.sync().err == "Warning: The API lists no results: is the key that of the right account?\n"
+    assert (
+        empty.sync().err == "Warning: The API lists no results: does the key belong to the right account?\n"
+    )
     mistyped = account.sync("--agent-id", "99999")
     assert (mistyped.code, mistyped.json["rows_read"]) == (0, 0)
     assert mistyped.err == "Warning: The API lists no results for agent_id=99999: is the filter right?\n"

@@ -30,6 +30,9 @@ def live(world: World, changes: Path) -> list[tuple[int, int | None, datetime, s
     world.insert(agent=None, agent_name=None, run_as_text=None, is_cronjob=None, agent_inbound=None)
     world.insert(agent=agent, agent_name="Renamed", run_as_text=True)
     world.insert(agent=agent, agent_name=None, agent_version=None)
+    world.insert(agent=agent, agent_name=" ", agent_version="")
+    blank = [run | {"scenario_name": " "} for run in world.results[ids[34]]["runs"]]
+    world.touchless_edit(ids[34], runs=blank)
     world.insert(agent=7, agent_name="Never completed", status="failed")
     world.insert(agent=8, agent_name="Long ago", created_at=now - timedelta(days=200))
     world.insert(agent=8, agent_name="Long ago", created_at=now + timedelta(days=3))

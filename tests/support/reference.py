@@ -73,7 +73,8 @@ Rates are 0 to 1, or NULL where there is nothing to divide by. Deleted results a
 TABLES = """\
 ## Tables in the schema cekura
 
-The copy of the API's records. A field that the API adds later becomes a text column of its own. Names that begin with an
+The copy of the API's records. A field that the API adds later becomes a text column of its own, up to 300 of
+them in a table; a warning names what is left out. Names that begin with an
 underscore are internal; they are not listed here and may change.
 """
 

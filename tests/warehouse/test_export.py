@@ -1,7 +1,9 @@
 """`export`: what the files hold, that they come all or not at all, and that they are nobody else's to read."""
 
 import csv
+import fcntl
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -225,3 +227,80 @@ def test_a_disk_that_is_full_leaves_the_files_before_as_they_were(
     assert ran.returncode == 9, ran.stderr
     assert f"{out} cannot be written: File too large." in ran.stderr
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+AT_THE_SECOND_RENAME = """
+import os, pathlib, signal, sys
+from cekura_sync.__main__ import main
+sent, renamed, replace = int(sys.argv.pop()), [], pathlib.Path.replace
+def count(self, target):
+    moved = replace(self, target)
+    if ".cekura-export-" in str(self):
+        renamed.append(target)
+        if len(renamed) == 2:
+            os.kill(os.getpid(), sent)
+    return moved
+pathlib.Path.replace = count
+main()
+"""
+
+
+def export_hit_by(signal_: int, account: Account, to: Path, *names: str) -> int:
+    """The command in a process of its own, which gets the signal between its second and third rename."""
+    command = [sys.executable, "-c", AT_THE_SECOND_RENAME, "export", "--to", str(to), "--format", "csv"]
+    ran = subprocess.run(
+        [*command, *names, str(signal_)],
+        env=os.environ | account.env,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return ran.returncode
+
+
+NAMES = ("agent_pass_rate", "agents", "results", "runs")
+
+
+def test_a_signal_between_two_renames_comes_too_late_to_mix_two_exports(
+    synced: Account, tmp_path: Path
+) -> None:
+    assert export_hit_by(signal.SIGTERM, synced, tmp_path, *NAMES) == 0
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.csv" for name in NAMES]
+
+
+def test_an_export_killed_between_two_renames_is_finished_by_the_next_one(
+    synced: Account, tmp_path: Path
+) -> None:
+    for name in NAMES:
+        (tmp_path / f"{name}.csv").write_text("of an earlier sync")
+    assert export_hit_by(signal.SIGKILL, synced, tmp_path, *NAMES) == -signal.SIGKILL
+    assert [(tmp_path / f"{name}.csv").read_text() == "of an earlier sync" for name in NAMES] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+    assert synced.run("export", "--to", str(tmp_path), "--format", "csv", "stuck_results").code == 0
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        f"{name}.csv" for name in (*NAMES, "stuck_results")
+    )
+    assert all((tmp_path / f"{name}.csv").read_text() != "of an earlier sync" for name in NAMES)
+
+
+def test_what_an_export_killed_before_its_renames_leaves_is_removed_and_a_running_one_is_let_be(
+    synced: Account, tmp_path: Path
+) -> None:
+    killed, running = tmp_path / ".cekura-export-killed", tmp_path / ".cekura-export-running"
+    for folder in (killed, running):
+        folder.mkdir()
+        (folder / "agents.csv").write_text("half")
+    descriptor = os.open(running, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    assert synced.run("export", "--to", str(tmp_path), "--format", "csv", "results").code == 0
+    os.close(descriptor)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [running.name, "results.csv"]

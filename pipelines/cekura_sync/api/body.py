@@ -1,4 +1,4 @@
-"""The body of an answer as it arrives, unpacked step by step."""
+"""The body of a response as it arrives, decompressed step by step."""
 
 import zlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 
 _GZIP = 16 + zlib.MAX_WBITS
-_STEP = 1 << 20  # bytes: a few packed kilobytes must not fill the memory at once
+_STEP = 1 << 20  # bytes: a few compressed kilobytes must not fill the memory at once
 
 
 def unpacked(response: httpx.Response) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ _GRACE = 1.0  # seconds for a request to end by its own limits before we stop wa
 
 
 class Pending(Generic[T]):
-    """An answer under way. However slowly it drips in, nobody waits for it beyond the budget."""
+    """A response that is being read. Nobody waits for it longer than the time budget."""
 
     def __init__(self, future: "Future[T | None]", deadline: float) -> None:
         self._future = future
@@ -87,17 +87,18 @@ class Client:
         self._count_lock = threading.Lock()
         self._throttle = Throttle(concurrency)
         self.concurrency = concurrency
-        self.max_requests = max_requests  # beyond which nothing is tried again
+        self.max_requests = max_requests  # no retry after this many
         self.requests = 0
         self.retries = 0
         self.deprecated = False  # the API's own word about what was asked last
-        self.clock_ahead: timedelta | None = None  # of ours, against the API's at its last answer
+        self.clock_ahead: timedelta | None = None  # our clock against the API's, at its last response
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="cekura-api")
         self._http = network.client(
             api_url,
             headers={
                 **self._credential(),
                 "Accept": "application/json",
+                "Cache-Control": "no-cache",  # an old page from a cache on the way could hide rows
                 "User-Agent": f"cekura-sync/{__version__}",
             },
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
@@ -126,8 +127,8 @@ class Client:
     def get(self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]) -> T | None:
         """The decoded answer, or None for the API's own 404.
 
-        Raises KeyRefused, ApiUnavailable, UnbelievableAnswer, and whatever `decode` raises;
-        what is worth another try gets it first.
+        Raises KeyRefused, ApiUnavailable, UnbelievableAnswer, and whatever `decode` raises,
+        after retries where a retry may help.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
@@ -180,7 +181,9 @@ class Client:
             return _BUDGET_SPENT
         reason = without_secrets(str(error).replace(self._key, "…") or type(error).__name__).rstrip(".")
         if isinstance(error, httpx.DecodingError | zlib.error):
-            return f"The answer of {self._url} cannot be unpacked: {reason}. Check the proxies on the way."
+            return (
+                f"The response of {self._url} cannot be decompressed: {reason}. Check the proxies on the way."
+            )
         if isinstance(error, _ONCE_CONNECTED):
             return f"The connection to {self._url} was lost: {reason}. Check the network, or try again later."
         return f"{self._url} cannot be reached: {reason}. Check the address and the network."
@@ -192,25 +195,25 @@ class Client:
     def _read(self, response: httpx.Response) -> bytes:
         """The body after decompression, within the limits of size and time."""
         if "," in response.headers.get("Content-Encoding", ""):
-            # Packed twice, a few kilobytes fill the memory in one step.
+            # Compressed twice, a few kilobytes can fill the memory in one step.
             raise UnbelievableAnswer(
-                "The answer is packed more than once, which is never unpacked: check --api-url and the proxies on the way."
+                "The response is compressed more than once, and is refused for safety: check --api-url and the proxies on the way."
             )
         chunks, size, until = [], 0, time.monotonic() + SECONDS_PER_REQUEST
-        # As they arrive: chunks of a given size would keep a dripping answer from the limits below.
+        # As they arrive: with chunks of a fixed size, a slow response would escape the limits below.
         for chunk in unpacked(response):
             chunks.append(chunk)
             size += len(chunk)
             if size > BODY_LIMIT:
                 lower = ": lower --page-size" if "page_size" in response.request.url.params else ""
                 raise UnbelievableAnswer(
-                    f"The answer is larger than {BODY_LIMIT >> 20} MiB, the most that is read{lower}."
+                    f"The response is larger than {BODY_LIMIT >> 20} MiB, the most that is read{lower}."
                 )
             if time.monotonic() > self._deadline:
                 raise ApiUnavailable(_BUDGET_SPENT)
             if time.monotonic() > until or self._closing.is_set():
                 raise ApiUnavailable(
-                    f"The answer did not arrive within {SECONDS_PER_REQUEST:.0f} s: check the network, or lower --page-size."
+                    f"The response did not arrive within {SECONDS_PER_REQUEST:.0f} s: check the network, or lower --page-size."
                 )
         return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
@@ -228,7 +231,7 @@ class Client:
                     f"The API refuses the login in ~/.cekura/config.toml ({status}{detail}): log in again with Cekura's own CLI, or set CEKURA_API_KEY."
                 )
             raise KeyRefused(
-                f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and what it may read."
+                f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and its permissions."
             )
         if status == 404 and detail:
             return None
@@ -243,7 +246,7 @@ class Client:
             raise ApiUnavailable(f"The API is down ({status}{detail}): try again later.")
         if response.has_redirect_location:
             raise UnbelievableAnswer(
-                f"The API redirects elsewhere ({status}), which is never followed: check --api-url."
+                f"The API redirects elsewhere ({status}), and redirects are not followed: check --api-url."
             )
         raise UnbelievableAnswer(
             f"The API answers {status}{detail}: check --api-url, --api-version and the filters."
@@ -253,7 +256,7 @@ class Client:
         try:
             return decode(body)
         except CekuraSyncError:
-            # An API that echoes the key must not make us print it: fail in the same way without it.
+            # An API may echo the key. Fail in the same way without it, so that it is never printed.
             decode(body.replace(self._key.encode(), "…".encode()))
             raise
 

@@ -1,7 +1,7 @@
-"""What a result's own address answers: bytes in, one document of flat lists out, whatever form it came in.
+"""Decodes a result's own record: bytes in, one document of flat lists out, whatever form it came in.
 
-Only the form is settled here (a dict keyed by id or an array, an explanation as text or as a list, a scenario as an id or
-as an object); DuckDB gives the values their types. What has no place of its own is kept as JSON under `more`.
+Only the form is decided here (a dict keyed by id or an array, an explanation as text or as a list, a scenario as an id or
+as an object); DuckDB gives the values their types. Everything else is kept as JSON under `more`.
 """
 
 import math
@@ -18,11 +18,11 @@ from cekura_sync.errors import UnbelievableAnswer
 
 Item = dict[str, Any]
 
-GREATEST = 1e15  # beyond it a score is no score, and sums of it no sums
+GREATEST = 1e15  # a larger score is invalid: sums of it would be wrong
 
 
 class Detail(NamedTuple):
-    """The record of one result. `flaw` says why it cannot be taken; otherwise `raw` is the document."""
+    """The record of one result. `flaw` says why it cannot be stored; without one, `raw` is the document."""
 
     raw: str
     flaw: str | None = None
@@ -49,7 +49,7 @@ def decode_details(body: bytes, *, result_id: int, personal_data: PersonalData) 
 
 def _require_same(body: bytes, answer: Item, result_id: int) -> None:
     if "id" not in answer or "created_at" not in answer:
-        raise UnbelievableAnswer(f"The answer is not a result: {begins(body)}")
+        raise UnbelievableAnswer(f"The response is not a result: {begins(body)}")
     if identity(answer["id"]) != result_id:
         raise UnbelievableAnswer(
             f"Asked for result {result_id}, the API answers with another one: try again later."
@@ -57,7 +57,7 @@ def _require_same(body: bytes, answer: Item, result_id: int) -> None:
 
 
 def _flawed(body: bytes, flaw: str, *, result_id: int, transcripts: bool) -> Detail:
-    """A text that nobody can take apart may hold what was said, so it is not kept unless that was asked for."""
+    """A text that cannot be parsed may quote a call, so it is kept only with transcripts."""
     raw = body.decode("utf-8", "backslashreplace") if transcripts else f'{{"id": {result_id}}}'
     return Detail(raw, flaw)
 

@@ -1,21 +1,20 @@
-"""What the API answers: bytes in, rows out, one raw JSON text per result.
+"""Decodes list pages: bytes in, rows out, one raw JSON text per result.
 
 Only what paging needs is decoded here (id, created_at); everything else stays text for DuckDB to parse.
-Every row leaves in one form, whatever form it came in: `runs` and `scenarios` as arrays of objects.
+Every row gets the same form: `runs` and `scenarios` become arrays of objects.
 """
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
+from cekura_sync.api.times import microseconds
 from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer, UnreadableAnswer
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Possessive, and content with an end that is missing: nothing is ever read twice.
+# Possessive, and accepts a string without an end: it reads nothing twice.
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[][{},]', re.DOTALL)
 _RESULTS = re.compile(rb'"results"\s*:\s*\[')
 _LEADING_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"?(\d{1,18})\b')
@@ -24,9 +23,9 @@ ABOVE_1 = 1.01  # less is 1 with a rounding error
 
 
 class Row(NamedTuple):
-    """One result as listed. `flaw` says why it cannot be taken; otherwise `raw` is valid JSON in array form."""
+    """One result as listed. `flaw` says why it cannot be stored; without one, `raw` is valid JSON in array form."""
 
-    key: int | str  # the id, or the raw text where there is no usable id
+    key: int | str  # the id, or the raw text if the id is not usable
     created: int | None  # microseconds since 1970, for ordering
     raw: str
     flaw: str | None = None
@@ -35,7 +34,7 @@ class Row(NamedTuple):
 @dataclass(frozen=True)
 class Page:
     rows: list[Row]
-    count: int | None  # a hint; it has been seen to be wrong
+    count: int | None  # a hint: some APIs send a wrong one
     has_next: bool
 
 
@@ -62,7 +61,7 @@ def decode_page(body: bytes) -> Page:
     try:
         envelope, rows = _decode_envelope(body)
     except msgspec.ValidationError as error:
-        raise UnbelievableAnswer(f"The answer is not a page of results ({error}): {begins(body)}") from None
+        raise UnbelievableAnswer(f"The response is not a page of results ({error}): {begins(body)}") from None
     count = envelope.count if isinstance(envelope.count, int) else None
     return Page([_row(raw) for raw in rows], count, envelope.next is not None)
 
@@ -77,7 +76,7 @@ def decode_detail(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _flawed(body, f"not valid JSON: {error}")
     if "id" not in detail or "created_at" not in detail:
-        raise UnbelievableAnswer(f"The answer is not a result: {begins(body)}")
+        raise UnbelievableAnswer(f"The response is not a result: {begins(body)}")
     row = {name: value for name, value in detail.items() if name in row_keys}
     _as_arrays(row)
     if isinstance(row.get("runs"), list):
@@ -93,11 +92,11 @@ def require_object(body: bytes) -> None:
     text = body.strip()
     if not text.startswith(b"{"):
         if _is_json(text):
-            raise UnbelievableAnswer(f"The answer is JSON, but not an object: {begins(body)}")
-        raise UnreadableAnswer(f"The answer is not JSON: {begins(body)}")
+            raise UnbelievableAnswer(f"The response is JSON, but not an object: {begins(body)}")
+        raise UnreadableAnswer(f"The response is not JSON: {begins(body)}")
     if not text.endswith(b"}"):
         raise ApiUnavailable(
-            f"The answer was cut short after {len(body):,} bytes: check the network, or lower --page-size."
+            f"The response was cut short after {len(body):,} bytes: check the network, or lower --page-size."
         )
 
 
@@ -124,7 +123,7 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
     """Cut the elements of `results` out of a page that does not parse as a whole."""
     opening = _RESULTS.search(body)
     if opening is None:
-        raise UnreadableAnswer(f"The answer is not JSON: {begins(body)}")
+        raise UnreadableAnswer(f"The response is not JSON: {begins(body)}")
     rows, start, depth = [], opening.end(), 0
     for token in _TOKENS.finditer(body, start):
         if token[0] in (b"[", b"{"):
@@ -141,9 +140,9 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
                     raw for raw in rows if raw
                 ]
             except msgspec.DecodeError as error:
-                raise UnreadableAnswer(f"The answer is not JSON ({error}): {begins(body)}") from None
+                raise UnreadableAnswer(f"The response is not JSON ({error}): {begins(body)}") from None
     raise ApiUnavailable(
-        f"The answer was cut short after {len(body):,} bytes: check the network, or lower --page-size."
+        f"The response was cut short after {len(body):,} bytes: check the network, or lower --page-size."
     )
 
 
@@ -163,7 +162,7 @@ def _row(raw: bytes) -> Row:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _flawed(raw, f"not valid JSON: {error}")
     key = identity(listed.id)
-    return Row(text if key is None else key, _microseconds(listed.created_at), text)
+    return Row(text if key is None else key, microseconds(listed.created_at), text)
 
 
 def _flawed(raw: bytes, flaw: str) -> Row:
@@ -189,7 +188,7 @@ def _as_arrays(row: dict[str, Any]) -> None:
 
 
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
-    """The vendor's documents disagree whether this endpoint speaks in percent; the runs themselves tell."""
+    """The vendor's documents disagree about the scale of this endpoint; the runs decide."""
     rate = row.get("success_rate")
     if not isinstance(rate, int | float) or isinstance(rate, bool):
         return
@@ -197,7 +196,7 @@ def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None
     in_percent = rate > ABOVE_1 if share is None else abs(rate / 100 - share) < abs(rate - share)
     if in_percent and not list_in_percent:
-        # Not the quotient where the share is meant: it may differ in the last digit from what the list says.
+        # The share and not the quotient, which may differ from the list in the last digit.
         row["success_rate"] = share if share is not None and abs(rate / 100 - share) < 1e-9 else rate / 100
     elif share and not in_percent and list_in_percent:
         row["success_rate"] = rate * 100
@@ -217,19 +216,10 @@ def identity(value: object) -> int | None:
     return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
 
 
-def _microseconds(value: object) -> int | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    # A time that nobody can believe has no place in the order, nor may it end a reading.
-    if moment is None or not 2000 <= moment.year <= datetime.now(UTC).year + 10:
-        return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
-
-
 def begins(body: bytes) -> str:
-    """How an answer of another shape begins, and where to look for the one who gave it."""
+    """The start of an unexpected response, and what to check."""
     text = body[:120].decode("utf-8", "replace")
     excerpt = "".join(character if character.isprintable() else " " for character in text)
-    return f"{excerpt}: check --api-url, and which proxy or page of maintenance stands before it."
+    return (
+        f"{excerpt}: check --api-url, and whether a proxy or a maintenance page answers instead of the API."
+    )

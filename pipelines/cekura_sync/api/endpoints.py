@@ -24,7 +24,7 @@ class Api:
         self._filters = settings.filters.params()
 
     def page(self, window: Window) -> Pending[Page]:
-        """One window of the listing; None where the API says that there is no such page."""
+        """One window of the listing; None if the API has no such page."""
         params = {**self._filters, "page": str(window.page), "page_size": str(window.size)}
         return self._client.submit(self._path, params, decode_page)
 
@@ -79,7 +79,7 @@ class Api:
                 break
             decode = partial(decode_details, result_id=id_, personal_data=personal_data)
             ahead.append((id_, self._client.submit(f"{self._path}{id_}/", {}, decode)))
-            # As many again wait as are under way, so that nobody idles while answers are taken.
+            # Twice as many as can run at once, so that no connection idles while responses are handled.
             if len(ahead) >= 2 * self._client.concurrency:
                 id_, answer = ahead.popleft()
                 yield id_, answer.outcome()
@@ -87,7 +87,7 @@ class Api:
             yield id_, answer.outcome()
 
     def seconds_left(self) -> float:
-        """Of the budget of the whole sync."""
+        """What is left of the time budget of the whole sync."""
         return self._client.seconds_left()
 
 

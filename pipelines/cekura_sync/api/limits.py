@@ -1,4 +1,4 @@
-"""What keeps requests within limits: how many at once, how often each is tried, and what the API's headers say of time."""
+"""Limits of requests: how many at once, how many retries, and the times in the API's headers."""
 
 import math
 import threading
@@ -90,7 +90,7 @@ def retry_after(value: str | None) -> float | None:
 
 
 def clock_ahead(http_date: str | None) -> timedelta | None:
-    """By how much our clock is ahead of that moment; None when it is no date."""
+    """By how much our clock is ahead of that moment; None if the text is not a date."""
     try:
         moment = parsedate_to_datetime(http_date or "")
     except ValueError:

@@ -1,1 +1,1 @@
-"""The commands, a module for each kind of work. What a command needs beyond its options it imports when it runs."""
+"""The commands, one module for each kind of work. A command imports heavy modules only when it runs."""

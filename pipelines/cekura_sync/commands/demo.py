@@ -8,7 +8,7 @@ from cekura_sync.commands.options import WholeNumber
 
 @click.command(short_help="Show the product with invented data.")
 @click.option(
-    "--results", type=WholeNumber(min=1), default=3000, show_default=True, help="Results to invent."
+    "--results", type=WholeNumber(min=1), default=3000, show_default=True, help="Number of results to invent."
 )
 def demo(results: int) -> None:
     """Sync invented results from an embedded stand-in API and show the main views."""
@@ -19,18 +19,22 @@ def demo(results: int) -> None:
 
 @click.command(short_help="Serve a stand-in for the API on loopback.")
 @click.option(
-    "--port", type=WholeNumber(0, 65535), default=8787, show_default=True, help="0 takes a free one."
+    "--port",
+    type=WholeNumber(0, 65535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on. 0: any free port.",
 )
 @click.option(
-    "--results", type=WholeNumber(min=0), default=2000, show_default=True, help="Results to invent."
+    "--results", type=WholeNumber(min=0), default=2000, show_default=True, help="Number of results to invent."
 )
-@click.option("--latency", metavar="DUR", default="0s", show_default=True, help="Delay of every answer.")
+@click.option("--latency", metavar="DUR", default="0s", show_default=True, help="Delay of every response.")
 @click.option(
     "--shape",
     type=click.Choice(["observed", "literal"]),
     default="observed",
     show_default=True,
-    help="Payloads as observed, or as the specification types them.",
+    help="Payloads as observed at the real API, or as its specification describes them.",
 )
 @click.option(
     "--generation",
@@ -44,7 +48,7 @@ def demo(results: int) -> None:
     "faults",
     multiple=True,
     metavar="KIND[@N]",
-    help="Misbehave, as in 429@3 or html:0.1; repeatable.",
+    help="Produce a fault, such as 429@3 or html:0.1. Repeatable.",
 )
 def sandbox(
     port: int, results: int, latency: str, shape: str, generation: str, faults: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The command that looks at everything and says what to do."""
+"""The command that checks everything that a sync needs."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from cekura_sync.console import terminal
 MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
 
 
-@click.command(short_help="Look at all that a sync needs, say what to do.")
+@click.command(short_help="Check what a sync needs, and say what to do.")
 @click.option(
     "--api-url",
     metavar="URL",
@@ -22,14 +22,16 @@ MARKS = {"ok": "✓", "warning": "!", "error": "✗"}
 @click.option(
     "--api-version",
     metavar="|".join(settings.API_VERSIONS),
-    help=f"The version in the path.  [env var: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
+    help=f"API version in the path.  [env var: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
 )
-@click.option("--allow-http", is_flag=True, help="Send the key over plain http to other machines too.")
+@click.option(
+    "--allow-http", is_flag=True, help="Allow plain http to other machines. The key is then sent unencrypted."
+)
 @warehouse_option
 @destination_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def doctor(as_json: bool, warehouse: str, destination: str | None, **options: Any) -> None:
-    """Look at key, API, disk, locks and warehouse, and say what to do about each finding. Changes nothing."""
+    """Check key, API, disk, locks and warehouse, and say what to do about each finding. Changes nothing."""
     engine = engine_of(destination)
     from cekura_sync.doctor import examine
 

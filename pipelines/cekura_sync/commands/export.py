@@ -1,4 +1,4 @@
-"""The command that hands data on as files."""
+"""The command that writes data to files."""
 
 from pathlib import Path
 
@@ -11,20 +11,21 @@ from cekura_sync.commands.options import (
     warehouse_option,
 )
 from cekura_sync.console import terminal
+from cekura_sync.console.signals import stop_signals
 
 
 @click.command(short_help="Write views and tables as files.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @warehouse_option
 @destination_option
-@click.option("--to", metavar="DIR", required=True, help="Directory for the files; made if need be.")
+@click.option("--to", metavar="DIR", required=True, help="Directory for the files. It is created if needed.")
 @click.option(
     "--format",
     "file_format",
     type=click.Choice(["parquet", "csv"]),
     default="parquet",
     show_default=True,
-    help="Kind of file.",
+    help="File format.",
 )
 @for_spreadsheet_option
 def export(
@@ -38,10 +39,10 @@ def export(
 ) -> None:
     """Write views and tables as files, one each: NAME.parquet or NAME.csv.
 
-    NAME is a view of the schema analytics, or a table as in cekura.results; without any, all analytics views are
-    written. All files are of one sync. They are written aside, in a directory of their own inside DIR, and renamed into
-    place when the last one is complete: a failed export leaves DIR as it was, and no reader meets half a file. Files
-    of the same name are replaced, others stay.
+    NAME is a view of the schema analytics, or a table such as cekura.results. Without a NAME, all analytics views are
+    written. All files come from the same sync and are renamed into DIR when the last one is complete: a failed or
+    interrupted export leaves DIR as it was. If a kill or a power cut comes between two renames, the next export into
+    DIR finishes them first. Files of the same name are replaced; other files stay.
     """
     if for_spreadsheet and file_format != "csv":
         raise click.UsageError("--for-spreadsheet is for CSV: add --format csv.")
@@ -51,6 +52,13 @@ def export(
     from cekura_sync.warehouse.export import export as write
 
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
-        files = write(con, Path(to), names, file_format=file_format, for_spreadsheet=for_spreadsheet)
+        files = write(
+            con,
+            Path(to),
+            names,
+            file_format=file_format,
+            for_spreadsheet=for_spreadsheet,
+            before_renaming=stop_signals.hold,
+        )
     written = "1 file" if len(files) == 1 else f"{len(files)} files"
     terminal.message(f"Wrote {written} to {to}: {', '.join(file.name for file in files)}.")

@@ -14,14 +14,21 @@ from cekura_sync import settings
 
 
 class WholeNumber(click.IntRange):
-    """A click.IntRange by a name that people understand: its range is told beside it."""
+    """A click.IntRange whose help says `integer`; click adds the range."""
 
     name = "integer"
 
 
 def complete_file(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The shell completes a file's name better than we could."""
+    """Let the shell complete the file name."""
     return [CompletionItem(incomplete, type="file")]
+
+
+def view_names() -> list[str]:
+    """For the shell's completion, without opening a warehouse."""
+    from cekura_sync.models import runner
+
+    return sorted(path.stem for path in runner.models_dir().glob("*.sql"))
 
 
 def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -41,12 +48,12 @@ def destination_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--destination",
         metavar="NAME",
-        help=f"A shared engine instead of the file: {', '.join(settings.ENGINES)}.  [env var: {settings.DESTINATION}]",
+        help=f"Fill a shared database instead of the file: {', '.join(settings.ENGINES)}.  [env var: {settings.DESTINATION}]",
     )(command)
 
 
 def engine_of(destination: str | None) -> str | None:
-    """The engine that the command running is about; None for a file. Raises SettingsError."""
+    """The engine that the running command works on; None for a file. Raises SettingsError."""
     context = click.get_current_context()
     file_given = context.get_parameter_source("warehouse") is ParameterSource.COMMANDLINE
     given = {"destination": destination, "warehouse": context.params["warehouse"] if file_given else None}
@@ -55,7 +62,7 @@ def engine_of(destination: str | None) -> str | None:
 
 @contextmanager
 def readable(warehouse: str, destination: str | None) -> Iterator[Path]:
-    """The file to read: the warehouse itself, or for as long as it takes a copy of what the engine holds."""
+    """The file to read: the warehouse itself, or a temporary copy of what the engine holds."""
     engine = engine_of(destination)
     if engine is None:
         yield settings.check_warehouse(warehouse)
@@ -74,7 +81,7 @@ def changes_option(command: Callable[..., None]) -> Callable[..., None]:
         envvar="CEKURA_CHANGES",
         show_envvar=True,
         metavar="FILE",
-        help="CSV of your team's changes to its agents (agent_id, at, note), for analytics.agent_change_effect; without it the warehouse keeps those that it has.",
+        help="CSV list of your team's changes to its agents (agent_id, at, note), for analytics.agent_change_effect. Without this option the warehouse keeps its list.",
     )(command)
 
 

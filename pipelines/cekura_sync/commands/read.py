@@ -16,6 +16,7 @@ from cekura_sync.commands.options import (
     engine_of,
     for_spreadsheet_option,
     readable,
+    view_names,
     warehouse_option,
 )
 from cekura_sync.console import terminal
@@ -39,18 +40,20 @@ def check(warehouse: str, destination: str | None) -> None:
         )
     if findings:
         raise errors.ModelError(
-            f"{len(findings)} checks failed: the warehouse breaks our own rules, please report it."
+            f"{len(findings)} checks failed. This is a bug in cekura-sync: please report it."
         )
-    terminal.message("All checks hold.")
+    terminal.message("All checks passed.")
 
 
-@click.command(short_help="Say how old the data is.")
+@click.command(short_help="Show how old the data is.")
 @warehouse_option
 @destination_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--max-age", metavar="DUR", help="Exit 10 when the last completed sync is older.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option(
+    "--max-age", metavar="DUR", help="Exit with 10 when the last completed sync is older than this."
+)
 def status(warehouse: str, destination: str | None, as_json: bool, max_age: str | None) -> None:
-    """Say when the last sync completed and what the warehouse holds."""
+    """Show when the last sync completed and what the warehouse holds."""
     limit = settings.duration(max_age) if max_age is not None else None
     engine = engine_of(destination)
     state = _of_engine(engine) if engine else read_status(settings.check_warehouse(warehouse))
@@ -70,7 +73,7 @@ def _of_engine(name: str) -> Status:
 
 
 class _Query(click.Command):
-    """SQL may begin with a comment, as every model does; no option has a line break or a space after its dashes."""
+    """Lets SQL begin with a `--` comment. No option has a line break or a space after its dashes."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         comments = [text for text in args if re.match(r"--(\s|[^=]*\n)", text)]
@@ -83,15 +86,12 @@ def complete_sql(
     _context: click.Context, _argument: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The last word as the name of a view."""
-    from cekura_sync.models import runner
-
     written, word = re.fullmatch(r"(.*?)([\w.]*)", incomplete, re.DOTALL).groups()  # type: ignore[union-attr]
     schema, _, begin = word.rpartition(".")
-    if schema not in ("", runner.SCHEMA):
+    if schema not in ("", "analytics"):
         return []
-    names = [path.stem for path in sorted(runner.models_dir().glob("*.sql"))]
     before = written + word.removesuffix(begin)
-    return [CompletionItem(before + name) for name in names if name.startswith(begin)]
+    return [CompletionItem(before + name) for name in view_names() if name.startswith(begin)]
 
 
 @click.command(cls=_Query, short_help="Run one SQL query, read only.")
@@ -107,8 +107,8 @@ def complete_sql(
 )
 @warehouse_option
 @destination_option
-@click.option("--json", "as_json", is_flag=True, help="A JSON array of objects.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header line.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of objects.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header line.")
 @for_spreadsheet_option
 def query(
     sql: str | None,

@@ -1,4 +1,4 @@
-"""The command that writes a page for people."""
+"""The command that writes the report."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cekura_sync.console import terminal
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     default="report.html",
     show_default=True,
-    help="The HTML file to write; - is stdout.",
+    help="The HTML file to write. - is stdout.",
 )
 @warehouse_option
 @destination_option

@@ -1,4 +1,4 @@
-"""Commands that set the product up to run by itself."""
+"""The command that prints a file for a scheduler."""
 
 import os
 from copy import copy
@@ -17,12 +17,12 @@ from cekura_sync.schedule import ELSEWHERE, KINDS, Job, render
 EVERY = "15m"
 DEFAULT_ENV_FILE = "~/.config/cekura-sync.env"
 _OF_ONE_SYNC = ("full", "dry_run", "allow_mass_delete", "every", "as_json", "quiet", "verbose")
-_PLACE = ("warehouse", "destination")  # which the job has by itself
-_SECRET = ("ping",)  # such as belongs into the file that holds the key
+_PLACE = ("warehouse", "destination")  # the job has its own
+_SECRET = ("ping",)  # belongs in the file that holds the key
 
 
 def _passed_on(option: click.Option) -> click.Option:
-    """The same option, which here is handed on whatever `sync` does with it."""
+    """The same option, exposed here even where `sync` hides it from its function."""
     passed_on = copy(option)
     passed_on.expose_value = True
     return passed_on
@@ -52,12 +52,12 @@ _SCHEDULED = [
     help="The container image, for docker and kubernetes.",
 )
 def schedule(kind: str, every: str, env_file: str | None, image: str, **options: Any) -> None:
-    """Print a file that makes a scheduler sync, with this installation's paths and settings.
+    """Print a file for a scheduler, with this installation's paths and settings.
 
-    KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. The first lines of the file say what to do with it. The options of `sync` are passed on, and so are its settings in the
-    environment; the key and CEKURA_PING never stand in the file.
+    KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. The first lines of the file say what to do with
+    it. Options of `sync` go into the file, and so do settings from the environment. The key and CEKURA_PING never do.
     """
-    # The key is not looked at: it is for the one who runs the job, on whatever machine.
+    # The key is not needed here: the job reads it where it runs.
     checked = settings.resolve(options, os.environ | {"CEKURA_API_KEY": "-"})
     job = Job(
         every=_whole_minutes(settings.interval(every)),
@@ -76,26 +76,26 @@ schedule.params.extend(_SCHEDULED)
 
 def _whole_minutes(every: timedelta) -> timedelta:
     if every % timedelta(minutes=1):
-        raise SettingsError("A scheduler counts in minutes: write an --every of whole minutes, such as 15m.")
+        raise SettingsError("Schedulers count in minutes: give --every in whole minutes, such as 15m.")
     return every
 
 
 def _words(kind: str, options: dict[str, Any]) -> list[str]:
-    """The settings that are set, as options of `sync`; without the place, which each scheduler has elsewhere."""
+    """The settings that were given, as options of `sync`; without the warehouse, which each scheduler names itself."""
     words = []
     for option in _SCHEDULED:
         value = _value(option, options)
         if option.name not in _PLACE and value not in (None, False, option.default):
             if isinstance(value, Path) and kind in ELSEWHERE:
                 raise SettingsError(
-                    f"{option.opts[-1]} {value} is a file of this machine: leave it out for {kind}."
+                    f"{option.opts[-1]} {value} is a file on this machine, which {kind} cannot see: leave it out."
                 )
             words += [option.opts[-1]] if value is True else [option.opts[-1], str(value)]
     return words
 
 
 def _value(option: click.Option, options: dict[str, Any]) -> Any:
-    """As given, or as it stands in the environment; a path from anywhere, for a scheduler has a directory of its own."""
+    """The option's value, else the environment's. Paths become absolute, because a scheduler runs in another directory."""
     name = str(option.name)
     value = options.get(name)
     variable = f"CEKURA_{name.upper()}"
@@ -107,10 +107,10 @@ def _value(option: click.Option, options: dict[str, Any]) -> Any:
 
 
 def _env_file(path: str) -> Path:
-    """A ~ is the home directory even where a shell leaves it alone, as behind `--env-file=`."""
+    """Expands ~, which a shell does not do in `--env-file=~/…`."""
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:
         raise SettingsError(
-            f"There is no home directory for {path}: say with --env-file where the key will stand."
+            f"There is no home directory for {path}: use --env-file to name the file that will hold the key."
         ) from None

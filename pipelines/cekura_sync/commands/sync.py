@@ -14,7 +14,7 @@ from cekura_sync.commands.options import (
     engine_of,
     warehouse_option,
 )
-from cekura_sync.console import repeat, terminal
+from cekura_sync.console import memory, repeat, terminal
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.monitoring.watch import watched
 
@@ -28,55 +28,57 @@ from cekura_sync.monitoring.watch import watched
 @click.option(
     "--api-version",
     metavar="|".join(settings.API_VERSIONS),
-    help=f"The version in the path.  [env var: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
+    help=f"API version in the path.  [env var: CEKURA_API_VERSION; default: {settings.API_VERSION}]",
 )
-@click.option("--allow-http", is_flag=True, help="Send the key over plain http to other machines too.")
+@click.option(
+    "--allow-http", is_flag=True, help="Allow plain http to other machines. The key is then sent unencrypted."
+)
 @click.option(
     "--warehouse",
     metavar="PATH",
     shell_complete=complete_file,
-    help=f"The file that readers open.  [env var: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
+    help=f"The DuckDB file that readers open.  [env var: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
 )
 @destination_option
 @click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent.")
 @click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project.")
-@click.option("--search", metavar="TEXT", help="Only results whose name holds this text.")
+@click.option("--search", metavar="TEXT", help="Only results whose name contains this text.")
 @click.option("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios.")
 @click.option("--full", is_flag=True, help="Read everything now.")
 @click.option(
     "--full-every",
     metavar="DUR",
-    help=f"Read everything when the last full sync is older; 0 never.  [env var: CEKURA_FULL_EVERY; default: {settings.FULL_EVERY}]",
+    help=f"Read everything when the last full sync is older than this. 0: never.  [env var: CEKURA_FULL_EVERY; default: {settings.FULL_EVERY}]",
 )
 @click.option(
     "--lookback",
     metavar="DUR",
-    help=f"A quick sync reads what was created since the watermark, the newest updated_at, less this.  [env var: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
+    help=f"How far before the watermark (the newest updated_at) a quick sync starts to read, by created_at.  [env var: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
 )
 @click.option(
     "--page-size",
     type=WholeNumber(1, 10_000),
-    help=f"Asked-for page size.  [default: {settings.PAGE_SIZE}]",
+    help=f"Results to ask for per page. The server may return fewer.  [default: {settings.PAGE_SIZE}]",
 )
 @click.option(
     "--concurrency",
     type=WholeNumber(1, 64),
-    help=f"Requests in flight at most.  [default: {settings.CONCURRENCY}]",
+    help=f"Maximum number of requests at the same time.  [default: {settings.CONCURRENCY}]",
 )
 @click.option(
     "--timeout",
     metavar="DUR",
-    help="Budget of the whole sync.  [default: 1h; 6h before the scope's first full sync]",
+    help="Time limit of the whole sync, waits included.  [default: 1h; 6h before the scope's first full sync]",
 )
 @click.option(
     "--details/--no-details",
     default=None,
-    help="Read run details too: metrics with their explanations, expected outcomes, errors.  [env var: CEKURA_DETAILS]",
+    help="Also read run details: metrics with their explanations, expected outcomes, errors.  [env var: CEKURA_DETAILS]",
 )
 @click.option(
     "--transcripts/--no-transcripts",
     default=None,
-    help="With the details, what was said in each call: personal data.  [env var: CEKURA_TRANSCRIPTS]",
+    help="With the details, also store what was said in each call. This is personal data.  [env var: CEKURA_TRANSCRIPTS]",
 )
 @click.option(
     "--profiles",
@@ -86,17 +88,21 @@ from cekura_sync.monitoring.watch import watched
 @click.option(
     "--details-budget",
     type=click.IntRange(min=0),
-    help=f"Results whose details one sync reads at most.  [default: {settings.DETAILS_BUDGET}]",
+    help=f"Maximum number of results whose details one sync reads.  [default: {settings.DETAILS_BUDGET}]",
 )
-@click.option("--allow-mass-delete", is_flag=True, help="Accept that many or all known results are gone.")
-@click.option("--dry-run", is_flag=True, help="Read and compare, write nothing, print what would change.")
+@click.option(
+    "--allow-mass-delete",
+    is_flag=True,
+    help="Mark results as deleted even if many or all known results are gone.",
+)
+@click.option("--dry-run", is_flag=True, help="Read and compare, but write nothing. Print what would change.")
 @changes_option
 @click.option(
     "--ping",
     metavar="URL",
     envvar="CEKURA_PING",
     show_envvar=True,
-    help="Tell a dead-man's switch: URL/start, then URL or URL/fail.",
+    help="Call a dead-man's switch: URL/start, then URL or URL/fail.",
 )
 @click.option(
     "--metrics",
@@ -104,7 +110,7 @@ from cekura_sync.monitoring.watch import watched
     metavar="FILE",
     envvar="CEKURA_METRICS",
     show_envvar=True,
-    help="Write Prometheus metrics there, success or not.",
+    help="Write Prometheus metrics to this file after every sync, also after a failed one.",
 )
 @click.option(
     "--log-format",
@@ -114,12 +120,17 @@ from cekura_sync.monitoring.watch import watched
     show_default=True,
     show_envvar=True,
     expose_value=False,
-    help="Lines on stderr as text, or each a JSON object.",
+    help="Write lines on stderr as text or as JSON objects.",
 )
-@click.option("--every", metavar="DUR", help="Go on until stopped, with a sync every so often.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; with --every one a line.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+@click.option("--every", metavar="DUR", help="Keep running; sync once per interval.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object on stdout; with --every one object per line.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Write more to stderr.")
 def sync(
     every: str | None,
     as_json: bool,
@@ -134,6 +145,7 @@ def sync(
     def once() -> None:
         with watched(ping, metrics_file, options) as watch:
             resolved = settings.resolve(options)
+            memory.require_address_space()
             from cekura_sync.sync import sync as run_sync
 
             with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:
@@ -156,7 +168,7 @@ def sync(
 @destination_option
 @changes_option
 def build(warehouse: str, destination: str | None, changes: str | None) -> None:
-    """Rebuild the SQL views in the warehouse, after a change to sql/ or to the file of changes."""
+    """Rebuild the SQL views in the warehouse. Use it after a change to sql/ or to your list of changes."""
     engine = engine_of(destination)
     path = settings.check_warehouse(warehouse)
     from cekura_sync.warehouse import open_warehouse, team_changes

@@ -6,6 +6,7 @@ from enum import IntEnum
 import click
 
 from cekura_sync import errors
+from cekura_sync.console import memory
 from cekura_sync.console.signals import Stopped, stop_signals
 
 
@@ -31,7 +32,7 @@ class ExitCode(IntEnum):
     BUSY = 8
     """another sync is running on this warehouse"""
     WAREHOUSE = 9
-    """warehouse file or disk: unreadable, foreign, full, not permitted"""
+    """warehouse file, disk or memory: unreadable, foreign, full, not permitted"""
     STALE = 10
     """status: the last completed sync is older than --max-age, or its age is unknown"""
     INTERRUPTED = 130
@@ -59,4 +60,6 @@ def exit_code_for(error: BaseException) -> ExitCode:
     """A received signal decides, whatever exception it surfaced as."""
     if stop_signals.received is not None or isinstance(error, Stopped | KeyboardInterrupt | click.Abort):
         return ExitCode(128 + (stop_signals.received or signal.SIGINT))
+    if memory.is_exhausted(error):
+        return ExitCode.WAREHOUSE
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.BUG)

@@ -6,7 +6,7 @@ import traceback
 
 import click
 
-from cekura_sync.console import terminal
+from cekura_sync.console import memory, terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for
 
 
@@ -27,10 +27,12 @@ def report_failure(error: BaseException, *, as_json: bool) -> ExitCode:
 def _sentence(error: BaseException, code: ExitCode) -> str:
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         return f"{code.name.capitalize()}: nothing was changed."
+    if memory.is_exhausted(error):
+        return "There is not enough memory: raise the limit of this process (ulimit -v, MemoryMax, or the container's), or free some on the machine, then try again."
     if code is ExitCode.BUG:
         return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        said = " ".join(error.format_message().split())  # a list of choices comes on lines of its own
+        said = " ".join(error.format_message().split())  # click puts a list of choices on separate lines
         return f"{said}{'' if said[-1] in '.?)' else '.'} See `{error.ctx.command_path} --help`."
     if isinstance(error, click.ClickException):
         return error.format_message()
@@ -40,6 +42,6 @@ def _sentence(error: BaseException, code: ExitCode) -> str:
         what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return (
-            f"{what}: {'make room there' if full else 'check the path and who may use it'}, then try again."
+            f"{what}: {'make room there' if full else 'check the path and its permissions'}, then try again."
         )
     return str(error)

@@ -31,6 +31,11 @@ class StopSignals:
             late, self._came_late = self._came_late, None
             self._handle(late, None)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a signal has come while held."""
+        return self._came_late is not None
+
     def hold(self) -> None:
         """From now on signals wait until the next `heed`."""
         self._held = True

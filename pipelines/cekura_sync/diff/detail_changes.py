@@ -201,7 +201,7 @@ class DetailChanges:
 
 
 def _believable(value: str, kind: str) -> str:
-    """A time that no calendar of ours has would stop every later reader."""
+    """NULL for a time that Python cannot represent: it would stop every later reader."""
     if kind != "timestamptz":
         return value
     return f"case when {value} between timestamptz '2000-01-01 00:00:00+00' and current_timestamp + interval 10 year then {value} end"

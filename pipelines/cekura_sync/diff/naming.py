@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable
 
 import duckdb
 
-MAX_FIELDS = 500  # columns a hostile answer could make us add
+# PostgreSQL keeps a row within 8 kB, and of each text up to 24 bytes there; beside our own columns 300 have room.
+MAX_FIELDS = 300
 MAX_LENGTH = 60  # PostgreSQL keeps 63 characters of a name
 NAMELESS = "field"  # for a field without a letter or digit that a column's name may hold
 OWN_COLUMNS = (
@@ -55,18 +56,24 @@ def learn(
     query: str,
     ours: Iterable[str] = (),
     keeps: Callable[[str], bool] = lambda _: True,
-) -> None:
-    """Add the keys that `query` finds and nobody knows yet.
+) -> set[str]:
+    """Add the keys that `query` finds and nobody knows yet; returns those that were left out because they are too many.
 
     A key that differs from a known one only by case has no place in a SQL table; nor has one without letters.
     """
     names = {name.lower() for name in (*known, *ours)}
+    left_out = set()
+    room = MAX_FIELDS - len(known.keys() - {*typed})
     for (key,) in sorted(con.execute(query).fetchall()):
-        if len(known) >= MAX_FIELDS:
-            return
-        if key.lower() not in names and key.isprintable() and key.strip() and keeps(key):
+        if key.lower() in names or not (key.isprintable() and key.strip() and keeps(key)):
+            continue
+        names.add(key.lower())
+        if room > 0:
             known[key] = free_column(key, {*known.values(), *typed})
-            names.add(key.lower())
+            room -= 1
+        else:
+            left_out.add(key)
+    return left_out
 
 
 def free_column(key: str, taken: Collection[str]) -> str:

@@ -76,6 +76,7 @@ class Keys:
     personal_data: PersonalData = field(default_factory=PersonalData)
     row: dict[str, str] = field(default_factory=lambda: {name: name for name in RESULTS})
     run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
+    left_out: set[str] = field(default_factory=set)  # more than a table has columns for
 
     @property
     def reading(self) -> str:
@@ -96,7 +97,7 @@ class Keys:
         keys = cls(personal_data)
         for mine, table, typed in ((keys.row, "results", RESULTS), (keys.run, "runs", RUNS)):
             for key, column in naming.known(con, table).items():
-                # A column that a later version of ours has a meaning for is no longer free for another key.
+                # A column to which a later version gave a meaning must not take another key.
                 if personal_data.keeps(key) and (key == column or column not in typed):
                     mine[key] = column
         return keys
@@ -104,10 +105,10 @@ class Keys:
     def learn(self, con: duckdb.DuckDBPyConnection) -> None:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
         keeps = self.personal_data.keeps
-        naming.learn(
+        self.left_out |= naming.learn(
             self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS, keeps
         )
-        naming.learn(
+        self.left_out |= naming.learn(
             self.run,
             RUN_FIELDS,
             con,
@@ -178,7 +179,7 @@ def _parse_sql(keys: Keys) -> str:
 
 
 def _given(name: str) -> str:
-    """SQL for the text of a field; where a number, a flag or a time belongs, an empty text is no value."""
+    """SQL for the text of a field; where a number, a flag or a time belongs, an empty text is NULL."""
     return f"text.{name}" if RESULTS[name] == "varchar" else f"nullif(trim(text.{name}), '')"
 
 

@@ -1,4 +1,4 @@
-"""Looks at everything a sync needs, and changes nothing."""
+"""Checks everything that a sync needs, and changes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from cekura_sync.errors import CekuraSyncError, SettingsError
 
 
 def examine(options: Mapping[str, object], path: str, engine: str | None = None) -> Iterator[Finding]:
-    """Of the file, or of the engine where there is one. One finding after another, as they come; what fails hinders no other check."""
+    """Yields findings about the file, or about the engine if there is one. A check that fails does not stop the others."""
     yield from _guarded("versions", machine.versions)
     yield from _guarded("vendor file", lambda: machine.vendor_file(options))
     resolved = None
@@ -26,7 +26,7 @@ def examine(options: Mapping[str, object], path: str, engine: str | None = None)
     try:
         file = settings.check_warehouse(path)
     except SettingsError:
-        return  # the settings have told it
+        return  # the settings have reported it
     yield from _about_files(file)
 
 
@@ -34,7 +34,7 @@ def _about_files(file: Path) -> Iterator[Finding]:
     found = list(_guarded("place", lambda: disk.directory(file)))
     yield from found
     if any(finding.level is Level.ERROR for finding in found):
-        return  # the rest would only say so again
+        return  # the other checks would repeat it
     yield from _guarded("disk", lambda: disk.space(file))
     yield from _guarded("lock", lambda: disk.lock(file))
     yield from _guarded("files", lambda: warehouse.files(file))

@@ -1,4 +1,4 @@
-"""The key, the way to the API, and how its listing behaves; with at most six requests."""
+"""Checks the key, the connection to the API, and how its listing behaves. Sends at most six requests."""
 
 import json
 from collections.abc import Iterator
@@ -70,10 +70,10 @@ def _version(client: Client, settings: Settings) -> Iterator[Finding]:
 def _first_page(api: Api, settings: Settings) -> Page:
     page = api.page(Window(1, settings.page_size)).result()
     if page is None:
-        raise UnbelievableAnswer("The API knows no results listing (404): check --api-url and --api-version.")
+        raise UnbelievableAnswer("The API has no results listing (404): check --api-url and --api-version.")
     if not page.rows and (page.count or page.has_next):
         raise ListingUnverified(
-            f"The first page is empty, yet the API speaks of {page.count or 'more'} results: try again later."
+            f"The first page is empty, but the API reports {page.count or 'more'} results: try again later."
         )
     return page
 
@@ -88,7 +88,7 @@ def _clock(client: Client) -> Iterator[Finding]:
         way = "ahead of" if ahead > timedelta(0) else "behind"
         yield warning(
             "clock",
-            f"This machine's clock is {abs(ahead).total_seconds():,.0f} s {way} the API's: set it by NTP, or ages and watermarks are off by as much.",
+            f"This machine's clock is {abs(ahead).total_seconds():,.0f} s {way} the API's: set it by NTP, or ages and watermarks are wrong by as much.",
         )
 
 
@@ -97,16 +97,16 @@ def _page_size(page: Page, asked: int) -> Iterator[Finding]:
     if got > asked:
         yield warning(
             "page size",
-            f"Asked for {asked} rows, the API gives {got}: it ignores page_size, so each sync reads everything at least twice; ask the vendor.",
+            f"Asked for {asked} rows, the API returns {got}. It ignores page_size, so each sync reads everything at least twice: ask the vendor.",
         )
     elif page.has_next and got < asked:
-        yield ok("page size", f"The API gives {got} rows a page instead of {asked}; a sync adapts to it.")
+        yield ok("page size", f"The API returns {got} rows a page instead of {asked}; a sync adapts to it.")
     else:
         yield ok("page size", f"The API accepts {asked} rows a page.")
 
 
 def _order(api: Api, page: Page, asked: int) -> Iterator[Finding]:
-    """The first page and one that overlaps it, as a sync reads them."""
+    """Reads the first page and one that overlaps it, as a sync does."""
     chain = Chain()
     window = Window(1, asked)
     try:
@@ -120,7 +120,7 @@ def _order(api: Api, page: Page, asked: int) -> Iterator[Finding]:
             "The listing is not newest first, so each sync reads everything at least twice: sync less often, or narrow it with --agent-id.",
         )
     else:
-        yield ok("order", f"The listing is newest first, as far as {len(chain)} results tell.")
+        yield ok("order", f"The listing is newest first, judging by {len(chain)} results.")
 
 
 def _by_id(api: Api, page: Page) -> Iterator[Finding]:
@@ -129,7 +129,7 @@ def _by_id(api: Api, page: Page) -> Iterator[Finding]:
         if row is None:
             yield warning(
                 "by id",
-                f"The API lists result {id_} and denies it by id, so no deletion can be proved, and a sync that meets one fails with exit 5: ask the vendor.",
+                f"The API lists result {id_} but answers 404 to its id. So no deletion can be proved, and a sync that finds one exits with 5: ask the vendor.",
             )
         else:
             yield ok("by id", "A listed result answers by id.")
@@ -140,22 +140,23 @@ def _rows(page: Page) -> Iterator[Finding]:
     if flawed:
         yield warning(
             "rows",
-            f"{len(flawed)} of the newest {len(page.rows)} results cannot be taken ({flawed[0]}): after a sync see cekura.rejected_rows.",
+            f"{len(flawed)} of the newest {len(page.rows)} results cannot be stored ({flawed[0]}): see cekura.rejected_rows after a sync.",
         )
     if not page.rows:
         yield warning(
-            "rows", "The key sees no results: check that it is of the right project, unless none has run yet."
+            "rows",
+            "The key sees no results: if some have run, check that the key belongs to the right project.",
         )
         return
     rows = [json.loads(row.raw) for row in page.rows if row.flaw is None]
     rates = [row.get("success_rate") for row in rows if isinstance(row, dict)]
     known = [rate for rate in rates if isinstance(rate, int | float) and not isinstance(rate, bool)]
     if any(rate > 1 for rate in known):
-        yield ok("scale", "success_rate comes in percent; the views make it 0 to 1.")
+        yield ok("scale", "success_rate is a percentage; the views convert it to 0 to 1.")
     elif any(known):
-        yield ok("scale", f"success_rate comes as 0 to 1, as far as {len(known)} results tell.")
+        yield ok("scale", f"success_rate is 0 to 1, judging by {len(known)} results.")
     else:
         yield ok(
             "scale",
-            "No result here tells whether success_rate is a percentage; the views decide when one does.",
+            "No result shows yet whether success_rate is a percentage; the views decide when one does.",
         )

@@ -1,4 +1,4 @@
-"""The directory, the disk under it, and the lock."""
+"""Checks the directory, its disk, and the lock."""
 
 import fcntl
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse.disk import mounts
 from cekura_sync.warehouse.layout import Layout
 from cekura_sync.warehouse.swap import Swap
 
-SPARE = 64 << 20  # bytes, beside the copies
+SPARE = 64 << 20  # bytes, in addition to the copies
 REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "vboxsf", "ceph", "gluster")
-_MOUNTS = Path("/proc/self/mounts")
 
 
 def directory(path: Path) -> Iterator[Finding]:
@@ -24,18 +24,18 @@ def directory(path: Path) -> Iterator[Finding]:
     for place in (files.published.parent, files.home):
         if place.exists() and not os.access(place, os.R_OK | os.W_OK | os.X_OK):
             raise WarehouseError(
-                f"{place} may not be written: sync as its owner, or choose another --warehouse."
+                f"{place} is not writable: sync as its owner, or choose another --warehouse."
             )
     if files.published.exists() and os.getuid() not in (0, files.published.stat().st_uid):
         raise WarehouseError(
             f"{files.published} belongs to another user: sync as its owner, or choose another --warehouse."
         )
-    yield ok("place", f"{files.published.parent} can be written.")
+    yield ok("place", f"{files.published.parent} is writable.")
     kind = _file_system(files.published.parent)
     if kind.startswith(REMOTE):
         yield warning(
             "place",
-            f"{files.published.parent} is on a network or shared file system ({kind}), where locks may not hold and a copy takes long: sync onto a local disk, and copy the file from there.",
+            f"{files.published.parent} is on a network or shared file system ({kind}), where locks may fail and copies are slow: sync to a local disk, and copy the file from there.",
         )
 
 
@@ -53,7 +53,7 @@ def space(path: Path) -> Iterator[Finding]:
 
 
 def lock(path: Path) -> Iterator[Finding]:
-    """Asks for a shared lock, and for an instant only: what waits for it would not wait for long."""
+    """Takes a shared lock for an instant, so that a sync that waits for it waits hardly at all."""
     files = Layout(path)
     if not files.lock.exists():
         yield ok("lock", "No sync is running.")
@@ -63,14 +63,12 @@ def lock(path: Path) -> Iterator[Finding]:
             fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
             yield ok("lock", "No sync is running.")
         except BlockingIOError:
-            yield ok("lock", f"A sync is running on {files.published} right now; another would exit 8.")
+            yield ok(
+                "lock", f"A sync is running on {files.published} right now; another one would exit with 8."
+            )
 
 
 def _file_system(path: Path) -> str:
-    """The kind of the mount that holds the path, where the system tells."""
-    try:
-        mounts = [line.split() for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
-    except OSError:
-        return ""
-    over = [(mount[1], mount[2]) for mount in mounts if path.is_relative_to(mount[1].replace("\\040", " "))]
-    return max(over, key=lambda mount: len(mount[0]), default=("", ""))[1]
+    """The file system type of the path, if the system says it."""
+    over = [(point, kind) for point, kind in mounts() if path.is_relative_to(point)]
+    return max(over, key=lambda mount: len(mount[0].parts), default=(Path(), ""))[1]

@@ -1,4 +1,4 @@
-"""What `doctor` says about one thing: a sentence, and how bad it is."""
+"""What `doctor` says about one check: a sentence, and how bad it is."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,12 +14,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The message ends with what to do, where something is to be done."""
+    """The message ends with what to do, if something is to be done."""
 
     check: str
     level: Level
     message: str
-    code: ExitCode = ExitCode.OK  # with which a sync would fail
+    code: ExitCode = ExitCode.OK  # the exit code of a sync that meets this
 
 
 def ok(check: str, message: str) -> Finding:
@@ -31,9 +31,9 @@ def warning(check: str, message: str) -> Finding:
 
 
 def failure(check: str, error: Exception) -> Finding:
-    """What a sync would fail with too."""
+    """A finding with the exit code that a sync would have."""
     reason = (
-        f"{error.filename}: {error.strerror}: see who may use it."
+        f"{error.filename}: {error.strerror}: check its permissions."
         if isinstance(error, OSError)
         else str(error)
     )

@@ -1,4 +1,4 @@
-"""What is installed, and the file of the vendor's own command line."""
+"""Checks what is installed, and the config file of the vendor's command line."""
 
 import stat
 import sys
@@ -20,7 +20,7 @@ def versions() -> Iterator[Finding]:
     )
     if not TESTED[0] <= sys.version_info[:2] <= TESTED[1]:
         yield warning(
-            "versions", f"Python {python} is not among those tested: install with 3.11, 3.12 or 3.13."
+            "versions", f"Python {python} is not a tested version: install with Python 3.11 to 3.14."
         )
 
 
@@ -28,14 +28,15 @@ def vendor_file(options: Mapping[str, object]) -> Iterator[Finding]:
     try:
         found = settings.read_vendor_file()
     except SettingsError as error:
-        if not settings.needs_vendor_file(options):  # else it is told later, as a setting that is wrong
-            yield warning("vendor file", f"{error} No sync reads it as the environment stands.")
+        if not settings.needs_vendor_file(options):  # otherwise the settings report it
+            yield warning("vendor file", f"{error} With the current environment, no sync reads it.")
         return
     if not found:
         return
     path = settings.vendor_config()
     yield ok(
-        "vendor file", f"{path} gives {', '.join(sorted(found))}, where neither option nor environment does."
+        "vendor file",
+        f"{path} supplies {', '.join(sorted(found))}, unless an option or the environment does.",
     )
     if {"api_key", "access_token"} & found.keys() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         yield warning(

@@ -1,4 +1,4 @@
-"""The engine that others share: the way in, what we may do there, and what the warehouse in it says."""
+"""Checks a shared engine: the connection, the rights of the user, and the warehouse in it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ def examine(name: str) -> Iterator[Finding]:
     yield ok("engine", f"{engine.name} can be reached: {name} {state.version}.")
     if not state.may_create:
         raise WarehouseError(
-            f"The user {state.user} may create no schema there, and every sync needs one: grant create on database {state.database} to {state.user}."
+            f"The user {state.user} may not create a schema there, and every sync needs one: grant create on database {state.database} to {state.user}."
         )
     engine.require_ours()
     if state.syncing:
-        yield ok("lock", f"A sync is running on {engine.name} right now; another would exit 8.")
+        yield ok("lock", f"A sync is running on {engine.name} right now; another one would exit with 8.")
     else:
         yield ok("lock", "No sync is running.")
     if not engine.last_sync():

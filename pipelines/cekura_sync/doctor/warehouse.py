@@ -1,4 +1,4 @@
-"""The warehouse itself: whether its files are as the last sync left them, how fresh it is, and what looks odd in it."""
+"""Checks the warehouse: whether its files are as the last sync left them, how old the data is, and whether it looks wrong."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from cekura_sync.warehouse.layout import Layout, read_json, wal
 from cekura_sync.warehouse.status import SKEW, read_status
 
 FULL_SYNC_WITHIN = timedelta(days=7)
-_STORAGE = 64  # in the header of a file, what DuckDB calls v1.0.0
+_STORAGE = 64  # in the file's header: DuckDB's storage version v1.0.0
 
 
 def files(path: Path) -> Iterator[Finding]:
@@ -40,17 +40,17 @@ def files(path: Path) -> Iterator[Finding]:
 
 def _odd(files: Layout, record: dict[str, object]) -> Iterator[str]:
     if record.get("swap") is True:
-        yield "A sync was cut short while it swapped the files, unless one is at it just now: the next `cekura-sync sync` settles it."
+        yield "A sync was interrupted while it swapped the files, or is swapping them now: the next `cekura-sync sync` completes the swap."
     if not files.base.exists():
-        yield f"{files.base} is missing: the next `cekura-sync sync` makes it from {files.published}."
+        yield f"{files.base} is missing: the next `cekura-sync sync` rebuilds it from {files.published}."
     if not files.published.exists():
         yield f"{files.published} is missing: the next `cekura-sync sync` puts it back."
     elif record.get("swap") is not True and list(Fingerprint.of(files.published) or ()) != record.get(
         "published"
     ):
-        yield f"{files.published} was changed or replaced since the last sync, and the next one puts ours back: let programs open it read only."
+        yield f"{files.published} was changed or replaced since the last sync. The next sync restores it: let programs open it read only."
     if wal(files.published).exists():
-        yield f"A program has {files.published} open for writing, or did not close it: what it writes is lost at the next sync; let it open the file read only."
+        yield f"A program has {files.published} open for writing, or did not close it. What it writes is lost at the next sync: let it open the file read only."
 
 
 def _storage_version(path: Path) -> int:
@@ -67,7 +67,7 @@ def content(path: Path) -> Iterator[Finding]:
 
 
 def said(path: Path) -> Iterator[Finding]:
-    """What the views say of freshness and of the data."""
+    """What the views say about freshness and about the data."""
     with reader.open_for_reading(path) as con:
         try:
             freshness = con.execute(
@@ -79,12 +79,12 @@ def said(path: Path) -> Iterator[Finding]:
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             yield warning(
                 "warehouse",
-                f"The views are not those of this version ({database.first_line(error)}): run `cekura-sync build`.",
+                f"The views belong to another version ({database.first_line(error)}): run `cekura-sync build`.",
             )
             return
         except duckdb.Error as error:
             raise WarehouseError(
-                f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which puts it back."
+                f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which restores it."
             ) from error
     yield from _freshness(path, *freshness)
     for severity, rows, meaning, example in odd:
@@ -101,36 +101,38 @@ def _held(files: Layout) -> Iterator[Finding]:
             raise
         yield warning(
             "readers",
-            f"A program has {files.published} open for writing, which keeps other readers out but no sync: let it open the file read only ({error}).",
+            f"A program has {files.published} open for writing. This locks out other readers, but no sync: let it open the file read only ({error}).",
         )
     else:
-        yield ok("readers", f"{files.published} can be opened.")
+        yield ok("readers", f"{files.published} opens.")
 
 
 def _freshness(
     path: Path, last: datetime | None, last_full: datetime | None, pause: timedelta | None
 ) -> Iterator[Finding]:
     now = datetime.now(UTC)
-    status = read_status(path)  # knows of syncs that the published file does not show yet
+    status = read_status(path)  # includes syncs that the published file does not show yet
     finished = last if status.age is None else now - status.age
     if finished is None:
         yield warning("sync", "No sync has completed yet: run `cekura-sync sync`.")
         return
     when = f"The last sync completed at {finished:%Y-%m-%d %H:%M} UTC"
     if finished > now + SKEW:
-        yield warning("sync", f"{when}, which is yet to come: check this machine's clock, then sync again.")
+        yield warning("sync", f"{when}, which is in the future: check this machine's clock, then sync again.")
     elif pause is not None and now - finished > pause:
         yield warning(
             "sync",
-            f"{when}, longer ago than syncs usually are apart: look after the job that runs them, or sync now.",
+            f"{when}. That is longer ago than the usual interval: check the job that runs the syncs, or sync now.",
         )
     else:
         yield ok("sync", f"{when}.")
     if last_full is None or now - last_full > FULL_SYNC_WITHIN:
         ever = (
-            f"The last full sync completed at {last_full:%Y-%m-%d}" if last_full else "No sync has been full"
+            f"The last full sync completed at {last_full:%Y-%m-%d}"
+            if last_full
+            else "There has been no full sync yet"
         )
         yield warning(
             "full sync",
-            f"{ever}, and old edits and deletions wait for one: run `cekura-sync sync --full`, or lower --full-every.",
+            f"{ever}. Edits and deletions of old results need one: run `cekura-sync sync --full`, or lower --full-every.",
         )

@@ -1,4 +1,4 @@
-"""The models of sql/ in the words of other engines. sqlglot translates; here is what it does not know."""
+"""Translates the models of sql/ for other engines: sqlglot, and what sqlglot does not know."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ def translated(model: "Model", engine: str) -> str:
 
 
 def translate(engine: str, statement: str) -> str:
-    """A statement of ours, written for DuckDB."""
+    """Translates one of our statements from DuckDB's SQL."""
     return sqlglot.transpile(statement, read="duckdb", write=engine)[0]
 
 

@@ -122,7 +122,7 @@ def in_build_order(models: list[Model]) -> list[Model]:
     except CycleError as error:
         circle = " -> ".join(f"{name}.sql" for name in error.args[1])
         raise ModelError(
-            f"SQL models select from each other in a circle: {circle}. Let one of them do without the next."
+            f"SQL models select from each other in a circle: {circle}. Remove one of these references."
         ) from error
 
 

@@ -59,7 +59,7 @@ def watched(ping: str | None, metrics_file: str | None, options: Mapping[str, An
     address = settings.check_ping(ping) if ping else None
     if options["dry_run"]:
         address = metrics_file = None
-    watch = Watch(_switch(address), metrics_file, _labels(options))
+    watch = Watch(_switch(address), metrics_file, _labels(options) if metrics_file else {})
     watch.begin()
     try:
         yield watch

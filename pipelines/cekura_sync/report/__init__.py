@@ -1,4 +1,4 @@
-"""The report: one HTML page that tells what the analytics views say, with nothing to fetch and no program in it.
+"""The report: one HTML page of what the analytics views say. It loads nothing and runs no script.
 
 figures.py      what the views say: the queries of sql/report, as rows
 wording.py      numbers, names and findings in words
@@ -38,6 +38,6 @@ def _page() -> ModuleType:
         if (missing.name or "").partition(".")[0] not in DRAWN_WITH:
             raise
         raise SettingsError(
-            f"The report is drawn with {missing.name}, which is not installed: type `pip install '.[report]'` in a checkout of cekura-sync."
+            f"The report needs {missing.name}, which is not installed: run `pip install '.[report]'` in a checkout of cekura-sync."
         ) from missing
     return page

@@ -58,5 +58,5 @@ def _failing(rows: list[Row]) -> list[Chart]:
         ("and why", tables.explanation("last_explanation")),
     ]
     svg = charts.intervals(finding.striptags(), items, "runs that fail the metric")
-    note = "The most surely failing first: by the lower end of the 95 % interval. The table says why they failed last."
+    note = "Sorted by the lower end of the 95 % interval, highest first. The table says why each failed last."
     return [Chart(finding, svg, tables.table(columns, rows), note)]

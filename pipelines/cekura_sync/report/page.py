@@ -54,7 +54,9 @@ def _refuse(target: Path, warehouse: Path) -> None:
     if target == files.published or target.is_relative_to(files.home):
         raise SettingsError(f"-o {target} belongs to the warehouse: choose another file for the page.")
     if not target.parent.is_dir():
-        raise SettingsError(f"-o {target} lies in no directory that exists: make it, or choose another.")
+        raise SettingsError(
+            f"-o {target} is in a directory that does not exist: create it, or choose another file."
+        )
 
 
 def _render(found: queries.Figures, headline: str) -> str:

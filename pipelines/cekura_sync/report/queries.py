@@ -17,10 +17,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Figures:
-    """When the last sync was completed, and one attribute for each file of sql/report."""
+    """When the last sync completed, and one attribute for each file of sql/report."""
 
     synced_at: datetime | None
     freshness: list[Row]
+    data_errors: list[Row]
     agents: list[Row]
     today: list[Row]
     over_time: list[Row]
@@ -33,7 +34,7 @@ class Figures:
 
 
 def read(path: Path) -> Figures:
-    """Raises WarehouseError when there is no warehouse, or none with views like ours."""
+    """Raises WarehouseError without a warehouse, or when its views are missing or of another version."""
     queries = runner.read_models(runner.models_dir() / "report")
     with reader.open_for_reading(path) as con:
         try:

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 def scenarios(figures: Figures) -> Section:
     return Section(
         "Scenarios",
-        "Of the last 30 days. A broken scenario always fails; a flaky one passes and fails by turns, and wastes everybody's time.",
+        "The last 30 days. A broken scenario always fails; a flaky one sometimes passes and sometimes fails.",
         [*_worst(figures.worst_scenarios), *_flaky(figures.flaky_scenarios)],
     )
 
@@ -47,7 +47,7 @@ def _worst(rows: list[Row]) -> list[Chart]:
         ("passed", tables.number("passed_runs")),
     ]
     svg = charts.intervals(finding.striptags(), items, "runs passed, last 30 days")
-    note = f"The most surely bad first: by the upper end of the {INTERVAL}."
+    note = f"Worst first, by the upper end of the {INTERVAL}."
     return [Chart(finding, svg, tables.table(columns, rows), note)]
 
 
@@ -77,7 +77,7 @@ def _flaky(rows: list[Row]) -> list[Chart]:
         ("runs", tables.number("decided_runs")),
         ("pass rate", tables.rate("pass_rate")),
     ]
-    svg = charts.intervals(finding.striptags(), items, "runs that end unlike the one before")
+    svg = charts.intervals(finding.striptags(), items, "runs that end differently from the run before")
     note = f"Whole history of scenarios that failed in the last 30 days, by the lower end of the {INTERVAL}."
     return [Chart(finding, svg, tables.table(columns, rows), note)]
 
@@ -107,10 +107,14 @@ def infrastructure(figures: Figures) -> Section:
             ("share", tables.rate("share")),
         ]
         svg = charts.stacked_days(finding.striptags(), items, max(row["lost"] for row in days), first, today)
-        note = f"n = {wording.counted(everything['ended_results'], 'result')} that ended uncancelled."
+        note = (
+            f"n = {wording.counted(everything['ended_results'], 'result')} that ended and were not cancelled."
+        )
         drawn.append(Chart(finding, svg, tables.table(columns, days), note))
     drawn += _failing_lines(agents)
-    return Section("The infrastructure, not the agent", "In no pass rate on this page.", drawn)
+    return Section(
+        "The infrastructure, not the agent", "These results are in no pass rate on this page.", drawn
+    )
 
 
 def _failing_lines(agents: list[Row]) -> list[Chart]:

@@ -30,24 +30,24 @@ def metric(row: Row) -> str:
 
 
 def said(explanation: str | None) -> str:
-    """What an evaluation said, in a few lines."""
+    """An evaluation's explanation, cut to a few lines."""
     return shown(" ".join((explanation or "").split()), LONGEST_EXPLANATION) or NOTHING
 
 
 def shown(text: str | None, longest: int = LONGEST_NAME) -> str:
-    """As much of a text as a page has room for, in one line."""
+    """The text in one line, cut to the page's width."""
     text = text or ""
     cut = text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
     return terminal.plain(cut).strip()
 
 
 def isolated(name: str) -> Markup:
-    """A name inside a sentence: text, whatever it holds, and its direction is its own affair."""
+    """A name inside a sentence: escaped, and isolated from the text direction around it."""
     return Markup("<bdi>{}</bdi>").format(name)
 
 
 def percent(rate: float | None, digits: int = 0) -> str:
-    """A rate of 0 to 1. Only what is 0 % or 100 % is called so."""
+    """A rate of 0 to 1. Only an exact 0 or 1 is shown as 0 % or 100 %."""
     if rate is None:
         return NOTHING
     text = f"{rate * 100:.{digits}f}"
@@ -82,7 +82,7 @@ def day(value: date) -> str:
 
 
 def week(last_day: date, today: date) -> str:
-    """Only a week that ends today is this one: where nothing was tested since, it is an older one."""
+    """`this week` only if the week ends today; otherwise its last day."""
     return "this week" if last_day == today else f"in the week to {day(last_day)}"
 
 
@@ -91,7 +91,7 @@ def moment(value: datetime | None) -> str:
 
 
 def change(before: float, after: float, verdict: str) -> str:
-    """What became of a rate, behind a name: `fell from 71 % to 56 %`."""
+    """How a rate changed, to follow a name: `fell from 71 % to 56 %`."""
     digits = 1 if percent(before) == percent(after) else 0
     if verdict == "same":
         return f"stands at {percent(after)}, no clear change"

@@ -185,7 +185,7 @@ def tally(runs: Sequence[Row], account: Account) -> Row:
         "total_expected_outcome_count": len(judged),
         "total_runs_count": len(runs),
         "completed_runs_count": statuses.count("completed"),
-        # As the vendor counts them: ended, however it ended. It is no number of passes.
+        # The vendor counts every run that ended, whether it passed or not.
         "success_runs_count": sum(status in TERMINAL for status in statuses),
         "failed_runs_count": statuses.count("failed") + statuses.count("timeout"),
     }

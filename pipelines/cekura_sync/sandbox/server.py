@@ -103,7 +103,7 @@ class Sandbox:
             handler.send(answer)
             return
         with self._held():
-            # A client that is gone is no reason not to call the hook.
+            # Call the hook even if the client is gone.
             with contextlib.suppress(ConnectionError):
                 handler.send(answer)
             after(request)

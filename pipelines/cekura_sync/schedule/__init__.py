@@ -1,4 +1,4 @@
-"""Files for the schedulers that people have: this installation's paths and settings in a template, quoted for its reader."""
+"""Files for schedulers: templates filled with this installation's paths and settings, quoted for their readers."""
 
 from cekura_sync.schedule.job import Job
 from cekura_sync.schedule.kinds import ELSEWHERE, KINDS, render

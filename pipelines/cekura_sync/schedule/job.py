@@ -1,4 +1,4 @@
-"""What is to be run, and how often."""
+"""What to run, and how often."""
 
 import sys
 import sysconfig
@@ -14,23 +14,23 @@ _HOUR, _DAY = 60, 24 * 60  # in minutes
 
 @dataclass(frozen=True)
 class Job:
-    """A sync as somebody asked for it; the key is no part of it."""
+    """A scheduled sync. It never holds the key."""
 
     every: timedelta
     warehouse: Path
-    options: tuple[str, ...]  # of `sync`, without the place
+    options: tuple[str, ...]  # of `sync`, without the warehouse
     env_file: Path
     image: str
-    pings: bool = False  # the address is a secret, and no part of it either
-    engine: str | None = None  # instead of the file; its credentials are no part of it
+    pings: bool = False  # whether CEKURA_PING is set; the address is a secret
+    engine: str | None = None  # instead of the file; never its credentials
 
     @property
     def place(self) -> tuple[str, str]:
-        """Where to, as an option of `sync` and `status`."""
+        """The warehouse or engine, as an option of `sync` and `status`."""
         return ("--destination", self.engine) if self.engine else ("--warehouse", str(self.warehouse))
 
     def cron(self) -> str:
-        """The five fields of crontab(5). The minute is this warehouse's own: full hours are busy everywhere."""
+        """The five fields of crontab(5). Each warehouse has its own minute, because full hours are busy everywhere."""
         minutes, rest = divmod(int(self.every.total_seconds()), 60)
         own = crc32(str(self.warehouse).encode())
         if not rest and minutes < _HOUR and _HOUR % minutes == 0:
@@ -39,16 +39,16 @@ class Job:
             hours = minutes // _HOUR
             return f"{own % _HOUR} {_times(own % hours, 24, hours)} * * *"
         raise SettingsError(
-            f"Cron cannot repeat something every {duration_text(self.every)}: write an --every that divides an hour or a day, such as 15m or 6h."
+            f"Cron cannot run a job every {duration_text(self.every)}: use an --every that divides an hour or a day, such as 15m or 6h."
         )
 
     def max_age(self) -> str:
-        """The age at which a monitor should speak up: three syncs have failed, and it is not only a slow one."""
+        """The age at which a monitor should warn: three intervals, so that one slow sync is not enough."""
         return duration_text(max(3 * self.every, timedelta(hours=1)))
 
 
 def this_command() -> tuple[str, ...]:
-    """How to start the installation that runs now, from anywhere."""
+    """How to start this installation from any directory."""
     script = Path(sysconfig.get_path("scripts"), "cekura-sync")
     return (str(script),) if script.exists() else (sys.executable, "-m", "cekura_sync")
 

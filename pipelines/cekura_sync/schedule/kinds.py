@@ -1,4 +1,4 @@
-"""The kinds of schedulers, and what each one's file is made of."""
+"""The kinds of schedulers, and the values that fill each one's template."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,18 +11,18 @@ from cekura_sync.errors import SettingsError
 from cekura_sync.schedule import quoting
 from cekura_sync.schedule.job import Job, duration_text, this_command
 
-ELSEWHERE = ("docker", "kubernetes", "github")  # these see no file of the machine that prints theirs
+ELSEWHERE = ("docker", "kubernetes", "github")  # these run on other machines, without the files of this one
 _IN_CONTAINER = "/data"
 _ENGINES = {"postgres": "PostgreSQL"}
 
 
 def render(kind: str, job: Job) -> str:
-    """The file for this kind of scheduler. Raises SettingsError for what it cannot carry."""
+    """The file for this kind of scheduler. Raises SettingsError for settings that it cannot hold."""
     for text in (str(job.warehouse), str(job.env_file), job.image, *job.options, *this_command()):
         quoting.check(text)
     if job.engine and kind in ELSEWHERE:
         raise SettingsError(
-            f"What is printed for {kind} fills a file: print it without --destination, then write --destination {job.engine} there instead of --warehouse, and add {_credentials_variable(job.engine)} as a secret beside the key."
+            f"The file for {kind} syncs into a DuckDB file: print it without --destination. Then replace --warehouse by --destination {job.engine} in it, and add {_credentials_variable(job.engine)} as a secret beside the key."
         )
     name, values = KINDS[kind]
     template = files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
@@ -33,14 +33,14 @@ def render(kind: str, job: Job) -> str:
 
 
 def _credentials(kind: str, job: Job) -> str:
-    """Where those of an engine go: beside the key, as they are a secret too."""
+    """Says where an engine's credentials go: beside the key, because they are a secret too."""
     if job.engine is None:
         return ""
     variable = _credentials_variable(job.engine)
     if kind == "airflow":
-        return f"\n\n{variable} is a secret too, and another variable:\n\n    airflow variables set {_airflow_variable(job.engine)} …"
+        return f"\n\n{variable} is a secret too. Set it as another variable:\n\n    airflow variables set {_airflow_variable(job.engine)} …"
     comment = "# " if kind in ("cron", "systemd") else ""
-    return f"\n{comment}{variable} is a secret too: it belongs beside the key."
+    return f"\n{comment}{variable} is a secret too: put it beside the key."
 
 
 def _credentials_variable(engine: str) -> str:
@@ -52,7 +52,7 @@ def _airflow_variable(engine: str) -> str:
 
 
 def _in_comments(job: Job) -> dict[str, str]:
-    """What every file's own words speak of."""
+    """Values for the comments of every file."""
     return {
         "every": duration_text(job.every),
         "env_file": quoting.shell([str(job.env_file)]),
@@ -61,19 +61,19 @@ def _in_comments(job: Job) -> dict[str, str]:
         "status": quoting.shell([*this_command(), "status", *job.place, "--max-age", job.max_age()]),
         "version": __version__,
         "into": _ENGINES[job.engine] if job.engine else "a DuckDB warehouse",
-        "below": "The command below is that"
+        "below": "The command below exists on"
         if job.engine
-        else "The command and the warehouse below are those",
+        else "The command and the warehouse below exist on",
     }
 
 
 def _here(job: Job, *more: str) -> list[str]:
-    """The sync as this machine runs it."""
+    """The command for this machine."""
     return [*this_command(), "sync", *job.place, *job.options, *more]
 
 
 def _elsewhere(job: Job, *more: str) -> list[str]:
-    """The sync as an image of ours runs it, with the warehouse where that has it."""
+    """The command for our container image, with the warehouse at its place there."""
     return ["sync", "--warehouse", _warehouse_in_container(job), *job.options, *more]
 
 
@@ -97,9 +97,9 @@ def _systemd(job: Job) -> dict[str, str]:
         "command": quoting.systemd(_here(job, "--every", duration_text(job.every))),
         "units": "/etc/systemd/system" if system else "~/.config/systemd/user",
         "systemctl": "systemctl" if system else "systemctl --user",
-        "stays": "Add User= to run it as somebody else than root."
+        "stays": "Add User= to run it as another user than root."
         if system
-        else "So that it runs while you are not logged in: loginctl enable-linger",
+        else "To keep it running while you are logged out: loginctl enable-linger",
         "target": "multi-user.target" if system else "default.target",
     }
 
@@ -132,9 +132,7 @@ def _kubernetes(job: Job) -> dict[str, str]:
 
 def _github(job: Job) -> dict[str, str]:
     if job.every < timedelta(minutes=5):
-        raise SettingsError(
-            "GitHub starts nothing more often than every five minutes: write --every 5m or more."
-        )
+        raise SettingsError("GitHub starts workflows at most every five minutes: use --every 5m or more.")
     warehouse = f"warehouse/{job.warehouse.name}"
     return {
         "times": quoting.yaml(job.cron()),
@@ -159,8 +157,8 @@ def _dagster(job: Job) -> dict[str, str]:
     return {"times": repr(job.cron()), "command": quoting.python(_here(job, "--json", "--quiet"))}
 
 
-# What each file says of a CEKURA_PING that is set where it is printed, and the variable, where the file has to name it.
-_PING_IS = "CEKURA_PING is set here, and is a secret too:"
+# What each file says if CEKURA_PING is set here, and the lines that pass the variable on.
+_PING_IS = "CEKURA_PING is set here. It is a secret too:"
 _PING_IN_FILE = (f"\n# {_PING_IS} add a line CEKURA_PING='…' to that file.", "")
 _PING = {
     "cron": _PING_IN_FILE,
@@ -180,7 +178,7 @@ _PING = {
         "\n          CEKURA_PING: ${{ secrets.CEKURA_PING }}",
     ),
     "airflow": (f"\n\n{_PING_IS} set it in the environment of the workers.", ""),
-    "dagster": (f"\n{_PING_IS} it belongs beside the key.", ""),
+    "dagster": (f"\n{_PING_IS} put it beside the key.", ""),
 }
 
 KINDS: Mapping[str, tuple[str, Callable[[Job], dict[str, str]]]] = {

@@ -1,4 +1,4 @@
-"""Text as it must be written so that each reader takes it for what it is."""
+"""Quotes text for the reader of each file."""
 
 import json
 import shlex
@@ -8,10 +8,10 @@ from cekura_sync.errors import SettingsError
 
 
 def check(text: str) -> str:
-    """Raises SettingsError for what some reader of these files would take for something else, however it is quoted."""
+    """Raises SettingsError for text that some scheduler would misread in any quotes."""
     if not text.isprintable() or "\\" in text:
         raise SettingsError(
-            f"{text!a} holds a backslash or a character that cannot be printed: no scheduler's file can carry that safely."
+            f"{text!a} contains a backslash or an unprintable character, which is not safe in a scheduler's file: choose another value."
         )
     return text
 
@@ -54,7 +54,7 @@ def kubernetes(value: object) -> str:
 def github(value: str) -> str:
     """For a workflow, where ${{ }} is evaluated before YAML's quotes mean anything."""
     if "${{" in value:
-        raise SettingsError(f"'{value}' would be evaluated by GitHub: choose another value.")
+        raise SettingsError(f"'{value}' would be evaluated by GitHub Actions: choose another value.")
     return yaml(value)
 
 

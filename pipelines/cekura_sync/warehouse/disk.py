@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,6 +52,16 @@ def flush_directory(path: Path) -> None:
     """Where the file system supports it. The step itself is done, so a failure here is ignored."""
     with suppress(OSError):
         flush(path)
+
+
+def mounts() -> Iterator[tuple[Path, str]]:
+    """Each mount point with the kind of its file system, as far as the system tells."""
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return
+    for _, point, kind, *_ in map(str.split, lines):
+        yield Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)), kind
 
 
 @contextmanager

@@ -9,4 +9,4 @@ def isolate() -> None:
         del os.environ[name]
     from cekura_sync.warehouse import dlt_context
 
-    dlt_context.use(dlt_context.Isolated("."))
+    dlt_context.use(dlt_context.Isolated(os.sep))  # the working directory may be gone

@@ -1,9 +1,11 @@
 """Views and tables as files: all of them written aside first, then renamed into place one by one."""
 
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -18,6 +20,8 @@ from cekura_sync.warehouse.disk import flush, private_files
 
 FORMATS = ("parquet", "csv")
 BATCH_ROWS = 50_000
+_PREFIX = ".cekura-export-"
+_COMPLETE = ".complete"  # beside the files that only have to be renamed
 _RELATIONS = """
     select schema_name, view_name from duckdb_views() where schema_name = $1 and database_name = current_database()
     union all
@@ -34,6 +38,7 @@ def export(
     *,
     file_format: str,
     for_spreadsheet: bool = False,
+    before_renaming: Callable[[], None] = lambda: None,
 ) -> list[Path]:
     """Write the named relations, or every analytics view, into the directory; returns the files.
 
@@ -43,20 +48,64 @@ def export(
     try:
         with private_files():
             to.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=".cekura-export-", dir=to))
-            try:
+            _settle(to)
+            with _aside(to) as aside:
                 for schema, name in chosen:
                     batches = _rows(con, schema, name, for_spreadsheet=for_spreadsheet)
                     file = aside / _file_name(schema, name, file_format)
                     _write(batches, file, file_format, for_spreadsheet=for_spreadsheet)
-                return [file.replace(to / file.name) for file in sorted(aside.iterdir())]
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                (aside / _COMPLETE).touch()
+                before_renaming()
+                return _into_place(aside, to)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else first_line(error)
         raise WarehouseError(
-            f"{to} cannot be written: {reason}. Mend that, or choose another directory with --to."
+            f"{to} cannot be written: {reason}. Fix that, or choose another directory with --to."
         ) from error
+
+
+@contextmanager
+def _aside(to: Path) -> Iterator[Path]:
+    """A directory for the files to come, locked for as long as the export runs."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=to))
+    with _locked(folder):
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settle(to: Path) -> None:
+    """Finish an export that was killed between two renames, and remove what any killed one has left."""
+    for folder in to.glob(f"{_PREFIX}*"):
+        with _locked(folder) as is_mine:
+            if is_mine and (folder / _COMPLETE).exists():
+                _into_place(folder, to)
+            if is_mine:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether nobody else holds it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _into_place(folder: Path, to: Path) -> list[Path]:
+    files = [file for file in sorted(folder.iterdir()) if file.name != _COMPLETE]
+    return [file.replace(to / file.name) for file in files]
 
 
 def _relations(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

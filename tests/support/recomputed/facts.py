@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 Json = dict[str, Any]
@@ -21,6 +22,10 @@ GROUPS = {
     "timeout": "infrastructure_failure",
     "cancelled": "cancelled",
 }
+
+
+def not_blank(text: str | None) -> str | None:
+    return text if text and text.strip(" ") else None
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,10 @@ class Result:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "created", datetime.fromisoformat(self.json["created_at"]))
+
+    @property
+    def agent_name(self) -> str | None:
+        return not_blank(self.json.get("agent_name"))
 
     def __getattr__(self, name: str) -> Any:
         """Any field of the API that has no meaning of its own here."""
@@ -145,7 +154,7 @@ class Result:
             Run(
                 run["id"],
                 run.get("scenario"),
-                run.get("scenario_name"),
+                not_blank(run.get("scenario_name")),
                 run.get("status"),
                 self._outcome(run, with_verdicts=with_verdicts),
                 _seconds(run.get("duration")),
@@ -178,7 +187,9 @@ class Result:
             return int(self.success_runs_count)
         if self.total == 0:
             return 0
-        return None if self.rate is None or self.total is None else math.floor(self.rate * self.total + 0.5)
+        if self.rate is None or self.total is None:
+            return None
+        return int(round(Decimal(repr(self.rate)) * self.total, 6).to_integral_value(ROUND_HALF_UP))
 
     @property
     def decided_runs(self) -> int | None:
@@ -201,12 +212,16 @@ class Result:
     @property
     def version_id(self) -> str | None:
         version = self.agent_version
-        return str(version["history_id"]) if isinstance(version, dict) else version
+        return str(version["history_id"]) if isinstance(version, dict) else not_blank(version)
 
     @property
     def version(self) -> str | None:
         version = self.agent_version
-        return version["version_name"] or version["version_id"] if isinstance(version, dict) else version
+        return (
+            version["version_name"] or version["version_id"]
+            if isinstance(version, dict)
+            else not_blank(version)
+        )
 
     @property
     def passed_runs(self) -> int | None:

@@ -1,19 +1,38 @@
 """Statements on one connection of the driver's."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
-import psycopg2.extras
 
+from cekura_sync.console.signals import stop_signals
 from cekura_sync.database import first_line
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import SCHEMA
 
-# While the driver itself waits for the engine, no signal is heard.
-psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
+POLL_SECONDS = 0.5
+
+
+def _wait(connection: Any) -> None:
+    """Wait for the engine so that signals are heard: while the driver itself waits, none is.
+
+    During a commit they are held. One that comes then asks the engine to give up the statement, and the engine's answer
+    says whether anything was changed.
+    """
+    asked_to_give_up = False
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        reading, writing = state == psycopg2.extensions.POLL_READ, state == psycopg2.extensions.POLL_WRITE
+        ready = select.select([connection] * reading, [connection] * writing, [], POLL_SECONDS)
+        if not any(ready) and stop_signals.waiting and not asked_to_give_up:
+            connection.cancel()
+            asked_to_give_up = True
+
+
+psycopg2.extensions.set_wait_callback(_wait)
 
 
 class Session:
@@ -57,6 +76,10 @@ class Session:
             raise
         try:
             self.run("commit")
+        except psycopg2.errors.QueryCanceled:
+            if stop_signals.waiting:
+                stop_signals.heed()  # the engine took everything back
+            raise
         except psycopg2.OperationalError as error:
             raise WarehouseError(
                 f"The connection was lost while the sync was committed ({first_line(error)}), so cekura.sync_log alone knows whether it was: sync again."

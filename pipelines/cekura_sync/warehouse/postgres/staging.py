@@ -22,10 +22,14 @@ LOCK_TIMEOUT = "5s"  # a session that waits for a lock blocks everybody who come
 # For every session, dlt's included. Not every server has all of them.
 SETTINGS = {
     "TimeZone": "UTC",
+    "standard_conforming_strings": "on",  # a backslash in a text is a backslash
+    "default_transaction_isolation": "read committed",
     "extra_float_digits": "1",  # every digit of a number
     "jit": "off",  # compiling the views takes longer than running them
     "lock_timeout": LOCK_TIMEOUT,
-    # The lock is held while the API is read, however long that takes.
+    # A first load may take long, and the lock is held while the API is read, however long that takes.
+    "statement_timeout": "0",
+    "transaction_timeout": "0",
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     # A machine that disappears must not hold it for hours.
@@ -63,6 +67,9 @@ class Postgres(postgres):
 class _SqlClient(Psycopg2SqlClient):
     def open_connection(self) -> Any:
         connection = super().open_connection()
+        connection.set_client_encoding(
+            "UTF8"
+        )  # a role or a database may have another one, and no place for most letters
         with connection.cursor() as cursor:
             cursor.execute(
                 "select set_config(name, wanted, false)"

@@ -1,0 +1,200 @@
+"""What rows of newer servers mean, from the API to the views."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cekura_sync.sandbox import Sandbox, World
+from support.harness import Account
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    world = World(results=40, agents=2, runs_per_result=3, days=5, in_flight=0, versions=2)
+    with Sandbox(world, generation="new", scale="percent") as sandbox:
+        yield Account(sandbox, tmp_path / "warehouse.duckdb")
+
+
+def version(number: int, name: str, *, is_current: bool) -> dict[str, Any]:
+    return {
+        "history_id": number,
+        "version_id": f"v{number}",
+        "version_name": name,
+        "is_current": is_current,
+    }
+
+
+def test_versions_are_told_by_their_id_and_shown_by_their_newest_name(account: Account) -> None:
+    agent = account.world.agents[0].id
+    ids = account.world.insert(4, agent=agent)
+    for id_, (number, name) in zip(ids, [(7, "Draft"), (7, "Autumn"), (8, "Autumn"), (9, "")], strict=True):
+        account.world.edit(id_, agent_version=version(number, name, is_current=True))
+
+    assert account.sync().code == 0
+
+    assert account.query(
+        "select agent_version_id, agent_version, results from analytics.agent_version_pass_rate"
+        " where agent_version_id in ('7', '8', '9') order by 1"
+    ) == [("7", "Autumn", 2), ("8", "Autumn", 1), ("9", "v9", 1)]
+
+
+def test_a_version_that_is_no_longer_the_current_one_changes_no_result(account: Account) -> None:
+    for id_ in account.world.results:
+        account.world.touchless_edit(id_, agent_version=version(7, "Autumn", is_current=True))
+    assert account.sync("--details").code == 0
+    for id_ in account.world.results:
+        account.world.touchless_edit(id_, agent_version=version(7, "Autumn", is_current=False))
+    account.sandbox.reset_requests()
+
+    ran = account.sync("--full", "--details")
+
+    assert ran.code == 0, ran.err
+    assert (ran.json["updated"], ran.json["unchanged"], ran.json["changed"]) == (0, 40, False)
+    assert ran.json["details_read"] == 0
+
+
+def test_texts_that_read_otherwise_are_recognised_once_something_else_was_written(account: Account) -> None:
+    """So that the rows of an old version are not taken apart at every sync for ever."""
+    for id_ in account.world.results:
+        account.world.touchless_edit(id_, agent_version=version(7, "Autumn", is_current=True))
+    account.sync()
+    before = dict(account.query("select id, _digest from cekura.results"))
+    for id_ in account.world.results:
+        account.world.touchless_edit(id_, agent_version=version(7, "Autumn", is_current=False))
+    account.world.insert(1)
+
+    ran = account.sync("--full")
+
+    assert (ran.json["inserted"], ran.json["updated"], ran.json["unchanged"]) == (1, 0, 40)
+    after = dict(account.query("select id, _digest from cekura.results"))
+    assert all(after[id_] != digest for id_, digest in before.items())
+
+
+@pytest.mark.parametrize("options", [[], ["--details"]])
+def test_a_scenario_that_is_an_object_is_the_same_scenario(account: Account, options: list[str]) -> None:
+    assert account.sync(*options).code == 0
+
+    listed = {
+        (run["id"], run["scenario"], run["scenario_name"])
+        for row in account.world.results.values()
+        for run in row["runs"]
+    }
+    assert set(account.query("select run_id, scenario_id, scenario_name from analytics.runs")) == listed
+    if options:
+        detailed = account.query("select run_id, scenario_id, scenario_name from analytics.run_details")
+        assert set(detailed) == listed
+
+
+def test_a_row_in_flight_that_is_read_by_id_is_the_row_of_the_list(account: Account) -> None:
+    (id_,) = account.world.start(1)
+    account.world.insert(30)
+    assert account.sync("--page-size", "10").code == 0
+    account.world.finish([id_])
+
+    ran = account.sync("--page-size", "10", "--lookback", "0")
+
+    assert ran.code == 0, ran.err
+    assert ran.json["updated"] == 1
+    assert account.query(
+        f"select status, success_rate > 1 or success_rate = 0 from cekura.results where id = {id_}"
+    ) == [("completed", True)]
+    assert account.sync("--full").json["changed"] is False
+
+
+def test_each_reason_of_failures_is_one_row(account: Account) -> None:
+    account.sandbox.rewrite = lambda _, payload: (
+        {**payload, "failed_reasons": REASONS} if "overall_evaluation" in payload else None
+    )
+    assert account.sync("--details").code == 0
+
+    assert account.query(
+        "select place, reason, title, description, affected_count, run_ids from cekura.failed_reasons"
+        f" where result_id = {max(account.world.results)} order by place"
+    ) == [
+        (1, "Hung up", "Hung up", "The agent ended the call.", 2, "[11,12]"),
+        (2, "Wrong date", "Wrong date", None, 1, "[13]"),
+        (3, "In words alone", None, None, None, None),
+    ]
+
+
+REASONS = {
+    "total_failed_runs": 3,
+    "issues": [
+        {"rank": 2, "title": "Wrong date", "run_ids": [13], "affected_count": 1},
+        {
+            "rank": 1,
+            "title": "Hung up",
+            "description": "The agent ended the call.",
+            "run_ids": [11, 12],
+            "affected_count": 2,
+        },
+        "In words alone",
+    ],
+}
+
+
+def test_a_metric_is_judged_by_the_rubric_where_it_has_no_verdict_of_its_own(account: Account) -> None:
+    result_id = account.world.insert(1)[0]
+    row = account.world.results[result_id]
+    runs = [{**run, "status": "completed", "success": True} for run in row["runs"][:1]] * 2
+    runs = [{**run, "id": 900_000 + number} for number, run in enumerate(runs)]
+    account.world.edit(result_id, runs=runs)
+    account.sandbox.rewrite = lambda _, payload: judged(payload) if payload.get("id") == result_id else None
+
+    assert account.sync("--details").code == 0
+
+    assert account.query(
+        "select decided_runs, failed_runs from analytics.failing_metrics where metric_name = 'Warmth'"
+    ) == [(2, 1)]
+    assert account.query(
+        "select run_id, passed from analytics.run_metrics where metric_name = 'Judged' order by 1"
+    ) == [(900_000, False), (900_001, False)]
+
+
+def judged(payload: dict[str, Any]) -> dict[str, Any] | None:
+    """A score of 4.2 and one of 2.0, and a rule that wants 4; another metric says itself that it failed."""
+    if "overall_evaluation" not in payload:
+        return None
+    for run, (score, passed) in zip(payload["runs"].values(), [(4.2, True), (2.0, False)], strict=True):
+        run["evaluation"] = {
+            "metrics": [
+                {"id": 910, "name": "Warmth", "type": "numeric", "score": score},
+                {"id": 911, "name": "Judged", "type": "binary", "score": 5, "passed": False},
+            ]
+        }
+        run["rubric"] = [
+            {"rule": "Warmth >= 4", "passed": passed},
+            {"metric": 911, "rule": "Judged = true", "passed": True},
+        ]
+    return payload
+
+
+def test_the_project_is_known_from_a_field_or_from_the_scope_of_a_sync(account: Account) -> None:
+    first, second = sorted(account.world.results)[:2]
+    account.world.edit(first, project=301)
+    account.world.edit(second, project={"id": 302, "name": "Support"})
+    assert account.sync().code == 0
+    projects = "select project_id, count(*) from analytics.runs group by 1 order by 1 nulls last"
+    of_first, of_second = (len(account.world.results[id_]["runs"]) for id_ in (first, second))
+    assert account.query(projects)[:2] == [("301", of_first), ("302", of_second)]
+
+    agent = account.world.agents[0]
+    assert account.sync("--project-id", str(agent.project)).code == 0
+
+    known = account.query("select distinct agent from cekura.results where project_id is not null")
+    assert (agent.id,) in known
+    assert account.sync("--full").json["changed"] is False
+
+
+def test_reading_details_changes_no_pass_rate(account: Account) -> None:
+    account.sync()
+    views = [
+        f"select * from analytics.{name} order by all" for name in ("agent_pass_rate", "scenario_pass_rate")
+    ]
+    before = [account.query(view) for view in views]
+
+    assert account.sync("--details").code == 0
+
+    assert [account.query(view) for view in views] == before

@@ -1,0 +1,125 @@
+"""Personal data is kept only where it was asked for, and removed from every file once it no longer is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cekura_sync.sandbox import Sandbox, World
+from support.harness import Account
+
+CALLER, NUMBER, SAID, LINK, DRAWING = (
+    "Planted-Caller-Zq7",
+    "PLANTED-4711-0815",
+    "planted sentence of a caller",
+    "https://recordings.invalid/planted-stereo.wav",
+    "planted-waveform",
+)
+PROFILE = {CALLER, NUMBER}
+EVERYTHING = {CALLER, NUMBER, SAID, LINK, DRAWING}
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    """Newer servers hand out all of it; one result carries what is looked for, another cannot be taken."""
+    world = World(results=30, agents=2, runs_per_result=2, days=5, in_flight=0)
+    with Sandbox(world, generation="new") as sandbox:
+        plant(sandbox)
+        yield Account(sandbox, tmp_path / "warehouse.duckdb")
+
+
+def plant(sandbox: Sandbox) -> None:
+    world = sandbox.world
+    newest, *_, flawed = sorted(world.results, reverse=True)
+    for id_ in (newest, flawed):
+        runs = [{**run, **private()} for run in world.results[id_]["runs"]]
+        world.touchless_edit(id_, runs=runs, status="completed")
+    world.touchless_edit(flawed, success_rate="most")
+    sandbox.rewrite = lambda _, payload: (
+        with_private_runs(payload) if "overall_evaluation" in payload else None
+    )
+
+
+def private() -> dict[str, object]:
+    return {
+        "test_profile_data": {"customer_name": CALLER, "account_number": NUMBER},
+        "transcript": SAID,
+        "recordingUrl": LINK,
+        "waveform": DRAWING,
+        "metadata": {"endedReason": "hangup", "transcript": SAID, "stereoRecordingUrl": LINK},
+    }
+
+
+def with_private_runs(payload: dict[str, object]) -> dict[str, object]:
+    runs = payload["runs"]
+    assert isinstance(runs, dict)
+    for run in runs.values():
+        run |= private() | {"transcript_object": [{"role": "caller", "content": SAID}]}
+    return payload
+
+
+def found(account: Account) -> set[str]:
+    """What can be read in any byte of the warehouse, its private base, scratch or logs."""
+    files = [path.read_bytes() for path in account.warehouse.parent.rglob("*") if path.is_file()]
+    assert len(files) > 3
+    return {text for text in EVERYTHING if any(text.encode() in content for content in files)}
+
+
+def test_without_being_asked_a_sync_keeps_nothing_of_what_was_said_or_of_who_called(account: Account) -> None:
+    ran = account.sync("--details")
+
+    assert ran.code == 0, ran.err
+    assert ran.json["rejected"] == 1
+    assert found(account) == set()
+    assert account.query("select distinct metadata from cekura.run_details") == [
+        ('{"endedReason":"hangup"}',)
+    ]
+
+
+def test_asked_for_it_is_kept_but_never_the_waveform(account: Account) -> None:
+    assert account.sync("--details", "--transcripts").code == 0
+
+    assert found(account) == EVERYTHING - {DRAWING}
+    assert account.query("select count(*) > 0 from cekura.transcript_turns") == [(True,)]
+
+
+def test_profiles_are_a_choice_of_their_own_and_go_at_the_next_sync_without_it(account: Account) -> None:
+    assert account.sync("--details", "--profiles").code == 0
+    assert found(account) == PROFILE
+    assert account.query("select count(*) from cekura.runs where test_profile_data is not null")[0][0] > 4
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    assert ran.json["changed"] is True
+    assert found(account) == set()
+    assert account.sync("--full").json["changed"] is False
+
+
+def test_profiles_asked_for_later_are_read_for_every_run_that_is_listed(account: Account) -> None:
+    account.sync()
+
+    ran = account.sync("--full", "--profiles")
+
+    assert ran.code == 0, ran.err
+    assert account.query("select count(*) from cekura.runs where test_profile_data is null") == [(0,)]
+    assert account.sync("--full", "--profiles").json["changed"] is False
+
+
+def test_a_dry_run_says_that_it_would_remove_something_and_removes_nothing(account: Account) -> None:
+    account.sync("--profiles")
+
+    assert account.sync("--dry-run").json["changed"] is True
+    assert found(account) == PROFILE
+
+
+def test_a_result_read_again_without_transcripts_loses_what_was_said(account: Account) -> None:
+    account.sync("--details", "--transcripts")
+    for id_ in account.world.results:
+        account.world.touchless_edit(id_, name="Evaluated again")
+
+    ran = account.sync("--full", "--details")
+
+    assert ran.code == 0, ran.err
+    assert found(account) == set()
+    assert account.query("select count(*) from cekura.transcript_turns") == [(0,)]

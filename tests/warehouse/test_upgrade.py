@@ -1,0 +1,107 @@
+"""A warehouse that version 0.1.0 has made is brought up to date by the next sync.
+
+Its file was made by that version from `account_of_then`, with --details, before the meaning of versions, of scenarios that are
+objects, and of personal data was known.
+"""
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cekura_sync.sandbox import Sandbox, World
+from support.harness import Account
+
+FILE = Path(__file__).parents[1] / "support" / "data" / "warehouse-0.1.0.duckdb.gz"
+PLANTED = (
+    b"Planted-Caller-Zq7",
+    b"PLANTED-4711-0815",
+    b"planted sentence of a caller",
+    b"planted-stereo.wav",
+    b"planted-waveform",
+)
+
+
+def account_of_then() -> World:
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    world = World(
+        results=6, agents=1, runs_per_result=2, days=5, in_flight=0, seed=1, now=now, vary_runs=False
+    )
+    for number, id_ in enumerate(sorted(world.results)):
+        runs = [
+            {
+                "id": run["id"],
+                "status": run["status"],
+                "success": run["success"],
+                "duration": run["duration"],
+                "error_message": "",
+                "scenario": {"id": run["scenario"], "name": run["scenario_name"]},
+                "test_profile_data": {"customer_name": "Planted-Caller-Zq7"},
+            }
+            for run in world.results[id_]["runs"]
+        ]
+        version = {
+            "history_id": 70 + number // 3,
+            "version_id": f"v{number // 3}",
+            "version_name": "Autumn" if number < 3 else "Winter",
+            "is_current": False,
+        }
+        world.touchless_edit(id_, runs=runs, status="completed", agent_version=version)
+    return world
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    with Sandbox(account_of_then()) as sandbox:
+        account = Account(sandbox, tmp_path / "warehouse.duckdb")
+        account.warehouse.write_bytes(gzip.decompress(FILE.read_bytes()))
+        yield account
+
+
+def files(account: Account) -> bytes:
+    return b"".join(path.read_bytes() for path in account.warehouse.parent.rglob("*") if path.is_file())
+
+
+def test_what_it_stored_of_callers_and_calls_is_in_no_file_any_longer(account: Account) -> None:
+    assert all(text in files(account) for text in PLANTED)
+
+    ran = account.sync("--full-every", "0")
+
+    assert ran.code == 0, ran.err
+    assert [text for text in PLANTED if text in files(account)] == []
+    assert account.sync("--full-every", "0").json["changed"] is False
+
+
+def test_its_versions_and_scenarios_are_read_anew_and_then_nothing_changes(account: Account) -> None:
+    ran = account.sync("--full")
+
+    assert ran.code == 0, ran.err
+    assert ran.json["updated"] == 6
+    assert account.query("select count(*), count(scenario_id) from analytics.runs") == [(12, 12)]
+    assert account.query(
+        "select agent_version_id, agent_version, results from analytics.agent_version_pass_rate order by 1"
+    ) == [("70", "Autumn", 3), ("71", "Winter", 3)]
+    assert account.query("select count(*) from analytics.run_details") == [(12,)]
+    assert account.sync("--full").json["changed"] is False
+
+
+def test_versions_of_results_that_are_never_listed_again_are_read_too(account: Account) -> None:
+    ran = account.run("build")
+
+    assert ran.code == 0, ran.err
+    assert account.query(
+        "select agent_version_id, agent_version, results from analytics.agent_version_pass_rate order by 1"
+    ) == [("70", "Autumn", 3), ("71", "Winter", 3)]
+
+
+def test_details_that_it_read_stay_and_are_read_again_when_asked_for(account: Account) -> None:
+    assert account.sync("--full").code == 0
+    before = account.query("select count(*) from cekura.run_metrics")
+
+    ran = account.sync("--details")
+
+    assert ran.code == 0, ran.err
+    assert ran.json["details_read"] == 6
+    assert account.query("select count(*) from cekura.run_metrics") == before
