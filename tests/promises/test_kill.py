@@ -312,7 +312,7 @@ def test_a_signal_while_answers_are_awaited_stops_the_sync_at_once(
     [
         pytest.param(signal.SIGTERM, "after extract", "after normalize", marks=pytest.mark.long),
         (signal.SIGINT, 'statement:DELETE FROM "cekura"."runs"', "after load"),
-        (signal.SIGTERM, "before build", "after build"),
+        (signal.SIGTERM, "before copy", "after copy"),
     ],
 )
 def test_a_signal_while_the_sync_writes_stops_it_before_its_next_step(
