@@ -47,7 +47,6 @@ if ALL:
         'statement:DELETE FROM "cekura"."results"',
         'statement:DELETE FROM "cekura"."result_scenarios"',
         'statement:INSERT INTO "cekura"."_dlt_loads"',
-        "after build",
         "after check",  # before the checkpoint
         "after copy",
         "file:os.rename commit.json.new",
@@ -220,7 +219,6 @@ if ALL:
         'statement:INSERT INTO "cekura_staging"."run_details"',
         'statement:DELETE FROM "cekura"."details_read"',
         'statement:DELETE FROM "cekura"."failed_reasons"',
-        "after build",
         "after check",
         "after commit",
     ]
