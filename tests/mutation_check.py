@@ -40,14 +40,63 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "stitching: any window joins",
-        (("api/paging.py", "if window.start and not self._touches(rows):", "if False:"),),
+        (("api/paging.py", "if window.start and not self._is_linked(rows):", "if False:"),),
+        (LISTING, PROMISE),
     ),
     Mutation(
         "stitching: windows do not overlap",
         (
-            ("api/paging.py", "return furthest if", "return window_after(read, cap) if True or"),
-            ("api/paging.py", "if window.start and not self._touches(rows):", "if False:"),
+            ("api/paging.py", "(read - overlap) // size + 1", "read // size + 1"),
+            ("api/paging.py", "if window.start and not self._is_linked(rows):", "if False:"),
         ),
+        (LISTING, PROMISE),
+    ),
+    Mutation(
+        "stitching: a row that moved is a link",
+        (
+            (
+                "api/paging.py",
+                "return row.created > self.floor and self._created.get(row.key) == row.created",
+                "return row.key in self._created",
+            ),
+        ),
+        (LISTING,),
+    ),
+    Mutation(
+        "stitching: the floor itself is a link",
+        (("api/paging.py", "return row.created > self.floor and", "return row.created >= self.floor and"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "a cut page stands where a whole one would",
+        (("api/listing.py", "        self._lowered += 1\n", "        return window\n"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "one end is enough",
+        (
+            (
+                "api/listing.py",
+                "if not has_room or new or self._stopped_at != before:",
+                "if not has_room:",
+            ),
+        ),
+        (LISTING,),
+    ),
+    Mutation(
+        "passes: the same windows",
+        (("api/listing.py", "PASS_SIZES = (1.0, 0.8, 0.9, 0.7)", "PASS_SIZES = (1.0, 1.0, 1.0, 1.0)"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "passes: a row in two places is no sign",
+        (("api/listing.py", "self.repeated |= row.key in self._seen", "self.repeated |= False"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "times: only Python reads them",
+        (("api/times.py", "else _in_duckdb(value)", "else _in_python(value)"),),
+        ("tests/api/test_times.py",),
     ),
     Mutation(
         "in-flight re-read",
@@ -143,19 +192,8 @@ MUTATIONS = (
         (SYNC, FAULTS, PROMISE),
     ),
     Mutation(
-        "end-of-list probe",
-        (
-            (
-                "api/listing.py",
-                "        if page is None or not page.rows:\n            return True\n",
-                "        return True\n",
-            ),
-        ),
-        (LISTING, FAULTS, PROMISE),
-    ),
-    Mutation(
         "order check",
-        (("api/paging.py", "            raise Disorder\n        above", "            pass\n        above"),),
+        (("api/paging.py", "        raise Disorder\n", "        pass\n"),),
         (LISTING, FAULTS, PROMISE),
     ),
     Mutation(

@@ -2,9 +2,8 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -14,15 +13,14 @@ from support.harness import Account
 
 
 @contextmanager
-def dripping_headers(seconds: float) -> Iterator[str]:
-    """A server that sends one byte of a header every now and then, for at most so long."""
+def dripping_headers() -> Iterator[str]:
+    """A server that sends one byte of a header every now and then, without end."""
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
-        with connection:
+        with connection, suppress(OSError):  # the client hangs up
             connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-            until = time.monotonic() + seconds
-            while time.monotonic() < until and not over.wait(0.05):
+            while not over.wait(0.05):
                 connection.sendall(b"z")
 
     def accept(listener: socket.socket) -> None:
@@ -43,13 +41,11 @@ def dripping_headers(seconds: float) -> Iterator[str]:
 
 
 def test_headers_that_drip_for_ever_end_with_the_budget_of_the_sync(account: Account) -> None:
-    with dripping_headers(seconds=20) as url:
-        began = time.monotonic()
+    with dripping_headers() as url:
         ran = account.sync("--api-url", url, "--timeout", "1s")
 
     assert ran.code == 4
     assert "budget" in ran.json["error"]
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("after", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
@@ -70,12 +66,10 @@ def test_a_wait_beyond_the_budget_asked_of_one_request_fails_at_once(account: Ac
         return None if request.query["page"] == "1" else Answer(429, b"{}", {"Retry-After": "86400"})
 
     account.sandbox.intercept = limit_the_second_page
-    began = time.monotonic()
 
-    ran = account.sync("--page-size", "20", "--timeout", "60s")
+    ran = account.sync("--page-size", "20", "--timeout", "1h")
 
     assert ran.code == 4
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

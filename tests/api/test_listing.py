@@ -1,119 +1,144 @@
-"""Gap-free reading, against a listing that moves while it is read.
-
-The listing here is the definition itself: rows in order, cut into pages by number, changed between two requests.
-"""
+"""Gap-free reading, against a listing that moves while it is read."""
 
 import itertools
-from collections.abc import Callable, Iterable
+import os
+import random
 from concurrent.futures import Future
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from cekura_sync.api.decode_rows import Page, Row
-from cekura_sync.api.listing import Listing
-from cekura_sync.api.paging import Window, next_window, window_after
+from cekura_sync.api.decode_rows import Page
+from cekura_sync.api.paging import Window, next_window
 from cekura_sync.errors import ListingUnverified
+from support.moving_listing import Habits, MovingListing, Reading, read, row
+
+READINGS = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0")) or 120  # of each family
+
+# What servers and accounts have been seen to do, and how each may hide a row from a reader.
+FAMILIES = {
+    "rows come and go": set[str](),
+    "many are deleted at once": {"deletions"},
+    "the cap is lowered in the middle": {"cap"},
+    "`next` lies": {"next", "deletions"},
+    "equal times": {"ties"},
+    "rows move": {"moves", "deletions"},
+    "times that nobody can read": {"unreadable"},
+    "ordered by updated_at": {"updated"},
+    "old answers from a cache": {"cache"},
+    "several of these": {"several"},
+}
 
 
-def row(number: int) -> Row:
-    return Row(key=number, created=number * 1000, raw=f'{{"id": {number}}}')
+class RandomReading:
+    """One account, one server and one reader, all drawn from the seed."""
+
+    def __init__(self, family: str, seed: int) -> None:
+        self.random = random.Random(f"{family} {seed}")
+        self.kinds = FAMILIES[family]
+        if "several" in self.kinds:
+            self.kinds = {
+                kind
+                for kind in ("deletions", "cap", "next", "ties", "moves", "unreadable", "updated")
+                if self.random.random() < 0.4
+            }
+        self.numbers = itertools.count(1000)
+        self.size = self.random.randint(0, 140)
+        self.listing = MovingListing(
+            [row(number, self._created(number)) for number in range(self.size)],
+            self._habits(),
+            between=self._change,
+            seed=seed,
+        )
+        self._prepare()
+        self.busy = self.random.choice([0, 0.1, 0.3, 0.7])
+
+    def run(self) -> Reading:
+        habits = self.listing.habits
+        return read(self.listing, page_size=habits.cap, concurrency=self.random.choice([1, 4, 8]))
+
+    def _created(self, number: int) -> int:
+        group = self.random.choice([1, 2, 3, 5, 30]) if "ties" in self.kinds else 1
+        return 1000 + number // group * group * 1000
+
+    def _habits(self) -> Habits:
+        draw = self.random
+        habits = Habits(
+            cap=draw.randint(8, 14),
+            count=draw.choice(["right", "zero", "half", "missing"]),
+            cached="cache" in self.kinds,
+        )
+        if "cap" in self.kinds:
+            habits.lowered_cap = (draw.randint(1, 20), draw.randint(3, habits.cap))
+        if "next" in self.kinds:
+            habits.next = draw.choice(["early", "always", "never"])
+        if "ties" in self.kinds:
+            habits.ties = draw.choice(["newest id first", "stable", "by window", "shuffled"])
+        if "updated" in self.kinds:
+            habits.order = "updated"
+        return habits
+
+    def _prepare(self) -> None:
+        draw, listing = self.random, self.listing
+        if listing.entries and "unreadable" in self.kinds:
+            for _ in range(self.size // 6):
+                listing.hide_time(draw.randrange(self.size))
+        if listing.entries and "updated" in self.kinds:
+            for _ in range(draw.choice([0, 3, 12, 30])):
+                listing.touch(draw.randrange(self.size))
+        listing.moved.clear()
+
+    def _change(self, listing: MovingListing) -> None:
+        draw = self.random
+        if not listing.entries or draw.random() > self.busy:
+            return
+        changes = ["delete", "delete many", "insert", "insert many", "late"]
+        changes += ["delete many"] * 4 * ("deletions" in self.kinds)
+        changes += ["move"] * 5 * ("moves" in self.kinds) + ["touch"] * 5 * ("updated" in self.kinds)
+        change, place, many = draw.choice(changes), draw.randrange(len(listing.entries)), draw.randint(2, 30)
+        if change.startswith("delete"):
+            listing.delete(place, many if "many" in change else 1)
+        elif change.startswith("insert"):
+            listing.insert(*[row(next(self.numbers)) for _ in range(many if "many" in change else 1)])
+        elif change == "late":
+            listing.insert(row(next(self.numbers), draw.randint(1, 1000 * self.size + 1000)))
+        elif change == "move":
+            listing.move(place, draw.randint(1, 1000 * self.size + 1000))
+        else:
+            listing.touch(place)
 
 
-class MovingListing:
-    """Rows newest first behind page numbers; `between` changes them after each request."""
-
-    def __init__(
-        self, rows: Iterable[Row], *, cap: int = 10, between: Callable[["MovingListing"], None] | None = None
-    ):
-        self.rows = sorted(rows, key=lambda row: -(row.created or 0))
-        self.cap = cap
-        self.between = between
-        self.asked: list[Window] = []
-
-    def __call__(self, window: Window) -> "Future[Page | None]":
-        self.asked.append(window)
-        size = min(window.size, self.cap)
-        rows = self.rows[(window.page - 1) * size : window.page * size]
-        answer: Future[Page | None] = Future()
-        has_next = window.page * size < len(self.rows)
-        answer.set_result(Page(rows, len(self.rows), has_next) if rows or window.page == 1 else None)
-        if self.between:
-            self.between(self)
-        return answer
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_row_that_was_there_all_the_time_is_read_once_whatever_happens(family: str) -> None:
+    refused = 0
+    for seed in range(READINGS):
+        one = RandomReading(family, seed)
+        before = {entry.row.key for entry in one.listing.entries}
+        try:
+            reading = one.run()
+        except ListingUnverified:
+            refused += 1  # honest; the tests below hold it to reading what can be read
+            continue
+        quiet = before & {entry.row.key for entry in one.listing.entries} - one.listing.moved
+        assert not quiet - {*reading.given}, (seed, one.listing.habits)
+        assert len(reading.given) == len({*reading.given}), seed
+        assert reading.complete, seed
+    if family in ("rows come and go", "many are deleted at once", "`next` lies", "rows move"):
+        assert refused <= 0.1 * READINGS, f"{refused} of {READINGS} readings were refused"
 
 
-def read(
-    fetch: MovingListing, *, horizon: int | None = None, page_size: int = 10, concurrency: int = 4
-) -> Listing:
-    """Read it all; the ids that were given, in order, are left in `listing.given`."""
-    listing = Listing(fetch, page_size=page_size, concurrency=concurrency, horizon=horizon)
-    given_ids: list[int | str] = []
-    listing.on_restart(given_ids.clear)
-    for rows in listing:
-        given_ids.extend(row.key for row in rows)
-    listing.given = given_ids  # type: ignore[attr-defined]
-    return listing
-
-
-@given(
-    size=st.integers(0, 120),
-    cap=st.integers(2, 12),
-    concurrency=st.integers(1, 8),
-    moves=st.lists(
-        st.tuples(
-            st.sampled_from(["delete", "delete many", "insert", "insert many", "late", "nothing"]),
-            st.integers(0, 200),
-        ),
-        max_size=40,
-    ),
-)
-@settings(max_examples=600, deadline=None, derandomize=True)
-def test_every_row_that_was_there_all_the_time_is_read_once_whatever_moves(
-    size: int, cap: int, concurrency: int, moves: list[tuple[str, int]]
-) -> None:
-    todo = iter(moves)
-    numbers = itertools.count(1000)
-
-    def move(listing: MovingListing) -> None:
-        kind, place = next(todo, ("nothing", 0))
-        rows = listing.rows
-        if kind.startswith("delete") and rows:
-            start = place % len(rows)
-            del rows[start : start + (place % 30 if "many" in kind else 1)]
-        elif kind.startswith("insert"):
-            for _ in range(place % 30 if "many" in kind else 1):
-                rows.insert(0, row(next(numbers)))
-        elif kind == "late" and len(rows) > 1:
-            above, below = rows[place % (len(rows) - 1) :][:2]
-            between = ((above.created or 0) + (below.created or 0)) // 2
-            if between not in (above.created, below.created):
-                rows.insert(rows.index(below), Row(key=next(numbers), created=between, raw="{}"))
-
-    fetch = MovingListing([row(number) for number in range(size)], cap=cap, between=move)
-
-    try:
-        listing = read(fetch, page_size=cap, concurrency=concurrency)
-    except ListingUnverified:
-        return  # refusing is honest; the tests below hold it to reading what can be read
-
-    survivors = [kept.key for kept in fetch.rows if isinstance(kept.key, int) and kept.key < 1000]
-    assert listing.complete
-    assert set(survivors) <= set(listing.given)  # type: ignore[attr-defined]
-    assert len(listing.given) == len(set(listing.given))  # type: ignore[attr-defined]
+def keys(listing: MovingListing) -> list[int | str]:
+    return [row.key for row in listing.listed()]
 
 
 def test_one_delete_on_each_page_is_read_through_and_not_refused() -> None:
-    def delete_the_newest(listing: MovingListing) -> None:
-        listing.rows.pop(0)
+    listing = MovingListing(map(row, range(200)), between=lambda listing: listing.delete(0))
 
-    fetch = MovingListing([row(number) for number in range(200)], between=delete_the_newest)
+    reading = read(listing)
 
-    listing = read(fetch)
-
-    assert {kept.key for kept in fetch.rows} <= set(listing.given)  # type: ignore[attr-defined]
+    assert {*keys(listing)} <= {*reading.given}
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
@@ -124,84 +149,174 @@ def test_more_arrivals_at_once_than_a_page_holds_are_read_through(
 ) -> None:
     def insert_many_once(listing: MovingListing) -> None:
         if len(listing.asked) == behind:
-            listing.rows[:0] = [row(2000 - place) for place in range(arrivals)]
+            listing.insert(*(row(2000 + number) for number in range(arrivals)))
 
     listing = MovingListing(map(row, range(100)), between=insert_many_once)
 
     reading = read(listing, concurrency=concurrency)
 
     assert reading.complete
-    assert {*range(100)} <= {*reading.given}  # type: ignore[attr-defined]
+    assert {*range(100)} <= {*reading.given}
     assert len(listing.asked) < 80
 
 
 def test_more_deletes_at_once_than_a_page_holds_make_it_step_back() -> None:
     def delete_many_once(listing: MovingListing) -> None:
         if len(listing.asked) == 6:
-            del listing.rows[5:40]
+            listing.delete(5, 35)
 
-    fetch = MovingListing([row(number) for number in range(200)], between=delete_many_once)
+    listing = MovingListing(map(row, range(200)), between=delete_many_once)
 
-    listing = read(fetch, concurrency=1)
+    reading = read(listing, concurrency=1)
 
-    assert {kept.key for kept in fetch.rows} <= set(listing.given)  # type: ignore[attr-defined]
-    assert any(later.start < earlier.start for earlier, later in pairwise(fetch.asked))
-
-
-@pytest.mark.parametrize(("rows", "limit"), [(20_000, 1.12), (200_000, 1.12)])
-def test_reading_without_gaps_costs_at_most_twelve_percent_more_requests(rows: int, limit: float) -> None:
-    read_so_far, windows = 200, 1
-    while read_so_far < rows:
-        window = next_window(read_so_far, 200)
-        assert window.start < read_so_far < window.end
-        assert window.size <= 200
-        read_so_far, windows = window.end, windows + 1
-    assert windows <= limit * rows / 200
+    assert {*keys(listing)} <= {*reading.given}
+    assert any(later.start < earlier.start for earlier, later in pairwise(listing.asked))
 
 
-@given(st.integers(1, 100_000), st.integers(1, 300))
-def test_the_window_after_the_end_begins_exactly_there(read_rows: int, cap: int) -> None:
-    window = window_after(read_rows, cap)
+def test_a_row_that_moved_down_joins_no_window() -> None:
+    def move_and_delete(listing: MovingListing) -> None:
+        if len(listing.asked) == 5:
+            listing.move(0, created=130_500)
+            listing.delete(0, 38)
 
-    assert window.start == read_rows
-    assert 1 <= window.size <= cap
+    listing = MovingListing(map(row, range(200)), between=move_and_delete)
+
+    reading = read(listing, concurrency=1)
+
+    assert {*keys(listing)} <= {*reading.given}
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_cap_that_is_lowered_in_the_middle_cuts_nothing_off(concurrency: int) -> None:
+    listing = MovingListing(map(row, range(300)), Habits(cap=20, lowered_cap=(6, 10)))
+
+    reading = read(listing, page_size=20, concurrency=concurrency)
+
+    assert reading.given == keys(listing)
+
+
+def test_a_next_that_is_null_too_early_hides_nothing_even_when_rows_above_are_deleted_then() -> None:
+    def delete_above(listing: MovingListing) -> None:
+        if listing.asked[-1].end >= 96:
+            listing.delete(10, 10)
+
+    listing = MovingListing(map(row, range(100)), Habits(next="early"), between=delete_above)
+
+    reading = read(listing, concurrency=1)
+
+    assert {*keys(listing)} <= {*reading.given}
+
+
+@pytest.mark.parametrize("ties", ["newest id first", "stable", "by window", "shuffled"])
+def test_a_few_rows_of_the_same_time_are_read_in_whatever_sequence_they_come(ties: str) -> None:
+    listing = MovingListing(
+        (row(number, 1000 + number // 4) for number in range(200)), Habits(cap=20, ties=ties)
+    )
+
+    reading = read(listing, page_size=20)
+
+    assert sorted(reading.given, key=int) == [*range(200)]
+    assert len(listing.asked) < 40
+
+
+@pytest.mark.parametrize("ties", ["by window", "shuffled"])
+def test_more_rows_of_the_same_time_than_a_page_holds_are_refused_when_their_sequence_changes(
+    ties: str,
+) -> None:
+    listing = MovingListing((row(number, 1000 + number // 30) for number in range(150)), Habits(ties=ties))
+
+    with pytest.raises(ListingUnverified):
+        read(listing)
+
+
+@pytest.mark.parametrize("ties", ["newest id first", "stable"])
+def test_more_rows_of_the_same_time_than_a_page_holds_are_read_when_their_sequence_stays(ties: str) -> None:
+    listing = MovingListing((row(number, 1000 + number // 30) for number in range(150)), Habits(ties=ties))
+
+    reading = read(listing)
+
+    assert reading.complete
+    assert reading.given == keys(listing)
+
+
+def test_rows_of_one_time_in_another_sequence_on_each_page_are_refused_where_pages_have_one_size() -> None:
+    habits = Habits(cap=20, ignores_page_size=True, ties="by window")
+    listing = MovingListing((row(number, 1000) for number in range(70)), habits)
+
+    with pytest.raises(ListingUnverified):
+        read(listing, page_size=50)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_times_that_nobody_can_read_are_no_order(seed: int) -> None:
+    listing = MovingListing(map(row, range(45)), Habits(order="shuffled"), seed=seed)
+    for place in range(45):
+        listing.entries[place].row = row(place)._replace(created=None)
+
+    with pytest.raises(ListingUnverified):
+        read(listing, concurrency=1)
+
+
+def test_reading_20_000_rows_without_gaps_costs_at_most_112_requests() -> None:
+    listing = MovingListing(map(row, range(20_000)), Habits(cap=200))
+
+    reading = read(listing, page_size=200, concurrency=8)
+
+    assert reading.complete
+    assert len(listing.asked) <= 112
+
+
+@given(st.integers(1, 100_000), st.integers(3, 300), st.integers(2, 50))
+def test_a_window_repeats_what_it_has_to_and_reaches_further(read_rows: int, cap: int, overlap: int) -> None:
+    window = next_window(read_rows, cap, overlap)
+
+    assert window is None or window.start <= max(0, read_rows - overlap)
+    assert window is None or window.end > read_rows
+    assert window is None or window.size <= cap
 
 
 def test_a_quick_reading_stops_at_the_first_window_that_passes_the_horizon() -> None:
-    fetch = MovingListing([row(number) for number in range(500)])
+    listing = MovingListing(map(row, range(500)))
 
-    listing = read(fetch, horizon=470_000)
+    reading = read(listing, horizon=470_000)
 
-    assert not listing.complete
-    assert set(range(470, 500)) <= set(listing.given)  # type: ignore[attr-defined]
-    assert len(fetch.asked) <= 8  # of 55; a few windows are asked for ahead
+    assert not reading.complete
+    assert {*range(470, 500)} <= {*reading.given}
+    assert len(listing.asked) <= 8  # of 55; a few windows are asked for ahead
 
 
 def test_one_page_that_passes_the_horizon_is_one_request() -> None:
-    fetch = MovingListing([row(number) for number in range(500)])
+    listing = MovingListing(map(row, range(500)))
 
-    read(fetch, horizon=495_000)
+    read(listing, horizon=495_000)
 
-    assert fetch.asked == [Window(1, 10)]
+    assert listing.asked == [Window(1, 10)]
 
 
-def test_an_order_that_proves_nothing_is_read_twice_and_taken_when_both_readings_agree() -> None:
-    fetch = MovingListing([row(number) for number in range(95)])
-    fetch.rows.reverse()
+@pytest.mark.parametrize(("rows", "requests"), [(0, 1), (1, 3), (7, 2), (50, 2)])
+def test_a_listing_of_one_page_costs_two_requests(rows: int, requests: int) -> None:
+    listing = MovingListing(map(row, range(rows)), Habits(cap=50))
 
-    listing = read(fetch)
+    reading = read(listing, page_size=50)
 
-    assert listing.full
-    assert listing.complete
-    assert sorted(listing.given) == list(range(95))  # type: ignore[attr-defined]
+    assert reading.complete
+    assert len(listing.asked) == requests
+
+
+def test_an_order_that_proves_nothing_is_read_twice_in_different_windows() -> None:
+    listing = MovingListing(map(row, range(95)), Habits(order="oldest first"))
+
+    reading = read(listing)
+
+    assert reading.listing.full
+    assert reading.complete
+    assert reading.given == [*range(95)]
+    assert len({window.size for window in listing.asked}) > 1
 
 
 def test_an_order_that_changes_each_time_is_refused() -> None:
-    def turn(listing: MovingListing) -> None:
-        listing.rows.append(listing.rows.pop(0))
-
     with pytest.raises(ListingUnverified):
-        read(MovingListing([row(number) for number in range(95)], between=turn))
+        read(MovingListing(map(row, range(95)), Habits(order="shuffled")))
 
 
 def test_a_listing_that_cycles_is_refused_as_a_loop() -> None:
@@ -209,18 +324,28 @@ def test_a_listing_that_cycles_is_refused_as_a_loop() -> None:
         def __call__(self, window: Window) -> "Future[Page | None]":
             answer: Future[Page | None] = Future()
             start = window.start % 40
-            answer.set_result(Page(self.rows[start : start + window.size], None, has_next=True))
+            answer.set_result(Page(self.listed()[start : start + window.size], None, has_next=True))
             return answer
 
     with pytest.raises(ListingUnverified, match="repeats itself"):
-        read(Cycling([row(number) for number in range(60)]))
+        read(Cycling(map(row, range(60))))
 
 
 @pytest.mark.parametrize("cap", [2, 3, 5, 6, 7, 10])
 def test_small_pages_are_read_to_the_end_even_where_no_two_windows_can_overlap(cap: int) -> None:
-    fetch = MovingListing([row(number) for number in range(3000 if cap == 10 else 430)], cap=cap)
+    listing = MovingListing(map(row, range(3000 if cap == 10 else 430)), Habits(cap=cap))
 
-    listing = read(fetch, page_size=cap)
+    reading = read(listing, page_size=cap)
 
-    assert listing.complete
-    assert listing.given == [kept.key for kept in fetch.rows]  # type: ignore[attr-defined]
+    assert reading.complete
+    assert reading.given == keys(listing)
+
+
+@pytest.mark.parametrize("next_", ["early", "always", "never"])
+def test_a_next_that_lies_costs_a_few_requests_and_no_row(next_: str) -> None:
+    listing = MovingListing(map(row, range(200)), Habits(next=next_))
+
+    reading = read(listing)
+
+    assert reading.given == keys(listing)
+    assert len(listing.asked) < 45

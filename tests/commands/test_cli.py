@@ -19,7 +19,7 @@ import pytest
 from cekura_sync import cli, errors, settings
 from cekura_sync.console import exits
 from cekura_sync.sandbox import Fault
-from support.harness import Account, run
+from support.harness import PATIENCE, Account, run
 
 NewAccount = Callable[..., Account]
 COMMANDS = sorted(cli.cli.commands)
@@ -71,7 +71,7 @@ def test_help_and_status_import_neither_dlt_nor_duckdb(tmp_path: Path, arguments
         text=True,
         cwd=tmp_path,
         check=True,
-        timeout=30,
+        timeout=PATIENCE,
     )
 
     assert ran.stderr.splitlines()[-1] == "[]"
@@ -231,7 +231,7 @@ def test_a_rejected_row_is_warned_about_even_when_quiet(quick: Account) -> None:
 
 def test_the_installed_command_keeps_stdout_for_data(quick: Account) -> None:
     process = quick.spawn()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
     assert json.loads(out)["results"] == 20
@@ -246,7 +246,7 @@ def test_a_reader_of_the_pipe_that_has_gone_is_no_bug(synced: Account) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert ran.stdout == "range\n"

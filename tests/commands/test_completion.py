@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cekura_sync import cli
+from support.harness import PATIENCE
 
 COMMANDS = set(cli.cli.commands)
 FULL = {"--full", "--full-every"}
@@ -38,7 +39,7 @@ def script(shell: str, environment: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout
@@ -52,7 +53,7 @@ def output(command: list[str], environment: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
@@ -118,7 +119,7 @@ def at_a_prompt(command: list[str], environment: dict[str, str], *typed: str) ->
 
 def until(terminal: int, expected: str, *, quiet: float = 15.0) -> str:
     """What appears until the text is there, or nothing more comes."""
-    said, ends = "", time.monotonic() + 30
+    said, ends = "", time.monotonic() + PATIENCE
     while (not expected or expected not in said) and time.monotonic() < ends:
         if not select.select([terminal], [], [], quiet)[0]:
             break
@@ -134,7 +135,7 @@ def test_an_unknown_shell_is_refused_quietly(environment: dict[str, str]) -> Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert (ran.stdout, ran.stderr) == ("", "")

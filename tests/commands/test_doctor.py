@@ -19,7 +19,7 @@ import pytest
 from cekura_sync import settings
 from cekura_sync.doctor import disk, warehouse
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
-from support.harness import Account, Ran, run
+from support.harness import PATIENCE, Account, Ran, run
 
 NewAccount = Callable[..., Account]
 
@@ -141,7 +141,7 @@ def test_a_terminal_of_ascii_reads_the_words(synced: Account) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert re.match(r"  ok +versions", ran.stdout)

@@ -19,12 +19,11 @@ from typing import Any
 import pytest
 
 from cekura_sync.sandbox import Answer, Fault, Request
-from support.harness import Account
+from support.harness import HANG, PATIENCE, Account
 
 NewAccount = Callable[..., Account]
 CYCLES = int(os.environ.get("CEKURA_TEST_CYCLES", "7"))
 MIB = 1024
-HANG = 120  # seconds; no test waits for so long, whatever the machine does besides
 
 
 class Repeating:
@@ -48,7 +47,7 @@ class Repeating:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """The exit code and stderr, long before an answer that hangs would come."""
         self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=HANG / 2)
+        _, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, err
 
 
@@ -101,7 +100,7 @@ def test_a_signal_during_a_sync_stops_it_and_nothing_has_changed(
 
         settled.sandbox.intercept = hang
         settled.world.insert(1)
-        assert hanging.wait(HANG)
+        assert hanging.wait(PATIENCE)
         ended, err = job.stop(number)
 
     assert ended == code, err
@@ -124,7 +123,7 @@ def test_a_signal_that_comes_during_the_swap_is_heeded_after_it(quick: Account) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert ran.returncode == 0, ran.stderr
@@ -151,7 +150,7 @@ def test_a_signal_that_comes_after_the_outcome_fails_no_sync(
         capture_output=True,
         text=True,
         check=False,
-        timeout=HANG,
+        timeout=PATIENCE,
     )
 
     assert (ran.returncode, ran.stderr) == (0, "")

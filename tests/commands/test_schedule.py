@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from cekura_sync.schedule import KINDS
-from support.harness import Account, Ran, run
+from support.harness import PATIENCE, Account, Ran, run
 
 KEY = "sk-very-secret"
 AWKWARD = '50% off, "it\'s" $HOME; `id` & #1 {x}'
@@ -38,7 +38,7 @@ def check(tool: str, *arguments: str | Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert ran.returncode == 0, ran.stdout
     return ran.stdout

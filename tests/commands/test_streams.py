@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.harness import Account
+from support.harness import PATIENCE, Account
 from support.rare import rare
 
 COMMAND = f"{sys.executable} -m cekura_sync"
@@ -25,7 +25,7 @@ def shell(account: Account, line: str, **env: str) -> "subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -113,7 +113,7 @@ def on_a_terminal(account: Account, **env: str) -> str:
     except OSError:
         pass  # Linux says so that the other end is closed
     os.close(ours)
-    assert process.wait(timeout=60) == 0, drawn
+    assert process.wait(timeout=PATIENCE) == 0, drawn
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode())
 
 
@@ -157,7 +157,7 @@ def test_a_signal_among_the_imports_stops_the_command(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert ran.returncode == code, ran.stderr

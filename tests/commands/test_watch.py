@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cekura_sync.monitoring import ping
 from cekura_sync.sandbox import Fault
-from support.harness import Account
+from support.harness import HANG, PATIENCE, Account
 
 NewAccount = Callable[..., Account]
 
@@ -149,7 +149,7 @@ def test_a_monitor_that_does_not_answer_holds_a_sync_up_for_seconds_only(
     quick: Account, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ping, "SECONDS", 0.3)
-    monitor.delay = 120.0
+    monitor.delay = HANG
     began = time.monotonic()
 
     ran = quick.sync("--ping", monitor.url, CEKURA_API_KEY="")
@@ -180,9 +180,9 @@ def test_a_dry_run_is_no_sync_to_those_who_watch(quick: Account, monitor: Monito
 
 def under_way(account: Account, monitor: Monitor, *options: str) -> "subprocess.Popen[str]":
     """A sync in a process of its own, caught while it waits for the API."""
-    account.sandbox.latency = 20.0
+    account.sandbox.latency = HANG
     process = account.spawn("--ping", monitor.url, *options)
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while not (account.sandbox.requests and monitor.told) and time.monotonic() < until:
         time.sleep(0.02)
     return process
@@ -196,7 +196,7 @@ def test_a_signal_is_told_to_the_switch_and_the_metrics(
     process = under_way(quick, monitor, "--metrics", str(file))
 
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
     assert process.returncode == code
     assert monitor.told[-1] == ("/secret-uuid/fail", f"exit code {code}\n".encode())
@@ -209,7 +209,7 @@ def test_a_process_that_is_killed_tells_nothing_more_so_the_switch_hears_a_start
     process = under_way(quick, monitor)
 
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
     assert [path for path, _ in monitor.told] == ["/secret-uuid/start"]
 

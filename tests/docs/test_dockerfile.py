@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.harness import run
+from support.harness import PATIENCE, run
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -41,7 +41,7 @@ def test_hadolint_has_nothing_to_say() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cekura_sync import __version__
+from support.harness import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -36,7 +37,7 @@ def test_the_workflow_is_one_that_github_accepts() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 

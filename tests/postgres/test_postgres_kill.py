@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from cekura_sync.sandbox import Answer, Request
+from support.harness import PATIENCE
 from support.killing import change_the_account
 from support.shared import Shared
 
@@ -37,7 +38,7 @@ def synced(shared: Shared) -> Shared:
 
 def cut_short(shared: Shared, point: str, **env: str) -> int:
     process = shared.spawn_until(point, *OPTIONS, **env)
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode in (0, -signal.SIGKILL, 9), f"{point}: {out} {err}"
     assert "Traceback" not in err, f"{point}: {err}"
     return process.returncode
@@ -111,7 +112,7 @@ def test_a_sync_that_has_lost_its_lock_to_another_writes_nothing(synced: Shared)
         synced.disconnect()
         change_the_account(synced.account)
         process = synced.spawn(*OPTIONS)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         others.append(process.returncode)
         change_the_account(synced.account)
         return None
@@ -185,7 +186,7 @@ def test_a_signal_stops_it_and_one_that_comes_too_late_is_not_heeded(
     change_the_account(synced.account)
     before = seen(synced)
     process = synced.spawn_until(point, *OPTIONS, CEKURA_TEST_SIGNAL=str(signal.SIGTERM.value))
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == code, err
     assert assert_entirely_or_not(synced, before, point) == (code == 0)

@@ -17,7 +17,7 @@ import pytest
 
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Sandbox, World
-from support.harness import LONG, Account
+from support.harness import LONG, PATIENCE, Account
 
 VERSIONS = ["1.1.3", "1.3.2", "1.4.5"]
 WITH_SQLALCHEMY = "1.4.5"
@@ -73,7 +73,7 @@ class Tool:
     def _line(self) -> str:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, f"the reader has ended with {self.process.wait(10)}"
+        assert line, f"the reader has ended with {self.process.wait(PATIENCE)}"
         return line.strip()
 
 

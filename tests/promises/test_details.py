@@ -17,7 +17,7 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
 from support import details_reader
-from support.harness import Account
+from support.harness import PATIENCE, Account
 
 NewAccount = Callable[..., Account]
 SPOKEN = "transcript_turns"
@@ -144,7 +144,7 @@ def test_a_sync_with_nothing_due_changes_no_byte_asks_for_nothing_more_and_impor
         env=account.env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
 

@@ -17,7 +17,7 @@ import pytest
 
 from cekura_sync.sandbox import Answer, Request
 from support import details_reader
-from support.harness import Account, Record
+from support.harness import HANG, PATIENCE, Account, Record
 from support.killing import KILL_POINTS, change_the_account
 
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
@@ -68,7 +68,7 @@ def spawn_until(account: Account, point: str, *options: str, **env: str) -> "sub
 
 def killed_at(account: Account, point: str, *options: str) -> int:
     process = spawn_until(account, point, *options)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode in (0, -signal.SIGKILL), f"{point}: {out} {err}"
     return process.returncode
 
@@ -84,7 +84,7 @@ def kill_at_request(account: Account, index: int, *options: str) -> int:
 
     account.sandbox.intercept = kill
     process = account.spawn(*(options or ("--full",)))
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     account.sandbox.intercept = None
     return process.returncode
 
@@ -270,12 +270,11 @@ def test_a_sync_killed_while_details_are_read_has_not_happened(account: Account)
 
 # -- signals ------------------------------------------------------------------------------------------------------
 
-HANG = 120  # seconds; no test waits for so long, whatever the machine does besides
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def assert_stopped(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
-    out, err = process.communicate(timeout=HANG / 2)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == STOPPED[number], err
     answer = json.loads(out)
     assert (answer["outcome"], answer["exit_code"]) == ("failed", STOPPED[number])
@@ -299,7 +298,7 @@ def test_a_signal_while_answers_are_awaited_stops_the_sync_at_once(
 
     account.sandbox.intercept = hang
     process = account.spawn("--full")
-    assert asked.wait(HANG)
+    assert asked.wait(PATIENCE)
     process.send_signal(number)
 
     assert_stopped(process, number)
@@ -338,7 +337,7 @@ def test_a_signal_that_comes_too_late_to_change_nothing_is_not_heeded(account: A
     change_the_account(account)
 
     process = spawn_until(account, PUBLISH, "--full", CEKURA_TEST_SIGNAL=str(signal.SIGTERM.value))
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, err
     assert json.loads(out)["outcome"] == "ok"

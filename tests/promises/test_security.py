@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
-from support.harness import Account, Ran
+from support.harness import PATIENCE, Account, Ran
 
 NewAccount = Callable[..., Account]
 KEY = "5ecre7-c0ffee-0123456789abcdef0123456789abcdef"
@@ -96,7 +96,7 @@ def test_scratch_that_a_killed_sync_leaves_does_not_hold_the_key(account: Accoun
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert ran.returncode == 99, ran.stderr
@@ -461,7 +461,7 @@ def test_a_sync_talks_to_the_api_and_to_nobody_else(account: Account, tmp_path: 
     with trap:
         for _ in range(2):
             process = account.spawn(**env)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, err
             account.world.insert(1)
 
@@ -500,7 +500,7 @@ def test_the_users_own_files_are_not_touched(account: Account) -> None:
     home = Path.home()
     for _ in range(2):
         process = account.spawn()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         account.world.insert(1)
 

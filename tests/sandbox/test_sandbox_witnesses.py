@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from schemathesis.checks import CHECKS, load_all_checks
 
 from cekura_sync.sandbox import Request, Sandbox, World, parse_fault
+from support.harness import PATIENCE
 
 DOCUMENT = Path(__file__).parents[1] / "support" / "data" / "results-openapi.yaml"
 LIST = schemathesis.openapi.from_path(DOCUMENT)["/test_framework/v1/results/"]["GET"]
@@ -80,7 +81,7 @@ def test_the_vendors_client_waits_until_a_result_is_completed(
             world.finish([result_id])
 
     sandbox.after = finish_at_the_third_look
-    result = vendor.results.wait(result_id, poll_interval=0.01, timeout=5)
+    result = vendor.results.wait(result_id, poll_interval=0.01, timeout=PATIENCE)
     assert result["status"] == "completed"
     assert len(sandbox.requests) == 8
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.harness import run
+from support.harness import PATIENCE, run
 
 COMMAND = [sys.executable, "-m", "cekura_sync", "sandbox", "--results", "5", "--port"]
 
@@ -43,7 +43,7 @@ def test_it_says_how_to_reach_it_and_that_it_has_stopped(
         assert (ran.code, ran.json["rows_read"]) == (0, 5), ran.err
 
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, err) == (code, "The stand-in has stopped.\n")
 

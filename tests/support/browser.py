@@ -8,6 +8,8 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
+from support.harness import PATIENCE
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -64,7 +66,7 @@ def visit(url: str, folder: Path, *options: str) -> Visit:
         *options,
         url,
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     console = [line for line in ran.stderr.splitlines() if ":CONSOLE" in line]
     return Visit(ran.stdout, console, _requested(log))
 

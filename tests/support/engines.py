@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from cekura_sync.models import dialects, runner
-from support.harness import connect, require_destination
+from support.harness import PATIENCE, connect, require_destination
 
 UNPRIVILEGED = "postgres"  # PostgreSQL refuses to run as root; Debian's package brings this user
 
@@ -117,7 +117,7 @@ def _free_port() -> int:
 def _wait_for(address: str, log: Path) -> None:
     import psycopg2
 
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while True:
         try:
             psycopg2.connect(address).close()

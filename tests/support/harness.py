@@ -25,6 +25,8 @@ from cekura_sync import cli
 from cekura_sync.sandbox import Sandbox, World
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PATIENCE = 120  # seconds for what takes one or two: no test fails because the machine is busy
+HANG = 2 * PATIENCE  # seconds until an answer that no test waits for
 LONG = bool(os.environ.get("CEKURA_TEST_LONG"))  # the long run: see `make test-long`
 DESTINATIONS_MUST_BE_THERE = os.environ.get("CEKURA_TEST_DESTINATIONS") == "all"  # no test sees the variable
 TIMES = ("created_at", "updated_at")

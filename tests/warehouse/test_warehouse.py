@@ -18,7 +18,7 @@ import pytest
 
 from cekura_sync import database
 from cekura_sync.console import exits
-from support.harness import Account, Ran
+from support.harness import PATIENCE, Account, Ran
 from support.rare import rare
 
 NewAccount = Callable[..., Account]
@@ -26,10 +26,8 @@ NewAccount = Callable[..., Account]
 
 @pytest.fixture
 def still(new_synced: NewAccount) -> Account:
-    """60 results, and a warehouse that has them, settled in its place."""
-    account = new_synced(results=60, runs_per_result=1, in_flight=1)
-    assert account.sync().code == 0  # publishes again: the file has been copied here
-    return account
+    """60 results, and a warehouse that has them."""
+    return new_synced(results=60, runs_per_result=1, in_flight=1)
 
 
 @pytest.fixture
@@ -81,7 +79,7 @@ def test_a_second_sync_does_not_disturb_the_first(account: Account) -> None:
     account.sandbox.after = meanwhile
     try:
         process = account.spawn("--full")
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     finally:
         account.sandbox.after = None
         if process is not None:
@@ -324,7 +322,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_warehouse_as_it_was(
         preexec_fn=limit,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -374,7 +372,7 @@ def reader(account: Account) -> Iterator[Callable[..., "subprocess.Popen[str]"]]
 
 
 def finish(process: "subprocess.Popen[str]") -> str:
-    return process.communicate("go\n", timeout=20)[0].strip()
+    return process.communicate("go\n", timeout=PATIENCE)[0].strip()
 
 
 @pytest.mark.parametrize(("how", "sees"), [("read", "60"), ("open", "60"), ("write", "0")])
@@ -851,7 +849,7 @@ def test_neither_variables_nor_files_of_its_surroundings_steer_dlt(account: Acco
             cwd=here,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert (ran.returncode, ran.stderr) == (0, "")

@@ -98,6 +98,7 @@ class Client:
             headers={
                 **self._credential(),
                 "Accept": "application/json",
+                "Cache-Control": "no-cache",  # an old page from a cache on the way could hide rows
                 "User-Agent": f"cekura-sync/{__version__}",
             },
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),

@@ -7,14 +7,13 @@ Every row gets the same form: `runs` and `scenarios` become arrays of objects.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
+from cekura_sync.api.times import microseconds
 from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer, UnreadableAnswer
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Possessive, and accepts a string without an end: it reads nothing twice.
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[][{},]', re.DOTALL)
 _RESULTS = re.compile(rb'"results"\s*:\s*\[')
@@ -163,7 +162,7 @@ def _row(raw: bytes) -> Row:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _flawed(raw, f"not valid JSON: {error}")
     key = identity(listed.id)
-    return Row(text if key is None else key, _microseconds(listed.created_at), text)
+    return Row(text if key is None else key, microseconds(listed.created_at), text)
 
 
 def _flawed(raw: bytes, flaw: str) -> Row:
@@ -215,17 +214,6 @@ def identity(value: object) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,30}", value):
         return int(value)
     return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
-
-
-def _microseconds(value: object) -> int | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    # An impossible time must not affect the order or end the reading.
-    if moment is None or not 2000 <= moment.year <= datetime.now(UTC).year + 10:
-        return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
 
 
 def begins(body: bytes) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from cekura_sync.api.decode_rows import Page, Row
-from cekura_sync.api.paging import Chain, Disorder, Window, next_window, window_after
+from cekura_sync.api.paging import OVERLAP, Chain, Disorder, Window, next_window
 from cekura_sync.errors import ListingUnverified, UnbelievableAnswer
 
-BARREN_WINDOWS = 4  # so many in a row without a new id are a loop; single ones happen while rows arrive
-PASSES = 4  # tries at two equal passes where the order proves nothing
+BARREN_WINDOWS = 8  # so many in a row without a new id are a loop; single ones happen while rows arrive
+LOWERED_CAPS = 8  # pages that are cut more often than this are not cut by a cap
+PASS_SIZES = (1.0, 0.8, 0.9, 0.7)  # of a page, one for each try at two equal passes
 
 
 class PendingPage(Protocol):
@@ -42,10 +43,14 @@ class Listing:
         self._concurrency = concurrency
         self._horizon = horizon
         self._on_restart: Callable[[], None] = lambda: None
-        self._count: int | None = None
-        self._next_link_unreliable = False
+        self._lowered = 0  # times that the server has cut a page to fewer rows than before
+        self._false_promises = 0  # pages that `next` spoke of, and that were not there
+        self._stopped_at: int | str | None = (
+            None  # the last row of the last window that joined: its time, else its key
+        )
         self._accepted = 0
         self._barren = 0
+        self.counts: list[int] = []  # the API's `count`, in each answer of this reading
         self.chain = Chain()
         self.complete = False  # the end of the listing was reached and proved
         self.pages = 0
@@ -60,8 +65,8 @@ class Listing:
 
     @property
     def expected_rows(self) -> int | None:
-        """The API's `count`: a hint for the progress bar, never proof."""
-        return self._count
+        """The API's `count`: a hint for the progress bar and for how much to ask for ahead, never proof of an end."""
+        return self.counts[-1] if self.counts else None
 
     def __iter__(self) -> Iterator[list[Row]]:
         try:
@@ -74,83 +79,90 @@ class Listing:
     def _stitched(self) -> Iterator[list[Row]]:
         """Window after window, each joined to the chain; windows are asked for ahead and joined in order."""
         ahead: deque[tuple[Window, PendingPage]] = deque()
-        planned = 0  # rows read once every window asked for has joined
+        planned = 0  # rows of the listing that are read once every window asked for has joined
+        overlap = OVERLAP  # rows that a window repeats; more where many have one time
         step_back = 0
+        goes_on = True  # so says the API's last answer
         while True:
-            while len(ahead) < self._in_flight(planned, careful=step_back > 0) or not ahead:
-                following = next_window(planned, self._cap)
-                if following is None:
+            while len(ahead) < self._in_flight(planned, careful=step_back > 0 or not goes_on) or not ahead:
+                # What ends the chain is known only before others are asked for ahead.
+                window = next_window(
+                    planned, self._cap, overlap if ahead else max(overlap, self.chain.overlap)
+                )
+                if window is None:
                     break
-                ahead.append((following, self._fetch(following)))
-                planned = following.end
+                ahead.append((window, self._fetch(window)))
+                planned = window.end
             if not ahead:
                 raise Disorder  # pages of so few rows cannot overlap here
             window, answer = ahead.popleft()
-            page = answer.result()
-            rows = self._rows_of(window, page)
-            new = self.chain.join(window, rows)
+            page = self._believed(window, answer.result())
+            new = self.chain.join(window, page.rows)
             if new is None:
-                # Rows were deleted above: what joins the chain now stands further up.
+                # Rows were deleted above, so what joins the chain stands further up; or many rows end it with one time.
+                overlap = max(overlap, min(self.chain.overlap, self._cap // 2))
                 step_back = max(2 * step_back, self._cap // 2)
-                planned = max(0, window.start + 1 - step_back)
+                planned = max(0, window.start + OVERLAP - step_back)
                 _drop(ahead)
                 continue
-            step_back = 0
-            self._note_progress(new)
+            self._count_page(new)
             if new:
                 yield new
-            if not rows:
+            if self._beyond_horizon(page.rows):
+                _drop(ahead)
+                return
+            served = self._served(window, page.rows, has_next=page.has_next)
+            if self._shows_the_end(served, page, new):
+                _drop(ahead)
                 self.complete = True
                 return
-            read = self.chain.offset_after(window, rows)
-            if self._beyond_horizon(rows):
-                _drop(ahead)
-                return
-            if page is not None and self._looks_like_the_end(window, page):
-                _drop(ahead)
-                if self._is_the_end(read):
-                    self.complete = True
-                    return
-                if window.page == 1 or (len(rows) > 1 and not new):
-                    # Short, and yet not the end: lowered silently, in the middle or by a server that names no next.
-                    self._cap = min(self._cap, len(rows))
-                planned = read
-            elif window.page == 1 or read != window.end:
+            self._refuse_loops()
+            read = self._read_up_to(served, page, rejoined=step_back > 0)
+            step_back, goes_on = 0, page.has_next
+            if window.page == 1 or read != window.end:
                 _drop(ahead)
                 planned = read
+
+    def _read_up_to(self, window: Window, page: Page, *, rejoined: bool) -> int:
+        """Where in the listing to go on: where the chain ends, unless that is no longer there."""
+        if not page.rows:
+            return 0
+        end, shown = self.chain.offset_after(window, page.rows), window.start + len(page.rows)
+        return shown if rejoined or not page.has_next else end
 
     def _in_flight(self, planned: int, *, careful: bool) -> int:
         """How many windows may be under way: one at first, then as many as there is evidence of work."""
         if careful or not self._accepted:
             return 1
-        if self._count is not None and self._count > len(self.chain) and planned >= self._count:
+        count = self.expected_rows
+        if count is not None and count >= len(self.chain) and planned >= count:
             return 0
         return self._concurrency if self._horizon is None else min(self._concurrency, self._accepted)
 
-    def _rows_of(self, window: Window, page: Page | None) -> list[Row]:
+    def _believed(self, window: Window, page: Page | None) -> Page:
+        """The answer, where it can be one to this window; a page that does not exist has no rows."""
         if page is None and window.page == 1:
             raise UnbelievableAnswer(
                 "The API has no results listing (404): check --api-url and --api-version."
             )
         if page is None:
-            return []
+            return Page([], None, has_next=False)
         if len(page.rows) > window.size:
             raise Disorder  # page_size is ignored
-        self._count = page.count
+        if page.count is not None:
+            self.counts.append(page.count)
         if window.page == 1 and not page.rows and (page.count or page.has_next):
             raise ListingUnverified(
                 f"The first page is empty, yet the API speaks of {page.count or 'more'} results: nothing was changed, try again later."
             )
-        if window.page == 1 and page.rows and page.has_next:
-            self._cap = min(self._cap, len(page.rows))  # the server lowers page_size silently
-            if self._cap < 2:
-                raise Disorder  # windows of one row cannot overlap
-        return page.rows
+        return page
 
-    def _note_progress(self, new: list[Row]) -> None:
+    def _count_page(self, new: list[Row]) -> None:
         self.pages += 1
         self._accepted += 1
         self._barren = 0 if new else self._barren + 1
+
+    def _refuse_loops(self) -> None:
         if self._barren >= BARREN_WINDOWS:
             raise ListingUnverified(
                 f"The listing repeats itself: {self._barren} pages in a row brought nothing new after {len(self.chain):,} results; nothing was changed, try again later."
@@ -163,59 +175,120 @@ class Listing:
         beyond = {row.key for row in rows if row.created is not None and row.created < self._horizon}
         return len(beyond) > 1 and rows[-1].key in beyond
 
-    def _looks_like_the_end(self, window: Window, page: Page) -> bool:
-        return len(page.rows) < min(window.size, self._cap) or not (
-            page.has_next or self._next_link_unreliable
-        )
+    def _served(self, window: Window, rows: list[Row], *, has_next: bool) -> Window:
+        """The window that was answered: a server may lower `page_size`, silently and at any time.
 
-    def _is_the_end(self, read: int) -> bool:
-        """The end is real only when nothing follows it."""
-        window = window_after(read, self._cap)
-        page = self._fetch(window).result()
-        if page is None or not page.rows:
-            return True
-        if len(page.rows) > window.size:
+        Then the page is short although more rows follow, and it stands where pages of its own length would put it.
+        """
+        if not rows or len(rows) == window.size:
+            return window
+        cut = Window(window.page, len(rows))
+        if has_next and not self._keeps_the_promise(window):
+            return window
+        if not has_next and self.chain.distance(window, rows) <= self.chain.distance(cut, rows):
+            return window
+        self._lowered += 1
+        self._cap = min(self._cap, len(rows))
+        if self._lowered > LOWERED_CAPS or self._cap <= OVERLAP:
             raise Disorder
-        self._next_link_unreliable = True
-        return False
+        return cut
+
+    def _keeps_the_promise(self, window: Window) -> bool:
+        """Whether `next`, which names a page after this window, is right: some servers promise more than there is."""
+        if window.page == 1:
+            return True
+        kept = self._exists(Window(window.page + 1, window.size))
+        self._false_promises = 0 if kept else self._false_promises + 1
+        return kept
+
+    def _exists(self, window: Window) -> bool:
+        page = self._fetch(window).result()
+        return page is not None and len(page.rows) > 0
+
+    def _shows_the_end(self, window: Window, page: Page, new: list[Row]) -> bool:
+        """Whether this answer, which joined, proves that the listing ends: everything quiet below its link is in it.
+
+        It had room for more rows and there were none; it brought nothing new; and it stops where the answer before it
+        stopped. One answer alone would be wrong where a lowered cap meets a `next` that is null too early. And one page
+        that `next` names and nobody finds does not yet prove that `next` always promises too much.
+        """
+        if not page.rows:
+            return window.page == 1
+        before, self._stopped_at = self._stopped_at, page.rows[-1].created or page.rows[-1].key
+        has_room = len(page.rows) < window.size and (not page.has_next or self._false_promises > 1)
+        if not has_room or new or self._stopped_at != before:
+            return False
+        # At the top, a cut page stands where a whole one would.
+        return window.page > 1 or not self._exists(Window(2, len(page.rows)))
 
     # -- any other order: the same listing twice ------------------------------------------------------------------
 
     def _two_equal_passes(self) -> Iterator[list[Row]]:
-        """The whole listing until two passes in a row give the same ids in the same sequence."""
+        """The whole listing until two passes in a row give the same ids in the same sequence, and none twice.
+
+        Each pass asks for pages of another size: what a server gets wrong in the same way for the same question (an old
+        answer from a cache, equal times sorted anew for each page) comes out differently for another one.
+        """
         self._horizon = None
         before: list[int | str] | None = None
-        for _ in range(PASSES):
+        size = self._asked
+        for share in PASS_SIZES:
             self._on_restart()
-            self.chain = Chain()
-            sequence: list[int | str] = []
-            for rows in self._one_pass():
-                sequence.extend(row.key for row in rows)
-                yield rows
-            if sequence == before:
+            self.chain, self.counts = Chain(), []
+            one = _Pass()
+            for page in self._pages_of(max(1, round(size * share))):
+                one.take(page.rows)
+                new = self.chain.add(page.rows)
+                self._count_page(new)
+                self._refuse_loops()
+                if new:
+                    yield new
+            size = min(size, one.longest_page or size)
+            if not one.repeated and one.sequence == before:
                 self.complete = True
                 return
-            before = sequence
+            before = None if one.repeated else one.sequence
         raise ListingUnverified(
-            f"The listing has no dependable order and {PASSES} readings of it differed: nothing was changed, try again when fewer calls are running."
+            f"The listing has no dependable order and {len(PASS_SIZES)} readings of it differed: nothing was changed, try again when fewer calls are running."
         )
 
-    def _one_pass(self) -> Iterator[list[Row]]:
-        ahead: deque[PendingPage] = deque()
+    def _pages_of(self, size: int) -> Iterator[Page]:
+        """Page after page, to the first that is empty or not there."""
+        ahead: deque[tuple[Window, PendingPage]] = deque()
         page_number, self._barren = 0, 0
         while True:
             while len(ahead) < self._concurrency:
                 page_number += 1
-                ahead.append(self._fetch(Window(page_number, self._asked)))
-            page = ahead.popleft().result()
+                window = Window(page_number, size)
+                ahead.append((window, self._fetch(window)))
+            _, answer = ahead.popleft()
+            page = answer.result()
             if page is None or not page.rows:
-                for answer in ahead:
-                    answer.cancel()
+                _drop(ahead)
                 return
-            new = self.chain.add(page.rows)
-            self._note_progress(new)
-            if new:
-                yield new
+            if page.count is not None:
+                self.counts.append(page.count)
+            yield page
+
+
+class _Pass:
+    """The ids of one pass, in the sequence in which they were listed."""
+
+    def __init__(self) -> None:
+        self.sequence: list[int | str] = []
+        self.repeated = False  # an id stood in two places: rows have moved meanwhile, or have no fixed place
+        self.longest_page = 0
+        self._seen: set[int | str] = set()
+
+    def take(self, rows: list[Row]) -> None:
+        self.longest_page = max(self.longest_page, len(rows))
+        for row in rows:
+            # `scenarios=` repeats a row right after itself.
+            if self.sequence and row.key == self.sequence[-1]:
+                continue
+            self.repeated |= row.key in self._seen
+            self._seen.add(row.key)
+            self.sequence.append(row.key)
 
 
 def _drop(ahead: deque[tuple[Window, PendingPage]]) -> None:

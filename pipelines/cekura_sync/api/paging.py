@@ -1,8 +1,20 @@
-"""Which window of a page-numbered listing to ask for next, and whether it joins what was read. Pure: no HTTP, no clock.
+"""Which window of a page-numbered listing to ask for next, and what an answer proves. Pure: no HTTP, no clock.
 
-A listing by page number loses rows when something is deleted while it is read: what followed slides up, past the page
-boundary. So each window overlaps the rows already read (the *chain*) by at least one row, by varying `page_size`. Where a
-window holds a row of the chain, nothing can have slipped through between the two.
+A listing by page number loses rows when something is deleted while it is read: what followed moves up, past the page
+boundary. So each window overlaps the rows already read (the *chain*), by varying `page_size`.
+
+Why that proves something. Call a result *quiet* if it is listed and unchanged for as long as we read. Two quiet results of
+different times never change places, whatever comes, goes or moves around them; only results of the same time may stand in
+another sequence in each answer. We keep one claim true: **every quiet result newer than the chain's floor has been read.**
+
+- The first window keeps it: it begins at the top of the listing, and its oldest time becomes the floor.
+- A later window keeps it if it holds a *link*: a row of the chain that is newer than the floor and still has the
+  `created_at` that it was read with. A quiet result at or below the floor, and newer than the window's own oldest row,
+  stands below the link and above the window's end: so it is in the window. Then the window's oldest time is the new floor.
+- A row at the floor is not a link: others of its time may stand above it in this answer, and were cut off in the one before.
+- A row that has got another `created_at` is not a link: it may have moved down, past results that nobody has read.
+- A window that begins at the top needs no link. Nor does one whose rows are all newer than the first row that we read:
+  none of them was there when we began.
 """
 
 from collections.abc import Sequence
@@ -10,9 +22,11 @@ from typing import NamedTuple
 
 from cekura_sync.api.decode_rows import Row
 
+OVERLAP = 2  # rows that a window repeats: the oldest one read, and a newer one to be the link
+
 
 class Disorder(Exception):
-    """The listing is not strictly newest first, or ignores `page_size`: windows prove nothing here."""
+    """The listing is not newest first, or ignores `page_size`: windows prove nothing here."""
 
 
 class Window(NamedTuple):
@@ -28,90 +42,106 @@ class Window(NamedTuple):
         return self.page * self.size
 
 
-def next_window(read: int, cap: int) -> Window | None:
-    """The window of at most `cap` rows that overlaps the first `read` rows by one or more and reaches furthest.
+def next_window(read: int, cap: int, overlap: int = OVERLAP) -> Window | None:
+    """The window of at most `cap` rows that repeats the last `overlap` of the first `read` rows and reaches furthest.
 
-    None where every size from 2 to `cap` divides `read`, as at 60 rows with a cap of 5: no window crosses such a point.
+    None where no window crosses such a point, as at 60 rows with a cap of 5. Never the first window again: an answer that
+    was given twice to one question proves nothing.
     """
     if not read:
         return Window(1, cap)
-    windows = (Window((read - 1) // size + 1, size) for size in range(cap, 1, -1))
-    furthest = max(windows, key=lambda window: window.end, default=None)
-    return furthest if furthest is not None and furthest.end > read else None
-
-
-def window_after(read: int, cap: int) -> Window:
-    """A window that begins exactly where `read` rows end; it is empty if they are all there is."""
-    size = next(size for size in range(min(cap, read), 0, -1) if read % size == 0)
-    return Window(read // size + 1, size)
+    sizes = range(min(cap, read - overlap), OVERLAP, -1)
+    windows = [Window((read - overlap) // size + 1, size) for size in sizes]
+    furthest = max(windows, key=lambda window: window.end, default=Window(1, cap - 1))
+    return furthest if furthest.end > read else None
 
 
 class Chain:
     """The rows read so far, each id once: from the newest row of the first window downwards, and what has come above it since."""
 
     def __init__(self) -> None:
-        self._position: dict[
-            int | str, int
-        ] = {}  # 0 is the first window's newest row; what came since is below 0
+        # 0 is the first window's newest row; what came in above it since has positions below 0.
+        self._position: dict[int | str, int] = {}
+        self._created: dict[int | str, int | None] = {}
         self._came_since = 0  # rows
-        self._top: tuple[int, int] | None = None  # (created, id) of the first window's newest row
-        self.floor: tuple[int, int] | None = None  # (created, id) of the oldest row read
+        self._top: int | None = None  # the newest time of the first window
+        self._shift = 0  # the offset in the listing of the chain's position 0, when a window last joined
+        self._lowest_link = -1  # the position of the last row newer than the floor
+        self.floor: int | None = None  # the oldest time read, in microseconds since 1970
 
     def __len__(self) -> int:
         return len(self._position)
 
+    @property
+    def overlap(self) -> int:
+        """How many rows the next window must repeat to hold a link: one more than end the chain with one time."""
+        return max(OVERLAP, self._last - self._lowest_link + 1)
+
+    @property
+    def _last(self) -> int:
+        return len(self._position) - self._came_since - 1
+
     def join(self, window: Window, rows: Sequence[Row]) -> list[Row] | None:
         """Add a window's rows; returns the new ones, or None when something may lie between window and chain.
 
-        The first page always joins: nothing lies above it. Raises Disorder when the rows are not strictly newest first.
+        Raises Disorder when the rows are not newest first.
         """
         _check_order(rows)
-        if window.start and not self._touches(rows):
+        if window.start and not self._is_linked(rows):
             return None
         return self.add(rows)
 
-    def _touches(self, rows: Sequence[Row]) -> bool:
-        """Whether a row is of the chain; or all stand above it, where nothing is missed that was there at the start."""
-        if any(row.key in self._position for row in rows):
+    def _is_linked(self, rows: Sequence[Row]) -> bool:
+        if any(self._is_link(row) for row in rows):
             return True
         return len(rows) > 0 and all(self._is_above(row) for row in rows)
 
+    def _is_link(self, row: Row) -> bool:
+        """A row whose time cannot be read is never one: nobody knows where it belongs."""
+        if row.created is None or self.floor is None:
+            return False
+        return row.created > self.floor and self._created.get(row.key) == row.created
+
     def _is_above(self, row: Row) -> bool:
-        here = _order(row)
-        return here is not None and self._top is not None and here > self._top
+        return row.created is not None and self._top is not None and row.created > self._top
 
     def add(self, rows: Sequence[Row]) -> list[Row]:
         """Add rows wherever they stand; returns the new ones."""
         new = list({row.key: row for row in rows if row.key not in self._position}.values())
         above = [row for row in new if self._is_above(row)]
         self._came_since += len(above)
-        for place, row in enumerate(above, -self._came_since):
-            self._position[row.key] = place
+        for position, row in enumerate(above, -self._came_since):
+            self._position[row.key] = position
         for row in new:
             self._position.setdefault(row.key, len(self._position) - self._came_since)
-        ordered = [here for row in new if (here := _order(row))]
-        self._top = self._top or max(ordered, default=None)
-        self.floor = min([*ordered, self.floor] if self.floor else ordered, default=None)
+        self._created.update((row.key, row.created) for row in rows)
+        self._lower_floor(rows)
         return new
+
+    def _lower_floor(self, rows: Sequence[Row]) -> None:
+        times = [row.created for row in rows if row.created is not None]
+        if not times:
+            return
+        self._top = max(times) if self._top is None else self._top
+        floor = self.floor = min(times) if self.floor is None else min(*times, self.floor)
+        newer = (self._position[row.key] for row in rows if row.created is not None and row.created > floor)
+        self._lowest_link = max(self._lowest_link, *newer, -1)
+
+    # Where things stand in the listing. For planning, and to see which window was answered; it proves no completeness.
 
     def offset_after(self, window: Window, rows: Sequence[Row]) -> int:
         """Where the chain ends in the listing, as this window, just joined, shows it."""
-        last = len(self._position) - self._came_since - 1
-        return window.start + len(rows) + last - self._position[rows[-1].key]
+        self._shift = window.start - self._position[rows[0].key]
+        # Those of one time may have changed places, so a window that ends with the floor ends where the chain does.
+        below = self._last - self._position[rows[-1].key] if rows[-1].created != self.floor else 0
+        return window.start + len(rows) + below
 
-
-def _order(row: Row) -> tuple[int, int] | None:
-    """What the listing is ordered by, newest first; None for a row without it."""
-    return (row.created, row.key) if row.created is not None and isinstance(row.key, int) else None
+    def distance(self, window: Window, rows: Sequence[Row]) -> int:
+        """By how many rows this window, just joined, is off the place where the chain would have it."""
+        return abs(window.start - self._position[rows[0].key] - self._shift)
 
 
 def _check_order(rows: Sequence[Row]) -> None:
-    above: tuple[int, int] | None = None
-    for row in rows:
-        here = _order(row)
-        if here is None:
-            continue
-        # `scenarios=` repeats a row right after itself.
-        if above is not None and here > above:
-            raise Disorder
-        above = here
+    times = [row.created for row in rows if row.created is not None]
+    if times != sorted(times, reverse=True):
+        raise Disorder

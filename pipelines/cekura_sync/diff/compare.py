@@ -239,9 +239,9 @@ class Comparison:
         )
         return dict(self._con.execute(query, [BY_ID]).fetchall())
 
-    def missing(self, above: tuple[int, int] | None) -> list[int]:
-        """Known rows of the scope that the listing should have shown: all, or those newer than `above`."""
-        newer = "true" if above is None else f"(epoch_us(created_at), id) > ({above[0]}, {above[1]})"
+    def missing(self, above: int | None) -> list[int]:
+        """Known rows of the scope that the listing should have shown: all, or those created after `above`."""
+        newer = "true" if above is None else f"epoch_us(created_at) > {above}"
         return [row[0] for row in self._known("id", newer)]
 
     def _known(self, columns: str, predicate: str) -> list[tuple[Any, ...]]:
@@ -285,13 +285,13 @@ class Comparison:
         rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
         return list(dict.fromkeys(row[0] for row in rows))
 
-    def age_out(self, oldest_listed: tuple[int, int] | None) -> None:
+    def age_out(self, oldest_listed: int | None) -> None:
         """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covers}"
                 " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
-                [oldest_listed[0], self.started - AGED_OUT_AFTER],
+                [oldest_listed, self.started - AGED_OUT_AFTER],
             )
 
     def counts(self) -> Counts:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -14,6 +15,7 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.errors import WarehouseBusy, WarehouseError
+from cekura_sync.warehouse import identity, sync_log
 from cekura_sync.warehouse.disk import (
     Fingerprint,
     disk_errors,
@@ -23,9 +25,8 @@ from cekura_sync.warehouse.disk import (
     private_files,
     write_json,
 )
+from cekura_sync.warehouse.identity import Identity
 from cekura_sync.warehouse.layout import Layout, read_json, wal
-
-_MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
 
 class Swap:
@@ -38,10 +39,13 @@ class Swap:
     # -- opening --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the warehouse, and repair what an earlier sync or a reader left behind. Raises WarehouseBusy."""
+    def locked(self, *, restoring: bool = False) -> Iterator[None]:
+        """Hold the warehouse, and repair what an earlier sync or a reader left behind. Raises WarehouseBusy.
+
+        Raises WarehouseError where published file and base are not of one history, unless one of them is to be replaced.
+        """
         with disk_errors(self.files.published), private_files(), self._lock():
-            self._recover()
+            self._recover(restoring=restoring)
             try:
                 yield
             finally:
@@ -62,7 +66,7 @@ class Swap:
             elif self.files.published.exists() and not self.files.base.exists():
                 self._stand_in, _ = self._copy_of_published(Path(elsewhere))
             if self.files.base.exists() and self._published_changed():
-                self._require_ours(Path(elsewhere))
+                self._require_same_history(Path(elsewhere))
             yield
 
     def require(self) -> None:
@@ -105,15 +109,17 @@ class Swap:
                 ) from None
             yield
 
-    def _recover(self) -> None:
+    def _recover(self, *, restoring: bool) -> None:
         if self._swap_is_cut():
             self._settle_swap()
         self._clean()
         self.files.scratch.mkdir(mode=0o700)
+        if restoring:
+            return
         if self.files.published.exists() and not self.files.base.exists():
             self._adopt()
         if self.files.base.exists() and self._published_changed():
-            self._require_ours(self.files.scratch)
+            self._require_same_history(self.files.scratch)
             self._publish_again()
 
     def _swap_is_cut(self) -> bool:
@@ -146,11 +152,21 @@ class Swap:
             list(Fingerprint.of(self.files.published) or ()) != recorded or wal(self.files.published).exists()
         )
 
-    def _require_ours(self, scratch: Path) -> None:
-        """Never replace a file that may be somebody else's. Raises WarehouseError."""
+    def _require_same_history(self, scratch: Path) -> None:
+        """Never replace a file that may be somebody else's, or that holds what the base does not. Raises WarehouseError."""
         # An equal inode proves nothing: after ours was deleted, the next file often gets its number.
-        if self.files.published.exists():
-            self._copy_of_published(scratch)
+        if not self.files.published.exists():
+            return
+        copy, published = self._copy_of_published(scratch)
+        base = identity.of_file(self._stand_in or self.files.base)
+        if not published.is_same(base):
+            raise WarehouseError(
+                f"{self.files.published} ({_described(copy)}) and our own copy {self.files.base} ({_described(self.files.base)}) hold different syncs: one of them was replaced. Choose which one to go on from: `cekura-sync restore {self._quoted(self.files.published)}` or `cekura-sync restore {self._quoted(self.files.base)}`. Nothing was changed."
+            )
+
+    def _quoted(self, file: Path) -> str:
+        """As a shell wants the argument and this --warehouse."""
+        return f"{shlex.quote(str(file))} --warehouse {shlex.quote(str(self.files.published))}"
 
     def _publish_again(self) -> None:
         self._copy_to_fresh(self.files.base)
@@ -160,21 +176,17 @@ class Swap:
 
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
-        copy, generation = self._copy_of_published(self.files.scratch)
+        copy, found = self._copy_of_published(self.files.scratch)
         with database.connect(copy) as con:
             # A reader may have replaced a view in that file, so the next sync builds them all.
             con.execute("drop table if exists cekura._views")
         copy.replace(self.files.base)
-        self._record(generation, Fingerprint.of(self.files.published))
+        self._record(found.generation, Fingerprint.of(self.files.published))
 
-    def _copy_of_published(self, scratch: Path) -> tuple[Path, int]:
-        """A copy without the .wal of readers, free of their locks, and its generation. Raises for a file not ours."""
+    def _copy_of_published(self, scratch: Path) -> tuple[Path, Identity]:
+        """A copy without the .wal of readers and free of their locks. Raises WarehouseError for a file that is not ours."""
         copy = scratch / "published.duckdb"
-        shutil.copyfile(self.files.published, copy)
-        try:
-            return copy, _generation(copy)
-        except WarehouseError as error:
-            raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
+        return copy, identity.of_copy(self.files.published, copy)
 
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
@@ -183,7 +195,7 @@ class Swap:
     def generation(self) -> int:
         """How many swaps made the base what it is; 0 before the first."""
         base = self.existing()
-        return self._recorded().get("generation") or _generation(base) if base else 0
+        return self._recorded().get("generation") or identity.of_file(base).generation if base else 0
 
     # -- the swap -------------------------------------------------------------------------------------------------
 
@@ -192,25 +204,22 @@ class Swap:
         write: Callable[[duckdb.DuckDBPyConnection], None],
         before_swap: Callable[[], None],
         forget: Sequence[str] = (),
+        *,
+        generation: int | None = None,
     ) -> None:
         """Let `write` change a copy of the base, then make that copy the base and the published file.
 
         `forget`: statements that remove what neither file may hold any longer.
         `before_swap` is called at the last moment at which nothing has changed yet.
+        `generation`: the copy is there already, a backup that is restored, and becomes this one.
         """
         before = read_json(self.files.commit)
-        generation = self.generation() + 1
-        if not self.files.base.exists():
-            database.create(self.files.work)
-        elif forget:
-            self._copy_without(forget)
-        else:
-            shutil.copyfile(self.files.base, self.files.work)
+        if generation is None:
+            generation = self.generation() + 1
+            self._copy_base(forget)
         with database.connect(self.files.work) as con:
             write(con)
-            con.execute(
-                "create or replace table cekura._generation as select $1::bigint as generation", [generation]
-            )
+            identity.write(con, generation)
             con.execute("checkpoint")
         flush(self.files.work)
         self._copy_to_fresh(self.files.work)
@@ -222,10 +231,17 @@ class Swap:
         except OSError:
             write_json(self.files.commit, before)
             raise
-        with suppress(
-            OSError
-        ):  # readers have the new file: whatever fails from here on is finished by the next start
+        # Readers have the new file: whatever fails from here on is finished by the next start.
+        with suppress(OSError):
             self._replace_base(generation, published)
+
+    def _copy_base(self, forget: Sequence[str]) -> None:
+        if not self.files.base.exists():
+            database.create(self.files.work)
+        elif forget:
+            self._copy_without(forget)
+        else:
+            shutil.copyfile(self.files.base, self.files.work)
 
     def _copy_without(self, forget: Sequence[str]) -> None:
         """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one."""
@@ -270,20 +286,14 @@ class Swap:
         flush_directory(self.files.published.parent)
 
 
+def _described(path: Path) -> str:
+    with database.connect(path, read_only=True) as con:
+        last = sync_log.newest(con)
+        return f"last sync {last['finished_at']}" if last else "no sync"
+
+
 def _record_in(path: Path) -> dict[str, Any]:
     """The record of a swap; empty where it is damaged."""
     record = read_json(path)
     fits = isinstance(record.get("generation"), int) and isinstance(record.get("published"), list | None)
     return record if fits else {}
-
-
-def _generation(path: Path) -> int:
-    """The generation of a warehouse file. Raises WarehouseError for any other file."""
-    with path.open("rb") as file:
-        magic = file.read(12)[8:]
-    if magic != _MAGIC:
-        raise WarehouseError(
-            f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
-        )
-    with database.connect(path, read_only=True) as con:
-        return database.generation(con, path)
