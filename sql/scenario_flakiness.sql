@@ -56,7 +56,11 @@ excursions as (
 
 rates as (
     select
-        names.*,
+        names.agent_id,
+        names.agent_name,
+        names.scenario_id,
+        names.scenario_key,
+        names.scenario_name,
         coalesce(sums.decided_runs, 0) as decided_runs,
         coalesce(sums.passed_runs, 0) as passed_runs,
         coalesce(sums.flips, 0) as flips,
