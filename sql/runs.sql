@@ -24,7 +24,13 @@ judged as (
 
 decided as (
     select
-        runs.*,
+        runs.id,
+        runs.result_id,
+        runs.status,
+        runs.scenario,
+        runs.scenario_name,
+        runs.duration_seconds,
+        runs.error_message,
         results.agent_id,
         results.agent_name,
         results.agent_version,

@@ -36,6 +36,7 @@ def test_every_query_says_what_its_rows_are() -> None:
 def test_without_any_row_each_query_still_answers(base: Base) -> None:
     assert {name: len(ask(base, name)) for name in QUERIES} == {
         "agents": 0,
+        "data_errors": 0,
         "details_read": 1,
         "failing_metrics": 0,
         "flaky_scenarios": 0,
@@ -46,6 +47,18 @@ def test_without_any_row_each_query_still_answers(base: Base) -> None:
         "today": 1,
         "worst_scenarios": 0,
     }
+
+
+def test_findings_that_may_make_figures_wrong_are_named_and_no_others(synced: Base) -> None:
+    synced.result(1, runs=[True, False], success_rate=0.5)
+    synced.result(2, runs=[True, False], success_rate=50)
+    synced.result(3, runs=[True, False], success_rate=-1)
+    synced.result(4, runs=[True], success_rate=1, agent=None)
+
+    assert [(row["finding"], row["rows"]) for row in ask(synced, "data_errors")] == [
+        ("mixed_success_rate_scale", 1),
+        ("success_rate_out_of_range", 1),
+    ]
 
 
 def test_today_is_the_day_of_the_last_sync_and_the_week_the_seven_days_before(synced: Base) -> None:

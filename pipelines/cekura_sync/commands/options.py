@@ -23,6 +23,13 @@ def complete_file(_context: click.Context, _option: click.Parameter, incomplete:
     return [CompletionItem(incomplete, type="file")]
 
 
+def view_names() -> list[str]:
+    """For the shell's completion, without opening a warehouse."""
+    from cekura_sync.models import runner
+
+    return sorted(path.stem for path in runner.models_dir().glob("*.sql"))
+
+
 def warehouse_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--warehouse",

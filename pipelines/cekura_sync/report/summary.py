@@ -57,8 +57,10 @@ def freshness(figures: Figures, written: datetime) -> Freshness:
         warnings.append(
             f"{wording.counted(now['stuck_results'], 'result')} in flight for more than an hour: see analytics.stuck_results."
         )
-    if now["suspect_findings"]:
-        warnings.append("Some figures may be wrong: see analytics.data_quality.")
+    for error in figures.data_errors:
+        warnings.append(
+            f"Some figures may be wrong: {error['meaning']} ({wording.counted(error['rows'], 'row')}, such as {error['example']}): see analytics.data_quality."
+        )
     return Freshness(sentence, warnings)
 
 

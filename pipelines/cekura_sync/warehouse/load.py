@@ -70,7 +70,7 @@ def run(
     watermark: datetime | None,
     *,
     first: bool,
-    file_format: "TLoaderFileFormat" = "parquet",
+    file_format: "TLoaderFileFormat | None" = None,
 ) -> None:
     """`first`: the tables are empty, so there is no state to restore and nothing to merge."""
     if not first:
