@@ -27,8 +27,8 @@ FUNCTIONS = {
     "extract": "dlt.pipeline.pipeline:Pipeline.extract",
     "normalize": "dlt.pipeline.pipeline:Pipeline.normalize",
     "load": "dlt.pipeline.pipeline:Pipeline.load",
-    "build": "cekura_sync.models.runner:build",
-    "check": "cekura_sync.models.checks:check",
+    "build": "cekura_sync.warehouse.file:Copy.build_views",
+    "check": "cekura_sync.warehouse.file:Copy.findings",
     "commit": "cekura_sync.warehouse.swap:Swap.commit",
     "copy": "cekura_sync.warehouse.swap:Swap._copy_to_fresh",
 }
