@@ -75,6 +75,16 @@ def readable(warehouse: str, destination: str | None) -> Iterator[Path]:
         yield path
 
 
+def models_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--models",
+        envvar="CEKURA_MODELS",
+        show_envvar=True,
+        metavar="DIR",
+        help="Folder with your own SQL models, one select per file, built as views of the schema team after ours. A broken one is named and left out. Without this option the warehouse keeps the views it has.",
+    )(command)
+
+
 def changes_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--changes",
