@@ -172,7 +172,8 @@ MUTATIONS = (
                 "        record = self._recorded()\n        if record",
                 (
                     "        record = _record_in(self.files.commit)\n"
-                    "        if self.files.incoming.exists():\n            self._replace_published()\n        if record"
+                    "        if self.files.incoming_of(record).exists():\n"
+                    "            self.files.incoming_of(record).replace(self.files.published)\n        if record"
                 ),
             ),
         ),
