@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test readers destinations check reference screenshot bench format dist clean
+.PHONY: help install demo sync test statistics test-long readers destinations check reference screenshot bench format dist clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,10 @@ sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
 test: $(VENV)/developer ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
+test-long: $(VENV)/destinations ## Run the tests with every rare case, long stories and a kill at every point: hours
+	CEKURA_TEST_LONG=1 CEKURA_TEST_EXAMPLES=200 CEKURA_TEST_STEPS=30 CEKURA_TEST_KILLS=all CEKURA_TEST_CYCLES=100 \
+		$(BIN)/python -m pytest -n auto --dist worksteal
+
 readers: $(VENV)/readers/made ## Install the DuckDB drivers of BI tools, for the tests that read with them
 
 destinations: $(VENV)/destinations ## Install the engines and tools for the tests of destinations
@@ -34,6 +38,9 @@ check: $(VENV)/developer ## Check style, types and import rules; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+statistics: $(VENV)/developer ## Measure how often the verdicts are wrong, on invented accounts; prints the table of docs/statistics.md
+	PYTHONPATH=tests $(BIN)/python -m support.error_rates
 
 reference: $(VENV)/developer ## Write docs/reference.md and the answers in README and docs/ from the program
 	PYTHONPATH=tests $(BIN)/python -m support.reference

@@ -88,8 +88,8 @@ neighbours as (
     select
         synced_at,
         coalesce(
-            max(voted_at) over (order by synced_at rows between unbounded preceding and current row),
-            min(voted_at) over (order by synced_at rows between current row and unbounded following)
+            max(voted_at) over (order by synced_at nulls first rows between unbounded preceding and current row),
+            min(voted_at) over (order by synced_at nulls first rows between current row and unbounded following)
         ) as decided_by
     from moments
 ),

@@ -29,7 +29,15 @@ results as (
 -- What the list of results says goes before what the run itself says.
 told as (
     select
-        details.*,
+        details.run_id,
+        details.result_id,
+        details.status,
+        details.scenario,
+        details.scenario_name,
+        details.personality_name,
+        details.error_message,
+        details.duration_seconds,
+        details.executed_at,
         case
             when runs.outcome is not null then runs.outcome
             when details.status in ('failed', 'timeout') then 'infrastructure_failure'

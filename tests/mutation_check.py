@@ -185,17 +185,23 @@ MUTATIONS = (
         (
             (
                 "diff/missing.py",
-                "in _by_id(api, changes, asked):\n        if row is not None:",
-                "in _by_id(api, changes, asked):\n        if row is not None and id_ not in missing:",
+                "        answers.add(id_, row)\n",
+                "        answers.add(id_, None if id_ in missing else row)\n",
             ),
         ),
     ),
     Mutation(
         "canary",
-        (("diff/missing.py", "        _require_canary(api, changes)\n", ""),),
+        (
+            (
+                "diff/missing.py",
+                "if answers.deleted or len(answers.failed) > 1:",
+                "if len(answers.failed) > 1:",
+            ),
+        ),
         (FAULTS, SYNC, PROMISE),
     ),
-    Mutation("brake", (("diff/missing.py", "if len(deleted) > limit:", "if False:"),)),
+    Mutation("brake", (("diff/missing.py", "if len(answers.deleted) > limit:", "if False:"),)),
     Mutation(
         "brake: nothing listed is fine",
         (("diff/missing.py", "and not listed and not allow_mass_delete:", "and False:"),),
@@ -219,7 +225,8 @@ MUTATIONS = (
                 "        record = self._recorded()\n        if record",
                 (
                     "        record = _record_in(self.files.commit)\n"
-                    "        if self.files.incoming.exists():\n            self._replace_published()\n        if record"
+                    "        if self.files.incoming_of(record).exists():\n"
+                    "            self.files.incoming_of(record).replace(self.files.published)\n        if record"
                 ),
             ),
         ),
@@ -267,7 +274,13 @@ MUTATIONS = (
     ),
     Mutation(
         "details: a 404 is asked for at every sync",
-        (("diff/detail_changes.py", "and known.read_at <= $retry", "and (known.read_at <= $retry or true)"),),
+        (
+            (
+                "diff/detail_changes.py",
+                "(known.outcome <> 'read' and $started - known.read_at >= least(",
+                "(known.outcome <> 'read' or $started - known.read_at >= least(",
+            ),
+        ),
         (DETAILS,),
     ),
     Mutation(
@@ -275,7 +288,7 @@ MUTATIONS = (
         (
             (
                 "api/decode_details.py",
-                "for turn in _turns(run)] if transcripts else []",
+                "for turn in _turns(run)] if personal_data.transcripts else []",
                 "for turn in _turns(run)]",
             ),
         ),

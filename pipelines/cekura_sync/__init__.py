@@ -4,7 +4,7 @@ TYPE_CHECKING = False  # typing's own would be imported before the signal handle
 if TYPE_CHECKING:
     from cekura_sync.source import cekura_source as cekura_source
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["__version__", "cekura_source"]
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import click
 
 from cekura_sync import __version__
-from cekura_sync.commands import demo, doctor, export, read, report, schedule, sync
+from cekura_sync.commands import backup, demo, doctor, export, read, report, schedule, sync, views
 from cekura_sync.console import failure, terminal
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.console.signals import stop_signals
@@ -33,10 +33,13 @@ for command in (
     sync.sync,
     sync.build,
     read.status,
+    views.views,
     read.query,
     read.check,
     report.report,
     export.export,
+    backup.backup,
+    backup.restore,
     doctor.doctor,
     schedule.schedule,
     demo.demo,

@@ -67,19 +67,6 @@ def copy_tables(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
     con.execute("detach fresh")
 
 
-def generation(con: "duckdb.DuckDBPyConnection", path: Path) -> int:
-    """How many swaps made this warehouse. Raises WarehouseError for any other database."""
-    tables = con.execute(
-        "select 1 from duckdb_tables() where schema_name = 'cekura' and table_name = '_generation'"
-    ).fetchall()
-    rows = con.execute("select generation from cekura._generation").fetchall() if tables else []
-    if not rows:
-        raise WarehouseError(
-            f"{path} is a DuckDB file, but not a warehouse of cekura-sync: choose another --warehouse."
-        )
-    return int(rows[0][0])
-
-
 def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 

@@ -145,8 +145,9 @@ def _report(path: Path) -> str:
 def _make_room(files: Layout, page: Path) -> None:
     """Removes the files of an earlier demo. Raises SettingsError for other files of these names."""
     mark = files.home / MARK
-    if (files.published.exists() or files.home.exists()) and not mark.exists():
-        raise _not_ours(files.published.name)
+    found = next((path for path in (files.published, files.home) if path.exists()), None)
+    if found and not mark.exists():
+        raise _not_ours(found.name)
     if page.exists() and GENERATOR not in page.read_bytes()[:2000]:
         raise _not_ours(page.name)
     _remove(files)
@@ -161,6 +162,6 @@ def _not_ours(name: str) -> SettingsError:
 
 
 def _remove(files: Layout) -> None:
-    for leftover in (files.published, wal(files.published), files.incoming):
+    for leftover in (files.published, wal(files.published), *files.leftovers()):
         leftover.unlink(missing_ok=True)
     shutil.rmtree(files.home, ignore_errors=True)  # last: it holds the mark

@@ -85,11 +85,7 @@ def changeset_source(
         if watermark is not None:
             yield {"scope": scope, "updated_at": watermark}
 
-    @dlt.resource(**_hints("_fields") | {"columns": _typed("_fields")})
-    def fields() -> "Iterator[TDataItem]":
-        yield dlt.mark.materialize_table_schema()
-        yield from changeset.fields()
-
+    fields = dlt.resource(changeset.new_fields(), **_hints("_fields") | {"columns": _typed("_fields")})
     tables = (dlt.resource(changeset.rows(name), **_hints(name)) for name in changeset.tables())
     return cursor, fields, *tables
 

@@ -7,6 +7,5 @@ select
     in_flight_results,
     cast(coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as date) as today,
     (select max(last_result_at) from analytics.agents) as newest_result_at,
-    (select count(*) from analytics.stuck_results) as stuck_results,
-    (select count(*) from analytics.data_quality where severity = 'error') as suspect_findings
+    (select count(*) from analytics.stuck_results) as stuck_results
 from analytics.sync_status

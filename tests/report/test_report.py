@@ -96,6 +96,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         runs = [each | {"scenario_name": NAMES[(each["scenario"] + place) % 2]} for each in row["runs"]]
         changed = {"runs": runs} if row["status"] == "completed" else {}
         world.touchless_edit(result_id, agent_name=NAMES[place], **changed)
+    world.touchless_edit(min(world.results), success_rate=-1.0)
     with Sandbox(world) as sandbox:
         account = Account(sandbox, tmp_path_factory.mktemp("hostile") / "warehouse.duckdb")
         assert account.sync("--details").code == 0
@@ -121,6 +122,21 @@ def test_every_rate_of_every_agent_is_the_views(hostile: Account, written: tuple
     assert sorted(on_page) == sorted(in_view)
 
 
+def test_a_finding_that_may_make_figures_wrong_is_named_on_the_page(tmp_path: Path) -> None:
+    world = World(results=30, agents=1, days=5, in_flight=0, runs_per_result=3)
+    for id_ in list(world.results)[:3]:
+        world.touchless_edit(id_, success_rate=-1)
+    with Sandbox(world) as sandbox:
+        account = Account(sandbox, tmp_path / "warehouse.duckdb")
+        assert account.sync().code == 0
+
+        _, _, target = report(account)
+
+    text = target.read_text(encoding="utf-8")
+    assert "Some figures may be wrong: success_rate is not within 0 and 1" in text
+    assert "(3 rows, such as result " in text
+
+
 def test_the_days_of_a_chart_are_the_views_with_their_gaps(
     hostile: Account, written: tuple[Ran, Page, Path]
 ) -> None:
@@ -143,7 +159,7 @@ def test_this_week_is_told_as_agent_last_week_tells_it(
     hostile: Account, written: tuple[Ran, Page, Path]
 ) -> None:
     in_view = hostile.query(
-        "select difference, difference_low, difference_high, pass_rate, decided_runs, previous_pass_rate,"
+        "select difference, adjusted_difference, adjusted_low, adjusted_high, pass_rate, decided_runs, previous_pass_rate,"
         " previous_decided_runs from analytics.agent_last_week where verdict is not null"
     )
     ((fallen,),) = hostile.query("select count(*) from analytics.agent_last_week where verdict = 'regressed'")

@@ -16,6 +16,7 @@ from cekura_sync.commands.options import (
     engine_of,
     for_spreadsheet_option,
     readable,
+    view_names,
     warehouse_option,
 )
 from cekura_sync.console import terminal
@@ -85,15 +86,12 @@ def complete_sql(
     _context: click.Context, _argument: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The last word as the name of a view."""
-    from cekura_sync.models import runner
-
     written, word = re.fullmatch(r"(.*?)([\w.]*)", incomplete, re.DOTALL).groups()  # type: ignore[union-attr]
     schema, _, begin = word.rpartition(".")
-    if schema not in ("", runner.SCHEMA):
+    if schema not in ("", "analytics"):
         return []
-    names = [path.stem for path in sorted(runner.models_dir().glob("*.sql"))]
     before = written + word.removesuffix(begin)
-    return [CompletionItem(before + name) for name in names if name.startswith(begin)]
+    return [CompletionItem(before + name) for name in view_names() if name.startswith(begin)]
 
 
 @click.command(cls=_Query, short_help="Run one SQL query, read only.")

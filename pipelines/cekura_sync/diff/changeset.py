@@ -13,7 +13,7 @@ from cekura_sync.diff import forget
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
-from cekura_sync.tables import DETAILS, READING, REJECTED, RESULTS, RUNS, SCENARIOS, TERMINAL
+from cekura_sync.tables import DETAILS, FIELDS, READING, REJECTED, RESULTS, RUNS, SCENARIOS, TERMINAL
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -197,6 +197,12 @@ class Changeset:
         for table, columns in tables:
             for key, column in columns.items():
                 yield {"table_name": table, "api_name": key, "column_name": column}
+
+    def new_fields(self) -> "Iterator[pa.Table]":
+        """The same as rows of `_fields`."""
+        columns = {name: [field[name] for field in self.fields()] for name in FIELDS}
+        unnested = ", ".join(f"unnest(${name}::varchar[]) as {name}" for name in FIELDS)
+        return self._arrow(f"select {unnested}", {**columns})
 
     def tables(self) -> list[str]:
         """Those that have rows to load; the details' only where details were read."""

@@ -21,6 +21,7 @@ class Figures:
 
     synced_at: datetime | None
     freshness: list[Row]
+    data_errors: list[Row]
     agents: list[Row]
     today: list[Row]
     over_time: list[Row]

@@ -57,20 +57,20 @@ def freshness(figures: Figures, written: datetime) -> Freshness:
         warnings.append(
             f"{wording.counted(now['stuck_results'], 'result')} in flight for more than an hour: see analytics.stuck_results."
         )
-    if now["suspect_findings"]:
-        warnings.append("Some figures may be wrong: see analytics.data_quality.")
+    for error in figures.data_errors:
+        warnings.append(
+            f"Some figures may be wrong: {error['meaning']} ({wording.counted(error['rows'], 'row')}, such as {error['example']}): see analytics.data_quality."
+        )
     return Freshness(sentence, warnings)
 
 
 def tiles(figures: Figures) -> list[Tile]:
     now, day, lines = figures.freshness[0], figures.today[0], figures.infrastructure_agents[0]
-    tone = {"regressed": "worse", "improved": "better"}.get(day["verdict"], "")
     return [
         Tile(
             f"Passed today, {wording.day(now['today'])}",
             wording.percent(day["today_pass_rate"]),
             _n(day["today_low"], day["today_high"], day["today_decided_runs"]),
-            tone,
         ),
         Tile(
             "Passed in the 7 days before",

@@ -16,8 +16,9 @@ from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, runner
 from cekura_sync.models.checks import Finding
+from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import changed_rows, dlt_settings, steps, sync_log
+from cekura_sync.warehouse import changed_rows, dlt_settings, identity, steps, sync_log
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import write_json
 from cekura_sync.warehouse.swap import Swap
@@ -31,20 +32,27 @@ PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
 class WarehouseFile(Swap):
     """The file that readers open. The lock, the commit and the repair after a crash are the swap's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, team_models: TeamModels | None = None) -> None:
         super().__init__(path)
+        self._team_models = team_models
         self._pending = PendingLog(self.files.pending_log)
         self._logged_until: datetime | None = None  # when the newest sync in the published log finished
+        # Whether another version wrote the file: then it is upgraded though no row changed.
+        self._is_outdated = False
 
     @property
     def name(self) -> Path:
         return self.files.published
 
     def known(self) -> duckdb.DuckDBPyConnection:
+        """Raises WarehouseError for a file that a newer version wrote."""
         con = open_base(self.existing())
         # A sync from a time when the clock was ahead says nothing about how old the log is.
         newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= current_timestamp"
         self._logged_until = con.execute(newest).fetchall()[0][0]
+        base = self.existing()
+        if base is not None:
+            self._is_outdated = identity.read(con, base, database="base").is_outdated
         return con
 
     def pending_log(self) -> list[dict[str, Any]]:
@@ -58,7 +66,8 @@ class WarehouseFile(Swap):
     ) -> Outcome:
         """With nothing to commit, only note beside the file that there was a sync."""
         first = self.existing() is None
-        if not outcome.changed and not first and self._log_is_fresh(outcome.started):
+        quiet = not outcome.changed and not first and not self._is_outdated
+        if quiet and self._log_is_fresh(outcome.started):
             outcome = outcome.finished_now()
             self._pending.append(outcome.log_entry(), self.generation())
             progress.say(
@@ -71,6 +80,9 @@ class WarehouseFile(Swap):
         except OSError as error:
             progress.warn(f"The sync is done, but {self.files.last} cannot be written: {error.strerror}.")
         return outcome
+
+    def forget_pending(self) -> None:
+        self._pending.forget()
 
     def _log_is_fresh(self, now: datetime) -> bool:
         age = now - self._logged_until if self._logged_until else None
@@ -95,9 +107,13 @@ class WarehouseFile(Swap):
                 load = partial(_load, con, self.files.scratch, changeset, outcome, first=first)
             else:
                 load = None
-            outcome = steps.write(_Copy(con, load, pending, generation), team_changes, outcome)
+            outcome = steps.write(Copy(con, load, pending, generation), team_changes, outcome)
+            if self._team_models is not None:
+                self._team_models.build(con)
 
         self.commit(write, progress.swapping, forget)
+        for flaw in self._team_models.flaws if self._team_models else ():
+            progress.warn(flaw)
         self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
@@ -106,7 +122,9 @@ class WarehouseFile(Swap):
         names: list[str] = []
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
-            names.extend(steps.build(_Copy(con), team_changes))
+            names.extend(steps.build(Copy(con), team_changes))
+            if self._team_models is not None:
+                self._team_models.build(con)
 
         self.require()
         with self.locked():
@@ -114,7 +132,7 @@ class WarehouseFile(Swap):
         return names
 
 
-class _Copy:
+class Copy:
     """The copy of the base, while it is written."""
 
     def __init__(

@@ -14,7 +14,12 @@ from cekura_sync.warehouse import spreadsheet
 from cekura_sync.warehouse.reader import open_for_reading
 
 BATCH_ROWS = 1000
-_SEARCH_PATH = "analytics,cekura"
+_SETTINGS = {
+    "search_path": "'analytics,cekura'",
+    # sum(passed_runs) / sum(decided_runs) is NULL where nothing was decided, and not NaN.
+    "ieee_floating_point_ops": "false",
+    "error_on_division_by_zero": "false",  # only DuckDB 2 has it
+}
 _NOT_FOR_PYTHON = re.compile(r'(?<!")\b(BLOB|INTERVAL)\b(?!")')  # as types, not as names of a struct's fields
 _BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
 _END = re.compile(rf"(?:;{_BLANK})+\Z", re.DOTALL)
@@ -40,7 +45,7 @@ def answer(path: Path, sql: str, *, as_text: bool = False, for_spreadsheet: bool
     Views and tables need no schema: `results` is analytics.results, `sync_log` is cekura.sync_log.
     Raises SettingsError for SQL that does not run or does not only read; a note tells where.
     """
-    with open_for_reading(path, search_path=_SEARCH_PATH) as con, _as_settings_error():
+    with open_for_reading(path, _SETTINGS) as con, _as_settings_error():
         if _require_one_that_reads(con, sql) == "EXPLAIN":
             con.execute(sql)
             yield Answer([name for name, *_ in con.description or ()], _rows(con))

@@ -1,18 +1,22 @@
 """How our own commands read a warehouse: read only, and without access to any other file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
 from cekura_sync import database
 from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse import identity
 from cekura_sync.warehouse.layout import Layout, wal
 
 
 @contextmanager
-def open_for_reading(path: Path, *, search_path: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+def open_for_reading(
+    path: Path, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published file, or the private base while another program writes to that file. Raises WarehouseError."""
     files = Layout(path)
     if not files.published.exists():
@@ -26,8 +30,9 @@ def open_for_reading(path: Path, *, search_path: str = "") -> Iterator[duckdb.Du
         con = _open_published(files)
     with con:
         _require_ours(con, path)
-        if search_path:
-            con.execute(f"set search_path = {database.literal(search_path)}")
+        for name, value in settings.items():
+            with suppress(duckdb.CatalogException):  # a setting that this version does not have
+                con.execute(f"set {name} = {value}")
         con.execute("set python_enable_replacements = false")  # a query must not read our Python variables
         con.execute("set enable_external_access = false")
         con.execute("set lock_configuration = true")
@@ -46,7 +51,7 @@ def _open_published(files: Layout) -> duckdb.DuckDBPyConnection:
 def _require_ours(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse any other database: its lack of our views is not an empty result. Raises WarehouseError."""
     try:
-        database.generation(con, path)
+        identity.read(con, path)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which restores it."

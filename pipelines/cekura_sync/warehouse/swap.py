@@ -1,10 +1,8 @@
 """The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
 
-import fcntl
 import os
+import shlex
 import shutil
-import stat
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,19 +11,23 @@ from typing import Any
 import duckdb
 
 from cekura_sync import database
-from cekura_sync.errors import WarehouseBusy, WarehouseError
+from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse import identity, sync_log
 from cekura_sync.warehouse.disk import (
     Fingerprint,
+    copy_to_new,
     disk_errors,
     flush,
     flush_directory,
     mounts,
     private_files,
+    temporary_folder,
     write_json,
 )
+from cekura_sync.warehouse.identity import Identity
 from cekura_sync.warehouse.layout import Layout, read_json, wal
-
-_MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
+from cekura_sync.warehouse.lock import Lock
+from cekura_sync.warehouse.writers import StaleWriters
 
 
 class Swap:
@@ -33,19 +35,25 @@ class Swap:
 
     def __init__(self, path: Path) -> None:
         self.files = Layout(path)
+        self._held = Lock(self.files)
+        self._writers = StaleWriters(self.files)
         self._stand_in: Path | None = None  # used as the base where a dry run must not repair it
 
     # -- opening --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the warehouse, and repair what an earlier sync or a reader left behind. Raises WarehouseBusy."""
+    def locked(self, *, restoring: bool = False) -> Iterator[None]:
+        """Hold the warehouse, and repair what an earlier sync or a reader left behind. Raises WarehouseBusy.
+
+        Raises WarehouseError where published file and base are not of one history, unless one of them is to be replaced.
+        """
         with disk_errors(self.files.published), private_files(), self._lock():
-            self._recover()
+            self._recover(restoring=restoring)
+            self._held.remember()
             try:
                 yield
             finally:
-                if not self._swap_is_cut():
+                if self._held.is_ours() and not self._swap_is_cut():
                     self._clean()
 
     @contextmanager
@@ -54,15 +62,15 @@ class Swap:
         with (
             disk_errors(self.files.published),
             private_files(),
-            tempfile.TemporaryDirectory(prefix="cekura-sync-") as elsewhere,
+            temporary_folder() as elsewhere,
         ):
             self._require_place()
             if self._recorded().get("swap") is True and self.files.work.exists():
                 self._stand_in = self.files.work
             elif self.files.published.exists() and not self.files.base.exists():
-                self._stand_in, _ = self._copy_of_published(Path(elsewhere))
+                self._stand_in, _ = self._copy_of_published(elsewhere)
             if self.files.base.exists() and self._published_changed():
-                self._require_ours(Path(elsewhere))
+                self._require_same_history(elsewhere)
             yield
 
     def require(self) -> None:
@@ -91,29 +99,30 @@ class Swap:
             raise WarehouseError(
                 f"{self.files.home} is not a directory: move it away, or choose another --warehouse."
             )
+        if self.files.home.exists() and _belongs_to_another(self.files.home):
+            raise WarehouseError(
+                f"{self.files.home} belongs to another user: sync as that user, or choose another --warehouse."
+            )
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         self._require_place()
         self.files.home.mkdir(mode=0o700, exist_ok=True)
-        with self.files.lock.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise WarehouseBusy(
-                    f"Another sync is running on {self.files.published}: wait for it, or give this one another --warehouse."
-                ) from None
+        with self._held.held():
             yield
 
-    def _recover(self) -> None:
+    def _recover(self, *, restoring: bool) -> None:
         if self._swap_is_cut():
             self._settle_swap()
         self._clean()
+        self._writers.guard()
         self.files.scratch.mkdir(mode=0o700)
+        if restoring:
+            return
         if self.files.published.exists() and not self.files.base.exists():
             self._adopt()
         if self.files.base.exists() and self._published_changed():
-            self._require_ours(self.files.scratch)
+            self._require_same_history(self.files.scratch)
             self._publish_again()
 
     def _swap_is_cut(self) -> bool:
@@ -123,7 +132,11 @@ class Swap:
     def _recorded(self) -> dict[str, Any]:
         """The record, settled: a swap whose file was never published has not happened."""
         record = _record_in(self.files.commit)
-        if record.get("swap") is True and self.files.work.exists() and self.files.incoming.exists():
+        if (
+            record.get("swap") is True
+            and self.files.work.exists()
+            and self.files.incoming_of(record).exists()
+        ):
             return {"generation": record["generation"] - 1, "published": None, "swap": False}
         return record
 
@@ -137,8 +150,9 @@ class Swap:
 
     def _clean(self) -> None:
         shutil.rmtree(self.files.scratch, ignore_errors=True)
-        with suppress(OSError):
-            self.files.incoming.unlink()
+        for leftover in self.files.leftovers():
+            with suppress(OSError):
+                leftover.unlink()
 
     def _published_changed(self) -> bool:
         recorded = self._recorded().get("published")
@@ -146,11 +160,21 @@ class Swap:
             list(Fingerprint.of(self.files.published) or ()) != recorded or wal(self.files.published).exists()
         )
 
-    def _require_ours(self, scratch: Path) -> None:
-        """Never replace a file that may be somebody else's. Raises WarehouseError."""
+    def _require_same_history(self, scratch: Path) -> None:
+        """Never replace a file that may be somebody else's, or that holds what the base does not. Raises WarehouseError."""
         # An equal inode proves nothing: after ours was deleted, the next file often gets its number.
-        if self.files.published.exists():
-            self._copy_of_published(scratch)
+        if not self.files.published.exists():
+            return
+        copy, published = self._copy_of_published(scratch)
+        base = identity.of_file(self._stand_in or self.files.base)
+        if not published.is_same(base):
+            raise WarehouseError(
+                f"{self.files.published} ({_described(copy)}) and our own copy {self.files.base} ({_described(self.files.base)}) hold different syncs: one of them was replaced. Choose which one to go on from: `cekura-sync restore {self._quoted(self.files.published)}` or `cekura-sync restore {self._quoted(self.files.base)}`. Nothing was changed."
+            )
+
+    def _quoted(self, file: Path) -> str:
+        """As a shell wants the argument and this --warehouse."""
+        return f"{shlex.quote(str(file))} --warehouse {shlex.quote(str(self.files.published))}"
 
     def _publish_again(self) -> None:
         self._copy_to_fresh(self.files.base)
@@ -160,21 +184,17 @@ class Swap:
 
     def _adopt(self) -> None:
         """Rebuild a missing private directory from the published file."""
-        copy, generation = self._copy_of_published(self.files.scratch)
+        copy, found = self._copy_of_published(self.files.scratch)
         with database.connect(copy) as con:
             # A reader may have replaced a view in that file, so the next sync builds them all.
             con.execute("drop table if exists cekura._views")
         copy.replace(self.files.base)
-        self._record(generation, Fingerprint.of(self.files.published))
+        self._record(found.generation, Fingerprint.of(self.files.published))
 
-    def _copy_of_published(self, scratch: Path) -> tuple[Path, int]:
-        """A copy without the .wal of readers, free of their locks, and its generation. Raises for a file not ours."""
+    def _copy_of_published(self, scratch: Path) -> tuple[Path, Identity]:
+        """A copy without the .wal of readers and free of their locks. Raises WarehouseError for a file that is not ours."""
         copy = scratch / "published.duckdb"
-        shutil.copyfile(self.files.published, copy)
-        try:
-            return copy, _generation(copy)
-        except WarehouseError as error:
-            raise WarehouseError(str(error).replace(str(copy), str(self.files.published))) from error
+        return copy, identity.of_copy(self.files.published, copy)
 
     def existing(self) -> Path | None:
         """The private base, or None before the first sync."""
@@ -183,7 +203,7 @@ class Swap:
     def generation(self) -> int:
         """How many swaps made the base what it is; 0 before the first."""
         base = self.existing()
-        return self._recorded().get("generation") or _generation(base) if base else 0
+        return self._recorded().get("generation") or identity.of_file(base).generation if base else 0
 
     # -- the swap -------------------------------------------------------------------------------------------------
 
@@ -192,40 +212,45 @@ class Swap:
         write: Callable[[duckdb.DuckDBPyConnection], None],
         before_swap: Callable[[], None],
         forget: Sequence[str] = (),
+        *,
+        generation: int | None = None,
     ) -> None:
         """Let `write` change a copy of the base, then make that copy the base and the published file.
 
         `forget`: statements that remove what neither file may hold any longer.
         `before_swap` is called at the last moment at which nothing has changed yet.
+        `generation`: the copy is there already, a backup that is restored, and becomes this one.
         """
         before = read_json(self.files.commit)
-        generation = self.generation() + 1
-        if not self.files.base.exists():
-            database.create(self.files.work)
-        elif forget:
-            self._copy_without(forget)
-        else:
-            shutil.copyfile(self.files.base, self.files.work)
+        if generation is None:
+            generation = self.generation() + 1
+            self._copy_base(forget)
         with database.connect(self.files.work) as con:
             write(con)
-            con.execute(
-                "create or replace table cekura._generation as select $1::bigint as generation", [generation]
-            )
+            identity.write(con, generation)
             con.execute("checkpoint")
         flush(self.files.work)
         self._copy_to_fresh(self.files.work)
         published = Fingerprint.of(self.files.incoming)
         before_swap()
+        self._held.require()
         self._record(generation, published, swap=True)
         try:
             self._replace_published()
         except OSError:
             write_json(self.files.commit, before)
             raise
-        with suppress(
-            OSError
-        ):  # readers have the new file: whatever fails from here on is finished by the next start
+        # Readers have the new file: whatever fails from here on is finished by the next start.
+        with suppress(OSError):
             self._replace_base(generation, published)
+
+    def _copy_base(self, forget: Sequence[str]) -> None:
+        if not self.files.base.exists():
+            database.create(self.files.work)
+        elif forget:
+            self._copy_without(forget)
+        else:
+            shutil.copyfile(self.files.base, self.files.work)
 
     def _copy_without(self, forget: Sequence[str]) -> None:
         """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one."""
@@ -241,19 +266,12 @@ class Swap:
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """Which file is published, or with `swap` which one the swap under way will publish."""
-        write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
+        record = {"generation": generation, "published": published, "swap": swap}
+        write_json(self.files.commit, record | ({"incoming": self.files.incoming.name} if swap else {}))
 
     def _copy_to_fresh(self, source: Path) -> None:
         """A copy beside the published path, with the mode and owner that readers are used to."""
-        descriptor = os.open(self.files.incoming, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        os.close(descriptor)
-        shutil.copyfile(source, self.files.incoming)
-        if self.files.published.exists():
-            status = self.files.published.stat()
-            self.files.incoming.chmod(stat.S_IMODE(status.st_mode))
-            if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
-                os.chown(self.files.incoming, status.st_uid, status.st_gid)
-        flush(self.files.incoming)
+        copy_to_new(source, self.files.incoming, like=self.files.published)
 
     def _replace_base(self, generation: int, published: Fingerprint | None) -> None:
         """The second half of a swap; after a crash it may find itself already done."""
@@ -264,10 +282,22 @@ class Swap:
         self._record(generation, published)
 
     def _replace_published(self) -> None:
-        # Storage v1.0.0 would replay a .wal of the file before into this one.
-        wal(self.files.published).unlink(missing_ok=True)
+        self._writers.keep()
         self.files.incoming.replace(self.files.published)
+        self._writers.guard()
         flush_directory(self.files.published.parent)
+
+
+def _belongs_to_another(path: Path) -> bool:
+    """In a directory that others may write, one of them could have made it and would own what we put there."""
+    owners = {path.stat().st_uid, path.lstat().st_uid}
+    return os.geteuid() != 0 and bool(owners - {0, os.geteuid()})
+
+
+def _described(path: Path) -> str:
+    with database.connect(path, read_only=True) as con:
+        last = sync_log.newest(con)
+        return f"last sync {last['finished_at']}" if last else "no sync"
 
 
 def _record_in(path: Path) -> dict[str, Any]:
@@ -275,15 +305,3 @@ def _record_in(path: Path) -> dict[str, Any]:
     record = read_json(path)
     fits = isinstance(record.get("generation"), int) and isinstance(record.get("published"), list | None)
     return record if fits else {}
-
-
-def _generation(path: Path) -> int:
-    """The generation of a warehouse file. Raises WarehouseError for any other file."""
-    with path.open("rb") as file:
-        magic = file.read(12)[8:]
-    if magic != _MAGIC:
-        raise WarehouseError(
-            f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
-        )
-    with database.connect(path, read_only=True) as con:
-        return database.generation(con, path)

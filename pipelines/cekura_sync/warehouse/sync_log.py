@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,23 @@ THIN_OUT = f"""
             and cast(newer.finished_at as date) = cast(old.finished_at as date)
     )
 """
+
+
+NEWEST = "from cekura.sync_log order by generation desc, finished_at desc limit 1"
+
+
+def newest(con: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
+    """The last sync in the log of the warehouse that `con` reads, as `sync --json` printed it; empty without one."""
+    found = con.execute(f"select * {NEWEST}")
+    columns = [column[0] for column in found.description or []]
+    return next((as_outcome(dict(zip(columns, row, strict=True))) for row in found.fetchall()), {})
+
+
+def as_outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()
+    }
+    return values | {"scope": json.loads(values["scope"])}
 
 
 def append(con: "duckdb.DuckDBPyConnection", entries: Iterable[Mapping[str, Any]]) -> None:

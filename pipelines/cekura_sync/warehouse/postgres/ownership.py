@@ -1,16 +1,19 @@
 """Which objects in our two schemas are ours. No other object is ever replaced or dropped: a sync that would have to is refused."""
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from cekura_sync import tables
+from cekura_sync import __version__, tables
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
+from cekura_sync.warehouse import identity
 
 if TYPE_CHECKING:
     from cekura_sync.warehouse.postgres.session import Session
 
 MARK = "cekura-sync"  # how the comment on the schema `cekura` begins; before the first sync is done it is the whole comment
+WRITTEN_BY = f"layout {identity.LAYOUT} of version {__version__}"  # how it ends
 SIGNATURE = " [cekura-sync]"  # how the comment on each of our views ends
 TABLES = (
     *tables.TABLES,
@@ -29,6 +32,7 @@ _KINDS = {
     "I": "index",
     "c": "type",
 }
+_WRITTEN_BY = re.compile(r"layout (\d+) of version (\S+)$")
 _NOTHING = "Nothing was changed."
 
 
@@ -50,7 +54,10 @@ def mark(session: "Session") -> str | None:
 
 def require(session: "Session", place: str) -> None:
     """Raise WarehouseError unless every object that we would write is ours."""
-    marked = (mark(session) or "").startswith(MARK)
+    comment = mark(session) or ""
+    marked = comment.startswith(MARK)
+    if marked and (written_by := _WRITTEN_BY.search(comment)):
+        identity.require_known(int(written_by[1]), written_by[2], place)
     _require_schemas(session, place, marked=marked)
     _require_tables(session, place, marked=marked)
     _require_views(session, place, marked=marked)

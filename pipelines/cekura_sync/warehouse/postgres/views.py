@@ -69,7 +69,8 @@ def _mark(models: list[runner.Model]) -> str:
         version("sqlglot"),
     ]
     parts.append(ownership.SIGNATURE)
-    return f"{ownership.MARK} {md5(chr(10).join(parts).encode(), usedforsecurity=False).hexdigest()}"
+    digest = md5(chr(10).join(parts).encode(), usedforsecurity=False).hexdigest()
+    return f"{ownership.MARK} {digest} {ownership.WRITTEN_BY}"
 
 
 def _statements(model: runner.Model, engine: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,7 @@ from cekura_sync.errors import WarehouseError
 from cekura_sync.models import runner
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse import load, steps
+from cekura_sync.warehouse import identity, load, steps, sync_log
 from cekura_sync.warehouse.postgres import access, mirror, ownership
 from cekura_sync.warehouse.postgres.connection import APPLICATION, Connection, connected
 from cekura_sync.warehouse.postgres.transaction import Transaction
@@ -98,15 +97,8 @@ class Engine:
             session = connection.session
             if "sync_log" not in session.columns():
                 return {}
-            columns = f"select {', '.join(tables.LOG)} from {SCHEMA}.sync_log"
-            rows = session.rows(f"{columns} order by generation desc limit 1")
-        if not rows:
-            return {}
-        last = dict(zip(tables.LOG, rows[0], strict=True))
-        last = {
-            name: value.isoformat() if isinstance(value, datetime) else value for name, value in last.items()
-        }
-        return last | {"scope": json.loads(last["scope"])}
+            rows = session.rows(f"select {sync_log.COLUMNS} {sync_log.NEWEST}")
+        return sync_log.as_outcome(dict(zip(tables.LOG, rows[0], strict=True))) if rows else {}
 
     def copy_into(self, path: Path) -> None:
         """Make a warehouse file of it, for whoever reads one. Raises WarehouseError before the first sync."""
@@ -120,7 +112,7 @@ class Engine:
         with con:
             mirror.write(con, path)
         with database.connect(path) as con:
-            con.execute("create table cekura._generation as select $1::bigint as generation", [generation])
+            identity.write(con, generation)
             tables.complete(con)
             runner.build(con)
 
@@ -152,6 +144,7 @@ class Engine:
     def _load(self, changeset: Changeset, outcome: Outcome) -> list[str]:
         """Into the staging schema, in dlt's own sessions; returns the statements that merge it."""
         forget = changeset.to_forget()
+        self._connection.make_staging()
         load.run(
             self._connection.pipeline,
             changeset,

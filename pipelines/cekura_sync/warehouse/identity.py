@@ -1,0 +1,93 @@
+"""What a warehouse file says of itself in `cekura._generation`: how many swaps made it, which one, and which version wrote it."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+from cekura_sync import __version__
+from cekura_sync.database import connect
+from cekura_sync.errors import WarehouseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+LAYOUT = 2  # of the tables; a program refuses a file whose layout is newer than its own
+_FIRST_LAYOUT = 1  # of version 0.1.0, which did not write it down
+_MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
+
+
+class Identity(NamedTuple):
+    generation: int
+    swap: str | None = None  # a different one for each swap
+    version: str | None = None  # of the program that wrote the file
+    layout: int = _FIRST_LAYOUT
+
+    def is_same(self, other: "Identity") -> bool:
+        """Whether one swap made both. A file of version 0.1.0 only has the number to tell by."""
+        unknown = self.swap is None or other.swap is None
+        return self.generation == other.generation and (unknown or self.swap == other.swap)
+
+    @property
+    def is_outdated(self) -> bool:
+        return self.version != __version__
+
+
+def read(
+    con: "duckdb.DuckDBPyConnection", path: Path, *, database: str | None = None, any_layout: bool = False
+) -> Identity:
+    """Raises WarehouseError for any other database, and for a layout that is newer than this program.
+
+    `database`: the name under which the file is attached, if it is not the one that was opened.
+    """
+    tables = con.execute(
+        "select 1 from duckdb_tables() where database_name = coalesce($1, current_database())"
+        " and schema_name = 'cekura' and table_name = '_generation'",
+        [database],
+    ).fetchall()
+    table = f"{database}.cekura._generation" if database else "cekura._generation"
+    rows = con.execute(f"from {table}").fetchall() if tables else []
+    if not rows:
+        raise WarehouseError(
+            f"{path} is a DuckDB file, but not a warehouse of cekura-sync: choose another --warehouse."
+        )
+    identity = Identity(*rows[0][:4])  # a later layout may add columns
+    if not any_layout:
+        require_known(identity.layout, identity.version, path)
+    return identity
+
+
+def require_known(layout: int, version: str | None, where: Path | str) -> None:
+    if layout > LAYOUT:
+        raise WarehouseError(
+            f"{where} was written by cekura-sync {version}, and this version ({__version__}) does not know its tables: install that version, or restore a backup from before the upgrade. Nothing was changed."
+        )
+
+
+def of_file(path: Path, *, any_layout: bool = False) -> Identity:
+    """Raises WarehouseError for a file that is not a warehouse, and for a layout that is newer than this program."""
+    with path.open("rb") as file:
+        magic = file.read(12)[8:]
+    if magic != _MAGIC:
+        raise WarehouseError(
+            f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
+        )
+    with connect(path, read_only=True) as con:
+        return read(con, path, any_layout=any_layout)
+
+
+def of_copy(source: Path, copy: Path, *, any_layout: bool = False) -> Identity:
+    """Copy a file, without a .wal beside it, and look into the copy. Errors name the source."""
+    shutil.copyfile(source, copy)
+    try:
+        return of_file(copy, any_layout=any_layout)
+    except WarehouseError as error:
+        raise WarehouseError(str(error).replace(str(copy), str(source))) from error
+
+
+def write(con: "duckdb.DuckDBPyConnection", generation: int) -> None:
+    con.execute(
+        "create or replace table cekura._generation as"
+        " select $1::bigint as generation, $2 as swap, $3 as version, $4::bigint as layout",
+        [generation, uuid4().hex, __version__, LAYOUT],
+    )

@@ -1,0 +1,5 @@
+-- One row per finding that may make figures wrong, the one of most rows first: the page names each.
+select finding, rows, example, meaning
+from analytics.data_quality
+where severity = 'error'
+order by rows desc, finding

@@ -1,0 +1,82 @@
+"""`views`: what there is to ask, found without reading the documents."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from cekura_sync.models import runner
+from cekura_sync.sandbox import Sandbox, World
+from support.harness import Account
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    with Sandbox(World(results=20, runs_per_result=1)) as sandbox:
+        account = Account(sandbox, tmp_path_factory.mktemp("views") / "warehouse.duckdb")
+        assert account.sync().code == 0
+        yield account
+
+
+def test_every_view_is_listed_with_one_line(synced: Account) -> None:
+    ran = synced.run("views")
+
+    models = runner.read_models(runner.models_dir())
+    assert ran.code == 0, ran.err
+    lines = [line.split(maxsplit=1) for line in ran.out.splitlines()[3:]]
+    assert lines == [[model.name, model.meaning.partition(". ")[0].rstrip(".")] for model in models]
+
+
+def test_the_list_as_json_has_the_whole_meaning(synced: Account) -> None:
+    models = runner.read_models(runner.models_dir())
+
+    assert json.loads(synced.run("views", "--json").out) == [
+        {"view": model.name, "meaning": model.meaning} for model in models
+    ]
+
+
+@pytest.mark.parametrize("name", ["stuck_results", "analytics.stuck_results", "STUCK_RESULTS"])
+def test_a_view_has_its_columns_with_types_and_meanings(synced: Account, name: str) -> None:
+    ran = synced.run("views", name)
+
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith(
+        "stuck_results: One row per result that had been in flight for more than an hour"
+    )
+    assert any(line.split(maxsplit=2)[:2] == ["result_id", "BIGINT"] for line in ran.out.splitlines())
+
+
+def test_every_column_of_every_view_has_a_meaning(synced: Account) -> None:
+    for model in runner.read_models(runner.models_dir()):
+        told = json.loads(synced.run("views", "--json", model.name).out)
+        columns = [name for name, *_ in synced.query(f"describe analytics.{model.name}")]
+        assert [column["name"] for column in told["columns"]] == columns
+        assert all(column["meaning"] and column["type"] for column in told["columns"]), model.name
+
+
+def test_a_table_is_found_where_no_view_has_its_name(synced: Account) -> None:
+    assert synced.run("views", "cekura.runs").out.startswith("cekura.runs\n")
+    assert synced.run("views", "sync_log").out.startswith("cekura.sync_log\n")
+    assert synced.run("views", "runs").out.startswith("runs: ")
+
+
+def test_a_name_that_is_not_there_exits_2_and_offers_those_that_are(synced: Account) -> None:
+    ran = synced.run("views", "nope")
+
+    assert (ran.code, "choose among agent_change_effect, " in ran.err) == (2, True), ran.err
+
+
+def test_nothing_decided_divides_to_null_and_not_to_nan(synced: Account) -> None:
+    ran = synced.run(
+        "query",
+        "--json",
+        "select sum(passed_runs) / sum(decided_runs) as a, 0 / 0 as b, 0.0 / 0 as c, 1e0 / 0 as d from results where status_group = 'in_flight'",
+    )
+
+    assert ran.json == [{"a": None, "b": None, "c": None, "d": None}]
+
+
+def test_the_file_itself_shows_where_the_views_are(synced: Account) -> None:
+    tables = synced.query("select schema, name from (show all tables)")
+
+    assert ("analytics", "agent_pass_rate") in tables

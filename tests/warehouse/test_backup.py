@@ -1,0 +1,208 @@
+"""Backups are complete while syncs run, and come back; a warehouse that was replaced by hand is never undone silently."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cekura_sync.sandbox import Answer, Request
+from support.harness import Account, stored
+
+NewAccount = Callable[..., Account]
+
+
+@pytest.fixture
+def account(new_synced: NewAccount) -> Account:
+    account = new_synced(results=20, runs_per_result=1, in_flight=0)
+    assert account.sync().code == 0  # publishes again: the file has been copied here
+    return account
+
+
+def change_and_sync(account: Account) -> None:
+    account.world.insert(1)
+    account.world.edit(min(account.world.results), name=f"renamed {account.world.version}")
+    assert account.sync("--full").code == 0
+
+
+def test_a_backup_taken_while_a_sync_runs_is_one_complete_sync(account: Account, tmp_path: Path) -> None:
+    before, file = account.stored(), tmp_path / "backup.duckdb"
+    codes = []
+
+    def meanwhile(_: Request) -> Answer | None:
+        if not codes:
+            codes.append(account.run("backup", str(file)).code)
+        return None
+
+    account.world.insert(2)
+    account.sandbox.intercept = meanwhile
+    process = account.spawn("--full")
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert codes == [0]
+    assert stored(file) == before
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tmp_path: Path) -> None:
+    file, notes = tmp_path / "backup.duckdb", tmp_path / "notes.txt"
+    notes.write_text("my notes")
+    assert account.run("backup", str(file)).code == 0
+    change_and_sync(account)
+    assert account.run("backup", str(file)).code == 0
+    assert stored(file) == account.stored()
+
+    for other in (notes, account.warehouse, account.home / "base.duckdb", tmp_path, tmp_path / "none" / "x"):
+        ran = account.run("backup", str(other))
+        assert ran.code == 9, other
+    assert notes.read_text() == "my notes"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["backup.duckdb", "notes.txt", account.warehouse.name, account.home.name]
+    )
+
+
+def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_from_it(
+    account: Account, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.duckdb"
+    assert account.run("backup", str(file)).code == 0
+    old = account.stored()
+    change_and_sync(account)
+    change_and_sync(account)
+    last = account.query("select max(finished_at) from cekura.sync_log")
+
+    ran = account.run("restore", str(file))
+
+    assert ran.code == 0, ran.err
+    assert "20 results. The next sync goes on from there" in ran.err
+    assert account.stored() == old
+    assert account.query("select max(finished_at) from cekura.sync_log") < last
+    status = account.run("status", "--json").json["last_sync"]
+    assert duckdb.execute("select ?::timestamptz", [status]).fetchall() == account.query(
+        "select max(finished_at) from cekura.sync_log"
+    )
+    assert account.sync("--full").code == 0
+    account.assert_equals_api()
+    assert stored(file) == old
+
+
+def test_a_backup_is_restored_where_there_is_no_warehouse_and_where_the_base_is_damaged(
+    account: Account, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.duckdb"
+    assert account.run("backup", str(file)).code == 0
+    old = account.stored()
+
+    (account.home / "base.duckdb").write_bytes(b"damaged")
+    assert account.run("restore", str(file)).code == 0
+    assert account.stored() == old
+    account.warehouse.unlink()
+    shutil.rmtree(account.home)
+    assert account.run("restore", str(file)).code == 0
+
+    assert account.stored() == old
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+@pytest.mark.parametrize("content", [b"", b"my notes", None], ids=["empty", "notes", "missing"])
+def test_what_is_not_a_backup_is_not_restored(
+    account: Account, tmp_path: Path, content: bytes | None
+) -> None:
+    before, file = account.stored(), tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+
+    assert account.run("restore", str(file)).code == 9
+    assert account.stored() == before
+    assert account.sync().code == 0
+
+
+def test_a_foreign_file_in_the_warehouses_place_is_not_replaced_by_a_backup(
+    account: Account, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.duckdb"
+    assert account.run("backup", str(file)).code == 0
+    account.warehouse.unlink()
+    with duckdb.connect(str(account.warehouse)) as con:
+        con.execute("create table mine as select 42 as answer")
+
+    assert account.run("restore", str(file)).code == 9
+    with duckdb.connect(str(account.warehouse), read_only=True) as con:
+        assert con.execute("select answer from mine").fetchall() == [(42,)]
+
+
+def test_the_engine_is_left_to_its_own_tools(account: Account, tmp_path: Path) -> None:
+    for command in ("backup", "restore"):
+        ran = account.run(command, str(tmp_path / "x"), CEKURA_DESTINATION="postgres", CEKURA_WAREHOUSE="")
+        assert ran.code == 2
+        assert "pg_dump" in ran.err
+
+
+# -- replaced by hand -------------------------------------------------------------------------------------------------
+
+
+def _older_home(account: Account, aside: Path) -> None:
+    """`<warehouse>.d` comes back from an older backup."""
+    shutil.copytree(account.home, aside)
+    change_and_sync(account)
+    shutil.rmtree(account.home)
+    shutil.copytree(aside, account.home)
+
+
+def _older_file(account: Account, aside: Path) -> None:
+    """Somebody copies a backup over the published file."""
+    shutil.copyfile(account.warehouse, aside)
+    change_and_sync(account)
+    shutil.copyfile(aside, account.warehouse)
+
+
+def _another_warehouse_of_as_many_syncs(account: Account, aside: Path) -> None:
+    """Equal numbers prove nothing."""
+    shutil.copyfile(account.warehouse, aside)
+    other = Account(account.sandbox, account.warehouse.with_name("other.duckdb"))
+    shutil.copyfile(aside, other.warehouse)
+    change_and_sync(account)
+    account.world.insert(1)
+    assert other.sync("--full").code == 0
+    shutil.copyfile(other.warehouse, account.warehouse)
+
+
+@pytest.mark.parametrize("replace", [_older_home, _older_file, _another_warehouse_of_as_many_syncs])
+def test_a_warehouse_of_two_histories_is_refused_until_somebody_chooses_one(
+    account: Account, tmp_path: Path, replace: Callable[[Account, Path], None]
+) -> None:
+    replace(account, tmp_path / "aside")
+    published, base = account.stored(), stored(account.home / "base.duckdb")
+    assert published != base
+    account.world.insert(1)
+
+    for command in (["sync", "--json"], ["sync", "--dry-run", "--json"], ["build"], ["doctor"]):
+        ran = account.run(*command)
+        assert ran.code == 9, command
+        for file in (account.warehouse, account.home / "base.duckdb"):
+            assert f"cekura-sync restore {file} --warehouse {account.warehouse}" in ran.err + ran.out
+    assert (account.stored(), stored(account.home / "base.duckdb")) == (published, base)
+
+    kept = account.warehouse if replace is _older_home else account.home / "base.duckdb"
+    rows = stored(kept)
+    assert account.run("restore", str(kept)).code == 0
+    assert account.stored() == rows
+    assert account.sync("--full").code == 0
+    account.assert_equals_api()
+
+
+def test_the_same_file_copied_back_is_no_other_history(account: Account, tmp_path: Path) -> None:
+    """As a backup tool leaves it that restores everything: another inode, another time, the same sync."""
+    shutil.copytree(account.home, tmp_path / "home")
+    shutil.copyfile(account.warehouse, tmp_path / "file")
+    account.warehouse.unlink()
+    shutil.rmtree(account.home)
+    shutil.copytree(tmp_path / "home", account.home)
+    shutil.copyfile(tmp_path / "file", account.warehouse)
+    account.world.insert(1)
+
+    assert account.sync().code == 0
+    account.assert_equals_api()

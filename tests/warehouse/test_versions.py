@@ -1,0 +1,96 @@
+"""Files that other versions wrote: an older one is upgraded by the next sync, a newer one is refused."""
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cekura_sync import __version__
+from cekura_sync.models import runner
+from support.harness import Account
+
+VERSION_0_1_0 = Path(__file__).parents[1] / "support" / "data" / "warehouse-0.1.0.duckdb.gz"
+
+
+def views(account: Account) -> set[str]:
+    return {
+        name
+        for (name,) in account.query("select view_name from duckdb_views() where schema_name = 'analytics'")
+    }
+
+
+def models() -> set[str]:
+    return {model.name for model in runner.read_models(runner.models_dir())}
+
+
+def rewrite(account: Account, sql: str) -> None:
+    """In both files, so that they stay of one history."""
+    base = account.home / "base.duckdb"
+    with duckdb.connect(str(base)) as con:
+        con.execute(sql)
+    shutil.copyfile(base, account.warehouse)
+
+
+def test_a_warehouse_of_version_0_1_0_is_upgraded_and_keeps_what_the_api_no_longer_lists(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=0, in_flight=0)
+    account.warehouse.write_bytes(gzip.decompress(VERSION_0_1_0.read_bytes()))
+    old = {*account.stored()}
+    new = {*account.world.insert(3)}
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    assert views(account) == models()
+    assert {id_ for (id_,) in account.query("select id from cekura.results")} == old | new
+    assert len(old | new) > len(new)
+    assert account.query("select version from cekura._generation") == [(__version__,)]
+    assert account.run("check").code == 0
+    assert account.sync().code == 0
+
+
+def test_a_sync_without_news_upgrades_the_file_of_an_older_version(synced_account: Account) -> None:
+    assert synced_account.sync("--full").code == 0
+    rewrite(
+        synced_account,
+        "update cekura._generation set version = '0.0.9'; update cekura._views set signature = 'old'; drop view analytics.result_trend; alter table cekura.sync_log drop details_left",
+    )
+
+    ran = synced_account.sync()
+
+    assert (ran.code, ran.json["changed"]) == (0, False)
+    assert views(synced_account) == models()
+    assert synced_account.query("select version from cekura._generation") == [(__version__,)]
+    assert synced_account.run("check").code == 0
+
+
+@pytest.mark.parametrize("command", ["sync", "sync --dry-run", "build", "query", "check", "doctor"])
+def test_a_file_of_a_newer_layout_is_refused(synced_account: Account, command: str) -> None:
+    rewrite(synced_account, "update cekura._generation set version = '99.0', layout = 99")
+    before = synced_account.warehouse.read_bytes()
+
+    ran = synced_account.run(*command.split(), *(["select 1"] if command == "query" else []))
+
+    assert ran.code == 9
+    assert "was written by cekura-sync 99.0" in ran.err + ran.out
+    assert synced_account.warehouse.read_bytes() == before
+
+
+def test_after_a_rollback_a_backup_from_before_the_upgrade_takes_the_newer_files_place(
+    synced_account: Account, tmp_path: Path
+) -> None:
+    backup, rows = tmp_path / "backup.duckdb", synced_account.stored()
+    assert synced_account.run("backup", str(backup)).code == 0
+    rewrite(
+        synced_account,
+        "update cekura._generation set version = '99.0', layout = 99; delete from cekura.results",
+    )
+
+    assert synced_account.run("restore", str(backup)).code == 0
+
+    assert synced_account.stored() == rows
+    assert synced_account.sync().code == 0
