@@ -158,7 +158,7 @@ def test_this_week_is_told_as_agent_last_week_tells_it(
     hostile: Account, written: tuple[Ran, Page, Path]
 ) -> None:
     in_view = hostile.query(
-        "select difference, difference_low, difference_high, pass_rate, decided_runs, previous_pass_rate,"
+        "select difference, adjusted_difference, adjusted_low, adjusted_high, pass_rate, decided_runs, previous_pass_rate,"
         " previous_decided_runs from analytics.agent_last_week where verdict is not null"
     )
     ((fallen,),) = hostile.query("select count(*) from analytics.agent_last_week where verdict = 'regressed'")

@@ -150,7 +150,7 @@ def _note(con: "duckdb.DuckDBPyConnection", state: State, comparison: Comparison
 
 def _warn(comparison: Comparison, progress: Progress) -> None:
     if comparison.rejected:
-        progress.warn(f"{comparison.rejected:,} rows could not be taken: see the table rejected_rows.")
+        progress.warn(f"{comparison.rejected:,} rows could not be stored: see the table rejected_rows.")
     if comparison.other_agents:
         progress.warn(
             f"{comparison.other_agents:,} rows of other agents came back despite agent_id; left out."
