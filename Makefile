@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test test-long readers destinations check reference screenshot bench format dist clean
+.PHONY: help install demo sync test statistics test-long readers destinations check reference screenshot bench format dist clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ check: $(VENV)/developer ## Check style, types and import rules; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+statistics: $(VENV)/developer ## Measure how often the verdicts are wrong, on invented accounts; prints the table of docs/statistics.md
+	PYTHONPATH=tests $(BIN)/python -m support.error_rates
 
 reference: $(VENV)/developer ## Write docs/reference.md and the answers in README and docs/ from the program
 	PYTHONPATH=tests $(BIN)/python -m support.reference

@@ -1,6 +1,6 @@
 -- One row per change that the team has noted and agent that it concerns: the runs after it against the runs before it.
 -- Both sides reach to the agent's neighbouring change, 14 days at most. A change without an agent concerns every agent.
--- Verdict: improved or regressed when the interval of the difference excludes 0, else same; NULL without a comparison.
+-- The verdict compares within scenarios, so another mix of scenarios changes nothing; the agents of one change are judged together.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -11,104 +11,85 @@ noted as (
     from cekura.changes
 ),
 
-concerned as (
-    select line, agent_id, changed_at, note
-    from noted
-    where agent_id is not null
-    union all
-    select noted.line, agents.agent_id, noted.changed_at, noted.note
-    from noted
-    cross join agents
-    where noted.agent_id is null
-),
-
--- Changes of one instant are one step.
-steps as (
-    select distinct agent_id, changed_at
-    from concerned
-),
-
--- 336 hours are 14 days in every time zone.
-reaches as (
+runs as (
     select
-        agent_id,
-        changed_at,
-        changed_at - interval '336 hours' as earliest,
-        changed_at + interval '336 hours' as latest,
-        lag(changed_at) over by_time as change_before,
-        lead(changed_at) over by_time as change_after
-    from steps
-    window by_time as (partition by agent_id order by changed_at)
+        results.step as comparison,
+        results.changed_at as family,
+        results.is_after,
+        results.result_id,
+        results.day,
+        runs.scenario_key as scenario,
+        runs.passed,
+        3 as least_results
+    from analytics.agent_change_results as results
+    inner join analytics.runs as runs on runs.result_id = results.result_id
+    where runs.passed is not null
 ),
 
-spans as (
-    select
-        agent_id,
-        changed_at,
-        case when change_before > earliest then change_before else earliest end as before_since,
-        case when change_after < latest then change_after else latest end as after_until
-    from reaches
-),
-
-decided as (
-    select agent_id, created_at, decided_runs, passed_runs
-    from analytics.results
-    where decided_runs > 0
+comparisons as (
+    select *
+    from compared(runs) as compared
 ),
 
 sums as (
     select
-        spans.agent_id,
-        spans.changed_at,
-        spans.before_since,
-        spans.after_until,
-        count(case when decided.created_at < spans.changed_at then 1 end) as before_results,
-        coalesce(sum(case when decided.created_at < spans.changed_at then decided_runs end), 0) as before_decided_runs,
-        coalesce(sum(case when decided.created_at < spans.changed_at then passed_runs end), 0) as before_passed_runs,
-        count(case when decided.created_at >= spans.changed_at then 1 end) as after_results,
-        coalesce(sum(case when decided.created_at >= spans.changed_at then decided_runs end), 0) as after_decided_runs,
-        coalesce(sum(case when decided.created_at >= spans.changed_at then passed_runs end), 0) as after_passed_runs
-    from spans
-    left join decided
-        on decided.agent_id is not distinct from spans.agent_id
-        and decided.created_at >= spans.before_since
-        and decided.created_at < spans.after_until
-    group by spans.agent_id, spans.changed_at, spans.before_since, spans.after_until
+        step,
+        count(*) filter (where not is_after) as before_results,
+        sum(case when not is_after then decided_runs end) as before_decided_runs,
+        sum(case when not is_after then passed_runs end) as before_passed_runs,
+        count(*) filter (where is_after) as after_results,
+        sum(case when is_after then decided_runs end) as after_decided_runs,
+        sum(case when is_after then passed_runs end) as after_passed_runs
+    from analytics.agent_change_results
+    group by step
 ),
 
-compared as (
+steps as (
     select
-        *,
-        rate(after_passed_runs, after_decided_runs) - rate(before_passed_runs, before_decided_runs) as difference,
-        newcombe_low(after_passed_runs, after_decided_runs, before_passed_runs, before_decided_runs)
-            as difference_low,
-        newcombe_high(after_passed_runs, after_decided_runs, before_passed_runs, before_decided_runs)
-            as difference_high
-    from sums
+        changes.*,
+        coalesce(sums.before_results, 0) as before_results,
+        cast(coalesce(sums.before_decided_runs, 0) as bigint) as before_decided_runs,
+        cast(coalesce(sums.before_passed_runs, 0) as bigint) as before_passed_runs,
+        coalesce(sums.after_results, 0) as after_results,
+        cast(coalesce(sums.after_decided_runs, 0) as bigint) as after_decided_runs,
+        cast(coalesce(sums.after_passed_runs, 0) as bigint) as after_passed_runs,
+        rate(sums.before_passed_runs, sums.before_decided_runs) as before_pass_rate,
+        rate(sums.after_passed_runs, sums.after_decided_runs) as after_pass_rate
+    from analytics.agent_changes as changes
+    left join sums on sums.step = changes.step
 )
 
 select
-    concerned.agent_id, -- Cekura's id of the agent
+    steps.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name; NULL when the warehouse has no result of such an agent
-    concerned.changed_at, -- when the change was made
-    concerned.note, -- what the team noted about it
-    concerned.line, -- its line in the file of changes; unique together with agent_id
-    compared.before_since, -- the runs before reach from here up to the change
-    compared.before_results, -- completed results with decided runs before the change
-    cast(compared.before_decided_runs as bigint) as before_decided_runs, -- their runs
-    cast(compared.before_passed_runs as bigint) as before_passed_runs, -- how many of them passed
-    rate(before_passed_runs, before_decided_runs) as before_pass_rate, -- before_passed_runs / before_decided_runs
-    compared.after_until, -- the runs after reach from the change up to here
-    compared.after_results, -- completed results with decided runs after the change
-    cast(compared.after_decided_runs as bigint) as after_decided_runs, -- their runs
-    cast(compared.after_passed_runs as bigint) as after_passed_runs, -- how many of them passed
-    rate(after_passed_runs, after_decided_runs) as after_pass_rate, -- after_passed_runs / after_decided_runs
-    compared.difference, -- after_pass_rate - before_pass_rate
-    compared.difference_low, -- lower end of Newcombe's 95 % interval of the difference
-    compared.difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    verdict(difference_low, difference_high) as verdict -- improved, same, regressed
-from concerned
-inner join compared
-    on compared.agent_id is not distinct from concerned.agent_id
-    and compared.changed_at = concerned.changed_at
-left join agents on agents.agent_id is not distinct from concerned.agent_id
+    steps.changed_at, -- when the change was made
+    noted.note, -- what the team noted about it
+    noted.line, -- its line in the file of changes; unique together with agent_id
+    steps.before_since, -- the runs before reach from here up to the change
+    steps.before_results, -- completed results with decided runs before the change
+    steps.before_decided_runs, -- their decided runs
+    steps.before_passed_runs, -- how many of them passed
+    steps.before_pass_rate, -- before_passed_runs / before_decided_runs
+    steps.after_until, -- the runs after reach from the change up to here
+    steps.after_results, -- completed results with decided runs after the change
+    steps.after_decided_runs, -- their decided runs
+    steps.after_passed_runs, -- how many of them passed
+    steps.after_pass_rate, -- after_passed_runs / after_decided_runs
+    after_pass_rate - before_pass_rate as difference, -- after_pass_rate - before_pass_rate, whatever ran
+    after_pass_rate - before_pass_rate - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    adjusted_difference, -- the difference within the scenarios that ran on both sides
+    adjusted_low, -- lower end of its 95 % interval
+    adjusted_high, -- upper end of its 95 % interval
+    coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
+    rate(coalesce(covered_runs, 0), before_decided_runs + after_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
+    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
+    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
+    verdict, -- improved, same, regressed, after the correction for the number of agents that one change concerns; NULL without a comparison
+    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because -- why there is no verdict
+from steps
+inner join noted
+    on noted.changed_at = steps.changed_at
+    and (noted.agent_id is null or noted.agent_id = steps.agent_id)
+left join agents on agents.agent_id is not distinct from steps.agent_id
+left join comparisons on comparisons.comparison = steps.step

@@ -1,50 +1,66 @@
 -- One row per agent: the 7 UTC days that end with the newest result of the warehouse, against the 28 days before them.
 -- Four weeks and not one: with more runs to hold it against, a smaller change of the last week shows.
--- Verdict: improved or regressed when the interval of the difference excludes 0, else same; NULL without a comparison.
+-- The verdict compares within scenarios, so another mix of scenarios changes nothing; agents are judged together.
 with agents as (
-    select agent_id, agent_name
+    select agent_id, agent_name, row_number() over (order by agent_id) as comparison
     from analytics.agents
 ),
 
--- The newest result of all agents ends the week, not the clock: a warehouse that nobody refreshes has a last week too.
 newest as (
-    select max(created_on) as last_day
-    from analytics.live_results
-    where created_on <= cast(current_timestamp at time zone 'UTC' as date)
+    select max(last_day) as last_day
+    from analytics.agent_last_week_results
 ),
 
 decided as (
     select
-        results.agent_id,
-        results.created_on > newest.last_day - 7 as of_this_week,
+        agents.comparison,
+        results.result_id,
+        results.day,
+        results.of_last_week,
         results.decided_runs,
         results.passed_runs
-    from analytics.results as results
-    inner join newest on results.created_on between newest.last_day - 34 and newest.last_day
-    where results.decided_runs > 0
+    from analytics.agent_last_week_results as results
+    inner join agents on agents.agent_id is not distinct from results.agent_id
+),
+
+runs as (
+    select
+        decided.comparison,
+        1 as family,
+        decided.of_last_week as is_after,
+        decided.result_id,
+        decided.day,
+        runs.scenario_key as scenario,
+        runs.passed,
+        3 as least_results
+    from decided
+    inner join analytics.runs as runs on runs.result_id = decided.result_id
+    where runs.passed is not null
+),
+
+comparisons as (
+    select *
+    from compared(runs) as compared
 ),
 
 sums as (
     select
-        agent_id,
-        count(*) filter (where of_this_week) as results,
-        coalesce(sum(case when of_this_week then decided_runs end), 0) as decided_runs,
-        coalesce(sum(case when of_this_week then passed_runs end), 0) as passed_runs,
-        count(*) filter (where not of_this_week) as previous_results,
-        coalesce(sum(case when not of_this_week then decided_runs end), 0) as previous_decided_runs,
-        coalesce(sum(case when not of_this_week then passed_runs end), 0) as previous_passed_runs
+        comparison,
+        count(*) filter (where of_last_week) as results,
+        coalesce(sum(case when of_last_week then decided_runs end), 0) as decided_runs,
+        coalesce(sum(case when of_last_week then passed_runs end), 0) as passed_runs,
+        count(*) filter (where not of_last_week) as previous_results,
+        coalesce(sum(case when not of_last_week then decided_runs end), 0) as previous_decided_runs,
+        coalesce(sum(case when not of_last_week then passed_runs end), 0) as previous_passed_runs
     from decided
-    group by agent_id
+    group by comparison
 ),
 
-compared as (
+differences as (
     select
         *,
-        rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference,
-        newcombe_low(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs)
-            as difference_low,
-        newcombe_high(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs)
-            as difference_high
+        rate(passed_runs, decided_runs) as pass_rate,
+        rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate
     from sums
 )
 
@@ -53,17 +69,26 @@ select
     agents.agent_name, -- its newest name
     newest.last_day, -- the UTC day that ends the last week: the same for all agents
     coalesce(results, 0) as results, -- completed results with decided runs of the last week
-    cast(coalesce(decided_runs, 0) as bigint) as decided_runs, -- their runs
+    cast(coalesce(decided_runs, 0) as bigint) as decided_runs, -- their decided runs
     cast(coalesce(passed_runs, 0) as bigint) as passed_runs, -- how many of them passed
-    rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
+    pass_rate, -- passed_runs / decided_runs
     coalesce(previous_results, 0) as previous_results, -- the same of the 28 days before
-    cast(coalesce(previous_decided_runs, 0) as bigint) as previous_decided_runs, -- their runs
+    cast(coalesce(previous_decided_runs, 0) as bigint) as previous_decided_runs, -- their decided runs
     cast(coalesce(previous_passed_runs, 0) as bigint) as previous_passed_runs, -- how many of them passed
-    rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
-    difference, -- pass_rate - previous_pass_rate
-    difference_low, -- lower end of Newcombe's 95 % interval of the difference
-    difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    verdict(difference_low, difference_high) as verdict -- improved, same, regressed
+    previous_pass_rate, -- previous_passed_runs / previous_decided_runs
+    pass_rate - previous_pass_rate as difference, -- pass_rate - previous_pass_rate, whatever ran
+    pass_rate - previous_pass_rate - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    adjusted_difference, -- the difference within the scenarios that ran on both sides
+    adjusted_low, -- lower end of its 95 % interval
+    adjusted_high, -- upper end of its 95 % interval
+    coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
+    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
+    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
+    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
+    verdict, -- improved, same, regressed, after the correction for the number of agents; NULL without a comparison
+    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because -- why there is no verdict
 from agents
 cross join newest
-left join compared on compared.agent_id is not distinct from agents.agent_id
+left join differences on differences.comparison = agents.comparison
+left join comparisons on comparisons.comparison = agents.comparison

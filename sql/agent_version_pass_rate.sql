@@ -1,5 +1,5 @@
 -- One row per agent and version of it, where the API sends agent_version, beside the version that came before and has decided runs.
--- Verdict: improved or regressed when the interval of the difference excludes 0, else same; NULL without a comparison.
+-- The verdict compares within scenarios, so another mix of scenarios changes nothing; agents that step to one version are judged together.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -7,7 +7,7 @@ with agents as (
 
 results as (
     select
-        agent_id, agent_version, agent_version_id, result_id, status_group, decided_runs, passed_runs, created_at,
+        result_id, agent_id, agent_version, agent_version_id, status_group, decided_runs, passed_runs, created_at, created_on,
         row_number() over (
             partition by agent_id, agent_version_id
             order by case when created_at is null then 1 else 0 end, created_at desc, result_id desc
@@ -32,46 +32,81 @@ sums as (
     group by agent_id, agent_version_id
 ),
 
-paired as (
+versions as (
     select
         *,
+        row_number() over (order by agent_id, first_result_at, agent_version_id) as version_number,
         lag(agent_version) over earlier as version_before,
-        lag(decided_runs) over earlier as previous_decided_runs,
-        lag(passed_runs) over earlier as previous_passed_runs
+        lag(agent_version_id) over earlier as version_id_before,
+        case when comparable then lag(decided_runs) over earlier end as previous_decided_runs,
+        case when comparable then lag(passed_runs) over earlier end as previous_passed_runs
     from sums
     window earlier as (partition by agent_id, comparable order by first_result_at, agent_version_id)
 ),
 
-compared as (
+sides as (
+    select agent_id, agent_version_id, version_number, agent_version_id as family, true as is_after
+    from versions
+    where comparable and version_id_before is not null
+    union all
+    select agent_id, version_id_before, version_number, agent_version_id, false
+    from versions
+    where comparable and version_id_before is not null
+),
+
+runs as (
     select
-        *,
-        rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference,
-        newcombe_low(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs) as difference_low,
-        newcombe_high(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs) as difference_high
-    from paired
+        sides.version_number as comparison,
+        sides.family,
+        sides.is_after,
+        results.result_id,
+        results.created_on as day,
+        runs.scenario_key as scenario,
+        runs.passed,
+        3 as least_results
+    from results
+    inner join sides
+        on sides.agent_version_id = results.agent_version_id
+        and sides.agent_id is not distinct from results.agent_id
+    inner join analytics.runs as runs on runs.result_id = results.result_id
+    where results.decided_runs > 0 and runs.passed is not null
+),
+
+comparisons as (
+    select *
+    from compared(runs) as compared
 )
 
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    compared.agent_version, -- newest name of the version
-    compared.agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
-    compared.results, -- live results of it, whatever their status
-    compared.completed_results, -- results with status completed
-    compared.decided_runs, -- runs of completed results
-    compared.passed_runs, -- decided runs that passed
+    versions.agent_version, -- newest name of the version
+    versions.agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
+    versions.results, -- live results of it, whatever their status
+    versions.completed_results, -- results with status completed
+    versions.decided_runs, -- decided runs of completed results
+    versions.passed_runs, -- how many of them passed
     rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
     wilson_low(passed_runs, decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
     wilson_high(passed_runs, decided_runs) as pass_rate_high, -- upper end of the Wilson 95 % interval of pass_rate
-    compared.first_result_at, -- when its first result was triggered: versions come one after another by this
-    compared.last_result_at, -- when its newest result was triggered
+    versions.first_result_at, -- when its first result was triggered: versions come one after another by this
+    versions.last_result_at, -- when its newest result was triggered
     case when comparable then version_before end as previous_version, -- the version that it is compared with
-    case when comparable then previous_decided_runs end as previous_decided_runs, -- runs of that version
-    case when comparable then previous_passed_runs end as previous_passed_runs, -- how many of those passed
+    versions.previous_decided_runs, -- decided runs of that version
+    versions.previous_passed_runs, -- how many of those passed
     rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- the ratio of these two
-    difference, -- pass_rate - previous_pass_rate
-    difference_low, -- lower end of Newcombe's 95 % interval of the difference
-    difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    verdict(difference_low, difference_high) as verdict -- improved, same, regressed
-from compared
-inner join agents on agents.agent_id is not distinct from compared.agent_id
+    rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference, -- pass_rate - previous_pass_rate, whatever ran
+    rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    adjusted_difference, -- the difference within the scenarios that ran on both sides
+    adjusted_low, -- lower end of its 95 % interval
+    adjusted_high, -- upper end of its 95 % interval
+    coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
+    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
+    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
+    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
+    verdict, -- improved, same, regressed, after the correction for the number of agents with this version; NULL without a comparison
+    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because -- why there is no verdict
+from versions
+inner join agents on agents.agent_id is not distinct from versions.agent_id
+left join comparisons on comparisons.comparison = versions.version_number

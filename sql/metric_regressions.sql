@@ -1,5 +1,6 @@
 -- One row per agent and metric: the agent's latest 10 completed results that measured it, against the up to 10 before them.
--- Runs that pass or fail it are compared by rates, scores by means; NULL without a comparison. In scores, no direction is the better one.
+-- Runs that pass or fail it are compared by rates, within scenarios, and all rows are judged together; scores are compared by means.
+-- NULL without a comparison. In scores, no direction is the better one.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -11,7 +12,9 @@ metrics as (
 ),
 
 measured as (
-    select agent_id, metric_key, result_id, score, passed, created_at
+    select
+        agent_id, metric_key, result_id, score, passed, created_at, created_on,
+        scenario_key(scenario_id, scenario_name) as scenario
     from analytics.run_metrics
     where result_status_group = 'completed' and (score is not null or passed is not null)
 ),
@@ -59,19 +62,43 @@ errors as (
     from sums
 ),
 
--- The difference of two means: normal approximation, with the variances of both sides (Welch's standard error).
-compared as (
+keys as (
+    select agent_id, metric_key, row_number() over (order by agent_id, metric_key) as comparison
+    from sums
+),
+
+runs as (
     select
-        *,
-        rate(recent_passed_runs, recent_decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference,
-        newcombe_low(recent_passed_runs, recent_decided_runs, previous_passed_runs, previous_decided_runs)
-            as difference_low,
-        newcombe_high(recent_passed_runs, recent_decided_runs, previous_passed_runs, previous_decided_runs)
-            as difference_high,
+        keys.comparison,
+        1 as family,
+        placed.place <= 10 as is_after,
+        placed.result_id,
+        placed.created_on as day,
+        placed.scenario,
+        placed.passed,
+        3 as least_results
+    from placed
+    inner join keys on keys.agent_id is not distinct from placed.agent_id and keys.metric_key = placed.metric_key
+    where placed.place <= 20 and placed.passed is not null
+),
+
+comparisons as (
+    select *
+    from compared(runs) as compared
+),
+
+-- The difference of two means: normal approximation, with the variances of both sides (Welch's standard error).
+differences as (
+    select
+        errors.*,
+        keys.comparison,
+        rate(recent_passed_runs, recent_decided_runs) as recent_pass_rate,
+        rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate,
         recent_mean_score - previous_mean_score as score_difference,
         recent_mean_score - previous_mean_score - z95() * standard_error as score_difference_low,
         recent_mean_score - previous_mean_score + z95() * standard_error as score_difference_high
     from errors
+    inner join keys on keys.agent_id is not distinct from errors.agent_id and keys.metric_key = errors.metric_key
 )
 
 select
@@ -85,14 +112,22 @@ select
     previous_results, -- how many before them did, 10 at most
     recent_decided_runs, -- runs of the latest results of which it is known whether they passed the metric
     recent_passed_runs, -- how many of them passed it
-    rate(recent_passed_runs, recent_decided_runs) as recent_pass_rate, -- recent_passed_runs / recent_decided_runs
+    recent_pass_rate, -- recent_passed_runs / recent_decided_runs
     previous_decided_runs, -- the same runs of the results before
     previous_passed_runs, -- how many of them passed it
-    rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
-    difference, -- recent_pass_rate - previous_pass_rate
-    difference_low, -- lower end of Newcombe's 95 % interval of the difference
-    difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    verdict(difference_low, difference_high) as verdict, -- improved or regressed when that interval excludes 0, else same
+    previous_pass_rate, -- previous_passed_runs / previous_decided_runs
+    recent_pass_rate - previous_pass_rate as difference, -- recent_pass_rate - previous_pass_rate, whatever ran
+    recent_pass_rate - previous_pass_rate - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    adjusted_difference, -- the difference within the scenarios that ran on both sides
+    adjusted_low, -- lower end of its 95 % interval
+    adjusted_high, -- upper end of its 95 % interval
+    coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
+    rate(coalesce(covered_runs, 0), recent_decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
+    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
+    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
+    verdict, -- improved, same, regressed, after the correction for the number of rows of this view; NULL without a comparison
+    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because, -- why there is no verdict
     recent_scored_runs, -- runs of the latest results that have a score
     recent_mean_score, -- mean of these scores, in the metric's own scale
     previous_scored_runs, -- runs of the results before that have a score
@@ -105,8 +140,9 @@ select
         when score_difference_high < 0 then 'lower'
         when score_difference_low is not null then 'same'
     end as score_verdict -- higher or lower when that interval excludes 0, else same
-from compared
+from differences
 inner join metrics
-    on metrics.agent_id is not distinct from compared.agent_id
-    and metrics.metric_key = compared.metric_key
-inner join agents on agents.agent_id is not distinct from compared.agent_id
+    on metrics.agent_id is not distinct from differences.agent_id
+    and metrics.metric_key = differences.metric_key
+inner join agents on agents.agent_id is not distinct from differences.agent_id
+left join comparisons on comparisons.comparison = differences.comparison

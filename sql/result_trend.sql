@@ -1,48 +1,145 @@
--- One row per completed result, beside the one before it with the same agent, name and channel that has decided runs.
--- Verdict: improved or regressed when the interval of the difference excludes 0, else same; NULL without a comparison.
+-- One row per completed result, beside the up to 10 before it with the same agent, name and channel that have decided runs.
+-- Results of the newest 35 days are judged, within scenarios, together with the other results of their UTC day: so a verdict never changes.
 with completed as (
     select
-        result_id, result_name, agent_id, agent_name, channel, created_at, decided_runs, passed_runs,
+        result_id, result_name, agent_id, agent_name, channel, created_at, created_on, decided_runs, passed_runs,
         coalesce(decided_runs, 0) > 0 as comparable
     from analytics.results
     where status_group = 'completed'
 ),
 
-paired as (
+newest as (
+    select max(created_on) as last_day
+    from completed
+    where created_on <= cast(current_timestamp at time zone 'UTC' as date)
+),
+
+series as (
+    select agent_id, result_name, channel, row_number() over (order by agent_id, result_name, channel) as series
+    from completed
+    group by agent_id, result_name, channel
+),
+
+placed as (
+    select
+        completed.result_id,
+        completed.result_name,
+        completed.agent_id,
+        completed.agent_name,
+        completed.channel,
+        completed.created_at,
+        completed.created_on,
+        completed.decided_runs,
+        completed.passed_runs,
+        completed.comparable,
+        series.series,
+        completed.created_on between newest.last_day - 34 and newest.last_day as judged,
+        row_number() over (
+            partition by series.series, completed.comparable order by completed.created_at, completed.result_id
+        ) as place
+    from completed
+    cross join newest
+    inner join series
+        on series.agent_id is not distinct from completed.agent_id
+        and series.result_name is not distinct from completed.result_name
+        and series.channel is not distinct from completed.channel
+),
+
+-- No place is NULL; BigQuery wants it said where it would stand.
+histories as (
     select
         *,
         lag(result_id) over earlier as previous_result_id,
-        lag(decided_runs) over earlier as previous_decided_runs,
-        lag(passed_runs) over earlier as previous_passed_runs
-    from completed
-    window earlier as (partition by agent_id, result_name, channel, comparable order by created_at, result_id)
+        count(*) over ten_before as previous_results,
+        sum(decided_runs) over ten_before as previous_decided_runs,
+        sum(passed_runs) over ten_before as previous_passed_runs
+    from placed
+    window
+        earlier as (partition by series, comparable order by place nulls first),
+        ten_before as (
+            partition by series, comparable order by place nulls first
+            rows between 10 preceding and 1 preceding
+        )
 ),
 
-compared as (
+-- Each result with the ten before it, itself at distance 0.
+distances as (
+    select 0 as distance
+    union all select 1 union all select 2 union all select 3 union all select 4 union all select 5
+    union all select 6 union all select 7 union all select 8 union all select 9 union all select 10
+),
+
+pairs as (
+    select
+        judged.result_id as comparison,
+        judged.created_on as family,
+        distances.distance = 0 as is_after,
+        others.result_id
+    from placed as judged
+    cross join distances
+    inner join placed as others
+        on others.series = judged.series
+        and others.place = judged.place - distances.distance
+        and others.comparable
+    where judged.comparable and judged.judged
+),
+
+runs as (
+    select
+        pairs.comparison,
+        pairs.family,
+        pairs.is_after,
+        pairs.result_id,
+        pairs.result_id as day,
+        runs.scenario_key as scenario,
+        runs.passed,
+        1 as least_results
+    from pairs
+    inner join analytics.runs as runs on runs.result_id = pairs.result_id
+    where runs.passed is not null
+),
+
+comparisons as (
+    select *
+    from compared(runs) as compared
+),
+
+rated as (
     select
         *,
-        rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference,
-        newcombe_low(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs) as difference_low,
-        newcombe_high(passed_runs, decided_runs, previous_passed_runs, previous_decided_runs) as difference_high
-    from paired
+        rate(passed_runs, decided_runs) as pass_rate,
+        case when comparable then rate(previous_passed_runs, previous_decided_runs) end as previous_pass_rate
+    from histories
 )
 
 select
-    result_id, -- Cekura's id of the result
-    result_name, -- name of the result
-    agent_id, -- Cekura's id of the agent
-    agent_name, -- name of the agent as this result carries it
-    channel, -- voice or text
-    created_at, -- when the result was triggered
-    decided_runs, -- runs of this result; NULL when nobody reported how many passed
-    passed_runs, -- how many of them passed
-    rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
-    case when comparable then previous_result_id end as previous_result_id, -- the result that it is compared with
-    case when comparable then previous_decided_runs end as previous_decided_runs, -- runs of that result
-    case when comparable then previous_passed_runs end as previous_passed_runs, -- how many of those passed
-    rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- the ratio of these two
-    difference, -- pass_rate - previous_pass_rate
-    difference_low, -- lower end of Newcombe's 95 % interval of the difference
-    difference_high, -- upper end of Newcombe's 95 % interval of the difference
-    verdict(difference_low, difference_high) as verdict -- improved, same, regressed
-from compared
+    rated.result_id, -- Cekura's id of the result
+    rated.result_name, -- name of the result
+    rated.agent_id, -- Cekura's id of the agent
+    rated.agent_name, -- name of the agent as this result carries it
+    rated.channel, -- voice or text
+    rated.created_at, -- when the result was triggered
+    rated.decided_runs, -- decided runs of this result; NULL when nobody reported how many passed
+    rated.passed_runs, -- how many of them passed
+    rated.pass_rate, -- passed_runs / decided_runs
+    case when comparable then previous_result_id end as previous_result_id, -- the last of the results that it is compared with
+    case when comparable then previous_results end as previous_results, -- how many these are, 10 at most
+    cast(case when comparable then previous_decided_runs end as bigint) as previous_decided_runs, -- their decided runs
+    cast(case when comparable then previous_passed_runs end as bigint) as previous_passed_runs, -- how many of those passed
+    rated.previous_pass_rate, -- the ratio of these two
+    pass_rate - previous_pass_rate as difference, -- pass_rate - previous_pass_rate, whatever ran
+    pass_rate - previous_pass_rate - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    adjusted_difference, -- the difference within the scenarios that ran on both sides
+    adjusted_low, -- lower end of its 95 % interval
+    adjusted_high, -- upper end of its 95 % interval
+    coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
+    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
+    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
+    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
+    verdict, -- improved, same, regressed, after the correction for the number of results of its UTC day; NULL without a comparison
+    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    case when verdict is null then 
+        case when judged then coalesce(no_verdict_because, 'no runs on one side') else 'not of the newest 35 days' end
+    end as no_verdict_because -- why there is no verdict
+from rated
+left join comparisons on comparisons.comparison = rated.result_id

@@ -71,7 +71,7 @@ select
     trigger, -- scheduled or manual
     project_id, -- the project, where the API or the scope of a sync says it
     scenario as scenario_id, -- the scenario that was executed; NULL where the API only names it
-    coalesce(cast(scenario as varchar), 'name ' || scenario_name) as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    scenario_key(scenario, scenario_name) as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
     scenario_name, -- name of the scenario as this run carries it
     status, -- status of the run in the API's own word
     outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown

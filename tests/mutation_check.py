@@ -19,6 +19,7 @@ PROMISE, KILL, FAULTS = (
     "tests/promises/test_kill.py",
     "tests/promises/test_faults.py",
 )
+READING = "tests/promises/test_reading.py"
 DETAILS = "tests/promises/test_details.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
 LISTING, SYNC, WAREHOUSE = (
@@ -97,6 +98,58 @@ MUTATIONS = (
         "times: only Python reads them",
         (("api/times.py", "else _in_duckdb(value)", "else _in_python(value)"),),
         ("tests/api/test_times.py",),
+    ),
+    Mutation(
+        "quick reading: nothing is doubted",
+        (("diff/scan.py", "doubt = why_to_read_everything(api, listing, changes)", "doubt = None"),),
+        (READING,),
+    ),
+    Mutation(
+        "quick reading: old rows that are new are no sign",
+        (("diff/doubts.py", "if late := changes.new_below(listing.horizon):", "if late := 0:"),),
+        (READING,),
+    ),
+    Mutation(
+        "agent: what another one got is left out",
+        (
+            (
+                "diff/compare.py",
+                '" and id not in (select id from base.cekura.results where agent = $1) returning id"',
+                '" returning id"',
+            ),
+        ),
+        (READING,),
+    ),
+    Mutation(
+        "in flight: only of a scope that can be judged",
+        (
+            (
+                "diff/compare.py",
+                "covers = self._covers if self.is_judged else self._all_live",
+                "covers = self._covers",
+            ),
+        ),
+        (READING,),
+    ),
+    Mutation(
+        "in flight: whoever reads it marks it",
+        (("diff/missing.py", "if row is None and not changes.is_judged:", "if False:"),),
+        (READING,),
+    ),
+    Mutation(
+        "a run changes hands at each sync",
+        (("diff/compare.py", "        self._leave_runs_where_they_are()\n        ", "        "),),
+        (READING,),
+    ),
+    Mutation(
+        "any share of rows may be bad",
+        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected > read / 2:", "if False:"),),
+        (READING,),
+    ),
+    Mutation(
+        "rejected rows without an id stay",
+        (("diff/scan.py", "            changes.changeset.mark_read_in_full()\n", "            pass\n"),),
+        (READING,),
     ),
     Mutation(
         "in-flight re-read",
@@ -212,7 +265,8 @@ MUTATIONS = (
                 "        record = self._recorded()\n        if record",
                 (
                     "        record = _record_in(self.files.commit)\n"
-                    "        if self.files.incoming.exists():\n            self._replace_published()\n        if record"
+                    "        if self.files.incoming_of(record).exists():\n"
+                    "            self.files.incoming_of(record).replace(self.files.published)\n        if record"
                 ),
             ),
         ),

@@ -11,7 +11,7 @@ shown as (
     union all
     select 'agent_run_counts' as view_name, agent_id from analytics.agent_run_counts
     union all
-    select 'agent_regressions' as view_name, agent_id from analytics.agent_regressions
+    select 'agent_last_week' as view_name, agent_id from analytics.agent_last_week
 ),
 
 -- Named one by one, so that a view without any row is missed.
@@ -22,7 +22,7 @@ views as (
     union all
     select 'agent_run_counts' as view_name
     union all
-    select 'agent_regressions' as view_name
+    select 'agent_last_week' as view_name
 ),
 
 counts as (

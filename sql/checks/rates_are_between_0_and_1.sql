@@ -39,10 +39,6 @@ select 'result_trend', agent_id, pass_rate
 from analytics.result_trend
 where not (pass_rate between 0 and 1 and previous_pass_rate between 0 and 1)
 union all
-select 'agent_regressions', agent_id, recent_pass_rate
-from analytics.agent_regressions
-where not (recent_pass_rate between 0 and 1 and previous_pass_rate between 0 and 1)
-union all
 select 'infrastructure_failures_daily', agent_id, share
 from analytics.infrastructure_failures_daily
 where not share between 0 and 1

@@ -25,15 +25,18 @@ agents as (
         week.previous_passed_runs,
         week.previous_pass_rate,
         week.difference,
-        week.difference_low,
-        week.difference_high,
+        week.mix_effect,
+        week.adjusted_difference,
+        week.adjusted_low,
+        week.adjusted_high,
+        week.p_value,
+        week.smallest_visible_difference,
         week.verdict,
-        latest.recent_pass_rate as latest_pass_rate,
-        latest.verdict as latest_verdict
+        week.possible,
+        week.no_verdict_because
     from analytics.agent_pass_rate as rates
     cross join as_of
     inner join analytics.agent_last_week as week on week.agent_id is not distinct from rates.agent_id
-    inner join analytics.agent_regressions as latest on latest.agent_id is not distinct from rates.agent_id
 )
 
 select
@@ -42,7 +45,7 @@ select
         order by
             case when active then 0 else 1 end,
             case when verdict = 'regressed' then 0 else 1 end,
-            case when verdict = 'regressed' then difference end,
+            case when verdict = 'regressed' then adjusted_difference end,
             decided_runs desc,
             agent_id
     ) as place

@@ -1,7 +1,7 @@
 import pytest
 
 from support.base import Base
-from support.published import NEWCOMBE, WILSON
+from support.published import WILSON
 
 VERSIONS = """
     select agent_version, results, completed_results, decided_runs, passed_runs, pass_rate,
@@ -18,7 +18,7 @@ def test_a_version_is_held_against_the_one_that_came_before_it(base: Base) -> No
 
     assert base.rows(VERSIONS) == [
         ("v10", 2, 2, 100, 10, 0.1, None, None, None, None, None),
-        ("v9", 2, 1, 10, 9, 0.9, "v10", 100, 10, 0.1, "improved"),
+        ("v9", 2, 1, 10, 9, 0.9, "v10", 100, 10, 0.1, None),
     ]
 
 
@@ -30,7 +30,7 @@ def test_a_version_without_decided_runs_is_skipped_and_compared_with_none(base: 
     assert base.rows(VERSIONS) == [
         ("a", 1, 1, 10, 9, 0.9, None, None, None, None, None),
         ("b", 1, 0, 0, 0, None, None, None, None, None, None),
-        ("c", 1, 1, 10, 1, 0.1, "a", 10, 9, 0.9, "regressed"),
+        ("c", 1, 1, 10, 1, 0.1, "a", 10, 9, 0.9, None),
     ]
 
 
@@ -61,18 +61,3 @@ def test_the_interval_is_wilsons_as_published(
     interval = base.row("select pass_rate_low, pass_rate_high from analytics.agent_version_pass_rate")
 
     assert interval == pytest.approx((low, high), abs=0.00005)
-
-
-@pytest.mark.parametrize(("first", "second", "low", "high", "verdict"), NEWCOMBE)
-def test_the_interval_of_the_difference_is_newcombes_as_published(
-    base: Base, first: tuple[int, int], second: tuple[int, int], low: float, high: float, verdict: str
-) -> None:
-    base.result(1, *second, agent_version="old", created_at="2024-03-04 00:00:00+00")
-    base.result(2, *first, agent_version="new", created_at="2024-03-06 00:00:00+00")
-
-    *interval, judged = base.row(
-        "select difference_low, difference_high, verdict from analytics.agent_version_pass_rate where agent_version = 'new'"
-    )
-
-    assert interval == pytest.approx([low, high], abs=0.00006)
-    assert judged == verdict

@@ -43,7 +43,7 @@ BREAKS = [
         "select * replace (3.0 as pass_rate_high) from {view}",
     ),
     ("each_agent_has_one_row", "agent_pass_rate", "select * from {view} where agent_id is not null"),
-    ("each_agent_has_one_row", "agent_regressions", "select * from {view} where false"),
+    ("each_agent_has_one_row", "agent_last_week", "select * from {view} where false"),
     ("each_agent_has_one_row", "agents", "select * from {view} union all select * from {view}"),
     ("rates_are_between_0_and_1", "results", "select * replace (-0.1 as success_rate) from {view}"),
     ("rates_are_between_0_and_1", "agent_pass_rate", "select * replace (75.0 as pass_rate) from {view}"),
@@ -61,11 +61,6 @@ BREAKS = [
         "select * replace (3.0 as pass_rate_high) from {view}",
     ),
     ("rates_are_between_0_and_1", "result_trend", "select * replace (3.0 as pass_rate) from {view}"),
-    (
-        "rates_are_between_0_and_1",
-        "agent_regressions",
-        "select * replace (3.0 as recent_pass_rate) from {view}",
-    ),
     (
         "rates_are_between_0_and_1",
         "infrastructure_failures_daily",
@@ -121,15 +116,25 @@ BREAKS = [
         ("differences_lie_in_their_intervals", view, f"select * replace ({broken}) from {{view}}")
         for view in (
             "result_trend",
-            "agent_regressions",
             "agent_last_week",
             "agent_version_pass_rate",
             "agent_change_effect",
+            "metric_regressions",
         )
         for broken in (
-            "0.9 as difference_low, 0.5 as difference",
-            "0.5 as difference, -2.0 as difference_low",
+            "0.9 as adjusted_low, 0.5 as adjusted_difference",
+            "0.5 as adjusted_difference, -2.0 as adjusted_low",
         )
+    ),
+    (
+        "contributions_add_up",
+        "agent_last_week",
+        "select * replace (0.5 as adjusted_difference) from {view}",
+    ),
+    (
+        "contributions_add_up",
+        "agent_change_effect",
+        "select * replace (0.5 as adjusted_difference) from {view}",
     ),
     ("sync_status_is_one_row", "sync_status", "select * from {view} where false"),
     ("sync_status_is_one_row", "sync_status", "select * from {view} union all select * from {view}"),

@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import proportion_confint
 
 from cekura_sync.models import runner
 from support.base import Base
@@ -28,12 +28,6 @@ RATES = """
         select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_segments
     )
 """
-DIFFERENCES = {
-    "result_trend": "passed_runs, decided_runs, previous_passed_runs, previous_decided_runs",
-    "agent_last_week": "passed_runs, decided_runs, previous_passed_runs, previous_decided_runs",
-    "agent_version_pass_rate": "passed_runs, decided_runs, previous_passed_runs, previous_decided_runs",
-    "agent_change_effect": "after_passed_runs, after_decided_runs, before_passed_runs, before_decided_runs",
-}
 
 
 @pytest.fixture(scope="module")
@@ -58,26 +52,3 @@ def test_the_interval_of_a_rate_is_wilsons(base: Base) -> None:
     for passed, runs, *interval in rows:
         expected = proportion_confint(passed, runs, alpha=0.05, method="wilson")
         assert interval == pytest.approx(expected, rel=1e-9, abs=1e-12), (passed, runs)
-
-
-@pytest.mark.parametrize("view", DIFFERENCES)
-def test_the_interval_of_a_difference_is_newcombes(base: Base, view: str) -> None:
-    rows = base.rows(
-        f"select {DIFFERENCES[view]}, difference_low, difference_high from analytics.{view} where verdict is not null"
-    )
-
-    assert {((row[0], row[1]), (row[2], row[3])) for row in rows} == set(PAIRS)
-    for *counts, low, high in rows:
-        expected = confint_proportions_2indep(*counts, method="newcomb", compare="diff", alpha=0.05)
-        assert (low, high) == pytest.approx(expected, rel=1e-9, abs=1e-12), counts
-
-
-def test_the_verdict_says_whether_the_interval_excludes_0(base: Base) -> None:
-    for view in DIFFERENCES:
-        wrong = f"""
-            select difference_low, difference_high, verdict from analytics.{view}
-            where verdict <> case when difference_low > 0 then 'improved' when difference_high < 0 then 'regressed' else 'same' end
-        """
-        assert base.rows(wrong) == []
-        verdicts = f"select distinct verdict from analytics.{view} where verdict is not null"
-        assert {verdict for (verdict,) in base.rows(verdicts)} == {"improved", "same", "regressed"}

@@ -4,7 +4,6 @@ import statistics
 import pytest
 
 from support.base import Base
-from support.published import NEWCOMBE
 
 PASSES = """
     select recent_results, recent_decided_runs, recent_passed_runs, previous_results, previous_decided_runs,
@@ -79,23 +78,3 @@ def test_fewer_than_thirty_scores_on_a_side_have_a_difference_without_an_interva
     history(base, *[[1.0, 2.0]] * 10, *[[5.0, 6.0, 7.0]] * 10, name="score", type="numeric")
 
     assert base.row(SCORES) == (30, 6.0, 20, 1.5, 4.5, None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "low", "high", "verdict"), [row for row in NEWCOMBE if row[0][1] >= 10]
-)
-def test_the_interval_of_the_difference_is_newcombes_as_published(
-    base: Base, first: tuple[int, int], second: tuple[int, int], low: float, high: float, verdict: str
-) -> None:
-    recent = [True] * first[0] + [False] * (first[1] - first[0])
-    passed = [True] * second[0] + [False] * (second[1] - second[0])
-    base.measured(1, *passed, created_at="2024-03-01 00:00:00+00")
-    for place in range(10):
-        base.measured(2 + place, *recent[place::10], created_at="2024-03-02 00:00:00+00")
-
-    *interval, judged = base.row(
-        "select difference_low, difference_high, verdict from analytics.metric_regressions"
-    )
-
-    assert interval == pytest.approx([low, high], abs=0.00006)
-    assert judged == verdict

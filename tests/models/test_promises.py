@@ -23,20 +23,28 @@ PROMISED = {
     "scenario_pass_rate": "agent_id agent_name scenario_id scenario_name runs passed_runs pass_rate"
     " pass_rate_low pass_rate_high last_failed_at",
     "scenario_flakiness": "agent_id scenario_id flips flip_rate verdict",
-    "result_trend": "result_id difference difference_low difference_high verdict",
-    "agent_regressions": "agent_id difference difference_low difference_high verdict",
+    "result_trend": "result_id difference mix_effect adjusted_difference adjusted_low adjusted_high shared_scenarios covered_share p_value"
+    " smallest_visible_difference verdict possible no_verdict_because",
     "infrastructure_failures_daily": "agent_id day failed timeout cancelled share",
     "agent_change_effect": "agent_id agent_name changed_at note before_decided_runs before_passed_runs before_pass_rate"
-    " after_decided_runs after_passed_runs after_pass_rate difference difference_low difference_high verdict",
+    " after_decided_runs after_passed_runs after_pass_rate difference mix_effect adjusted_difference adjusted_low adjusted_high shared_scenarios covered_share p_value"
+    " smallest_visible_difference verdict possible no_verdict_because",
     "agent_version_pass_rate": "agent_id agent_version decided_runs passed_runs pass_rate previous_version"
-    " difference difference_low difference_high verdict",
-    "agent_last_week": "agent_id decided_runs pass_rate difference difference_low difference_high verdict",
+    " difference mix_effect adjusted_difference adjusted_low adjusted_high shared_scenarios covered_share p_value"
+    " smallest_visible_difference verdict possible no_verdict_because",
+    "agent_last_week": "agent_id decided_runs pass_rate difference mix_effect adjusted_difference adjusted_low adjusted_high shared_scenarios covered_share p_value"
+    " smallest_visible_difference verdict possible no_verdict_because",
+    "agent_last_week_scenarios": "agent_id scenario_id scenario_name decided_runs passed_runs pass_rate"
+    " previous_decided_runs previous_passed_runs previous_pass_rate contribution",
+    "agent_change_effect_scenarios": "agent_id changed_at scenario_id scenario_name before_decided_runs before_passed_runs"
+    " before_pass_rate after_decided_runs after_passed_runs after_pass_rate contribution",
     "stuck_results": "result_id in_flight_since",
     "run_details": "run_id result_id agent_id scenario_id personality_name passed error_message duration_seconds",
     "run_metrics": "run_id result_id agent_id metric_id metric_name metric_type score passed explanation",
     "metrics": "agent_id metric_id metric_name metric_type runs",
     "metric_scores": "agent_id agent_name metric_id metric_name day runs mean_score decided_runs passed_runs pass_rate",
-    "metric_regressions": "agent_id metric_id difference difference_low difference_high verdict score_difference"
+    "metric_regressions": "agent_id metric_id difference mix_effect adjusted_difference adjusted_low adjusted_high shared_scenarios covered_share p_value"
+    " smallest_visible_difference verdict possible no_verdict_because score_difference"
     " score_difference_low score_difference_high score_verdict",
     "failing_metrics": "agent_id agent_name metric_id metric_name decided_runs failed_runs failing_share"
     " last_failed_at last_explanation",
@@ -91,7 +99,7 @@ def test_counts_are_integers_and_rates_are_doubles_that_every_driver_reads(base:
         ("agent_daily", "decided_runs, passed_runs"),
         ("agent_weekly", "decided_runs, passed_runs"),
         ("agent_segments", "decided_runs, passed_runs"),
-        ("agent_regressions", "recent_decided_runs, recent_passed_runs"),
+        ("agent_last_week", "decided_runs, passed_runs"),
         ("scenario_pass_rate", "decided_runs, passed_runs"),
         ("scenario_flakiness", "decided_runs, flips"),
         ("infrastructure_failures_daily", "completed + 1, completed"),

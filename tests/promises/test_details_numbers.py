@@ -187,17 +187,6 @@ def test_call_duration_daily(account: Account) -> None:
     )
 
 
-def newcombe(x1: int, n1: int, x2: int, n2: int) -> tuple[float, float, float]:
-    (low1, high1), (low2, high2) = wilson(x1, n1), wilson(x2, n2)
-    p1, p2 = x1 / n1, x2 / n2
-    difference = p1 - p2
-    return (
-        difference,
-        difference - math.hypot(p1 - low1, high2 - p2),
-        difference + math.hypot(high1 - p1, p2 - low2),
-    )
-
-
 def test_metric_regressions(account: Account) -> None:
     expected: Figures = {}
     judged = [one for one in measured(account) if one[1]["score"] is not None]
@@ -223,7 +212,7 @@ def test_metric_regressions(account: Account) -> None:
         expected[key] = (
             len(newest[:10]),
             len(newest[10:20]),
-            *(newcombe(*counts[0], *counts[1]) if binary else (None,) * 3),
+            counts[0][0] / counts[0][1] - counts[1][0] / counts[1][1] if binary else None,
             *(value for pair in zip(map(len, scores), means, strict=True) for value in pair),
             means[0] - means[1],
             *interval,
@@ -234,7 +223,7 @@ def test_metric_regressions(account: Account) -> None:
             account,
             "metric_regressions",
             2,
-            "agent_id, metric_id, recent_results, previous_results, difference, difference_low, difference_high,"
+            "agent_id, metric_id, recent_results, previous_results, difference,"
             " recent_scored_runs, recent_mean_score, previous_scored_runs, previous_mean_score, score_difference,"
             " score_difference_low, score_difference_high",
         ),

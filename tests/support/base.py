@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
@@ -92,6 +93,24 @@ class Base:
             "scenario_name": "Refund",
         }
         self._insert("runs", row | columns)
+
+    def suites(
+        self, first_id: int, first_day: str, days: int, passed: int, of: int = 10, **columns: Any
+    ) -> None:
+        """A completed result a day at noon UTC, one run in each of the scenarios 0 to `of` - 1, of which the first `passed` pass."""
+        begin = date.fromisoformat(first_day)
+        for day in range(days):
+            result_id = first_id + day
+            self.result(
+                result_id,
+                runs=[place < passed for place in range(of)],
+                created_at=f"{begin + timedelta(days=day)} 12:00:00+00",
+                **columns,
+            )
+        self.con.execute(
+            "update cekura.runs set scenario = id % 100, scenario_name = 'Scenario ' || id % 100 where result_id between ? and ?",
+            [first_id, first_id + days - 1],
+        )
 
     def details(self, result_id: int, **columns: Any) -> None:
         """The details of that result were read."""

@@ -1,5 +1,8 @@
 """The functions of sql/functions/: a call such as `wilson_low(passed_runs, decided_runs)` becomes the formula itself.
 
+A function of one value is the final column of its file, with the columns of its `example` as parameters. A function of a whole
+relation, called as in `from compared(runs)`, is everything after its `example`, which stands for that relation.
+
 A view must not depend on a macro: readers attach the file under any name, and other engines have no DuckDB macros.
 """
 
@@ -16,16 +19,17 @@ NOT_CODE = r"--[^\n]*|'[^']*'"
 BRACKETS = re.compile(rf"{NOT_CODE}|[(),]")
 # A function that calls another hands on what has its type already.
 TWICE = re.compile(r"cast\((cast\([\w.]+ as (\w+)\)) as \2\)")
+FORM = re.compile(r"\s*(?:with example as \((?P<example>.*?)\n\)(?P<more>,?)\s*)?(?P<rest>.*)", re.DOTALL)
 PARAMETER = re.compile(r"cast\([^()]+ as (\w+)\) as (\w+)")
 
 
 @dataclass(frozen=True)
 class Function:
-    """A file of sql/functions/: its final column is the formula, the columns of its example are the parameters."""
+    """A file of sql/functions/."""
 
     name: str
     formula: str
-    parameters: dict[str, str]  # name to type
+    parameters: dict[str, str | None]  # name to type; a relation has none
 
     def applied_to(self, arguments: list[str]) -> str:
         """Raises ModelError for a wrong number of arguments."""
@@ -34,7 +38,7 @@ class Function:
                 f"{self.name} takes {len(self.parameters)} arguments ({', '.join(self.parameters)}), not {len(arguments)}: fix the call."
             )
         values = {
-            name: f"cast({argument} as {kind})"
+            name: f"cast({argument} as {kind})" if kind else argument
             for (name, kind), argument in zip(self.parameters.items(), arguments, strict=True)
         }
         words = re.compile(rf"{NOT_CODE}|\b\w+")
@@ -68,12 +72,16 @@ def expand(sql: str, functions: dict[str, Function]) -> str:
 
 
 def _parsed(path: Path) -> Function:
-    sql = COMMENT.sub("", path.read_text(encoding="utf-8"))
-    example, found, formula = sql.rpartition("\nselect")
-    final = re.fullmatch(rf"\s+(.*?)\s+as {path.stem}\s*(?:from example\s*)?", formula, re.DOTALL)
-    if not found or not final:
-        raise ModelError(f"{path} is not a function: its final select must be `select … as {path.stem}`.")
-    return Function(path.stem, final[1], {name: kind for kind, name in PARAMETER.findall(example)})
+    form = FORM.fullmatch(COMMENT.sub("", path.read_text(encoding="utf-8")))
+    example, more, rest = form.group("example", "more", "rest") if form else (None, None, "")
+    value = re.fullmatch(rf"select\s+(.*?)\s+as {path.stem}\s*(?:from example\s*)?", rest, re.DOTALL)
+    if value:
+        return Function(path.stem, value[1], {name: kind for kind, name in PARAMETER.findall(example or "")})
+    if example:
+        return Function(path.stem, f"{'with ' if more else ''}{rest}", {"example": None})
+    raise ModelError(
+        f"{path} is not a function: it must be `select … as {path.stem}`, or select from a first part named example."
+    )
 
 
 def _arguments(sql: str, call: re.Match[str]) -> tuple[list[str], int]:

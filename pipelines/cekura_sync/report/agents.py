@@ -25,8 +25,9 @@ def changes(figures: Figures) -> Section:
             ("agent", tables.agent),
             ("verdict", tables.verdict("verdict")),
             ("difference", tables.points("difference")),
-            ("from", tables.points("difference_low")),
-            ("to", tables.points("difference_high")),
+            ("within scenarios", tables.points("adjusted_difference")),
+            ("from", tables.points("adjusted_low")),
+            ("to", tables.points("adjusted_high")),
             ("7 days", tables.rate("recent_pass_rate")),
             ("runs", tables.number("recent_decided_runs")),
             ("28 before", tables.rate("previous_pass_rate")),
@@ -36,40 +37,8 @@ def changes(figures: Figures) -> Section:
         note = f"○ the 28 days before, ● {days}. " + _cut(len(compared), "agents")
         svg = charts.dumbbells(finding.striptags(), items, "runs passed")
         drawn.append(Chart(finding, svg, tables.table(columns, compared), note, _tone(compared)))
-    drawn += _today(figures)
-    lead = (
-        "Coloured where the 95 % interval of the difference (Newcombe's) excludes 0. "
-        "Chance alone lets about one unchanged agent in 40 fall."
-    )
+    lead = "Compared within the scenarios that ran on both sides, and coloured where chance is not a likely reason, for all agents together."
     return Section("What changed", lead, drawn)
-
-
-def _today(figures: Figures) -> list[Chart]:
-    today = wording.day(figures.freshness[0]["today"])
-    rows = [row for row in figures.today if not row["everything"]]
-    compared = [row for row in rows if row["verdict"]]
-    if not rows:
-        return []
-    if compared:
-        nobody = f"No agent clearly fell today, {today}"
-        finding = _most_changed(compared, "week", "today", nobody, " today")
-    else:
-        finding = Markup("{} is the first day with runs in a week").format(today)
-    items = [_change(row, "week", "today") for row in compared[:SHOWN]]
-    columns: list[tables.Column] = [
-        ("agent", tables.agent),
-        ("verdict", tables.verdict("verdict")),
-        ("difference", tables.points("difference")),
-        ("from", tables.points("difference_low")),
-        ("to", tables.points("difference_high")),
-        ("today", tables.rate("today_pass_rate")),
-        ("runs", tables.number("today_decided_runs")),
-        ("7 before", tables.rate("week_pass_rate")),
-        ("runs", tables.number("week_decided_runs")),
-    ]
-    note = f"○ the seven days before, ● {today} (UTC). " + _cut(len(compared), "agents with runs today")
-    svg = charts.dumbbells(finding.striptags(), items, "runs passed") if items else None
-    return [Chart(finding, svg, tables.table(columns, rows), note, _tone(compared))]
 
 
 def over_time(figures: Figures) -> Section:
@@ -126,8 +95,8 @@ def every_agent(figures: Figures) -> Section:
         ("high", tables.rate("pass_rate_high")),
         ("runs", tables.number("decided_runs")),
         ("results", tables.number("completed_results")),
-        ("latest 10 results", tables.rate("latest_pass_rate")),
-        ("against the 10 before", tables.verdict("latest_verdict")),
+        ("newest 7 days", tables.rate("recent_pass_rate")),
+        ("against the 28 before", tables.verdict("verdict")),
         ("last result (UTC)", tables.moment("last_result_at")),
     ]
     finding = Markup("{}, the regressed ones first").format(wording.counted(len(rows), "agent"))
@@ -164,7 +133,7 @@ def _standing(agent: Row) -> Markup:
 
 def _change(row: Row, before: str, after: str) -> Row:
     mark = {"regressed": "▼ ", "improved": "▲ "}.get(row["verdict"], "")
-    interval = f"{wording.points(row['difference_low'])} to {wording.points(row['difference_high'])}"
+    interval = f"{wording.points(row['adjusted_low'])} to {wording.points(row['adjusted_high'])}"
     n = f"n = {row[f'{before}_decided_runs']:,} → {wording.counted(row[f'{after}_decided_runs'], 'run')}"
     return {
         "name": wording.agent(row),

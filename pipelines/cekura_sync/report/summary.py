@@ -66,13 +66,11 @@ def freshness(figures: Figures, written: datetime) -> Freshness:
 
 def tiles(figures: Figures) -> list[Tile]:
     now, day, lines = figures.freshness[0], figures.today[0], figures.infrastructure_agents[0]
-    tone = {"regressed": "worse", "improved": "better"}.get(day["verdict"], "")
     return [
         Tile(
             f"Passed today, {wording.day(now['today'])}",
             wording.percent(day["today_pass_rate"]),
             _n(day["today_low"], day["today_high"], day["today_decided_runs"]),
-            tone,
         ),
         Tile(
             "Passed in the 7 days before",

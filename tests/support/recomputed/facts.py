@@ -291,16 +291,3 @@ def runs_needed(passes: int, runs: int) -> int | None:
     while 2 * Z * math.sqrt(rate * (1 - rate) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n) > 0.1:
         n += 1
     return n
-
-
-def compared(first: tuple[int, int], second: tuple[int, int]) -> Json:
-    """The first (passes, runs) less the second: Newcombe's interval from the two Wilson ones, and what it says."""
-    if not first[1] or not second[1]:
-        return {"difference": None, "difference_low": None, "difference_high": None, "verdict": None}
-    rates = first[0] / first[1], second[0] / second[1]
-    (low1, high1), (low2, high2) = wilson(*first), wilson(*second)
-    difference = rates[0] - rates[1]
-    low = difference - math.hypot(rates[0] - low1, high2 - rates[1])
-    high = difference + math.hypot(high1 - rates[0], rates[1] - low2)
-    verdict = "improved" if low > 0 else "regressed" if high < 0 else "same"
-    return {"difference": difference, "difference_low": low, "difference_high": high, "verdict": verdict}

@@ -1,0 +1,17 @@
+-- One row per agent, instant of a noted change and result with decided runs that lies within its reach, before or after.
+-- What agent_change_effect and agent_change_effect_scenarios compare.
+select
+    changes.step, -- number of the agent and instant in agent_changes
+    changes.agent_id, -- the agent
+    changes.changed_at, -- when the change was made
+    results.result_id, -- the result
+    results.created_on as day, -- UTC day on which it was triggered
+    results.created_at >= changes.changed_at as is_after, -- whether it was triggered after the change
+    results.decided_runs, -- its decided runs
+    results.passed_runs -- how many of them passed
+from analytics.agent_changes as changes
+inner join analytics.results as results
+    on results.agent_id is not distinct from changes.agent_id
+    and results.created_at >= changes.before_since
+    and results.created_at < changes.after_until
+where results.decided_runs > 0

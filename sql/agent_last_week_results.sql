@@ -1,0 +1,20 @@
+-- One row per result with decided runs in the 7 UTC days that end with the newest result of the warehouse, or the 28 days before.
+-- What agent_last_week and agent_last_week_scenarios compare.
+-- The newest result of all agents ends the week, not the clock: a warehouse that nobody refreshes has a last week too.
+with newest as (
+    select max(created_on) as last_day
+    from analytics.live_results
+    where created_on <= cast(current_timestamp at time zone 'UTC' as date)
+)
+
+select
+    results.result_id, -- Cekura's id of the result
+    results.agent_id, -- the agent under test
+    results.created_on as day, -- UTC day on which it was triggered
+    newest.last_day, -- the UTC day that ends the last week: the same for all agents
+    results.created_on > newest.last_day - 7 as of_last_week, -- whether it belongs to the last week, and not to the 28 days before
+    results.decided_runs, -- its decided runs
+    results.passed_runs -- how many of them passed
+from analytics.results as results
+inner join newest on results.created_on between newest.last_day - 34 and newest.last_day
+where results.decided_runs > 0

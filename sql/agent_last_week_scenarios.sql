@@ -1,0 +1,61 @@
+-- One row per agent and scenario that ran in the last week or the 28 days before: what drove the change that agent_last_week shows.
+-- Contributions add up to the agent's adjusted_difference; the worst come first.
+with agents as (
+    select agent_id, agent_name, row_number() over (order by agent_id) as comparison
+    from analytics.agents
+),
+
+runs as (
+    select
+        agents.comparison,
+        results.of_last_week as is_after,
+        runs.scenario_key as scenario,
+        runs.passed,
+        runs.run_id,
+        runs.scenario_id,
+        runs.scenario_name
+    from analytics.agent_last_week_results as results
+    inner join agents on agents.agent_id is not distinct from results.agent_id
+    inner join analytics.runs as runs on runs.result_id = results.result_id
+    where runs.passed is not null
+),
+
+scenarios as (
+    select *
+    from compared_scenarios(runs) as compared
+),
+
+last_named as (
+    select
+        comparison,
+        scenario,
+        max(scenario_id) as scenario_id,
+        max(case when scenario_name is not null then run_id end) as run_id
+    from runs
+    group by comparison, scenario
+),
+
+names as (
+    select last_named.comparison, last_named.scenario, last_named.scenario_id, runs.scenario_name
+    from last_named
+    left join runs on runs.run_id = last_named.run_id and runs.comparison = last_named.comparison
+)
+
+select
+    agents.agent_id, -- Cekura's id of the agent
+    agents.agent_name, -- its newest name
+    names.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    scenarios.scenario as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    names.scenario_name, -- the name that its newest run, the one with the greatest id, carries
+    scenarios.after_runs as decided_runs, -- its decided runs of the last week
+    scenarios.after_passed as passed_runs, -- how many of them passed
+    scenarios.after_rate as pass_rate, -- passed_runs / decided_runs
+    scenarios.before_runs as previous_decided_runs, -- its decided runs of the 28 days before
+    scenarios.before_passed as previous_passed_runs, -- how many of them passed
+    scenarios.before_rate as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
+    coalesce(scenarios.weight, 0) as weight, -- its share in the agent's adjusted_difference; 0 when it ran on one side alone
+    scenarios.weight * (after_rate - before_rate) as contribution -- weight * (pass_rate - previous_pass_rate); NULL when it ran on one side alone
+from scenarios
+inner join agents on agents.comparison = scenarios.comparison
+left join names on names.comparison = scenarios.comparison and names.scenario = scenarios.scenario
+order by coalesce(weight * (after_rate - before_rate), 0), agents.agent_id, scenarios.scenario
