@@ -144,6 +144,7 @@ class Engine:
     def _load(self, changeset: Changeset, outcome: Outcome) -> list[str]:
         """Into the staging schema, in dlt's own sessions; returns the statements that merge it."""
         forget = changeset.to_forget()
+        self._connection.make_staging()
         load.run(
             self._connection.pipeline,
             changeset,
