@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Any
 
@@ -69,6 +70,11 @@ class Sandbox:
         with self._changing:
             self._requests.clear()
 
+    def change(self, **options: Any) -> None:
+        """From the next request on the API behaves differently: what vendors do without a word."""
+        self.options = replace(self.options, **options)
+        self._service = Service(self.world, self.options)
+
     def warm(self) -> None:
         """Render every row now, so that a benchmark measures its client and not the sandbox."""
         self._service.warm()
@@ -127,6 +133,8 @@ class Sandbox:
         with self._changing:
             struck = [fault for fault in self.faults if fault.strikes(request, self._chance)]
         answer = self._service.answer(request, self.rewrite)
+        date = format_datetime(self.world.clock(), usegmt=True)
+        answer = replace(answer, headers={"Date": date, **answer.headers})
         return struck[0].spoil(request, answer) if struck else answer
 
 
