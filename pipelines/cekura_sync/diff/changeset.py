@@ -202,7 +202,9 @@ class Changeset:
         """The same as rows of `_fields`."""
         columns = {name: [field[name] for field in self.fields()] for name in FIELDS}
         unnested = ", ".join(f"unnest(${name}::varchar[]) as {name}" for name in FIELDS)
-        return self._arrow(f"select {unnested}", {**columns})
+        # Version 0.1.0 let dlt make this table from dicts, with these two columns of dlt's, which may not be NULL.
+        dlts = "md5(concat_ws(' ', table_name, api_name)) as _dlt_id, 'sync' as _dlt_load_id"
+        return self._arrow(f"select *, {dlts} from (select {unnested})", {**columns})
 
     def tables(self) -> list[str]:
         """Those that have rows to load; the details' only where details were read."""
