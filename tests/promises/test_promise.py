@@ -304,6 +304,7 @@ class Promise(RuleBasedStateMachine):
         world = World(results, agents=3, runs_per_result=2, days=days, seed=seed, now=BEGIN, in_flight=3)
         world.clock = self.clock
         sandbox = self.stack.enter_context(Sandbox(world, page_size_cap=cap, count=count, shape=shape))
+        sandbox.date = self.clock
         self.account = Account(sandbox, folder / "warehouse.duckdb")
         self.concurrency = concurrency
         sandbox.intercept = lambda request: next(

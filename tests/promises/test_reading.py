@@ -157,7 +157,7 @@ def test_a_rejected_row_that_is_listed_no_more_ends_with_the_reading_that_shows_
 def test_a_clock_that_is_a_year_ahead_of_the_api_changes_nothing(new_account: NewAccount) -> None:
     a_year_ago = datetime.now(UTC) - timedelta(days=365)
     account = new_account(results=30, in_flight=0, now=a_year_ago)
-    account.world.clock = lambda: a_year_ago
+    account.sandbox.date = lambda: a_year_ago
 
     ran = account.sync()
 
@@ -167,6 +167,6 @@ def test_a_clock_that_is_a_year_ahead_of_the_api_changes_nothing(new_account: Ne
 
 def test_a_date_header_older_than_the_results_is_not_believed(new_account: NewAccount) -> None:
     account = new_account(results=30, in_flight=0)
-    account.world.clock = lambda: datetime.now(UTC) - timedelta(days=365)
+    account.sandbox.date = lambda: datetime.now(UTC) - timedelta(days=365)
 
     assert account.sync().code == 0
