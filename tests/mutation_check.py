@@ -206,6 +206,46 @@ MUTATIONS = (
         ),
         (FAULTS, SYNC, PROMISE),
     ),
+    Mutation(
+        "by id: each failure ends the sync",
+        (("diff/missing.py", "if any(isinstance", "if error is None and any(isinstance"),),
+        (FAULTS,),
+    ),
+    Mutation(
+        "by id: an API that is down is each record's own trouble",
+        (("diff/missing.py", "if any(isinstance", "if error or any(isinstance"),),
+        (FAULTS,),
+    ),
+    Mutation(
+        "details: an API that is down is each record's own trouble",
+        (("api/endpoints.py", "if self.page(Window(1, 1)).result() is None:", "if False:"),),
+        (DETAILS,),
+    ),
+    Mutation(
+        "fields: names end as they are cut",
+        (("diff/naming.py", '.rstrip("_") + suffix', " + suffix"),),
+        ("tests/diff/test_naming.py",),
+    ),
+    Mutation(
+        "fields: as many columns as there are fields",
+        (("diff/naming.py", "MAX_FIELDS = 300", "MAX_FIELDS = 3000"),),
+        (ENGINE,),
+    ),
+    Mutation(
+        "comparison: JSON as it is spelled",
+        (("diff/records.py", "json_values.respelled(raw)", "raw"),),
+        ("tests/diff/test_records.py",),
+    ),
+    Mutation(
+        "engine: a signal waits for a slow commit",
+        (("warehouse/postgres/session.py", "and stop_signals.waiting and", "and False and"),),
+        (ENGINE,),
+    ),
+    Mutation(
+        "engine: the encoding of the role",
+        (("warehouse/postgres/staging.py", 'connection.set_client_encoding("UTF8")', "pass"),),
+        (ENGINE,),
+    ),
     Mutation("brake", (("diff/missing.py", "if len(answers.deleted) > limit:", "if False:"),)),
     Mutation(
         "brake: nothing listed is fine",

@@ -18,7 +18,7 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.first_syncs import FirstSyncs
-from support.harness import Account, Ran, assert_same
+from support.harness import Account, NewAccount, Ran, assert_same
 
 NOW = datetime.now(UTC)
 RESULTS, PAGE = 90, 20
@@ -26,7 +26,6 @@ WORLD = {"results": RESULTS, "runs_per_result": 2, "page_size_cap": PAGE}
 
 
 Arrange = Callable[[Account], None]
-NewAccount = Callable[..., Account]
 
 
 @pytest.fixture

@@ -721,16 +721,15 @@ def test_a_result_in_flight_that_ages_out_is_not_deleted_too(new_account: Callab
 
 @pytest.mark.parametrize("name", ["base.duckdb", "commit.json", "last.json", "pending_log.jsonl"])
 def test_once_readers_have_the_new_file_no_full_disk_turns_the_sync_into_a_failure(
-    account: Account, monkeypatch: pytest.MonkeyPatch, name: str
+    synced_account: Account, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    account.sync()
-    account.sync()  # leaves a pending log
-    account.world.insert(5)
-    published = account.warehouse.stat().st_ino
+    synced_account.sync()  # leaves a pending log
+    synced_account.world.insert(5)
+    published = synced_account.warehouse.stat().st_ino
     replace, unlink = Path.replace, Path.unlink
 
     def is_full(path: Path) -> bool:
-        return path.name == name and account.warehouse.stat().st_ino != published
+        return path.name == name and synced_account.warehouse.stat().st_ino != published
 
     def replace_if_there_is_space(path: Path, target: Path) -> Path:
         if is_full(target):
@@ -745,10 +744,10 @@ def test_once_readers_have_the_new_file_no_full_disk_turns_the_sync_into_a_failu
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace_if_there_is_space)
         patch.setattr(Path, "unlink", unlink_if_there_is_space)
-        ran = account.sync()
+        ran = synced_account.sync()
 
     assert ran.code == 0, ran.err
-    account.assert_equals_api()
-    account.world.insert(5)
-    assert account.sync().json["inserted"] == 5
-    account.assert_equals_api()
+    synced_account.assert_equals_api()
+    synced_account.world.insert(5)
+    assert synced_account.sync().json["inserted"] == 5
+    synced_account.assert_equals_api()

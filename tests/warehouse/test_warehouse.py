@@ -18,10 +18,8 @@ import pytest
 
 from cekura_sync import database
 from cekura_sync.console import exits
-from support.harness import PATIENCE, Account, Ran
+from support.harness import PATIENCE, Account, NewAccount, Ran
 from support.rare import rare
-
-NewAccount = Callable[..., Account]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
-from cekura_sync.diff.base import Known
+from cekura_sync.diff.base import Known, name_erased
 from cekura_sync.diff.changeset import BY_ID, Changeset
 from cekura_sync.diff.records import RARE, runs_of, scenarios_of
 from cekura_sync.errors import CekuraSyncError
@@ -82,6 +82,7 @@ _WITHOUT_THEM = """
     ) where id in (select result_id from runs_of_newer)
 """
 _FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
+_ERASED = "id in (select id from erased where not transcripts_only)"
 
 
 class InFlight(NamedTuple):
@@ -104,6 +105,7 @@ class Comparison:
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for."""
         self._con = con
+        name_erased(con)
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
         self.personal_data = personal_data
@@ -136,9 +138,17 @@ class Comparison:
         sound = [row for row in rows if row.flaw is None]
         ids, raws = [_key(row.key) for row in sound], [row.raw for row in sound]
         records.receive(self._con, ids, raws, self.keys.reading)
+        self._leave_out_erased()
         self._recognise()
         if self._value("select count(*) from raw_rows"):
             self._read()
+
+    def _leave_out_erased(self) -> None:
+        """Results that were erased on purpose count as listed, and are not stored again."""
+        self._con.execute(
+            "insert into listed select id from raw_rows where id in (select id from erased where not transcripts_only)"
+        )
+        self._con.execute(f"delete from raw_rows where {_ERASED}")
 
     def _recognise(self) -> None:
         """Be done with the rows that read as they did when they were written last."""
@@ -224,6 +234,7 @@ class Comparison:
             " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as reason, unnest($3::varchar[]) as raw)",
             [ids, reasons, raws, self.started],
         )
+        self._con.execute(f"delete from rejected where {_ERASED}")
         return ids
 
     def _judge(self) -> None:
