@@ -152,3 +152,21 @@ def test_a_rejected_row_that_is_listed_no_more_ends_with_the_reading_that_shows_
 
     assert account.sync("--full").json["rejected"] == 0
     assert account.query("select count(*) from cekura.rejected_rows") == [(0,)]
+
+
+def test_a_clock_that_is_a_year_ahead_of_the_api_changes_nothing(new_account: NewAccount) -> None:
+    a_year_ago = datetime.now(UTC) - timedelta(days=365)
+    account = new_account(results=30, in_flight=0, now=a_year_ago)
+    account.sandbox.date = lambda: a_year_ago
+
+    ran = account.sync()
+
+    assert (ran.code, account.warehouse.exists()) == (2, False)
+    assert "clock of this machine is 365 days ahead" in ran.json["error"]
+
+
+def test_a_date_header_older_than_the_results_is_not_believed(new_account: NewAccount) -> None:
+    account = new_account(results=30, in_flight=0)
+    account.sandbox.date = lambda: datetime.now(UTC) - timedelta(days=365)
+
+    assert account.sync().code == 0

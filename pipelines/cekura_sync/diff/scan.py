@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 
 from cekura_sync.api.client import Client
 from cekura_sync.api.decode_rows import Row
@@ -12,10 +13,11 @@ from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
 from cekura_sync.diff.missing import account_for_absent
-from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer
+from cekura_sync.errors import ApiUnavailable, SettingsError, UnbelievableAnswer
 from cekura_sync.outcome import Progress
 from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
+CLOCK_TOLERANCE = timedelta(days=1)
 FEW_ROWS = 20  # of fewer, any share may be bad
 BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
 
@@ -55,6 +57,7 @@ def scan(
     with _how_far(listing):
         if doubt:
             _take_listing(listing, changes, progress, after_batch)
+        _require_a_clock_that_is_right(api, changes)
         _require_rows_that_can_be_taken(listing, changes)
         if listing.complete and changes.covers == "(true)":
             changes.changeset.mark_read_in_full()
@@ -71,6 +74,19 @@ def scan(
 
 def _listing(api: Api, settings: Settings, horizon: int | None) -> Listing:
     return Listing(api.page, page_size=settings.page_size, concurrency=settings.concurrency, horizon=horizon)
+
+
+def _require_a_clock_that_is_right(api: Api, changes: Comparison) -> None:
+    """A clock that is far ahead would age results out that were deleted, and leave times behind that nothing corrects.
+
+    The API's own time is the other witness; not where its results are newer than that.
+    """
+    ahead = api.clock_ahead
+    theirs = changes.started - ahead
+    if ahead > CLOCK_TOLERANCE and not (changes.watermark and changes.watermark > theirs + CLOCK_TOLERANCE):
+        raise SettingsError(
+            f"The clock of this machine is {ahead.days:,} days ahead of the API's ({theirs:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
+        )
 
 
 def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> None:

@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from types import TracebackType
 from typing import Any
@@ -39,6 +40,7 @@ class Sandbox:
         self.intercept: Callable[[Request], Answer | None] | None = None
         self.rewrite: Rewrite | None = None
         self.after: Callable[[Request], None] | None = None
+        self.date: Callable[[], datetime] = lambda: datetime.now(UTC)  # for the header of that name
         self.url = ""
         self._port = port
         self._service = Service(world, self.options)
@@ -133,7 +135,7 @@ class Sandbox:
         with self._changing:
             struck = [fault for fault in self.faults if fault.strikes(request, self._chance)]
         answer = self._service.answer(request, self.rewrite)
-        date = format_datetime(self.world.clock(), usegmt=True)
+        date = format_datetime(self.date(), usegmt=True)
         answer = replace(answer, headers={"Date": date, **answer.headers})
         return struck[0].spoil(request, answer) if struck else answer
 
