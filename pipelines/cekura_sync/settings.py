@@ -90,6 +90,7 @@ class Settings:
     allow_mass_delete: bool = False
     dry_run: bool = False
     changes: Path | None = None
+    models: Path | None = None  # a folder of the team's own
     details: bool = False
     details_budget: int = DETAILS_BUDGET
     transcripts: bool = False
@@ -110,6 +111,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
 
     secret, is_token = login.find(environ, vendor)
     changes = pick("changes", "CEKURA_CHANGES", "")
+    models = pick("models", "CEKURA_MODELS", "")
     transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
     return Settings(
         api_key=secret,
@@ -128,6 +130,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         timeout=_timeout(options.get("timeout")),
         allow_mass_delete=bool(options.get("allow_mass_delete")),
         dry_run=bool(options.get("dry_run")),
+        models=Path(models) if models else None,
         changes=Path(changes) if changes or options.get("changes") is not None else None,
         details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),

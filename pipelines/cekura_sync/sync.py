@@ -13,6 +13,7 @@ from cekura_sync.diff.history import History
 from cekura_sync.diff.naming import MAX_FIELDS
 from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
 from cekura_sync.diff.scan import connect, scan
+from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import Settings
 from cekura_sync.warehouse import Warehouse, open_warehouse, team_changes
@@ -23,7 +24,8 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
     started = datetime.now(UTC)
     team = team_changes.read(settings.changes) if settings.changes else None
-    warehouse = open_warehouse(settings.warehouse, settings.destination)
+    models = TeamModels(settings.models) if settings.models else None
+    warehouse = open_warehouse(settings.warehouse, settings.destination, models)
     with warehouse.observed() if settings.dry_run else warehouse.locked(), warehouse.known() as con:
         past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log())
         comparison = Comparison(
@@ -57,7 +59,8 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             finished=datetime.now(UTC),
             warehouse=warehouse.name,
             changed=comparison.changeset.has_changes()
-            or (team is not None and team_changes.differ(con, team)),
+            or (team is not None and team_changes.differ(con, team))
+            or (models is not None and models.differ(con)),
             **(asdict(details) if details else {}),
         )
         if settings.dry_run:

@@ -91,6 +91,8 @@ def _of_other_programs(text: str) -> set[str]:
     programs = r"(?:docker|pip|pipx|uv|apt|superset|git|kubectl|python|twine|pg_dump|pg_restore)"
     others = re.findall(rf"^\$? *{programs} .*$", text, re.MULTILINE)
     others += re.findall(rf"`{programs} [^`]*`", text)
+    # JSON shows how another program is started.
+    others += re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return long_options("\n".join(others))
 
 

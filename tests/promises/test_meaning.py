@@ -1,5 +1,6 @@
 """What rows of newer servers mean, from the API to the views."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,91 @@ def test_reading_details_changes_no_pass_rate(account: Account) -> None:
     assert account.sync("--details").code == 0
 
     assert [account.query(view) for view in views] == before
+
+
+ODD = {
+    "agent_version": [
+        {},
+        [],
+        [1],
+        "{not JSON",
+        '{"history_id": 1',
+        7,
+        {"history_id": {"a": [1]}},
+        {"version_name": ""},
+    ],
+    "project": ["Sales", {"id": None}, [], "{", True, 10**30],
+    "project_id": ["abc", {}, -1],
+}
+ODD_RUNS = {
+    "scenario": ["Refund", {}, {"id": None, "name": "Refund"}, {"id": "x"}, [], "{", 1.5, 10**30, True],
+    "error_message": [None, "", " ", {}, {"code": 1}, [], 5, False],
+    "success": ["true", "perhaps", 1, None],
+}
+
+
+def test_odd_values_of_newer_fields_harm_nobody(account: Account) -> None:
+    ids = iter(sorted(account.world.results))
+    for name, values in ODD.items():
+        for value in values:
+            account.world.touchless_edit(next(ids), **{name: value})
+    for name, values in ODD_RUNS.items():
+        for value in values:
+            id_ = next(ids)
+            runs = account.world.results[id_]["runs"]
+            account.world.set_raw(
+                id_,
+                json.dumps(
+                    {**account.world.results[id_], "runs": [{**run, name: value} for run in runs]}
+                ).encode(),
+            )
+
+    ran = account.sync("--details")
+
+    assert ran.code == 0, ran.err
+    assert account.query("select count(*) from analytics.results") == [(40 - ran.json["rejected"],)]
+    assert account.query("select count(*) from analytics.runs where outcome is null") == [(0,)]
+    assert account.run("check").code == 0
+    assert account.sync("--full").json["changed"] is False
+
+
+ODD_DETAILS: dict[str, list[Any]] = {
+    "rubric": [
+        5,
+        "x",
+        [None],
+        [{"passed": 1}],
+        {"a": {"passed": True, "rule": 5}},
+        [{"rule": "", "passed": True}],
+    ],
+    "metadata": [
+        5,
+        "text",
+        '{"endedReason": "hangup", "transcript": "x"}',
+        [],
+        {"endedReason": {"said": "x"}},
+    ],
+    "scenario": ["Refund", {}, {"id": "x"}, [], None],
+}
+
+
+def test_odd_values_in_details_of_newer_servers_harm_nobody(account: Account) -> None:
+    cases = [(name, value) for name, values in ODD_DETAILS.items() for value in values]
+    chosen = dict(zip(sorted(account.world.results), cases, strict=False))
+
+    def spoil(_: object, payload: dict[str, Any]) -> dict[str, Any] | None:
+        if payload.get("id") in chosen and "overall_evaluation" in payload:
+            name, value = chosen[payload["id"]]
+            for run in payload["runs"].values():
+                run[name] = value
+            payload["failed_reasons"] = {"issues": [None, 5, {"rank": "x", "run_ids": "all"}]}
+        return payload
+
+    account.sandbox.rewrite = spoil
+
+    ran = account.sync("--details")
+
+    assert ran.code == 0, ran.err
+    assert (ran.json["rejected"], ran.json["details_read"]) == (0, 40)
+    metadata = {text for (text,) in account.query("select distinct metadata from cekura.run_details")}
+    assert not [text for text in metadata if text and ("transcript" in text or "said" in text)]

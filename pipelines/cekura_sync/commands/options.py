@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,12 +66,23 @@ def readable(warehouse: str, destination: str | None) -> Iterator[Path]:
     if engine is None:
         yield settings.check_warehouse(warehouse)
         return
+    from cekura_sync.warehouse.disk import temporary_folder
     from cekura_sync.warehouse.postgres import open_engine
 
-    with tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
-        path = Path(folder, f"{engine}.duckdb")
+    with temporary_folder() as folder:
+        path = folder / f"{engine}.duckdb"
         open_engine(engine).copy_into(path)
         yield path
+
+
+def models_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--models",
+        envvar="CEKURA_MODELS",
+        show_envvar=True,
+        metavar="DIR",
+        help="Folder with your own SQL models, one select per file, built as views of the schema team after ours. A broken one is named and left out. Without this option the warehouse keeps the views it has.",
+    )(command)
 
 
 def changes_option(command: Callable[..., None]) -> Callable[..., None]:

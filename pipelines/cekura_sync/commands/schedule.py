@@ -103,7 +103,7 @@ def _value(option: click.Option, options: dict[str, Any]) -> Any:
         value = os.environ.get(variable) or None
     if name == "api_url" and value == settings.API_URL:
         return None
-    return Path(value).absolute() if value and option.metavar in ("PATH", "FILE") else value
+    return Path(value).absolute() if value and option.metavar in ("PATH", "FILE", "DIR") else value
 
 
 def _env_file(path: str) -> Path:

@@ -12,6 +12,7 @@ from cekura_sync.commands.options import (
     complete_file,
     destination_option,
     engine_of,
+    models_option,
     warehouse_option,
 )
 from cekura_sync.console import memory, repeat, terminal
@@ -97,6 +98,7 @@ from cekura_sync.monitoring.watch import watched
 )
 @click.option("--dry-run", is_flag=True, help="Read and compare, but write nothing. Print what would change.")
 @changes_option
+@models_option
 @click.option(
     "--ping",
     metavar="URL",
@@ -167,14 +169,19 @@ def sync(
 @warehouse_option
 @destination_option
 @changes_option
-def build(warehouse: str, destination: str | None, changes: str | None) -> None:
-    """Rebuild the SQL views in the warehouse. Use it after a change to sql/ or to your list of changes."""
+@models_option
+def build(warehouse: str, destination: str | None, changes: str | None, models: str | None) -> None:
+    """Rebuild the SQL views in the warehouse. Use it after a change to sql/, to your models or to your list of changes."""
     engine = engine_of(destination)
     path = settings.check_warehouse(warehouse)
+    from cekura_sync.models.team import TeamModels
     from cekura_sync.warehouse import open_warehouse, team_changes
 
     team = team_changes.read(Path(changes)) if changes is not None else None
     for flaw in team.flaws if team else ():
         terminal.message(f"Warning: {flaw}")
-    names = open_warehouse(path, engine).rebuild(team, stop_signals.hold)
+    team_models = TeamModels(Path(models)) if models else None
+    names = open_warehouse(path, engine, team_models).rebuild(team, stop_signals.hold)
+    for flaw in team_models.flaws if team_models else ():
+        terminal.warn(flaw)
     terminal.message(f"Built {len(names)} views: {', '.join(names)}.")

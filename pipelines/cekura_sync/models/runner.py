@@ -142,9 +142,9 @@ def failure(model: Model, error: Exception) -> ModelError:
     return refused
 
 
-def comments(model: Model, signature: str = "") -> str:
+def comments(model: Model, signature: str = "", schema: str = SCHEMA) -> str:
     """`create or replace view` drops the comments of the view before, so they are set every time."""
-    view = f"{SCHEMA}.{model.name}"
+    view = f"{schema}.{model.name}"
     statements = [f"comment on view {view} is {literal(model.meaning + signature)}"]
     for column, meaning in model.column_comments.items():
         statements.append(f"comment on column {view}.{quoted(column)} is {literal(meaning)}")

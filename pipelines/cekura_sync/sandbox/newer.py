@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cekura_sync.sandbox.detail import ERRORS
@@ -16,7 +17,7 @@ def listed(row: Row) -> Row:
     """Counts of what passed and failed, versions and scenarios as objects, errors where the infrastructure failed."""
     row = dict(row)
     runs = row.get("runs")
-    if isinstance(row.get("agent_version"), str):
+    if re.fullmatch(r"v\d+", str(row.get("agent_version"))):
         row["agent_version"] = _version(row)
     if isinstance(runs, list):
         row["runs"] = [_run(run) if isinstance(run, dict) else run for run in runs]

@@ -4,13 +4,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cekura_sync.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
 
     from cekura_sync.diff.changeset import Changeset
+    from cekura_sync.models.team import TeamModels
     from cekura_sync.outcome import Outcome, Progress
+    from cekura_sync.warehouse.erase import Selection
     from cekura_sync.warehouse.team_changes import TeamChanges
 
 
@@ -45,16 +49,23 @@ class Warehouse(Protocol):
     ) -> "Outcome":
         """Commit the sync, entirely or not at all. Raises ModelError where the views or their checks fail."""
 
+    def erase(self, selection: "Selection", swapping: "Callable[[], None]") -> int:
+        """Remove results for good, or what was said in them; returns how many."""
+
     def rebuild(self, team_changes: "TeamChanges | None", swapping: "Callable[[], None]") -> list[str]:
         """Build the views anew; returns their names."""
 
 
-def open_warehouse(path: Path, destination: str | None = None) -> Warehouse:
+def open_warehouse(
+    path: Path, destination: str | None = None, team_models: "TeamModels | None" = None
+) -> Warehouse:
     """The file at `path`, or with a `destination` that engine. Raises SettingsError."""
+    if destination is not None and team_models is not None:
+        raise SettingsError("--models builds views in a file only: leave it out with --destination.")
     if destination is not None:
         from cekura_sync.warehouse.postgres import open_engine
 
         return open_engine(destination)
     from cekura_sync.warehouse.file import WarehouseFile
 
-    return WarehouseFile(path)
+    return WarehouseFile(path, team_models)

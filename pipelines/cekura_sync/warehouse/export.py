@@ -23,7 +23,7 @@ BATCH_ROWS = 50_000
 _PREFIX = ".cekura-export-"
 _COMPLETE = ".complete"  # beside the files that only have to be renamed
 _RELATIONS = """
-    select schema_name, view_name from duckdb_views() where schema_name = $1 and database_name = current_database()
+    select schema_name, view_name from duckdb_views() where schema_name in ($1, 'team') and database_name = current_database()
     union all
     select schema_name, table_name from duckdb_tables()
     where schema_name = 'cekura' and table_name not like '\\_%' escape '\\' and database_name = current_database()

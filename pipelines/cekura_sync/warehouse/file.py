@@ -16,10 +16,12 @@ from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, runner
 from cekura_sync.models.checks import Finding
+from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import changed_rows, dlt_settings, identity, steps, sync_log
+from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, steps, sync_log
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import write_json
+from cekura_sync.warehouse.erase import Selection
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
 from cekura_sync.warehouse.team_changes import TeamChanges
@@ -31,8 +33,9 @@ PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
 class WarehouseFile(Swap):
     """The file that readers open. The lock, the commit and the repair after a crash are the swap's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, team_models: TeamModels | None = None) -> None:
         super().__init__(path)
+        self._team_models = team_models
         self._pending = PendingLog(self.files.pending_log)
         self._logged_until: datetime | None = None  # when the newest sync in the published log finished
         # Whether another version wrote the file: then it is upgraded though no row changed.
@@ -106,17 +109,41 @@ class WarehouseFile(Swap):
             else:
                 load = None
             outcome = steps.write(Copy(con, load, pending, generation), team_changes, outcome)
+            if self._team_models is not None:
+                self._team_models.build(con)
 
         self.commit(write, progress.swapping, forget)
+        for flaw in self._team_models.flaws if self._team_models else ():
+            progress.warn(flaw)
         self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
+
+    def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        self.require()
+        with self.locked():
+            with self.known() as con:
+                ids = [id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()]
+                query = "select table_name from duckdb_tables() where database_name = 'base'"
+                present = [name for (name,) in con.execute(query).fetchall()]
+                more = con.execute(erase.MORE_COLUMNS.format(schema="base.cekura")).fetchall()
+
+            def write(con: duckdb.DuckDBPyConnection) -> None:
+                tables.complete(con)
+                for statement in erase.remember(ids, selection):
+                    con.execute(statement)
+                steps.build(Copy(con), None)
+
+            self.commit(write, swapping, [*erase.statements(ids, selection, present, more)])
+        return len(ids)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
         names: list[str] = []
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
             names.extend(steps.build(Copy(con), team_changes))
+            if self._team_models is not None:
+                self._team_models.build(con)
 
         self.require()
         with self.locked():

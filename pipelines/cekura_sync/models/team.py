@@ -1,0 +1,138 @@
+"""The team's own SQL models: views in the schema `team`, built after ours. A broken one is left out, and nothing else is."""
+
+from __future__ import annotations
+
+import re
+from graphlib import CycleError, TopologicalSorter
+from hashlib import md5
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from cekura_sync.database import first_line, quoted
+from cekura_sync.errors import ModelError, SettingsError
+from cekura_sync.models.runner import COMMENT, TEXT, Model, comments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SCHEMA = "team"
+_REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
+
+
+class TeamModels:
+    """The files of a folder, as they were when it was read: a view each, and queries in checks/ that return wrong rows."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises SettingsError where there is no such folder."""
+        if not folder.is_dir():
+            raise SettingsError(
+                f"{folder} is not a directory: write --models as in --models sql, or leave it out."
+            )
+        self.flaws: list[str] = []  # a sentence for each file with something wrong
+        self.models = self._read(folder)
+        self.checks = self._read(folder / "checks")
+
+    def _read(self, folder: Path) -> list[Model]:
+        models = []
+        for path in sorted(folder.glob("*.sql")):
+            try:
+                models.append(Model(path, path.read_text(encoding="utf-8-sig")))
+            except (OSError, UnicodeDecodeError) as error:
+                self.flaws.append(_left_out(path, first_line(error)))
+        return models
+
+    def signature(self) -> str:
+        texts = (
+            f"{model.path.parent.name}/{model.name}\n{model.sql}\n" for model in (*self.models, *self.checks)
+        )
+        return md5("".join(texts).encode(), usedforsecurity=False).hexdigest()
+
+    def differ(self, con: duckdb.DuckDBPyConnection) -> bool:
+        """From what the attached `base` was built with."""
+        try:
+            return con.execute("select signature from base.cekura._team_models").fetchall() != [
+                (self.signature(),)
+            ]
+        except duckdb.CatalogException:
+            return bool(self.models)
+
+    def build(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Every view that can be built is there afterwards; `flaws` says what is wrong with the others."""
+        flaws = self.flaws
+        con.execute(f"create schema if not exists {SCHEMA}")
+        con.execute(
+            "create or replace table cekura._team_models as select $1 as signature", [self.signature()]
+        )
+        self._drop_others(con)
+        for model in self._in_order(flaws):
+            _attempt(con, model, flaws, _create)
+        for check in self.checks:
+            _attempt(con, check, flaws, _check)
+
+    def _in_order(self, flaws: list[str]) -> list[Model]:
+        by_name = {model.name: model for model in self.models}
+        while True:
+            graph = {name: _references(model) & by_name.keys() - {name} for name, model in by_name.items()}
+            try:
+                return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+            except CycleError as error:
+                for name in set(error.args[1]):
+                    flaws.append(_left_out(by_name.pop(name).path, "it selects from itself in a circle"))
+
+    def _drop_others(self, con: duckdb.DuckDBPyConnection) -> None:
+        """A view whose file is gone. One whose file is broken stays as it was."""
+        views = con.execute(
+            "select view_name from duckdb_views() where schema_name = ? and database_name = current_database()",
+            [SCHEMA],
+        ).fetchall()
+        for name in {str(name) for (name,) in views} - {model.name for model in self.models}:
+            con.execute(f"drop view {SCHEMA}.{quoted(name)}")
+
+
+def _references(model: Model) -> set[str]:
+    return set(_REFERENCE.findall(TEXT.sub("", COMMENT.sub("", model.sql))))
+
+
+def _attempt(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    flaws: list[str],
+    act: Callable[[duckdb.DuckDBPyConnection, Model], str],
+) -> None:
+    con.begin()
+    try:
+        if flaw := act(con, model):
+            flaws.append(flaw)
+        con.commit()
+    except (duckdb.Error, ModelError, SettingsError) as error:
+        con.rollback()
+        flaws.append(_left_out(model.path, first_line(error).removeprefix(f"{model.path}: ")))
+
+
+def _create(con: duckdb.DuckDBPyConnection, model: Model) -> str:
+    _require_one_select(con, model)
+    view = f"{SCHEMA}.{quoted(model.name)}"
+    con.execute(f"create or replace view {view} as\n{model.query}")
+    con.execute(f"select * from {view} limit 0")
+    con.execute(comments(model, schema=SCHEMA))
+    return ""
+
+
+def _check(con: duckdb.DuckDBPyConnection, model: Model) -> str:
+    _require_one_select(con, model)
+    rows = con.execute(f"select * from (\n{model.query}\n)").fetchall()
+    return f"Your check {model.path} finds {len(rows)} wrong rows, such as {rows[0]}." if rows else ""
+
+
+def _require_one_select(con: duckdb.DuckDBPyConnection, model: Model) -> None:
+    if not re.fullmatch(r"[a-zA-Z_]\w*", model.name):
+        raise SettingsError("its name is not that of a view: use letters, digits and _")
+    kinds = [statement.type for statement in con.extract_statements(model.sql)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise SettingsError("it is not one select: write one select in each file")
+
+
+def _left_out(path: Path, reason: str) -> str:
+    return f"Your model {path} is left out: {reason}."

@@ -1,0 +1,114 @@
+"""`--models DIR`: the team's own views, built after ours; a broken one is named and stops nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.harness import Account
+
+WORST = """-- One row per agent that passes less than half of its runs. For the weekly meeting.
+select
+    agent_id, -- Cekura's id of the agent
+    pass_rate, -- share of decided runs that passed
+    wilson_low(passed_runs, decided_runs) as low -- lower bound of it
+from analytics.agent_pass_rate
+"""
+
+
+@pytest.fixture
+def account(new_account: Callable[..., Account]) -> Account:
+    return new_account(results=40, runs_per_result=2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    (folder / "checks").mkdir(parents=True)
+    (folder / "worst.sql").write_text(WORST)
+    (folder / "a_count.sql").write_text("select count(*) as n from team.worst")
+    return folder
+
+
+def test_the_teams_views_are_built_in_their_order_with_comments(account: Account, folder: Path) -> None:
+    ran = account.sync("--models", str(folder))
+
+    assert (ran.code, ran.err) == (0, "")
+    agents = account.query("select count(*) from analytics.agent_pass_rate")
+    assert account.query("select n from team.a_count") == agents
+    assert account.query("select count(*) from team.worst where low <= pass_rate") == agents
+    told = account.run("views", "worst")
+    assert told.out.startswith("team.worst: One row per agent that passes less than half of its runs.")
+    assert "share of decided runs that passed" in told.out
+    assert "team.worst" in account.run("views").out
+
+
+BROKEN = {
+    "syntax.sql": "selekt 1",
+    "binding.sql": "select nothing from analytics.results",
+    "two.sql": "select 1 as a; drop schema cekura cascade",
+    "write.sql": "drop table cekura.results",
+    "copy.sql": "copy (select 1) to 'out.csv'",
+    "empty.sql": "-- a thought",
+    "odd name.sql": "select 1 as a",
+    "circle_a.sql": "select * from team.circle_b",
+    "circle_b.sql": "select * from team.circle_a",
+    "after_broken.sql": "select * from team.syntax",
+    "wrong_call.sql": "select wilson_low(1) as a from analytics.results",
+}
+
+
+def test_a_broken_model_is_named_and_all_others_are_built(account: Account, folder: Path) -> None:
+    for name, sql in BROKEN.items():
+        (folder / name).write_text(sql)
+    (folder / "coding.sql").write_bytes("select 'Café' as a".encode("latin-1"))
+
+    ran = account.sync("--models", str(folder))
+
+    assert ran.code == 0, ran.err
+    account.assert_equals_api()
+    for name in (*BROKEN, "coding.sql"):
+        assert ran.err.count(f"Your model {folder / name} is left out: ") == 1, ran.err
+    views = account.query("select view_name from duckdb_views() where schema_name = 'team' order by 1")
+    assert views == [("a_count",), ("worst",)]
+
+
+def test_the_teams_checks_are_asked_and_stop_nothing(account: Account, folder: Path) -> None:
+    (folder / "checks" / "holds.sql").write_text("select 1 from team.worst where pass_rate > 1")
+    (folder / "checks" / "fails.sql").write_text("select agent_id from team.worst where pass_rate <= 1")
+    (folder / "checks" / "broken.sql").write_text("select nothing from team.worst")
+
+    ran = account.sync("--models", str(folder))
+
+    assert ran.code == 0, ran.err
+    assert f"Your check {folder}/checks/fails.sql finds " in ran.err
+    assert f"Your model {folder}/checks/broken.sql is left out: " in ran.err
+    assert "holds.sql" not in ran.err
+
+
+def test_a_change_of_a_model_is_published_and_no_change_is_none(account: Account, folder: Path) -> None:
+    models = {"CEKURA_MODELS": str(folder)}
+    assert account.sync(**models).json["changed"] is True
+    assert account.sync(**models).json["changed"] is False
+    assert account.sync().json["changed"] is False
+
+    (folder / "a_count.sql").write_text("select 7 as n")
+    assert account.sync(**models).json["changed"] is True
+    assert account.query("select n from team.a_count") == [(7,)]
+
+    (folder / "worst.sql").unlink()
+    (folder / "a_count.sql").write_text("selekt 8")
+    ran = account.run("build", **models)
+    assert (ran.code, "a_count.sql is left out" in ran.err) == (0, True), ran.err
+    views = account.query("select view_name from duckdb_views() where schema_name = 'team'")
+    assert views == [("a_count",)]
+    assert account.query("select n from team.a_count") == [(7,)]
+
+
+def test_a_folder_that_is_not_there_exits_2_before_the_first_request(
+    account: Account, tmp_path: Path
+) -> None:
+    ran = account.sync("--models", str(tmp_path / "missing"))
+
+    assert (ran.code, "is not a directory" in ran.err) == (2, True), ran.err
+    assert account.sandbox.requests == []
