@@ -1,50 +1,81 @@
--- One row per agent and scenario that completed results have run: does its outcome flip from run to run?
--- Verdict: not enough runs (under 5); flaky (a flip in at least every fifth step); broken (the last 5 all failed); else stable.
+-- One row per agent and scenario that completed results have run: what its newest 50 decided runs say about it.
+-- Verdicts: reliable, mostly passes, flaky (neither outcome is the rule), mostly fails, broken, changed (it passed until some run
+-- and fails since, or the reverse), not enough runs (under 10). docs/statistics.md has the thresholds and how often they are wrong.
 with names as (
     select agent_id, agent_name, scenario_id, scenario_key, scenario_name
     from analytics.scenario_pass_rate
 ),
 
 decided as (
-    select agent_id, scenario_key, run_id, passed, created_at
+    select
+        agent_id,
+        scenario_key,
+        passed,
+        row_number() over (partition by agent_id, scenario_key order by created_at desc, run_id desc) as place
     from analytics.runs
     where result_status_group = 'completed' and passed is not null
 ),
 
--- Counted from the newest run backwards; a flip is a flip from either side.
+-- Counted from the newest run backwards; a flip is a flip from either side. No place is NULL; BigQuery wants it said so.
 steps as (
     select
         agent_id,
         scenario_key,
         passed,
+        place,
         lag(passed) over newest_first as next_passed,
-        row_number() over newest_first as place
+        sum(case when passed then 1 else 0 end) over newest_first as passed_so_far
     from decided
-    window newest_first as (partition by agent_id, scenario_key order by created_at desc, run_id desc)
+    where place <= 50
+    window newest_first as (partition by agent_id, scenario_key order by place nulls first)
 ),
 
-flips as (
+sums as (
     select
         agent_id,
         scenario_key,
         count(*) as decided_runs,
-        count(*) filter (where passed <> next_passed) as flips,
-        count(*) filter (where passed and place <= 5) as recent_passes
+        count(*) filter (where passed) as passed_runs,
+        count(*) filter (where passed <> next_passed) as flips
     from steps
     group by agent_id, scenario_key
 ),
 
+-- How far the passes so far run ahead of, or behind, a constant rate.
+excursions as (
+    select
+        steps.agent_id,
+        steps.scenario_key,
+        max(abs(steps.passed_so_far - steps.place * rate(sums.passed_runs, sums.decided_runs))) as excursion
+    from steps
+    inner join sums
+        on sums.agent_id is not distinct from steps.agent_id
+        and sums.scenario_key is not distinct from steps.scenario_key
+    group by steps.agent_id, steps.scenario_key
+),
+
 rates as (
     select
-        names.*,
-        coalesce(flips.decided_runs, 0) as decided_runs,
-        coalesce(flips.flips, 0) as flips,
-        cast(flips.flips as double) / nullif(flips.decided_runs - 1, 0) as flip_rate,
-        flips.recent_passes
+        names.agent_id,
+        names.agent_name,
+        names.scenario_id,
+        names.scenario_key,
+        names.scenario_name,
+        coalesce(sums.decided_runs, 0) as decided_runs,
+        coalesce(sums.passed_runs, 0) as passed_runs,
+        coalesce(sums.flips, 0) as flips,
+        rate(sums.passed_runs, sums.decided_runs) as pass_rate,
+        wilson_low(sums.passed_runs, sums.decided_runs) as pass_rate_low,
+        wilson_high(sums.passed_runs, sums.decided_runs) as pass_rate_high,
+        excursions.excursion,
+        sqrt(sums.decided_runs * binomial_variance(sums.passed_runs, sums.decided_runs)) as deviation
     from names
-    left join flips
-        on flips.agent_id is not distinct from names.agent_id
-        and flips.scenario_key is not distinct from names.scenario_key
+    left join sums
+        on sums.agent_id is not distinct from names.agent_id
+        and sums.scenario_key is not distinct from names.scenario_key
+    left join excursions
+        on excursions.agent_id is not distinct from names.agent_id
+        and excursions.scenario_key is not distinct from names.scenario_key
 )
 
 select
@@ -53,13 +84,19 @@ select
     scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
     scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
     scenario_name, -- its newest name
-    decided_runs, -- runs of it in completed results that passed or failed
+    decided_runs, -- its newest runs in completed results that passed or failed, 50 at most
+    passed_runs, -- how many of them passed
+    pass_rate, -- passed_runs / decided_runs
     flips, -- how often such a run came out unlike the one before it
-    flip_rate, -- flips / (decided_runs - 1)
+    rate(flips, greatest(decided_runs - 1, 0)) as flip_rate, -- flips / (decided_runs - 1)
     case
-        when decided_runs < 5 then 'not enough runs'
-        when flip_rate >= 0.2 then 'flaky'
-        when recent_passes = 0 then 'broken'
-        else 'stable'
-    end as verdict -- stable, flaky, broken, not enough runs
+        when decided_runs < 10 then 'not enough runs'
+        -- A. Kolmogorov's bound 1.28 holds for 7.5 % of constant rates; for runs, which are few, it is passed less often.
+        when passed_runs >= 3 and decided_runs - passed_runs >= 3 and excursion >= 1.28 * deviation then 'changed'
+        when pass_rate between 0.2 and 0.8 and pass_rate_low > 0.1 and pass_rate_high < 0.9 then 'flaky'
+        when pass_rate >= 0.95 then 'reliable'
+        when pass_rate >= 0.5 then 'mostly passes'
+        when pass_rate > 0.05 then 'mostly fails'
+        else 'broken'
+    end as verdict -- reliable, mostly passes, flaky, mostly fails, broken, changed, not enough runs
 from rates

@@ -19,6 +19,7 @@ PROMISE, KILL, FAULTS = (
     "tests/promises/test_kill.py",
     "tests/promises/test_faults.py",
 )
+READING = "tests/promises/test_reading.py"
 DETAILS = "tests/promises/test_details.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
 LISTING, SYNC, WAREHOUSE = (
@@ -99,6 +100,63 @@ MUTATIONS = (
         ("tests/api/test_times.py",),
     ),
     Mutation(
+        "quick reading: nothing is doubted",
+        (("diff/scan.py", "doubt = why_to_read_everything(api, listing, changes)", "doubt = None"),),
+        (READING,),
+    ),
+    Mutation(
+        "quick reading: old rows that are new are no sign",
+        (("diff/doubts.py", "if late := changes.new_below(listing.horizon):", "if late := 0:"),),
+        (READING,),
+    ),
+    Mutation(
+        "agent: what another one got is left out",
+        (
+            (
+                "diff/compare.py",
+                '" and id not in (select id from base.cekura.results where agent = $1) returning id"',
+                '" returning id"',
+            ),
+        ),
+        (READING,),
+    ),
+    Mutation(
+        "in flight: only of a scope that can be judged",
+        (
+            (
+                "diff/compare.py",
+                "covers = self._covers if self.is_judged else self._all_live",
+                "covers = self._covers",
+            ),
+        ),
+        (READING,),
+    ),
+    Mutation(
+        "in flight: whoever reads it marks it",
+        (("diff/missing.py", "if row is None and not changes.is_judged:", "if False:"),),
+        (READING,),
+    ),
+    Mutation(
+        "a run changes hands at each sync",
+        (("diff/compare.py", "        self._leave_runs_where_they_are()\n        ", "        "),),
+        (READING,),
+    ),
+    Mutation(
+        "our clock is right",
+        (("diff/scan.py", "        _require_a_clock_that_is_right(api, changes)\n", ""),),
+        (READING,),
+    ),
+    Mutation(
+        "any share of rows may be bad",
+        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected > read / 2:", "if False:"),),
+        (READING,),
+    ),
+    Mutation(
+        "rejected rows without an id stay",
+        (("diff/scan.py", "            changes.changeset.mark_read_in_full()\n", "            pass\n"),),
+        (READING,),
+    ),
+    Mutation(
         "in-flight re-read",
         (("diff/missing.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
     ),
@@ -148,6 +206,46 @@ MUTATIONS = (
         ),
         (FAULTS, SYNC, PROMISE),
     ),
+    Mutation(
+        "by id: each failure ends the sync",
+        (("diff/missing.py", "if any(isinstance", "if error is None and any(isinstance"),),
+        (FAULTS,),
+    ),
+    Mutation(
+        "by id: an API that is down is each record's own trouble",
+        (("diff/missing.py", "if any(isinstance", "if error or any(isinstance"),),
+        (FAULTS,),
+    ),
+    Mutation(
+        "details: an API that is down is each record's own trouble",
+        (("api/endpoints.py", "if self.page(Window(1, 1)).result() is None:", "if False:"),),
+        (DETAILS,),
+    ),
+    Mutation(
+        "fields: names end as they are cut",
+        (("diff/naming.py", '.rstrip("_") + suffix', " + suffix"),),
+        ("tests/diff/test_naming.py",),
+    ),
+    Mutation(
+        "fields: as many columns as there are fields",
+        (("diff/naming.py", "MAX_FIELDS = 300", "MAX_FIELDS = 3000"),),
+        (ENGINE,),
+    ),
+    Mutation(
+        "comparison: JSON as it is spelled",
+        (("diff/records.py", "json_values.respelled(raw)", "raw"),),
+        ("tests/diff/test_records.py",),
+    ),
+    Mutation(
+        "engine: a signal waits for a slow commit",
+        (("warehouse/postgres/session.py", "and stop_signals.waiting and", "and False and"),),
+        (ENGINE,),
+    ),
+    Mutation(
+        "engine: the encoding of the role",
+        (("warehouse/postgres/staging.py", 'connection.set_client_encoding("UTF8")', "pass"),),
+        (ENGINE,),
+    ),
     Mutation("brake", (("diff/missing.py", "if len(answers.deleted) > limit:", "if False:"),)),
     Mutation(
         "brake: nothing listed is fine",
@@ -172,7 +270,8 @@ MUTATIONS = (
                 "        record = self._recorded()\n        if record",
                 (
                     "        record = _record_in(self.files.commit)\n"
-                    "        if self.files.incoming.exists():\n            self._replace_published()\n        if record"
+                    "        if self.files.incoming_of(record).exists():\n"
+                    "            self.files.incoming_of(record).replace(self.files.published)\n        if record"
                 ),
             ),
         ),

@@ -6,7 +6,7 @@ from itertools import pairwise
 import click
 
 from cekura_sync import __version__
-from cekura_sync.commands import backup, demo, doctor, export, read, report, schedule, sync, views
+from cekura_sync.commands import backup, demo, doctor, erase, export, read, report, schedule, sync, views
 from cekura_sync.console import failure, terminal
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.console.signals import stop_signals
@@ -40,6 +40,7 @@ for command in (
     export.export,
     backup.backup,
     backup.restore,
+    erase.erase,
     doctor.doctor,
     schedule.schedule,
     demo.demo,

@@ -162,6 +162,6 @@ def _not_ours(name: str) -> SettingsError:
 
 
 def _remove(files: Layout) -> None:
-    for leftover in (files.published, wal(files.published), files.incoming):
+    for leftover in (files.published, wal(files.published), *files.leftovers()):
         leftover.unlink(missing_ok=True)
     shutil.rmtree(files.home, ignore_errors=True)  # last: it holds the mark

@@ -105,6 +105,9 @@ CHANGES = {
     "note": "varchar",
 }
 
+# Results that were erased on purpose, so that no sync brings them back. It holds nothing of what they said.
+ERASED = {"id": "bigint", "erased_at": "timestamptz", "transcripts_only": "boolean"}
+
 # -- run details -----------------------------------------------------------------------------------------------------
 
 RUN_DETAILS = {
@@ -208,6 +211,7 @@ TABLES = {
     "_watermarks": Table(WATERMARKS, ("scope",)),
     "sync_log": Table(LOG, ("scope", "started_at")),
     "changes": Table(CHANGES, ("line",)),
+    "_erased": Table(ERASED, ("id", "transcripts_only")),
     "details_read": Table(DETAILS_READ, (_RESULT,), _RESULT, removable=True),
     "run_details": Table(RUN_DETAILS, ("run_id",), _RESULT, removable=True),
     **{

@@ -1,4 +1,4 @@
--- The ten flakiest scenarios, over their whole history, of those that failed in the last 30 days: one that was mended leaves.
+-- The ten flakiest scenarios, by their newest 50 runs, of those that failed in the last 30 days: one that was fixed leaves.
 -- The lower end of the interval of the flip rate decides, so that few runs do not make a scenario the flakiest of all.
 with as_of as (
     select coalesce(last_sync_at, current_timestamp) as moment
@@ -6,9 +6,7 @@ with as_of as (
 ),
 
 counts as (
-    select
-        flakiness.*,
-        rates.pass_rate
+    select flakiness.*
     from analytics.scenario_flakiness as flakiness
     inner join analytics.scenario_pass_rate as rates
         on rates.agent_id is not distinct from flakiness.agent_id

@@ -4,16 +4,14 @@ import json
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from cekura_sync import network
-from support.harness import Account
-
-NewAccount = Callable[..., Account]
+from support.harness import Account, NewAccount
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pwd
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -21,7 +21,6 @@ from cekura_sync.console import exits
 from cekura_sync.sandbox import Fault
 from support.harness import PATIENCE, Account, run
 
-NewAccount = Callable[..., Account]
 COMMANDS = sorted(cli.cli.commands)
 
 

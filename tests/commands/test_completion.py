@@ -127,6 +127,26 @@ def until(terminal: int, expected: str, *, quiet: float = 15.0) -> str:
     return said
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ('query "select * from stuck', "select * from stuck_results"),
+        ('query "select * from analytics.stuck', "select * from analytics.stuck_results"),
+        ("views stuck", "stuck_results"),
+    ],
+)
+def test_names_of_views_are_completed_at_the_end_of_a_query(
+    environment: dict[str, str], words: str, offered: str
+) -> None:
+    asked = {
+        "COMP_WORDS": f"cekura-sync {words}",
+        "COMP_CWORD": "2",
+        "_CEKURA_SYNC_COMPLETE": "bash_complete",
+    }
+
+    assert output(["cekura-sync"], environment | asked) == f"plain,{offered}\n"
+
+
 def test_an_unknown_shell_is_refused_quietly(environment: dict[str, str]) -> None:
     """A start-up file with a mistake must not start a sync."""
     ran = subprocess.run(

@@ -19,9 +19,7 @@ import pytest
 from cekura_sync import settings
 from cekura_sync.doctor import disk, warehouse
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
-from support.harness import PATIENCE, Account, Ran, run
-
-NewAccount = Callable[..., Account]
+from support.harness import PATIENCE, Account, NewAccount, Ran, run
 
 
 class Found(NamedTuple):

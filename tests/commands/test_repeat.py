@@ -21,7 +21,6 @@ import pytest
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import HANG, PATIENCE, Account
 
-NewAccount = Callable[..., Account]
 CYCLES = int(os.environ.get("CEKURA_TEST_CYCLES", "7"))
 MIB = 1024
 

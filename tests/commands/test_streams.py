@@ -6,15 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
-from support.harness import PATIENCE, Account
+from support.harness import PATIENCE, Account, NewAccount
 from support.rare import rare
 
 COMMAND = f"{sys.executable} -m cekura_sync"
-NewAccount = Callable[..., Account]
 
 
 def shell(account: Account, line: str, **env: str) -> "subprocess.CompletedProcess[str]":

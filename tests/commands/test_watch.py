@@ -6,7 +6,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,9 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cekura_sync.monitoring import ping
 from cekura_sync.sandbox import Fault
-from support.harness import HANG, PATIENCE, Account
-
-NewAccount = Callable[..., Account]
+from support.harness import HANG, PATIENCE, Account, NewAccount
 
 
 @dataclass

@@ -23,7 +23,7 @@ def learned(*fields: str) -> dict[str, str]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(keys, max_size=30))
-@example(["percentage_of_conversation_turns_with_interruption_detected_by_agent"])
+@example(["percentage_of_the_callers_own_turns_with_some_interruptions_detected_by_agent"])
 @example(["名前", "名", "field", "field_2"])
 @example(["a" * 59 + "_" + end for end in "bcdefghijklmno"])
 @example(["_", "__", "x_", "_dlt_id", "1", "_1", "9" * 70, "ctid", "xmin_", "id_"])

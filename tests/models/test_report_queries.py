@@ -155,14 +155,14 @@ def test_the_worst_scenario_is_the_one_that_is_most_surely_bad(synced: Base) -> 
     assert [row["scenario_id"] for row in ask(synced, "worst_scenarios")] == [2, 1]
 
 
-def test_a_flaky_scenario_that_was_mended_is_not_shown(synced: Base) -> None:
+def test_a_flaky_scenario_that_was_fixed_is_not_shown(synced: Base) -> None:
     synced.result(1, runs=[True, False] * 5, created_at="2024-02-01 00:00:00+00")
-    mended = ask(synced, "flaky_scenarios")
+    fixed = ask(synced, "flaky_scenarios")
     synced.result(2, runs=[False], created_at=at(30))
 
     (row,) = ask(synced, "flaky_scenarios")
 
-    assert mended == []
+    assert fixed == []
     assert (row["scenario_id"], row["decided_runs"]) == (7, 11)
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from support.base import Base
@@ -11,45 +12,54 @@ def outcomes(text: str) -> list[bool | None]:
 
 
 @pytest.mark.parametrize(
-    ("runs", "flips", "flip_rate", "verdict"),
+    ("runs", "flips", "verdict"),
     [
-        ("++++++++++", 0, 0.0, "stable"),
-        ("----------", 0, 0.0, "broken"),
-        ("+-+-+", 4, 1.0, "flaky"),
-        ("++++++++++-", 1, 0.1, "stable"),
-        ("+++++-+++++", 2, 0.2, "flaky"),
-        ("++++++-++++++", 2, 2 / 12, "stable"),
-        ("++++++-----", 1, 0.1, "broken"),
-        ("-----++++++", 1, 0.1, "stable"),
-        ("+++++++----", 1, 0.1, "stable"),
-        ("----", 0, 0.0, "not enough runs"),
-        ("+-+-", 3, 1.0, "not enough runs"),
-        ("?", 0, None, "not enough runs"),
-        ("+", 0, None, "not enough runs"),
-        ("+?+??+?+?+", 0, 0.0, "stable"),
+        ("++++++++++", 0, "reliable"),
+        ("----------", 0, "broken"),
+        ("+-+-+-+-+-", 9, "flaky"),
+        ("++-+-++--+-+", 8, "flaky"),
+        ("+" * 19 + "-", 1, "reliable"),
+        ("+++++-+++++", 2, "mostly passes"),
+        ("-----+-----", 2, "mostly fails"),
+        ("+-+++++-+++-+++", 6, "mostly passes"),
+        ("++++++++++--------", 1, "changed"),
+        ("--------++++++++++", 1, "changed"),
+        ("+++++++---", 1, "changed"),
+        ("+-+-+-+-+", 8, "not enough runs"),
+        ("?", 0, "not enough runs"),
+        ("+", 0, "not enough runs"),
+        ("+?+??+?+?++++++", 0, "reliable"),
     ],
 )
-def test_a_verdict_follows_from_the_flips_and_the_last_five_runs(
-    base: Base, runs: str, flips: int, flip_rate: float | None, verdict: str
+def test_a_verdict_follows_from_the_rate_and_the_order_of_the_runs(
+    base: Base, runs: str, flips: int, verdict: str
 ) -> None:
     base.result(1, runs=outcomes(runs))
 
     decided = len(runs.replace("?", ""))
-    assert base.row(FLIPS) == (decided, flips, pytest.approx(flip_rate), verdict)
+    expected = pytest.approx(flips / (decided - 1)) if decided > 1 else None
+    assert base.row(FLIPS) == (decided, flips, expected, verdict)
+
+
+def test_only_the_newest_50_runs_count(base: Base) -> None:
+    base.result(1, runs=outcomes("-" * 40), created_at="2024-03-04 00:00:00+00")
+    base.result(2, runs=outcomes("+" * 50), created_at="2024-03-05 00:00:00+00")
+
+    assert base.row(FLIPS) == (50, 0, 0.0, "reliable")
 
 
 def test_runs_are_in_the_order_of_their_results(base: Base) -> None:
-    base.result(2, runs=outcomes("++"), created_at="2024-03-04 00:00:00+00")
-    base.result(1, runs=outcomes("---"), created_at="2024-03-05 00:00:00+00")
+    base.result(2, runs=outcomes("++++++"), created_at="2024-03-04 00:00:00+00")
+    base.result(1, runs=outcomes("----"), created_at="2024-03-05 00:00:00+00")
     base.result(3, runs=outcomes("--"), created_at="2024-03-06 00:00:00+00")
 
-    assert base.row(FLIPS) == (7, 1, pytest.approx(1 / 6), "broken")
+    assert base.row(FLIPS) == (12, 1, pytest.approx(1 / 11), "changed")
 
 
 def test_flips_between_two_agents_or_two_scenarios_are_none(base: Base) -> None:
     base.result(1, agent=1)
     base.result(2, agent=2)
-    for run_id in range(5):
+    for run_id in range(10):
         base.run(run_id, 1, True, scenario=7)
         base.run(10 + run_id, 1, False, scenario=8)
         base.run(20 + run_id, 2, False, scenario=7)
@@ -57,12 +67,44 @@ def test_flips_between_two_agents_or_two_scenarios_are_none(base: Base) -> None:
     assert base.rows(
         "select agent_id, scenario_id, flips, verdict from analytics.scenario_flakiness"
         " order by agent_id, scenario_id"
-    ) == [(1, 7, 0, "stable"), (1, 8, 0, "broken"), (2, 7, 0, "broken")]
+    ) == [(1, 7, 0, "reliable"), (1, 8, 0, "broken"), (2, 7, 0, "broken")]
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "cancelled"])
 def test_only_runs_of_completed_results_count(base: Base, status: str) -> None:
-    base.result(1, runs=outcomes("+++++"))
+    base.result(1, runs=outcomes("++++++++++"))
     base.result(2, runs=outcomes("-+-+-"), status=status)
 
-    assert base.row(FLIPS) == (5, 0, 0.0, "stable")
+    assert base.row(FLIPS) == (10, 0, 0.0, "reliable")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "least", "most"),
+    [
+        ((0.95, 1), None, 0, 0.05),
+        ((0, 0.05), None, 0, 0.05),
+        ((0.3, 0.7), None, 0.85, 1),
+        ((0.95, 0.95), 0.2, 0, 0.1),
+    ],
+    ids=["passes", "fails", "flaky", "fell once"],
+)
+def test_so_many_scenarios_of_30_runs_are_called_flaky(
+    base: Base, before: tuple[float, float], after: float | None, least: float, most: float
+) -> None:
+    rng = np.random.default_rng(3)
+    rates = np.repeat(rng.uniform(*before, (400, 1)), 30, axis=1)
+    if after is not None:
+        rates = np.where(np.arange(30) < rng.integers(5, 26, (400, 1)), rates, after)
+    passed = rng.random(rates.shape) < rates
+    base.result(1, of=12_000)
+    base.con.execute(
+        "insert into cekura.runs by name select n as id, 1 as result_id, 'completed' as status, n // 30 as scenario,"
+        " passed as success from (select unnest(range(12000)) as n, unnest($1::boolean[]) as passed)",
+        [passed.ravel().tolist()],
+    )
+
+    (share,) = base.row(
+        "select avg(case when verdict = 'flaky' then 1 else 0 end) from analytics.scenario_flakiness"
+    )
+
+    assert least <= share <= most

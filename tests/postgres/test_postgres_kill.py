@@ -5,6 +5,7 @@ CEKURA_TEST_KILLS=all kills at every statement that the server gets, and drops t
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -190,3 +191,21 @@ def test_a_signal_stops_it_and_one_that_comes_too_late_is_not_heeded(
 
     assert process.returncode == code, err
     assert assert_entirely_or_not(synced, before, point) == (code == 0)
+
+
+def test_a_killed_sync_leaves_nothing_in_plain_text_and_only_its_own_schemas_are_dropped(
+    synced: Shared, tmp_path: Path
+) -> None:
+    theirs = "cekura_staging_0123abcd"
+    synced.execute(f"create schema {theirs}; create table {theirs}.notes as select 1 as a")
+    change_the_account(synced.account)
+    assert cut_short(synced, MERGING, TMPDIR=str(tmp_path)) == -signal.SIGKILL
+    assert list(tmp_path.iterdir()), "the killed sync was to leave its files"
+
+    process = synced.spawn(*OPTIONS, TMPDIR=str(tmp_path))
+    _, err = process.communicate(timeout=90)
+
+    assert process.returncode == 0, err
+    assert list(tmp_path.iterdir()) == []
+    assert synced.query(f"select a from {theirs}.notes") == [(1,)]
+    assert synced.query("select count(*) from pg_namespace where nspname ~ '^cekura_staging'") == [(1,)]

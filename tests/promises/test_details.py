@@ -17,9 +17,8 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
 from support import details_reader
-from support.harness import PATIENCE, Account
+from support.harness import PATIENCE, Account, NewAccount
 
-NewAccount = Callable[..., Account]
 SPOKEN = "transcript_turns"
 WRITTEN = [table for table in details_reader.COLUMNS if table != SPOKEN]
 

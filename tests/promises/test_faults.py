@@ -18,7 +18,7 @@ import pytest
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.first_syncs import FirstSyncs
-from support.harness import Account, Ran, assert_same
+from support.harness import Account, NewAccount, Ran, assert_same
 
 NOW = datetime.now(UTC)
 RESULTS, PAGE = 90, 20
@@ -26,7 +26,6 @@ WORLD = {"results": RESULTS, "runs_per_result": 2, "page_size_cap": PAGE}
 
 
 Arrange = Callable[[Account], None]
-NewAccount = Callable[..., Account]
 
 
 @pytest.fixture
@@ -559,7 +558,7 @@ MOVES = [
     case("all that was read is deleted", after(1, _delete_at(0, PAGE)), 0),
     rare("the first of two pages read is deleted", after(2, _delete_at(0, PAGE)), 0),
     case("a row is inserted behind each of five pages", after(1, lambda account: account.world.insert(1), last=5), 0),
-    case("a row is inserted behind every page, without end", after(1, lambda account: account.world.insert(1), last=10**6), 6, "repeats itself"),
+    case("a row is inserted behind every page, without end", after(1, lambda account: account.world.insert(1), last=10**6), 0),
     rare("a page of rows is inserted behind the first", after(1, lambda account: account.world.insert(PAGE)), 0),
     rare("two pages of rows are inserted in the middle", after(3, lambda account: account.world.insert(2 * PAGE)), 0),
     case("rows become visible late, above what was read", after(2, lambda account: account.world.insert_late(5)), 0),

@@ -348,16 +348,15 @@ def test_keys_in_another_order_and_numbers_spelled_otherwise_are_no_change(accou
     assert (again.json["updated"], again.json["details_read"], again.json["changed"]) == (0, 0, False)
 
 
-def test_an_id_sent_as_text_is_the_number(account: Account) -> None:
-    account.sync()
-    id_ = sorted(account.world.results)[100]
-    account.world.set_raw(id_, dump(account.world.results[id_] | {"id": str(id_)}))
+def test_an_id_sent_as_text_is_the_number(synced_account: Account) -> None:
+    id_ = sorted(synced_account.world.results)[100]
+    synced_account.world.set_raw(id_, dump(synced_account.world.results[id_] | {"id": str(id_)}))
 
-    ran = account.sync("--full")
+    ran = synced_account.sync("--full")
 
     assert ran.code == 0, ran.err
     assert ran.json["changed"] is False
-    account.assert_equals_api()
+    synced_account.assert_equals_api()
 
 
 def test_a_run_listed_twice_is_one_run(account: Account) -> None:
@@ -389,66 +388,65 @@ def test_duplicate_keys_in_a_row_harm_nobody(account: Account) -> None:
 
 
 def test_a_known_result_whose_id_is_lost_in_list_and_by_id_keeps_its_last_good_version(
-    account: Account,
+    synced_account: Account,
 ) -> None:
-    account.sync()
-    id_ = sorted(account.world.results)[100]
-    account.world.set_raw(id_, dump(account.world.results[id_] | {"id": None}))
-    account.world.insert(1)
+    id_ = sorted(synced_account.world.results)[100]
+    synced_account.world.set_raw(id_, dump(synced_account.world.results[id_] | {"id": None}))
+    synced_account.world.insert(1)
 
-    ran = account.sync("--full")
+    ran = synced_account.sync("--full")
 
     assert ran.code == 0, ran.err
-    account.assert_equals_api()
+    synced_account.assert_equals_api()
     assert ran.json["rejected"] >= 1
 
 
-def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(account: Account) -> None:
-    account.sync()
-    id_ = sorted(account.world.results)[-250]
-    account.world.rerun(id_)
-    account.sync("--full")
-    former = account.stored()[id_]
+def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(
+    synced_account: Account,
+) -> None:
+    id_ = sorted(synced_account.world.results)[-250]
+    synced_account.world.rerun(id_)
+    synced_account.sync("--full")
+    former = synced_account.stored()[id_]
 
     def spoil(request: Request, payload: Row) -> bytes | None:
         return dump(payload | {"total_runs_count": "many"}) if request.path.endswith(f"/{id_}/") else None
 
-    account.sandbox.rewrite = spoil
-    account.world.insert(1)
-    ran = account.sync("--lookback", "0")
+    synced_account.sandbox.rewrite = spoil
+    synced_account.world.insert(1)
+    ran = synced_account.sync("--lookback", "0")
 
     assert ran.code == 0, ran.err
-    assert (ran.json["rejected"], account.stored()[id_]) == (1, former)
-    account.sandbox.rewrite = None
-    account.world.finish()
-    assert account.sync("--lookback", "0").json["rejected"] == 0
-    account.assert_equals_api()
-    assert rejected(account) == []
+    assert (ran.json["rejected"], synced_account.stored()[id_]) == (1, former)
+    synced_account.sandbox.rewrite = None
+    synced_account.world.finish()
+    assert synced_account.sync("--lookback", "0").json["rejected"] == 0
+    synced_account.assert_equals_api()
+    assert rejected(synced_account) == []
 
 
 def test_a_row_in_flight_whose_own_address_fails_is_noted_and_not_asked_for_at_every_sync(
-    account: Account,
+    synced_account: Account,
 ) -> None:
-    account.sync()
-    id_ = sorted(account.world.results)[-250]
-    account.world.rerun(id_)
-    account.sync("--full")
-    former = account.stored()[id_]
-    account.sandbox.intercept = lambda request: (
+    id_ = sorted(synced_account.world.results)[-250]
+    synced_account.world.rerun(id_)
+    synced_account.sync("--full")
+    former = synced_account.stored()[id_]
+    synced_account.sandbox.intercept = lambda request: (
         Answer(500, b"{}") if request.path.endswith(f"/{id_}/") else None
     )
-    account.world.insert(1)
-    account.world.finish()
+    synced_account.world.insert(1)
+    synced_account.world.finish()
 
-    ran = account.sync("--lookback", "0")
+    ran = synced_account.sync("--lookback", "0")
 
-    assert (ran.code, ran.json["rejected"], account.stored()[id_]) == (0, 1, former), ran.err
-    ((noted, reason, _),) = rejected(account)
+    assert (ran.code, ran.json["rejected"], synced_account.stored()[id_]) == (0, 1, former), ran.err
+    ((noted, reason, _),) = rejected(synced_account)
     assert (noted, reason.startswith("by id: The API is down (500")) == (id_, True)
-    account.sandbox.reset_requests()
-    assert account.sync("--lookback", "0").json["rejected"] == 0
-    assert not any(request.path.endswith(f"/{id_}/") for request in account.sandbox.requests)
-    account.sandbox.intercept = None
-    assert account.sync("--full").code == 0
-    account.assert_equals_api()
-    assert rejected(account) == []
+    synced_account.sandbox.reset_requests()
+    assert synced_account.sync("--lookback", "0").json["rejected"] == 0
+    assert not any(request.path.endswith(f"/{id_}/") for request in synced_account.sandbox.requests)
+    synced_account.sandbox.intercept = None
+    assert synced_account.sync("--full").code == 0
+    synced_account.assert_equals_api()
+    assert rejected(synced_account) == []

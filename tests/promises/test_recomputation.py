@@ -29,6 +29,7 @@ VIEWS: dict[str, tuple[Callable[[Warehouse], Iterable[Row]], str]] = {
     "agent_last_week": (comparisons.agent_last_week, "agent_id"),
     "agent_last_week_results": (comparisons.agent_last_week_results, "result_id"),
     "agent_last_week_scenarios": (comparisons.agent_last_week_scenarios, "agent_id scenario_key"),
+    "agent_change_point": (comparisons.agent_change_point, "agent_id"),
     "agent_changes": (comparisons.agent_changes, "step"),
     "agent_change_results": (comparisons.agent_change_results, "step result_id"),
     "agent_change_effect": (comparisons.agent_change_effect, "agent_id line"),
@@ -165,6 +166,6 @@ def test_the_account_has_every_kind_of_row(synced: tuple[Account, Warehouse]) ->
         "rejected_rows",
         "created_at_in_the_future",
     }
-    assert {row["verdict"] for row in details.scenario_flakiness(warehouse)} >= {"flaky", "stable"}
+    assert {row["verdict"] for row in details.scenario_flakiness(warehouse)} >= {"flaky", "reliable"}
     gaps = [row for row in views.agent_daily(warehouse) if not row["completed_results"]]
     assert len(gaps) > 100

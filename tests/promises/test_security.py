@@ -12,16 +12,15 @@ import sys
 import threading
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
-from support.harness import PATIENCE, Account, Ran
+from support.harness import PATIENCE, Account, NewAccount, Ran
 
-NewAccount = Callable[..., Account]
 KEY = "5ecre7-c0ffee-0123456789abcdef0123456789abcdef"
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,9 +15,8 @@ import pytest
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Sandbox, World
 from support import browser
-from support.harness import PATIENCE, Account, Ran, connect, run
+from support.harness import PATIENCE, Account, NewAccount, Ran, connect, run
 
-NewAccount = Callable[..., Account]
 needs_chromium = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="no Chromium here: apt-get install chromium"
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,17 +13,6 @@ from cekura_sync.sandbox import Sandbox, World
 from support.sandbox_reader import PATH, PLAIN, ask, ids, problem, read
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def world() -> World:
-    return World(results=90, agents=4, runs_per_result=4, now=NOW)
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with Sandbox(world) as sandbox:
-        yield sandbox
 
 
 def test_the_list_shows_the_truth_newest_first(world: World, sandbox: Sandbox) -> None:

@@ -23,12 +23,6 @@ def world() -> World:
 
 
 @pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with Sandbox(world) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[httpx.Client]:
     headers = {"X-CEKURA-API-KEY": sandbox.key}
     with httpx.Client(base_url=sandbox.url, headers=headers, timeout=PATIENCE, verify=PLAIN) as client:

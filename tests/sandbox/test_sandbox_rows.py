@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -14,17 +13,6 @@ from cekura_sync.sandbox import Sandbox, World
 from support.sandbox_reader import PATH, ask, by_id, problem, read
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def world() -> World:
-    return World(results=90, agents=4, runs_per_result=4, now=NOW)
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with Sandbox(world) as sandbox:
-        yield sandbox
 
 
 def test_by_id_a_result_has_every_list_field_and_full_runs(world: World, sandbox: Sandbox) -> None:

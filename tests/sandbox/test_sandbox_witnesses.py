@@ -38,12 +38,6 @@ def world() -> World:
 
 
 @pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with Sandbox(world) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def vendor(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[cekura.Cekura]:
     monkeypatch.setattr("cekura._http.RETRY_BACKOFF", 0)
     with cekura.Cekura(api_key=sandbox.key, base_url=sandbox.url) as client:

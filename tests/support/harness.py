@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,6 +124,9 @@ class Account:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with connect(self.warehouse) as con:
             return con.execute(sql).fetchall()
+
+
+NewAccount = Callable[..., Account]  # the fixtures `new_account` and `new_synced`
 
 
 def run(*arguments: str, env: dict[str, str]) -> Ran:

@@ -33,7 +33,7 @@ FIELDS: dict[str, Any] = {
     "STATUS": "differs by case",
     "a" * 300: "a long name",
     "a" * 299 + "b": "another long name",
-    "percentage_of_conversation_turns_with_interruption_detected_by_agent": "cut, it ends with an underscore",
+    "percentage_of_the_callers_own_turns_with_some_interruptions_detected_by_agent": "cut, it ends with an underscore",
     "名前": "no letter that a column's name may hold",
     "名": "another one",
     "🙂": "a smile",

@@ -8,9 +8,7 @@ import duckdb
 import pytest
 
 from cekura_sync.sandbox import Answer, Request
-from support.harness import Account, stored
-
-NewAccount = Callable[..., Account]
+from support.harness import Account, NewAccount, stored
 
 
 @pytest.fixture

@@ -35,11 +35,10 @@ def test_changes_are_loaded_with_the_sync_and_kept_by_one_without_the_option(
     assert account.query(STORED) == loaded
 
 
-def test_without_a_file_there_is_an_empty_table_so_that_the_view_binds(account: Account) -> None:
-    account.sync()
+def test_without_a_file_there_is_an_empty_table_so_that_the_view_binds(synced_account: Account) -> None:
 
-    assert account.query(STORED) == []
-    assert account.query("select * from analytics.agent_change_effect") == []
+    assert synced_account.query(STORED) == []
+    assert synced_account.query("select * from analytics.agent_change_effect") == []
 
 
 def test_an_unchanged_file_is_no_change(account: Account, file: Path) -> None:
@@ -62,23 +61,23 @@ def test_a_file_that_changed_is_published_though_no_result_is_new(account: Accou
     assert [note for *_, note in account.query(STORED)] == ["another"]
 
 
-def test_a_dry_run_says_that_the_file_changed_and_leaves_it_at_that(account: Account, file: Path) -> None:
-    account.sync()
+def test_a_dry_run_says_that_the_file_changed_and_leaves_it_at_that(
+    synced_account: Account, file: Path
+) -> None:
     file.write_text(HEADER + "4101,2026-03-10,one\n")
 
-    assert account.sync("--changes", str(file), "--dry-run").json["changed"] is True
-    assert account.query(STORED) == []
+    assert synced_account.sync("--changes", str(file), "--dry-run").json["changed"] is True
+    assert synced_account.query(STORED) == []
 
 
-def test_build_loads_the_file_too(account: Account, file: Path) -> None:
-    account.sync()
+def test_build_loads_the_file_too(synced_account: Account, file: Path) -> None:
     file.write_text(HEADER + "4101,2026-03-10,one\nx,2026-03-10,two\n")
 
-    built = account.run("build", "--changes", str(file))
+    built = synced_account.run("build", "--changes", str(file))
 
     assert built.code == 0
     assert f"Warning: {file}, line 3: agent_id 'x' is not a whole number" in built.err
-    assert account.query(STORED) == [(2, 4101, "2026-03-10 00:00:00+00", "one")]
+    assert synced_account.query(STORED) == [(2, 4101, "2026-03-10 00:00:00+00", "one")]
 
 
 def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Account) -> None:
@@ -196,11 +195,10 @@ def test_what_is_no_file_of_changes_is_a_usage_error_and_changes_nothing(
     assert not account.warehouse.exists()
 
 
-def test_a_directory_or_an_empty_name_is_a_usage_error(account: Account, tmp_path: Path) -> None:
-    account.sync()
+def test_a_directory_or_an_empty_name_is_a_usage_error(synced_account: Account, tmp_path: Path) -> None:
     for name in (str(tmp_path), ""):
-        assert account.sync("--changes", name).code == 2
-        assert run("build", "--changes", name, env=account.env).code == 2
+        assert synced_account.sync("--changes", name).code == 2
+        assert run("build", "--changes", name, env=synced_account.env).code == 2
 
 
 def test_the_effect_of_a_change_is_in_the_warehouse_after_the_sync(account: Account, file: Path) -> None:
@@ -222,9 +220,8 @@ def test_the_effect_of_a_change_is_in_the_warehouse_after_the_sync(account: Acco
     ]
 
 
-def test_versions_are_compared_where_the_api_sends_them(new_account: Callable[..., Account]) -> None:
-    account = new_account(versions=3, agents=2)
-    account.sync()
+def test_versions_are_compared_where_the_api_sends_them(new_synced: Callable[..., Account]) -> None:
+    account = new_synced(versions=3, agents=2)
 
     rows = account.query(
         "select agent_version, previous_version, results > 0 from analytics.agent_version_pass_rate order by agent_id, first_result_at"

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import timedelta
 from functools import partial
 
 from cekura_sync.api.client import Client, Pending
@@ -85,6 +86,11 @@ class Api:
                 yield id_, answer.outcome()
         for id_, answer in ahead:
             yield id_, answer.outcome()
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """Our clock against the API's; nothing where the API does not say."""
+        return self._client.clock_ahead or timedelta()
 
     def seconds_left(self) -> float:
         """What is left of the time budget of the whole sync."""

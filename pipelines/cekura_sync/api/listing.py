@@ -41,7 +41,7 @@ class Listing:
         self._fetch = fetch
         self._asked = self._cap = page_size
         self._concurrency = concurrency
-        self._horizon = horizon
+        self.horizon = horizon
         self._on_restart: Callable[[], None] = lambda: None
         self._lowered = 0  # times that the server has cut a page to fewer rows than before
         self._false_promises = 0  # pages that `next` spoke of, and that were not there
@@ -57,7 +57,7 @@ class Listing:
 
     @property
     def full(self) -> bool:
-        return self._horizon is None
+        return self.horizon is None
 
     def on_restart(self, void: Callable[[], None]) -> None:
         """`void` is called when the rows given so far no longer count, and all will come again."""
@@ -137,7 +137,7 @@ class Listing:
         count = self.expected_rows
         if count is not None and count >= len(self.chain) and planned >= count:
             return 0
-        return self._concurrency if self._horizon is None else min(self._concurrency, self._accepted)
+        return self._concurrency if self.horizon is None else min(self._concurrency, self._accepted)
 
     def _believed(self, window: Window, page: Page | None) -> Page:
         """The answer, where it can be one to this window; a page that does not exist has no rows."""
@@ -170,9 +170,9 @@ class Listing:
 
     def _beyond_horizon(self, rows: list[Row]) -> bool:
         """Two rows beyond it: one alone, last in its window, has no successor that would betray a wrong order."""
-        if self._horizon is None:
+        if self.horizon is None:
             return False
-        beyond = {row.key for row in rows if row.created is not None and row.created < self._horizon}
+        beyond = {row.key for row in rows if row.created is not None and row.created < self.horizon}
         return len(beyond) > 1 and rows[-1].key in beyond
 
     def _served(self, window: Window, rows: list[Row], *, has_next: bool) -> Window:
@@ -229,7 +229,7 @@ class Listing:
         Each pass asks for pages of another size: what a server gets wrong in the same way for the same question (an old
         answer from a cache, equal times sorted anew for each page) comes out differently for another one.
         """
-        self._horizon = None
+        self.horizon = None
         before: list[int | str] | None = None
         size = self._asked
         for share in PASS_SIZES:

@@ -66,16 +66,11 @@ class Chain:
         self._came_since = 0  # rows
         self._top: int | None = None  # the newest time of the first window
         self._shift = 0  # the offset in the listing of the chain's position 0, when a window last joined
-        self._lowest_link = -1  # the position of the last row newer than the floor
         self.floor: int | None = None  # the oldest time read, in microseconds since 1970
+        self.overlap = OVERLAP  # rows that the next window must repeat to hold a link: more if many end the chain with one time
 
     def __len__(self) -> int:
         return len(self._position)
-
-    @property
-    def overlap(self) -> int:
-        """How many rows the next window must repeat to hold a link: one more than end the chain with one time."""
-        return max(OVERLAP, self._last - self._lowest_link + 1)
 
     @property
     def _last(self) -> int:
@@ -124,8 +119,10 @@ class Chain:
             return
         self._top = max(times) if self._top is None else self._top
         floor = self.floor = min(times) if self.floor is None else min(*times, self.floor)
-        newer = (self._position[row.key] for row in rows if row.created is not None and row.created > floor)
-        self._lowest_link = max(self._lowest_link, *newer, -1)
+        if min(times) > floor:
+            return  # this window ends above the chain's end
+        links = [index for index, row in enumerate(rows) if row.created is not None and row.created > floor]
+        self.overlap = max(OVERLAP, len(rows) - links[-1] if links else self.overlap + len(rows))
 
     # Where things stand in the listing. For planning, and to see which window was answered; it proves no completeness.
 

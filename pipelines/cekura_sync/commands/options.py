@@ -1,7 +1,6 @@
 """Options that several commands share."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,10 +66,11 @@ def readable(warehouse: str, destination: str | None) -> Iterator[Path]:
     if engine is None:
         yield settings.check_warehouse(warehouse)
         return
+    from cekura_sync.warehouse.disk import temporary_folder
     from cekura_sync.warehouse.postgres import open_engine
 
-    with tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
-        path = Path(folder, f"{engine}.duckdb")
+    with temporary_folder() as folder:
+        path = folder / f"{engine}.duckdb"
         open_engine(engine).copy_into(path)
         yield path
 

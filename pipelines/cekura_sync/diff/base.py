@@ -30,6 +30,15 @@ def open_base(base: Path | None) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def name_erased(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the view `erased`; a base that an older version wrote has no such table."""
+    known = "select 1 from duckdb_tables() where database_name = 'base' and table_name = '_erased'"
+    if con.execute(known).fetchall():
+        con.execute(f"create or replace view erased as from base.{SCHEMA}._erased")
+    else:
+        con.execute(f"create or replace table erased ({column_list(TABLES['_erased'].columns)})")
+
+
 class Known:
     """The content that the base holds, in whatever columns it has by now."""
 

@@ -28,6 +28,7 @@ _TABLES = f"""
     create or replace table changed_scenarios ({column_list(SCENARIOS)});
     create or replace table rejected ({column_list(REJECTED)});
     create or replace table gone (id bigint, aged boolean);
+    create or replace table read_in_full (complete boolean);
     create or replace table read_alike (id bigint, _digest varchar);
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
@@ -112,7 +113,10 @@ _WRITE_REJECTED = f"""
     where _digest not in (select _digest from rejected)
         and case when starts_with(reason, '{REASON}')
             then id in (select result_id from new_details_read where outcome <> 'missing')
-            else id in (select id from listed union select id from gone) end
+            else id in (select id from listed union select id from gone)
+                -- One that was never taken ends with the reading that no longer shows it.
+                or exists (select 1 from read_in_full) and (
+                    id is null or id not in (select id from base.cekura.results where deleted_at is null)) end
 """
 _WRITES = {
     "results": _WRITE_RESULTS,
@@ -150,6 +154,10 @@ class Changeset:
 
     def mark_deleted(self, ids: Sequence[int]) -> None:
         self._con.execute("insert into gone select unnest($1::bigint[]), false", [list(ids)])
+
+    def mark_read_in_full(self) -> None:
+        """Everything that the API lists, of whatever scope, has been taken."""
+        self._con.execute("insert into read_in_full select true")
 
     def something_changed(self) -> bool:
         """Whether a row taken so far is to be written."""
@@ -194,7 +202,9 @@ class Changeset:
         """The same as rows of `_fields`."""
         columns = {name: [field[name] for field in self.fields()] for name in FIELDS}
         unnested = ", ".join(f"unnest(${name}::varchar[]) as {name}" for name in FIELDS)
-        return self._arrow(f"select {unnested}", {**columns})
+        # Version 0.1.0 let dlt make this table from dicts, with these two columns of dlt's, which may not be NULL.
+        dlts = "md5(concat_ws(' ', table_name, api_name)) as _dlt_id, 'sync' as _dlt_load_id"
+        return self._arrow(f"select *, {dlts} from (select {unnested})", {**columns})
 
     def tables(self) -> list[str]:
         """Those that have rows to load; the details' only where details were read."""

@@ -11,7 +11,7 @@ from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
-from cekura_sync.diff.base import Known
+from cekura_sync.diff.base import Known, name_erased
 from cekura_sync.diff.changeset import BY_ID, Changeset
 from cekura_sync.diff.records import RARE, runs_of, scenarios_of
 from cekura_sync.errors import CekuraSyncError
@@ -65,7 +65,24 @@ _SCALE_VOTES = """
         count(*) filter (success_rate > 1.01 or abs(success_rate / 100 - share) * listed <= 0.5)
     from newest left join shares on result_id = id and listed = total_runs_count
 """
+_RUNS_OF_NEWER = """
+    create or replace temp table runs_of_newer as
+    with listed_runs as (select id as result_id, unnest(runs).id as run_id from parsed)
+    select listed_runs.result_id, listed_runs.run_id
+    from listed_runs join base.cekura.runs as known on known.id = listed_runs.run_id
+    where known.result_id > listed_runs.result_id
+        and known.result_id in (select id from base.cekura.results where deleted_at is null)
+        and known.result_id not in (select id from parsed)
+        and known.result_id not in (select id from changed where _runs_known)
+"""
+_WITHOUT_THEM = """
+    update parsed set runs = (
+        select coalesce(list(run), []) from (select unnest(parsed.runs) as run)
+        where run.id not in (select run_id from runs_of_newer where result_id = parsed.id)
+    ) where id in (select result_id from runs_of_newer)
+"""
 _FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
+_ERASED = "id in (select id from erased where not transcripts_only)"
 
 
 class InFlight(NamedTuple):
@@ -88,13 +105,17 @@ class Comparison:
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for."""
         self._con = con
+        name_erased(con)
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
         self.personal_data = personal_data
         self.started = started
         self.changeset = Changeset(con, started, personal_data)
         self.covers = f"({covers})"
-        self._covers = f"{self.covers} and deleted_at is null and aged_out_at is null"
+        self.is_judged = covers != "false"
+        live = "deleted_at is null and aged_out_at is null"
+        self._covers = f"{self.covers} and {live}"
+        self._all_live = live if agent_id is None else f"{live} and agent = {agent_id}"
         self.keys = self.changeset.keys
         self._known_content = Known(con)
         self.restart()
@@ -117,9 +138,17 @@ class Comparison:
         sound = [row for row in rows if row.flaw is None]
         ids, raws = [_key(row.key) for row in sound], [row.raw for row in sound]
         records.receive(self._con, ids, raws, self.keys.reading)
+        self._leave_out_erased()
         self._recognise()
         if self._value("select count(*) from raw_rows"):
             self._read()
+
+    def _leave_out_erased(self) -> None:
+        """Results that were erased on purpose count as listed, and are not stored again."""
+        self._con.execute(
+            "insert into listed select id from raw_rows where id in (select id from erased where not transcripts_only)"
+        )
+        self._con.execute(f"delete from raw_rows where {_ERASED}")
 
     def _recognise(self) -> None:
         """Be done with the rows that read as they did when they were written last."""
@@ -133,6 +162,7 @@ class Comparison:
     def _read(self) -> None:
         """Parse the others, and keep those whose content is new."""
         records.parse(self._con, self.keys)
+        self._leave_runs_where_they_are()
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():
             self._reject(flawed)
@@ -153,6 +183,12 @@ class Comparison:
                 " where known.id = parsed.id and parsed.project_id is null and known.project_id is not null"
             )
 
+    def _leave_runs_where_they_are(self) -> None:
+        """A run that two results list belongs to the newer one, once and for all."""
+        self._con.execute(_RUNS_OF_NEWER)
+        if self._value("select count(*) from runs_of_newer"):
+            self._con.execute(_WITHOUT_THEM)
+
     def _note(self, table: str) -> None:
         """What has been listed, and until when it had changed."""
         if self._agent_id is not None:
@@ -166,7 +202,10 @@ class Comparison:
     def _drop_other_agents(self, table: str, agent_id: int) -> None:
         """The API's filter has been seen to be loose; a row of another agent is not of this scope."""
         dropped = self._con.execute(
-            f"delete from {table} where agent is distinct from $1 and flaw is null returning id", [agent_id]
+            f"delete from {table} where agent is distinct from $1 and flaw is null"
+            # One that the warehouse still has under this agent was given to another: that is news of this scope.
+            " and id not in (select id from base.cekura.results where agent = $1) returning id",
+            [agent_id],
         )
         self.other_agents += len(dropped.fetchall())
 
@@ -195,6 +234,7 @@ class Comparison:
             " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as reason, unnest($3::varchar[]) as raw)",
             [ids, reasons, raws, self.started],
         )
+        self._con.execute(f"delete from rejected where {_ERASED}")
         return ids
 
     def _judge(self) -> None:
@@ -226,11 +266,13 @@ class Comparison:
     # -- the rows that did not come in ----------------------------------------------------------------------------
 
     def in_flight_unseen(self) -> list[InFlight]:
-        """Known rows of the scope that are not finished and that the listing did not show."""
-        return [
-            InFlight(*row)
-            for row in self._known("id, synced_at", f"status is null or status not in {TERMINAL}")
-        ]
+        """Known rows that are not finished and that the listing did not show.
+
+        Of the scope, where it can be told which they are; else of all: reading one anew does nobody harm.
+        """
+        covers = self._covers if self.is_judged else self._all_live
+        unfinished = self._known("id, synced_at", f"status is null or status not in {TERMINAL}", covers)
+        return [InFlight(*row) for row in unfinished]
 
     def failing_by_id(self) -> dict[int, datetime]:
         """The results whose own address has brought nothing so far, and since when."""
@@ -244,12 +286,36 @@ class Comparison:
         newer = "true" if above is None else f"epoch_us(created_at) > {above}"
         return [row[0] for row in self._known("id", newer)]
 
-    def _known(self, columns: str, predicate: str) -> list[tuple[Any, ...]]:
+    def _known(self, columns: str, predicate: str, covers: str | None = None) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._con.execute(
-            f"select {columns} from base.cekura.results where {self._covers} and ({predicate})"
+            f"select {columns} from base.cekura.results where {covers or self._covers} and ({predicate})"
             " and id not in (select id from listed) and id not in (select id from gone) order by id desc"
         ).fetchall()
         return rows
+
+    def new_below(self, horizon: int | None) -> int:
+        """How many rows were created before this moment and are new to a warehouse that knows others."""
+        return int(
+            self._value(
+                "select count(*) from changed where change <> 'updated' and epoch_us(created_at) < $1"
+                " and exists (select 1 from base.cekura.sync_log)",
+                horizon,
+            )
+        )
+
+    def unchanged_among(self, rows: Sequence[Row]) -> bool:
+        """Whether one of these, read by id, has the times and the agent that it is known with."""
+        return bool(
+            self._value(
+                "select count(*) from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw) as read"
+                " join base.cekura.results as known on known.id = read.id"
+                " where try_cast(raw ->> 'updated_at' as timestamptz) is not distinct from known.updated_at"
+                " and try_cast(raw ->> 'created_at' as timestamptz) = known.created_at"
+                " and try_cast(raw ->> 'agent' as bigint) is not distinct from known.agent",
+                [_key(row.key) for row in rows],
+                [row.raw for row in rows],
+            )
+        )
 
     def known_and_listed(self) -> tuple[int, int]:
         """Of the scope's live known rows: how many there are, how many were listed."""
@@ -293,6 +359,9 @@ class Comparison:
                 " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
                 [oldest_listed, self.started - AGED_OUT_AFTER],
             )
+
+    def first_flaw(self) -> str:
+        return str(self._value("select any_value(reason) from rejected"))
 
     def counts(self) -> Counts:
         return self.changeset.counts(unchanged=self._unchanged, rejected=self.rejected)

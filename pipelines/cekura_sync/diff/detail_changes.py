@@ -29,11 +29,13 @@ _DUE = """
         where deleted_at is null and aged_out_at is null
             and id not in (select id from changed) and id not in (select id from gone)
             and ({covers} or id in (select id from listed))
-    )
+    ),
+    -- What was erased is never asked for again.
+    wanted as (select * from live where id not in (select id from erased))
     select live.id, live.synced_at,
         row_number() over (order by known.outcome is distinct from 'read' and known.result_id is not null,
             created_at desc, live.id desc) as place
-    from live left join known_details_read as known on known.result_id = live.id
+    from wanted as live left join known_details_read as known on known.result_id = live.id
     left join (
         select id, min(seen_at) as since from base.cekura.rejected_rows where starts_with(reason, '{reason}') group by id
     ) as failing on failing.id = live.id

@@ -28,6 +28,7 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> I
         yield f"update {SCHEMA}.details_read set _digest = null where {_FIRST_VERSION}"
     if not personal_data.transcripts:
         yield from _what_was_said(con)
+    yield from _of_deleted(con)
     yield from _rejected(con, personal_data)
 
 
@@ -74,6 +75,26 @@ def _what_was_said(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     if ids := ", ".join(str(id_) for (id_,) in con.execute(query).fetchall()):
         for table in ("transcript_turns", "run_details"):
             yield f"delete from {SCHEMA}.{table} where result_id in ({ids})"
+
+
+def _of_deleted(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Transcripts and test profile data of results that were deleted at the vendor, now or before."""
+    now = [id_ for (id_,) in con.execute("select id from gone where not aged order by all").fetchall()]
+    listed = ", ".join(map(str, now)) or "null"
+    deleted = f"select id from {SCHEMA}.results where deleted_at is not null or id in ({listed})"
+    known = (
+        f"select 1 from known_transcript_turns where result_id in ({deleted.replace('from ', 'from base.')})"
+    )
+    if con.execute(f"{known} limit 1").fetchall():
+        yield f"delete from {SCHEMA}.transcript_turns where result_id in ({deleted})"
+    if _is_engine(con) and not now:
+        return  # its details are not in the base, and those of earlier syncs are emptied already
+    fields = f"select api_name, column_name from base.{SCHEMA}._fields where table_name = 'run_details' order by all"
+    for key, name in con.execute(fields).fetchall():
+        column = quoted(name)
+        condition = f"{column} is not null and result_id in ({deleted})"
+        if not PersonalData().keeps(key) and _holds(con, "run_details", column, condition):
+            yield f"update {SCHEMA}.run_details set {column} = null where {condition}"
 
 
 def _rejected(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> Iterator[str]:

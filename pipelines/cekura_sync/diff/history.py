@@ -57,11 +57,10 @@ def scope_text(filters: Filters) -> str:
 
 def covered(filters: Filters, history: History) -> str:
     """A SQL predicate over known rows: those that this scope can be judged for."""
-    if not filters.params() or history.only_this_scope:
-        return "true"
-    if filters == Filters(agent_id=filters.agent_id):
-        return f"agent = {filters.agent_id}"
-    return "false"
+    if filters.params() and not history.only_this_scope and filters != Filters(agent_id=filters.agent_id):
+        return "false"
+    # A result that was given to another agent has left the scope, and is not missing from it.
+    return "true" if filters.agent_id is None else f"agent = {filters.agent_id}"
 
 
 def read(con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]]) -> History:

@@ -49,7 +49,9 @@ def account_for_absent(
     progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
     answers = _Answers([], [], [])
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
-    for id_, row in _by_id(api, changes, asked):
+    for id_, row in read_by_id(api, changes, asked):
+        if row is None and not changes.is_judged:
+            continue  # gone, but whoever can judge it marks it
         answers.add(id_, row)
         if len(answers.failed) == 1 and isinstance(row, CekuraSyncError):
             _require_answers_by_id(api, changes, row)  # at once: an API that is down need not fail for each
@@ -107,7 +109,7 @@ def _require_answers_by_id(api: Api, changes: Comparison, error: CekuraSyncError
     Raises `error`, or UnbelievableAnswer where what is listed is denied by id.
     """
     canaries = changes.some_listed()
-    answers = [row for _, row in _by_id(api, changes, canaries)]
+    answers = [row for _, row in read_by_id(api, changes, canaries)]
     if any(isinstance(row, Row) for row in answers) or (error is None and not canaries):
         return
     for failed in (error, *answers):
@@ -118,7 +120,7 @@ def _require_answers_by_id(api: Api, changes: Comparison, error: CekuraSyncError
     )
 
 
-def _by_id(
+def read_by_id(
     api: Api, changes: Comparison, ids: list[int]
 ) -> Iterator[tuple[int, Row | CekuraSyncError | None]]:
     row_keys, run_keys = changes.list_keys()

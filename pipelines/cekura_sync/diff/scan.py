@@ -3,18 +3,22 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 
 from cekura_sync.api.client import Client
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.diff.compare import Comparison
+from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
 from cekura_sync.diff.missing import account_for_absent
-from cekura_sync.errors import ApiUnavailable
+from cekura_sync.errors import ApiUnavailable, SettingsError, UnbelievableAnswer
 from cekura_sync.outcome import Progress
 from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
+CLOCK_TOLERANCE = timedelta(days=1)
+FEW_ROWS = 20  # of fewer, any share may be bad
 BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
 
 
@@ -42,14 +46,21 @@ def scan(
     full = settings.full or past.needs_full(changes.started, settings.full_every)
     horizon = None if full else past.horizon(settings.lookback)
     progress.say(past.plan(settings.filters, horizon, asked=settings.full))
-    listing = Listing(
-        api.page,
-        page_size=settings.page_size,
-        concurrency=settings.concurrency,
-        horizon=horizon,
-    )
+    listing = _listing(api, settings, horizon)
     with _how_far(listing):
         _take_listing(listing, changes, progress, after_batch)
+        doubt = why_to_read_everything(api, listing, changes)
+    if doubt:
+        progress.say(f"{doubt}: the listing is not newest first, so everything is read.")
+        changes.restart()
+        listing = _listing(api, settings, None)
+    with _how_far(listing):
+        if doubt:
+            _take_listing(listing, changes, progress, after_batch)
+        _require_a_clock_that_is_right(api, changes)
+        _require_rows_that_can_be_taken(listing, changes)
+        if listing.complete and changes.covers == "(true)":
+            changes.changeset.mark_read_in_full()
         account_for_absent(
             api,
             listing,
@@ -59,6 +70,32 @@ def scan(
             progress=progress,
         )
     return listing
+
+
+def _listing(api: Api, settings: Settings, horizon: int | None) -> Listing:
+    return Listing(api.page, page_size=settings.page_size, concurrency=settings.concurrency, horizon=horizon)
+
+
+def _require_a_clock_that_is_right(api: Api, changes: Comparison) -> None:
+    """A clock that is far ahead would age results out that were deleted, and leave times behind that nothing corrects.
+
+    The API's own time is the other witness; not where its results are newer than that.
+    """
+    ahead = api.clock_ahead
+    theirs = changes.started - ahead
+    if ahead > CLOCK_TOLERANCE and not (changes.watermark and changes.watermark > theirs + CLOCK_TOLERANCE):
+        raise SettingsError(
+            f"The clock of this machine is {ahead.days:,} days ahead of the API's ({theirs:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
+        )
+
+
+def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> None:
+    """A vendor's change of a type must not pass for a sync that found nothing new."""
+    read = len(listing.chain)
+    if read >= FEW_ROWS and changes.rejected > read / 2:
+        raise UnbelievableAnswer(
+            f"{changes.rejected:,} of {read:,} results cannot be taken, for instance because {changes.first_flaw()}: nothing was changed; update cekura-sync, or report it."
+        )
 
 
 @contextmanager

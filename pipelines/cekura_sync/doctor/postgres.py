@@ -1,12 +1,12 @@
 """Checks a shared engine: the connection, the rights of the user, and the warehouse in it."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from cekura_sync.doctor import warehouse
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import WarehouseError
+from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.postgres import open_engine
 
 
@@ -30,7 +30,7 @@ def examine(name: str) -> Iterator[Finding]:
             f"No sync of {engine.name} has completed yet: run `cekura-sync sync --destination {name}`.",
         )
         return
-    with tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
+    with temporary_folder() as folder:
         copy = Path(folder, f"{name}.duckdb")
         engine.copy_into(copy)
         yield from warehouse.said(copy)

@@ -37,7 +37,7 @@ def changes(figures: Figures) -> Section:
         note = f"○ the 28 days before, ● {days}. " + _cut(len(compared), "agents")
         svg = charts.dumbbells(finding.striptags(), items, "runs passed")
         drawn.append(Chart(finding, svg, tables.table(columns, compared), note, _tone(compared)))
-    lead = "Compared within the scenarios that ran on both sides, and coloured where chance is no likely reason, all agents together."
+    lead = "Compared within the scenarios that ran on both sides, and coloured where chance is not a likely reason, for all agents together."
     return Section("What changed", lead, drawn)
 
 

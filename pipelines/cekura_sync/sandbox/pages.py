@@ -14,6 +14,7 @@ HOUR = 3_600_000_000
 ORDERS: dict[str, Callable[[Entry], tuple[int, int]]] = {
     "created_desc": lambda entry: (-entry.created, -entry.id),
     "created_asc": lambda entry: (entry.created, entry.id),
+    "id_desc": lambda entry: (-entry.id, 0),
     "updated_desc": lambda entry: (-entry.updated, -entry.id),
     "shuffled_stable": lambda entry: (mix(entry.id), 0),
     "shuffled_each_time": lambda entry: (entry.id, 0),

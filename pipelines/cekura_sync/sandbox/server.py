@@ -7,6 +7,8 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +40,7 @@ class Sandbox:
         self.intercept: Callable[[Request], Answer | None] | None = None
         self.rewrite: Rewrite | None = None
         self.after: Callable[[Request], None] | None = None
+        self.date: Callable[[], datetime] = lambda: datetime.now(UTC)  # for the header of that name
         self.url = ""
         self._port = port
         self._service = Service(world, self.options)
@@ -68,6 +71,11 @@ class Sandbox:
         """Forget what was asked; the next request has index 1."""
         with self._changing:
             self._requests.clear()
+
+    def change(self, **options: Any) -> None:
+        """From the next request on the API behaves differently: what vendors do without a word."""
+        self.options = replace(self.options, **options)
+        self._service = Service(self.world, self.options)
 
     def warm(self) -> None:
         """Render every row now, so that a benchmark measures its client and not the sandbox."""
@@ -127,6 +135,8 @@ class Sandbox:
         with self._changing:
             struck = [fault for fault in self.faults if fault.strikes(request, self._chance)]
         answer = self._service.answer(request, self.rewrite)
+        date = format_datetime(self.date(), usegmt=True)
+        answer = replace(answer, headers={"Date": date, **answer.headers})
         return struck[0].spoil(request, answer) if struck else answer
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cekura_sync.diff.changeset import Changeset
     from cekura_sync.models.team import TeamModels
     from cekura_sync.outcome import Outcome, Progress
+    from cekura_sync.warehouse.erase import Selection
     from cekura_sync.warehouse.team_changes import TeamChanges
 
 
@@ -47,6 +48,9 @@ class Warehouse(Protocol):
         progress: "Progress",
     ) -> "Outcome":
         """Commit the sync, entirely or not at all. Raises ModelError where the views or their checks fail."""
+
+    def erase(self, selection: "Selection", swapping: "Callable[[], None]") -> int:
+        """Remove results for good, or what was said in them; returns how many."""
 
     def rebuild(self, team_changes: "TeamChanges | None", swapping: "Callable[[], None]") -> list[str]:
         """Build the views anew; returns their names."""

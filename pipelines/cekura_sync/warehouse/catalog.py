@@ -50,7 +50,7 @@ def views(con: duckdb.DuckDBPyConnection) -> list[Relation]:
 
 
 def find(con: duckdb.DuckDBPyConnection, name: str) -> Relation:
-    """The view or table of this name, with or without its schema; a view of ours comes first. Raises SettingsError."""
+    """The view or table of this name, with or without its schema; our own views come first. Raises SettingsError."""
     offered = [*views(con), *(Relation(*row) for row in con.execute(_TABLES).fetchall())]
     for relation in offered:
         if name.lower() in (relation.name.lower(), f"{relation.schema}.{relation.name}".lower()):

@@ -1,9 +1,13 @@
 """Files: which one is at a path, how to write one whole, and errors of the disk as WarehouseError."""
 
 import errno
+import fcntl
 import json
 import os
 import re
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +17,9 @@ import duckdb
 
 from cekura_sync.database import first_line
 from cekura_sync.errors import CekuraSyncError, WarehouseError
+
+_TEMPORARY = "cekura-sync-"  # how the name of each temporary folder begins
+_IN_USE = "in-use"  # a file in it that is locked as long as its process lives
 
 
 class Fingerprint(NamedTuple):
@@ -39,6 +46,20 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     fresh.replace(path)
 
 
+def copy_to_new(source: Path, new: Path, like: Path) -> None:
+    """A copy under a name that nothing has, with mode and owner of `like` where that exists."""
+    descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600)
+    with open(descriptor, "wb") as copy, source.open("rb") as original:  # noqa: PTH123
+        shutil.copyfileobj(original, copy, 1 << 20)
+        if like.exists():
+            status = like.stat()
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+        copy.flush()
+        os.fsync(descriptor)
+
+
 def flush(path: Path) -> None:
     """To the disk itself, so that a power cut cannot reorder the steps."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -62,6 +83,28 @@ def mounts() -> Iterator[tuple[Path, str]]:
         return
     for _, point, kind, *_ in map(str.split, lines):
         yield Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)), kind
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """For this process alone. Also removes those that killed processes left: they hold results in plain text."""
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_TEMPORARY, ignore_cleanup_errors=True) as folder:
+        new = Path(folder, f"{_IN_USE}.new")
+        with new.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            new.replace(new.with_name(_IN_USE))  # locked before anybody else can find it
+            yield Path(folder)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for folder in parent.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):
+            if folder.lstat().st_uid != os.geteuid():
+                continue
+            with (folder / _IN_USE).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

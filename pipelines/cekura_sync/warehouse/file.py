@@ -18,9 +18,10 @@ from cekura_sync.models import checks, runner
 from cekura_sync.models.checks import Finding
 from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import changed_rows, dlt_settings, identity, steps, sync_log
+from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, steps, sync_log
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import write_json
+from cekura_sync.warehouse.erase import Selection
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
 from cekura_sync.warehouse.team_changes import TeamChanges
@@ -117,6 +118,24 @@ class WarehouseFile(Swap):
         self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
+
+    def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        self.require()
+        with self.locked():
+            with self.known() as con:
+                ids = [id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()]
+                query = "select table_name from duckdb_tables() where database_name = 'base'"
+                present = [name for (name,) in con.execute(query).fetchall()]
+                more = con.execute(erase.MORE_COLUMNS.format(schema="base.cekura")).fetchall()
+
+            def write(con: duckdb.DuckDBPyConnection) -> None:
+                tables.complete(con)
+                for statement in erase.remember(ids, selection):
+                    con.execute(statement)
+                steps.build(Copy(con), None)
+
+            self.commit(write, swapping, [*erase.statements(ids, selection, present, more)])
+        return len(ids)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
         names: list[str] = []

@@ -7,12 +7,15 @@ warehouse.duckdb.d/
     pending_log.jsonl   syncs that changed nothing since the last swap
     last.json           the last completed sync, for `status`
     lock                held while a sync runs
+    replaced/           published files of before that a program still has open for writing
     demo                only where the demo made the warehouse, and may throw it away
     scratch/            work in progress; whatever is left here is cleaned by the next sync
 """
 
 import json
+import re
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 
@@ -21,17 +24,26 @@ class Layout:
 
     def __init__(self, path: Path) -> None:
         self.published = path.resolve()
-        self.incoming = self.published.with_name(
-            f".{self.published.name}.new"
-        )  # to be renamed onto `published`
+        # To be renamed onto `published`. Nobody can guess the name, and so plant a link there.
+        self.incoming = self.published.with_name(f".{self.published.name}.new.{token_hex(8)}")
         self.home = self.published.with_name(f"{self.published.name}.d")
         self.base = self.home / "base.duckdb"
         self.commit = self.home / "commit.json"
         self.pending_log = self.home / "pending_log.jsonl"
         self.last = self.home / "last.json"
         self.lock = self.home / "lock"
+        self.replaced = self.home / "replaced"
         self.scratch = self.home / "scratch"
         self.work = self.scratch / "work.duckdb"
+
+    def incoming_of(self, record: dict[str, Any]) -> Path:
+        """The file that the swap of this record would publish; version 0.1.0 had one name for it."""
+        return self.published.with_name(record.get("incoming") or f".{self.published.name}.new")
+
+    def leftovers(self) -> list[Path]:
+        """Files beside the published one that were to replace it."""
+        ours = re.compile(rf"\.{re.escape(self.published.name)}\.new(\.[0-9a-f]{{16}})?")
+        return [path for path in self.published.parent.iterdir() if ours.fullmatch(path.name)]
 
 
 def wal(path: Path) -> Path:

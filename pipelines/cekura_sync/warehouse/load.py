@@ -1,7 +1,6 @@
 """Runs dlt, with nothing but our own settings, into the copy of the base that is to become the warehouse."""
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +13,7 @@ import pyarrow.parquet  # noqa: F401 - dlt would import it when everybody waits 
 
 from cekura_sync.source import changeset_source
 from cekura_sync.tables import SCHEMA
+from cekura_sync.warehouse.disk import temporary_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,8 +94,8 @@ def _plainly_named(folder: Path) -> Iterator[Path]:
     if _PLAIN.fullmatch(str(folder)):
         yield folder
     else:
-        with tempfile.TemporaryDirectory(prefix="cekura-sync-") as elsewhere:
-            yield Path(elsewhere)
+        with temporary_folder() as elsewhere:
+            yield elsewhere
 
 
 def tidy(con: "duckdb.DuckDBPyConnection") -> None:

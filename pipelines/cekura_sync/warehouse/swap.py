@@ -1,11 +1,8 @@
 """The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
 
-import fcntl
 import os
 import shlex
 import shutil
-import stat
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,19 +11,23 @@ from typing import Any
 import duckdb
 
 from cekura_sync import database
-from cekura_sync.errors import WarehouseBusy, WarehouseError
+from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse import identity, sync_log
 from cekura_sync.warehouse.disk import (
     Fingerprint,
+    copy_to_new,
     disk_errors,
     flush,
     flush_directory,
     mounts,
     private_files,
+    temporary_folder,
     write_json,
 )
 from cekura_sync.warehouse.identity import Identity
 from cekura_sync.warehouse.layout import Layout, read_json, wal
+from cekura_sync.warehouse.lock import Lock
+from cekura_sync.warehouse.writers import StaleWriters
 
 
 class Swap:
@@ -34,6 +35,8 @@ class Swap:
 
     def __init__(self, path: Path) -> None:
         self.files = Layout(path)
+        self._held = Lock(self.files)
+        self._writers = StaleWriters(self.files)
         self._stand_in: Path | None = None  # used as the base where a dry run must not repair it
 
     # -- opening --------------------------------------------------------------------------------------------------
@@ -46,10 +49,11 @@ class Swap:
         """
         with disk_errors(self.files.published), private_files(), self._lock():
             self._recover(restoring=restoring)
+            self._held.remember()
             try:
                 yield
             finally:
-                if not self._swap_is_cut():
+                if self._held.is_ours() and not self._swap_is_cut():
                     self._clean()
 
     @contextmanager
@@ -58,15 +62,15 @@ class Swap:
         with (
             disk_errors(self.files.published),
             private_files(),
-            tempfile.TemporaryDirectory(prefix="cekura-sync-") as elsewhere,
+            temporary_folder() as elsewhere,
         ):
             self._require_place()
             if self._recorded().get("swap") is True and self.files.work.exists():
                 self._stand_in = self.files.work
             elif self.files.published.exists() and not self.files.base.exists():
-                self._stand_in, _ = self._copy_of_published(Path(elsewhere))
+                self._stand_in, _ = self._copy_of_published(elsewhere)
             if self.files.base.exists() and self._published_changed():
-                self._require_same_history(Path(elsewhere))
+                self._require_same_history(elsewhere)
             yield
 
     def require(self) -> None:
@@ -95,24 +99,23 @@ class Swap:
             raise WarehouseError(
                 f"{self.files.home} is not a directory: move it away, or choose another --warehouse."
             )
+        if self.files.home.exists() and _belongs_to_another(self.files.home):
+            raise WarehouseError(
+                f"{self.files.home} belongs to another user: sync as that user, or choose another --warehouse."
+            )
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         self._require_place()
         self.files.home.mkdir(mode=0o700, exist_ok=True)
-        with self.files.lock.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise WarehouseBusy(
-                    f"Another sync is running on {self.files.published}: wait for it, or give this one another --warehouse."
-                ) from None
+        with self._held.held():
             yield
 
     def _recover(self, *, restoring: bool) -> None:
         if self._swap_is_cut():
             self._settle_swap()
         self._clean()
+        self._writers.guard()
         self.files.scratch.mkdir(mode=0o700)
         if restoring:
             return
@@ -129,7 +132,11 @@ class Swap:
     def _recorded(self) -> dict[str, Any]:
         """The record, settled: a swap whose file was never published has not happened."""
         record = _record_in(self.files.commit)
-        if record.get("swap") is True and self.files.work.exists() and self.files.incoming.exists():
+        if (
+            record.get("swap") is True
+            and self.files.work.exists()
+            and self.files.incoming_of(record).exists()
+        ):
             return {"generation": record["generation"] - 1, "published": None, "swap": False}
         return record
 
@@ -143,8 +150,9 @@ class Swap:
 
     def _clean(self) -> None:
         shutil.rmtree(self.files.scratch, ignore_errors=True)
-        with suppress(OSError):
-            self.files.incoming.unlink()
+        for leftover in self.files.leftovers():
+            with suppress(OSError):
+                leftover.unlink()
 
     def _published_changed(self) -> bool:
         recorded = self._recorded().get("published")
@@ -225,6 +233,7 @@ class Swap:
         self._copy_to_fresh(self.files.work)
         published = Fingerprint.of(self.files.incoming)
         before_swap()
+        self._held.require()
         self._record(generation, published, swap=True)
         try:
             self._replace_published()
@@ -257,19 +266,12 @@ class Swap:
 
     def _record(self, generation: int, published: Fingerprint | None, *, swap: bool = False) -> None:
         """Which file is published, or with `swap` which one the swap under way will publish."""
-        write_json(self.files.commit, {"generation": generation, "published": published, "swap": swap})
+        record = {"generation": generation, "published": published, "swap": swap}
+        write_json(self.files.commit, record | ({"incoming": self.files.incoming.name} if swap else {}))
 
     def _copy_to_fresh(self, source: Path) -> None:
         """A copy beside the published path, with the mode and owner that readers are used to."""
-        descriptor = os.open(self.files.incoming, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        os.close(descriptor)
-        shutil.copyfile(source, self.files.incoming)
-        if self.files.published.exists():
-            status = self.files.published.stat()
-            self.files.incoming.chmod(stat.S_IMODE(status.st_mode))
-            if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
-                os.chown(self.files.incoming, status.st_uid, status.st_gid)
-        flush(self.files.incoming)
+        copy_to_new(source, self.files.incoming, like=self.files.published)
 
     def _replace_base(self, generation: int, published: Fingerprint | None) -> None:
         """The second half of a swap; after a crash it may find itself already done."""
@@ -280,10 +282,16 @@ class Swap:
         self._record(generation, published)
 
     def _replace_published(self) -> None:
-        # Storage v1.0.0 would replay a .wal of the file before into this one.
-        wal(self.files.published).unlink(missing_ok=True)
+        self._writers.keep()
         self.files.incoming.replace(self.files.published)
+        self._writers.guard()
         flush_directory(self.files.published.parent)
+
+
+def _belongs_to_another(path: Path) -> bool:
+    """In a directory that others may write, one of them could have made it and would own what we put there."""
+    owners = {path.stat().st_uid, path.lstat().st_uid}
+    return os.geteuid() != 0 and bool(owners - {0, os.geteuid()})
 
 
 def _described(path: Path) -> str:

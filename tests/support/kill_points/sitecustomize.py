@@ -10,6 +10,7 @@ sessions of the database. CEKURA_TEST_RECORD is a file that gets the points that
 import contextlib
 import functools
 import os
+import re
 import signal
 import sys
 import time
@@ -26,8 +27,8 @@ FUNCTIONS = {
     "extract": "dlt.pipeline.pipeline:Pipeline.extract",
     "normalize": "dlt.pipeline.pipeline:Pipeline.normalize",
     "load": "dlt.pipeline.pipeline:Pipeline.load",
-    "build": "cekura_sync.models.runner:build",
-    "check": "cekura_sync.models.checks:check",
+    "build": "cekura_sync.warehouse.file:Copy.build_views",
+    "check": "cekura_sync.warehouse.file:Copy.findings",
     "commit": "cekura_sync.warehouse.swap:Swap.commit",
     "copy": "cekura_sync.warehouse.swap:Swap._copy_to_fresh",
 }
@@ -67,7 +68,8 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
     path = arguments[1] if event == "shutil.copyfile" else arguments[0]
     if isinstance(path, str | os.PathLike) and os.fspath(path).startswith(FOLDER) and path != RECORD:
         counts["file"] += 1
-        reach(f"file:{counts['file']}", f"file:{event} {Path(path).name}")
+        name = re.sub(r"\.new\.[0-9a-f]{16}$", ".new", Path(path).name)  # what is random in it
+        reach(f"file:{counts['file']}", f"file:{event} {name}")
 
 
 def around(name: str, function: Any) -> Any:

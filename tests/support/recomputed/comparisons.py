@@ -1,7 +1,11 @@
 """The views that hold one set of results against another, in plain Python."""
 
-from collections.abc import Hashable, Iterable
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import Any
 
 from support.recomputed.facts import Result, decided, grouped, passed, ratio
 from support.recomputed.judging import Run, contributions, judge
@@ -259,3 +263,48 @@ def result_trend(warehouse: Warehouse) -> Iterable[Row]:
     for key, row in rows.items():
         del row["recent"]
         yield row | (judged | unjudged)[key]
+
+
+def agent_change_point(warehouse: Warehouse) -> Iterable[Row]:
+    last_day = _last_day(warehouse.results)
+    for agent, group in warehouse.by_agent.items():
+        recent = [r for r in group if r.decided_runs and last_day - 90 * DAY < r.day <= last_day]
+        runs = [run for run in _runs((recent, [])) if run.scenario is not None]
+        row: Row = warehouse.agents[agent] | {"days": len({run.day for run in runs})}
+        row |= {"changed_on": None, "step": None, "excursion": None, "verdict": None}
+        if row["days"] >= 14:
+            row |= _step(runs)
+        yield row
+
+
+def _step(runs: list[Run]) -> Row:
+    """The largest standardised excursion of the sum of what each run misses its scenario's rate by."""
+    of_scenario = grouped_runs(runs, lambda run: run.scenario)
+    rates = {key: sum(run.passed for run in mine) / len(mine) for key, mine in of_scenario.items()}
+    by_day = sorted(grouped_runs(runs, lambda run: run.day).items())
+    excess = [sum(run.passed - rates[run.scenario] for run in mine) for _, mine in by_day]
+    counts = [len(mine) for _, mine in by_day]
+    scaled = [e / math.sqrt(n) for e, n in zip(excess, counts, strict=True)]
+    variance = sum((b - a) ** 2 for a, b in pairwise(scaled)) / (2 * (len(scaled) - 1))
+    found: Row = {"excursion": None}
+    for k in range(3, len(by_day) - 2):
+        before, total = sum(counts[:k]), sum(counts)
+        share = before * (total - before)
+        deviation = math.sqrt(variance * share / total)
+        excursion = abs(sum(excess[:k])) / deviation if deviation else None
+        if excursion is not None and (found["excursion"] is None or excursion > found["excursion"] + 1e-9):
+            found = {
+                "changed_on": by_day[k][0],
+                "step": -sum(excess[:k]) * total / share,
+                "excursion": excursion,
+            }
+    if (found["excursion"] or 0) < 3.35:
+        return {"excursion": found["excursion"], "verdict": "no step"}
+    return found | {"verdict": "fell" if found["step"] < 0 else "rose"}
+
+
+def grouped_runs(runs: list[Run], by: Callable[[Run], Any]) -> dict[Any, list[Run]]:
+    groups: dict[Any, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[by(run)].append(run)
+    return groups

@@ -1,5 +1,6 @@
 """The views of scenarios, of single results and of the warehouse itself, in plain Python."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -47,24 +48,36 @@ def scenario_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
 
 def scenario_flakiness(warehouse: Warehouse) -> Iterable[Row]:
     for (agent, scenario), runs in _scenarios(warehouse).items():
-        judged = [run.passed for _, run in runs if run.passed is not None]
-        flips = sum(one != other for one, other in pairwise(judged))
-        rate = ratio(flips, len(judged) - 1) if judged else None
-        if len(judged) < 5:
-            verdict = "not enough runs"
-        elif rate is not None and rate >= 0.2:
-            verdict = "flaky"
-        else:
-            verdict = "stable" if any(judged[-5:]) else "broken"
+        newest = [run.passed for _, run in runs if run.passed is not None][-50:]
+        flips = sum(one != other for one, other in pairwise(newest))
         yield warehouse.agents[agent] | {
             "scenario_id": runs[0][1].scenario_id,
             "scenario_key": scenario,
             "scenario_name": _newest_name(runs),
-            "decided_runs": len(judged),
+            "decided_runs": len(newest),
+            "passed_runs": sum(newest),
+            "pass_rate": ratio(sum(newest), len(newest)),
             "flips": flips,
-            "flip_rate": rate,
-            "verdict": verdict,
+            "flip_rate": ratio(flips, len(newest) - 1) if newest else None,
+            "verdict": _temper(newest),
         }
+
+
+def _temper(newest: list[bool]) -> str:
+    """By the thresholds of docs/statistics.md."""
+    n, passes = len(newest), sum(newest)
+    if n < 10:
+        return "not enough runs"
+    rate = passes / n
+    ahead = [abs(sum(newest[n - k :]) - k * rate) for k in range(1, n + 1)]
+    if min(passes, n - passes) >= 3 and max(ahead) >= 1.28 * math.sqrt(n * rate * (1 - rate)):
+        return "changed"
+    low, high = wilson(passes, n)
+    if 0.2 <= rate <= 0.8 and low is not None and high is not None and low > 0.1 and high < 0.9:
+        return "flaky"
+    if rate >= 0.5:
+        return "reliable" if rate >= 0.95 else "mostly passes"
+    return "mostly fails" if rate > 0.05 else "broken"
 
 
 def stuck_results(warehouse: Warehouse) -> Iterable[Row]:

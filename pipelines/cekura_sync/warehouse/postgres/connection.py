@@ -2,11 +2,9 @@
 
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -16,6 +14,7 @@ from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
 from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
+from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.load import pipeline_into
 from cekura_sync.warehouse.postgres.access import Access
 from cekura_sync.warehouse.postgres.session import Session
@@ -27,17 +26,21 @@ if TYPE_CHECKING:
 APPLICATION = f"cekura-sync {SCHEMA}"  # the name of the lock, and of the sessions of the sync that holds it
 READ_SESSION = f"{APPLICATION}, reading"  # the name of every other session
 STAGING = f"{SCHEMA}_staging"  # how the name of each sync's own schema begins
+STAGING_MARK = "cekura-sync: work in progress"  # the comment on it
 ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
 
 
 class Connection:
     """Pipeline and session of one sync."""
 
-    def __init__(self, name: str, session: Session, pipeline: "Pipeline", merges: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, session: Session, pipeline: "Pipeline", merges: Sequence[str], staging: str
+    ) -> None:
         self.session = session
         self.pipeline = pipeline
         self.merges = merges  # filled while the pipeline loads
         self._name = name
+        self._staging = staging
 
     def lock(self) -> None:
         """Take the lock for as long as the session lasts, then clean up what a killed sync left. Raises WarehouseBusy."""
@@ -67,10 +70,18 @@ class Connection:
                 )
             time.sleep(0.05)
 
+    def make_staging(self) -> None:
+        """With a mark: another schema may have such a name by chance, and must not be dropped."""
+        with self.session.transaction():
+            self.session.run(f"create schema {quoted(self._staging)}")
+            self.session.run(f"comment on schema {quoted(self._staging)} is %s", STAGING_MARK)
+
     def drop_staging(self) -> None:
         """Drop our own staging schema and those of killed syncs."""
         schemas = self.session.rows(
-            "select nspname from pg_namespace where nspname ~ %s", f"^{STAGING}_[0-9a-f]{{8}}$"
+            "select nspname from pg_namespace where nspname ~ %s and obj_description(oid, 'pg_namespace') = %s",
+            f"^{STAGING}_[0-9a-f]{{8}}$",
+            STAGING_MARK,
         )
         for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
@@ -92,13 +103,14 @@ class Connection:
 def connected(access: Access) -> Iterator[Connection]:
     """Raises WarehouseError for every error of the engine or dlt."""
     os.environ["PGAPPNAME"] = READ_SESSION
-    with _errors(access), tempfile.TemporaryDirectory(prefix="cekura-sync-") as folder:
-        engine = Postgres(f"{STAGING}_{secrets.token_hex(4)}", access.dsn)
-        pipeline = pipeline_into(engine, Path(folder))
+    with _errors(access), temporary_folder() as folder:
+        staging = f"{STAGING}_{secrets.token_hex(4)}"
+        engine = Postgres(staging, access.dsn)
+        pipeline = pipeline_into(engine, folder)
         with pipeline.sql_client() as client:
             session = Session(client.native_connection)
             with _blockers_named(session, access.name):
-                yield Connection(access.name, session, pipeline, engine.merges)
+                yield Connection(access.name, session, pipeline, engine.merges, staging)
 
 
 @contextmanager

@@ -67,9 +67,8 @@ class Postgres(postgres):
 class _SqlClient(Psycopg2SqlClient):
     def open_connection(self) -> Any:
         connection = super().open_connection()
-        connection.set_client_encoding(
-            "UTF8"
-        )  # a role or a database may have another one, and no place for most letters
+        # A role or a database may set one that lacks most letters.
+        connection.set_client_encoding("UTF8")
         with connection.cursor() as cursor:
             cursor.execute(
                 "select set_config(name, wanted, false)"

@@ -12,7 +12,8 @@ from cekura_sync.errors import WarehouseError
 from cekura_sync.models import runner
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse import identity, load, steps, sync_log
+from cekura_sync.warehouse import erase, identity, load, steps, sync_log
+from cekura_sync.warehouse.erase import Selection
 from cekura_sync.warehouse.postgres import access, mirror, ownership
 from cekura_sync.warehouse.postgres.connection import APPLICATION, Connection, connected
 from cekura_sync.warehouse.postgres.transaction import Transaction
@@ -144,6 +145,7 @@ class Engine:
     def _load(self, changeset: Changeset, outcome: Outcome) -> list[str]:
         """Into the staging schema, in dlt's own sessions; returns the statements that merge it."""
         forget = changeset.to_forget()
+        self._connection.make_staging()
         load.run(
             self._connection.pipeline,
             changeset,
@@ -155,6 +157,26 @@ class Engine:
         # Or the views, and with them the checks, are planned as if the tables were empty.
         analyses = [f"analyze {SCHEMA}.{table}" for table in ("results", "runs", *tables.DETAILS)]
         return [*forget, *self._connection.merges, *load.PRUNING, *analyses]
+
+    def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        with self.locked():
+            session = self._connection.session
+            if "sync_log" not in session.columns():
+                raise WarehouseError(f"There is nothing in {self.name} yet, and so nothing to erase.")
+            with session.transaction():
+                transaction = self._transaction(None)
+                transaction.complete()
+                ids = [id_ for (id_,) in session.rows(selection.query())]
+                more = [
+                    (name, column) for name, column in session.rows(erase.MORE_COLUMNS.format(schema=SCHEMA))
+                ]
+                for statement in (
+                    *erase.statements(ids, selection, session.columns(), more),
+                    *erase.remember(ids, selection),
+                ):
+                    session.run(statement)
+                swapping()
+        return len(ids)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
         with self.locked():

@@ -1,0 +1,51 @@
+"""The command that removes results for good."""
+
+from datetime import UTC, datetime
+
+import click
+
+from cekura_sync import settings
+from cekura_sync.commands.options import WholeNumber, destination_option, engine_of, warehouse_option
+from cekura_sync.console import terminal
+from cekura_sync.console.signals import stop_signals
+
+
+@click.command(short_help="Remove results, or what was said in them, for good.")
+@click.option("--result", type=WholeNumber(min=0), metavar="ID", help="This result.")
+@click.option("--agent", type=WholeNumber(min=0), metavar="ID", help="All results of this agent.")
+@click.option(
+    "--before",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="All results created before this day (UTC), as in 2026-03-10.",
+)
+@click.option("--transcripts-only", is_flag=True, help="Only what was said; results and rates stay.")
+@warehouse_option
+@destination_option
+def erase(
+    result: int | None,
+    agent: int | None,
+    before: datetime | None,
+    *,
+    transcripts_only: bool,
+    warehouse: str,
+    destination: str | None,
+) -> None:
+    """Remove results with their runs, details, transcripts and rejected texts, from both files or the engine, for good.
+
+    No later sync brings them back: the warehouse keeps a list of their ids. With --transcripts-only no later sync reads
+    their details again. Backups and files that readers copied still hold them.
+    """
+    if sum(choice is not None for choice in (result, agent, before)) != 1:
+        raise click.UsageError("Say what to erase: one of --result, --agent and --before.")
+    from cekura_sync.warehouse import open_warehouse
+    from cekura_sync.warehouse.erase import Selection
+
+    moment = before.replace(tzinfo=UTC) if before else None
+    selection = Selection(result, agent, moment, transcripts_only)
+    path, engine = settings.check_warehouse(warehouse), engine_of(destination)
+    count = open_warehouse(path, engine).erase(selection, stop_signals.hold)
+    what = "What was said is erased in" if transcripts_only else "Erased"
+    terminal.message(
+        f"{what} {count:,} result{'s' * (count != 1)}. Backups and copies of the warehouse still hold it: erase or delete those too."
+    )

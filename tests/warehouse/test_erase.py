@@ -1,0 +1,130 @@
+"""What is erased is in no file any longer, and no later sync brings it back."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from support.harness import Account
+from support.shared import Shared
+
+OPTIONS = ("--full", "--details", "--transcripts")
+
+
+@pytest.fixture
+def account(new_account: Callable[..., Account]) -> Account:
+    account = new_account(results=12, runs_per_result=2, in_flight=0, agents=3)
+    account.world.edit(min(account.world.results), name="Planted-Zq7")
+    assert account.sync(*OPTIONS).code == 0
+    return account
+
+
+def in_files(account: Account, text: str) -> bool:
+    return any(
+        text.encode() in path.read_bytes() for path in account.warehouse.parent.rglob("*") if path.is_file()
+    )
+
+
+def ids_of(account: Account, table: str, column: str = "result_id") -> set[int]:
+    return {id_ for (id_,) in account.query(f"select distinct {column} from cekura.{table}")}
+
+
+def test_an_erased_result_is_in_no_table_and_no_file_and_stays_away(account: Account) -> None:
+    erased = min(account.world.results)
+    assert in_files(account, "Planted-Zq7")
+
+    ran = account.run("erase", "--result", str(erased))
+
+    assert ran.code == 0, ran.err
+    assert "Erased 1 result." in ran.err
+    assert not in_files(account, "Planted-Zq7")
+    account.world.edit(erased, name="Planted-Zq8")
+    account.world.insert(1)
+    for _ in range(2):
+        synced = account.sync(*OPTIONS)
+        assert (synced.code, synced.json["rejected"]) == (0, 0), synced.err
+    assert erased not in ids_of(account, "results", "id")
+    for table in (
+        "runs",
+        "result_scenarios",
+        "run_details",
+        "run_metrics",
+        "transcript_turns",
+        "details_read",
+    ):
+        assert erased not in ids_of(account, table), table
+    assert not in_files(account, "Planted-Zq8")
+    assert ids_of(account, "results", "id") == {*account.world.results} - {erased}
+    assert account.run("check").code == 0
+
+
+def test_an_erased_result_that_can_no_longer_be_read_leaves_no_text(account: Account) -> None:
+    erased = min(account.world.results)
+    assert account.run("erase", "--result", str(erased)).code == 0
+    account.world.touchless_edit(erased, total_runs_count="Planted-Zq9")
+
+    assert account.sync("--full").code == 0
+
+    assert not in_files(account, "Planted-Zq9")
+
+
+def test_all_results_of_an_agent_and_all_before_a_day_are_erased(account: Account) -> None:
+    agent = account.world.results[min(account.world.results)]["agent"]
+    day = (datetime.now(UTC) - timedelta(days=10)).date()
+
+    assert account.run("erase", "--agent", str(agent)).code == 0
+    assert account.run("erase", "--before", str(day)).code == 0
+
+    assert account.sync("--full").code == 0
+    kept = {
+        id_
+        for id_, row in account.world.results.items()
+        if row["agent"] != agent and datetime.fromisoformat(row["created_at"]).date() >= day
+    }
+    assert ids_of(account, "results", "id") == kept
+
+
+def test_only_what_was_said_is_erased_and_is_not_read_again(account: Account) -> None:
+    erased = max(ids_of(account, "transcript_turns"))
+    rates = account.query("select * from analytics.agent_pass_rate order by all")
+
+    assert account.run("erase", "--result", str(erased), "--transcripts-only").code == 0
+    account.world.touchless_edit(erased, name="renamed")
+    assert account.sync(*OPTIONS).code == 0
+
+    assert erased not in ids_of(account, "transcript_turns")
+    assert erased in ids_of(account, "run_details")
+    assert account.query("select * from analytics.agent_pass_rate order by all") == rates
+    assert account.query(f"select name from cekura.results where id = {erased}") == [("renamed",)]
+
+
+def test_a_result_that_was_deleted_at_the_vendor_loses_what_was_said_at_the_next_sync(
+    account: Account,
+) -> None:
+    deleted = max(ids_of(account, "transcript_turns"))
+    account.world.delete(deleted)
+
+    for _ in range(2):
+        assert account.sync("--full", "--details", "--transcripts").code == 0
+
+    assert deleted not in ids_of(account, "transcript_turns")
+    assert ids_of(account, "transcript_turns")
+    assert deleted in ids_of(account, "results", "id")
+    assert account.sync(*OPTIONS).json["changed"] is False
+
+
+def test_one_choice_is_needed(account: Account) -> None:
+    assert account.run("erase").code == 2
+    assert account.run("erase", "--result", "1", "--agent", "2").code == 2
+
+
+def test_what_is_erased_in_postgresql_stays_away(shared: Shared) -> None:
+    assert shared.sync("--full").code == 0
+    erased = min(shared.account.world.results)
+
+    assert shared.run("erase", "--result", str(erased)).code == 0
+    shared.account.world.edit(erased, name="edited")
+    assert shared.sync("--full").code == 0
+
+    for table, column in (("results", "id"), ("runs", "result_id")):
+        assert shared.query(f"select count(*) from cekura.{table} where {column} = {erased}") == [(0,)]
