@@ -7,6 +7,18 @@ import msgspec
 
 # What was said in a call, or who was on the line, under whatever name it comes.
 SPOKEN = ("transcript", "recording", "conversation", "messages", "utterance", "audio", "phone")
+# A field whose name begins so is a figure about the call.
+FIGURES = (
+    "average_",
+    "count_of_",
+    "has_",
+    "is_",
+    "mean_",
+    "number_of_",
+    "percentage_of_",
+    "share_of_",
+    "total_",
+)
 PROFILE = "test_profile"
 NEVER = "waveform"  # 16 kB of drawing a run
 PAYLOAD = "metadata"  # the whole answer of the telephony provider
@@ -51,7 +63,7 @@ class PersonalData(NamedTuple):
         if PROFILE in words:
             return self.transcripts or self.profiles
         spoken = words == PAYLOAD or any(word in words for word in SPOKEN)
-        return self.transcripts or not spoken
+        return self.transcripts or not spoken or words.startswith(FIGURES)
 
     def metadata(self, payload: object) -> object:
         """The provider's answer; without transcripts only what is known to be harmless, or None."""

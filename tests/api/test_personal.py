@@ -1,0 +1,63 @@
+"""Which fields may hold personal data, by their names."""
+
+import pytest
+
+from cekura_sync.api.personal import PersonalData, harmless
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transcript",
+        "transcript_object",
+        "voiceRecording",
+        "recordingUrl",
+        "stereo_recording_url",
+        "messages",
+        "conversation_history",
+        "phoneNumber",
+        "metadata",
+        "test_profile_data",
+        "testProfileData",
+        "waveform",
+    ],
+)
+def test_what_may_hold_what_was_said_or_who_called_is_not_kept(name: str) -> None:
+    assert not PersonalData().keeps(name)
+    assert PersonalData(transcripts=True).keeps(name) == (name != "waveform")
+    assert PersonalData(profiles=True).keeps(name) == ("rofile" in name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "error_message",
+        "duration",
+        "scenario_name",
+        "percentage_of_conversation_turns_with_interruption",
+        "is_recording_enabled",
+        "total_audio_seconds",
+    ],
+)
+def test_other_fields_are_kept(name: str) -> None:
+    assert PersonalData().keeps(name)
+
+
+def test_of_a_payload_only_plain_values_under_harmless_names_are_kept() -> None:
+    payload = {
+        "endedReason": "hangup",
+        "region": {"transcript": "x"},
+        "end_reason": "x" * 101,
+        "cost": 0.12,
+        "customer": "Ana",
+    }
+
+    assert harmless(payload) == {"endedReason": "hangup", "cost": 0.12}
+    assert harmless("not JSON") == {}
+
+
+def test_a_text_that_cannot_be_taken_is_cut_where_the_first_field_begins_that_is_not_kept() -> None:
+    raw = '{"id": 7, "rate": NaN, "runs": [{"id": 1, "testProfileData": {"name": "Ana"}}]}'
+
+    assert PersonalData().without_the_rest(raw) == '{"id": 7, "rate": NaN, "runs": [{"id": 1, '
+    assert PersonalData(profiles=True).without_the_rest(raw) == raw
