@@ -5,7 +5,8 @@ with agents as (
     from analytics.agents
 ),
 
-results as (
+-- Not "results": DuckDB 1.1 would take it for the part of compared() that has this name.
+version_results as (
     select
         result_id, agent_id, agent_version, agent_version_id, status_group, decided_runs, passed_runs, created_at, created_on,
         row_number() over (
@@ -28,7 +29,7 @@ sums as (
         min(created_at) as first_result_at,
         max(created_at) as last_result_at,
         coalesce(sum(decided_runs), 0) > 0 as comparable
-    from results
+    from version_results
     group by agent_id, agent_version_id
 ),
 
@@ -59,17 +60,17 @@ runs as (
         sides.version_number as comparison,
         sides.family,
         sides.is_after,
-        results.result_id,
-        results.created_on as day,
+        version_results.result_id,
+        version_results.created_on as day,
         runs.scenario_key as scenario,
         runs.passed,
         3 as least_results
-    from results
+    from version_results
     inner join sides
-        on sides.agent_version_id = results.agent_version_id
-        and sides.agent_id is not distinct from results.agent_id
-    inner join analytics.runs as runs on runs.result_id = results.result_id
-    where results.decided_runs > 0 and runs.passed is not null
+        on sides.agent_version_id = version_results.agent_version_id
+        and sides.agent_id is not distinct from version_results.agent_id
+    inner join analytics.runs as runs on runs.result_id = version_results.result_id
+    where version_results.decided_runs > 0 and runs.passed is not null
 ),
 
 comparisons as (

@@ -111,8 +111,8 @@ def test_a_signal_that_comes_during_the_swap_is_heeded_after_it(quick: Account) 
     """As the one to whom a supervisor's only SIGTERM comes at the moment that it must not interrupt."""
     program = (
         "import os, signal, sys; from cekura_sync.warehouse import swap; commit = swap.Swap.commit\n"
-        "def signalled(self, write, swapping):\n"
-        "    commit(self, write, lambda: (swapping(), os.kill(os.getpid(), signal.SIGTERM)))\n"
+        "def signalled(self, write, swapping, *more, **options):\n"
+        "    commit(self, write, lambda: (swapping(), os.kill(os.getpid(), signal.SIGTERM)), *more, **options)\n"
         "swap.Swap.commit = signalled\n"
         "from cekura_sync.__main__ import main; main()"
     )

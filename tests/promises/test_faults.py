@@ -235,7 +235,7 @@ ANSWERS = [
     case("a byte-order mark before the JSON", pages(lambda page: b"\xef\xbb\xbf" + json.dumps(page).encode()), 0),
     case("gzip in several members", members(gzip.compress), 0),
     rare("gzip in several members, with padding behind them", members(gzip.compress, b"\0" * 512), 0),
-    case("gzip whose second member is damaged", members(lambda part: gzip.compress(part)[:-9] + b"x" * 9), 4, "unpacked"),
+    case("gzip whose second member is damaged", members(lambda part: gzip.compress(part)[:-9] + b"x" * 9), 4, "decompressed"),
     case("there is no such listing", fault("404"), 5, "--api-version"),
     case("a proxy knows no such page", answer(404, HTML), 5, "404"),
     case("the API calls the request bad", answer(400, b'{"page": ["Enter a number."]}'), 5, "400"),

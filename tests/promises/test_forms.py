@@ -37,11 +37,10 @@ AGENTS = (
     "agent_daily",
     "agent_weekly",
     "agent_segments",
-    "agent_last_week",
     "infrastructure_failures_daily",
-    "result_trend",
 )
-RUNS = ("runs", "scenario_pass_rate", "scenario_flakiness")
+# These look at scenarios, which only the summaries tell.
+RUNS = ("runs", "scenario_pass_rate", "scenario_flakiness", "agent_last_week", "result_trend")
 # What the forms do not have in common: words, and how a figure was come by.
 WORDS = {
     "synced_at",

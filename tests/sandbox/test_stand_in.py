@@ -55,5 +55,5 @@ def test_a_port_that_is_taken_is_a_matter_of_settings() -> None:
 
     assert (ran.code, ran.out) == (2, "")
     assert re.fullmatch(
-        rf"cekura-sync: Port {port} cannot be served \([^)]+\): choose another --port, [^\n]+\n", ran.err
+        rf"cekura-sync: Port {port} cannot be used \([^)]+\): choose another --port, [^\n]+\n", ran.err
     )

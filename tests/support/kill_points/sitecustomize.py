@@ -33,7 +33,7 @@ FUNCTIONS = {
     "copy": "cekura_sync.warehouse.swap:Swap._copy_to_fresh",
 }
 
-counts = {"file": 0, "statement": 0}
+counts = {"file": 0, "statement": 0, "logged": 0}
 
 
 def reach(*names: str) -> None:
@@ -117,6 +117,9 @@ def wrap_postgres() -> None:
         def execute(self, query: Any, values: Any = None) -> None:
             text = " ".join((query if isinstance(query, str) else query.as_string(self)).split())[:90]
             counts["statement"] += 1
+            counts["logged"] += text.startswith("insert into cekura.sync_log")
+            if text == "commit" and counts["logged"]:
+                text = "commit of the sync"  # the others are of its preparations
             reach(f"statement:{counts['statement']}", f"statement:{text}")
             super().execute(query, values)
             reach(f"after statement:{text}")
