@@ -95,6 +95,7 @@ class Settings:
     details_budget: int = DETAILS_BUDGET
     transcripts: bool = False
     profiles: bool = False
+    keep_transcripts: timedelta | None = None  # None: for ever
     destination: str | None = None  # instead of the file
 
 
@@ -136,6 +137,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
         profiles=bool(options.get("profiles")),
+        keep_transcripts=_keep_transcripts(options.get("keep_transcripts")),
         destination=engine(options, environ),
     )
 
@@ -272,6 +274,17 @@ def _timeout(text: object) -> timedelta | None:
             f"--timeout {text} leaves no time to read anything: give a longer one, or leave it out for the default."
         )
     return timeout
+
+
+def _keep_transcripts(text: object) -> timedelta | None:
+    if text is None:
+        return None
+    keep = duration(str(text))
+    if not keep:
+        raise SettingsError(
+            f"--keep-transcripts {text} keeps nothing: give a longer duration, or leave out --transcripts and run `cekura-sync erase`."
+        )
+    return keep
 
 
 def _filters(options: Mapping[str, object]) -> Filters:

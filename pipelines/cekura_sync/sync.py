@@ -34,7 +34,11 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             agent_id=settings.filters.agent_id,
             covers=history.covered(settings.filters, past),
             project_id=settings.filters.project_id,
-            personal_data=PersonalData(settings.transcripts, settings.profiles),
+            personal_data=PersonalData(
+                settings.transcripts,
+                settings.profiles,
+                since=started - settings.keep_transcripts if settings.keep_transcripts else None,
+            ),
         )
         with connect(settings, past) as client:
             api = Api(client, settings)
@@ -76,12 +80,11 @@ def _get_ready(warehouse: Warehouse, comparison: Comparison) -> None:
 
 def _read_details(api: Api, settings: Settings, comparison: Comparison, progress: Progress) -> DetailCounts:
     if settings.dry_run:
-        return count_due(comparison, transcripts=settings.transcripts)
+        return count_due(comparison)
     return read_details(
         api,
         comparison,
         budget=settings.details_budget,
-        transcripts=settings.transcripts,
         progress=progress,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -128,3 +129,100 @@ def test_what_is_erased_in_postgresql_stays_away(shared: Shared) -> None:
 
     for table, column in (("results", "id"), ("runs", "result_id")):
         assert shared.query(f"select count(*) from cekura.{table} where {column} = {erased}") == [(0,)]
+
+
+@pytest.mark.parametrize("later", [OPTIONS, ("--full",)])
+def test_what_was_said_goes_once_it_is_older_than_it_is_kept(
+    account: Account, later: tuple[str, ...]
+) -> None:
+    old = age(account, 40)
+    assert account.sync(*OPTIONS).code == 0
+    young = ids_of(account, "transcript_turns") - old
+    assert old <= ids_of(account, "transcript_turns")
+    assert in_files(account, "Planted-said")
+    assert in_files(account, "Planted-name")
+
+    for _ in range(2):
+        synced = account.sync(*later, "--keep-transcripts", "30d")
+        assert synced.code == 0, synced.err
+
+    assert synced.json["changed"] is False
+    assert ids_of(account, "transcript_turns") == young
+    assert not in_files(account, "Planted-said")
+    assert not in_files(account, "Planted-name")
+    assert old <= ids_of(account, "run_details")
+
+
+def test_old_results_are_read_without_what_was_said_until_it_is_kept_for_longer(account: Account) -> None:
+    old = age(account, 40)
+    assert account.sync(*OPTIONS, "--keep-transcripts", "30d").code == 0
+    assert not old & ids_of(account, "transcript_turns")
+    assert not in_files(account, "Planted-said")
+    assert old <= ids_of(account, "run_details")
+
+    assert account.sync(*OPTIONS, "--keep-transcripts", "90d").code == 0
+    assert old <= ids_of(account, "transcript_turns")
+    assert account.sync(*OPTIONS, "--keep-transcripts", "30d").code == 0
+    assert not old & ids_of(account, "transcript_turns")
+    assert account.sync(*OPTIONS).code == 0
+    assert old <= ids_of(account, "transcript_turns")
+
+
+def test_test_profiles_go_once_they_are_older_than_what_was_said_is_kept(account: Account) -> None:
+    age(account, 40)
+    read = ("--full", "--details", "--profiles")
+    (account.warehouse.parent / "other").mkdir()
+    account.warehouse = account.warehouse.parent / "other" / account.warehouse.name
+    assert account.sync(*read).code == 0
+    assert in_files(account, "Planted-name")
+
+    for _ in range(2):
+        assert account.sync(*read, "--keep-transcripts", "30d").code == 0
+
+    assert not in_files(account, "Planted-name")
+
+
+def test_to_keep_what_was_said_for_no_time_is_refused(account: Account) -> None:
+    ran = account.sync("--transcripts", "--keep-transcripts", "0")
+
+    assert ran.code == 2
+    assert "--keep-transcripts 0 keeps nothing" in ran.err
+
+
+def test_in_postgresql_what_was_said_goes_once_it_is_older_than_it_is_kept(shared: Shared) -> None:
+    old = age(shared.account, 40)
+    query = "select distinct result_id from cekura.transcript_turns"
+    assert shared.sync(*OPTIONS).code == 0
+    said = {id_ for (id_,) in shared.query(query)}
+    assert old <= said
+
+    for _ in range(2):
+        synced = shared.sync(*OPTIONS, "--keep-transcripts", "30d")
+        assert synced.code == 0, synced.err
+
+    assert synced.json["changed"] is False
+    assert {id_ for (id_,) in shared.query(query)} == said - old
+    assert shared.query("select count(*) from cekura.details_read where with_transcripts") == [
+        (len(said - old),)
+    ]
+
+
+def age(account: Account, days: int) -> set[int]:
+    """Let the oldest two completed results be created that long ago."""
+    ids = sorted(id_ for id_, row in account.world.results.items() if row["status"] == "completed")[:2]
+    for id_ in ids:
+        created = datetime.now(UTC) - timedelta(days=days)
+        account.world.edit(id_, created_at=created.isoformat())
+    account.sandbox.rewrite = lambda _, payload: plant(payload) if payload.get("id") in ids else None
+    return {*ids}
+
+
+def plant(payload: dict[str, Any]) -> dict[str, Any] | None:
+    """Into the full record of a result."""
+    if not isinstance(payload.get("runs"), dict):
+        return None
+    for run in payload["runs"].values():
+        run["transcript_object"] = [{"role": "caller", "content": "Planted-said"}]
+        run["metadata"] = {"said": "Planted-said"}
+        run["test_profile_data"] = {"customer_name": "Planted-name"}
+    return payload

@@ -1,6 +1,7 @@
 """Which fields may hold personal data, and which of them a sync keeps. Nothing of the kind is kept unless it is asked for."""
 
 import re
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,6 +55,7 @@ class PersonalData(NamedTuple):
 
     transcripts: bool = False
     profiles: bool = False
+    since: datetime | None = None  # of results created before, nothing of the kind
 
     def keeps(self, name: str) -> bool:
         """Whether a field of that name may be stored."""

@@ -87,6 +87,11 @@ from cekura_sync.monitoring.watch import watched
     help="Keep test_profile_data, the invented caller's name, account number and the like: personal data where they are real.",
 )
 @click.option(
+    "--keep-transcripts",
+    metavar="DUR",
+    help="Remove transcripts and test profile data of results created longer ago than this, as in 90d.  [default: for ever]",
+)
+@click.option(
     "--details-budget",
     type=click.IntRange(min=0),
     help=f"Maximum number of results whose details one sync reads.  [default: {settings.DETAILS_BUDGET}]",

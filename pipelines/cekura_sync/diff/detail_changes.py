@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import column_list, quoted
 from cekura_sync.diff import naming
 from cekura_sync.diff.records import SECONDS, cast, json_text
@@ -32,7 +33,7 @@ _DUE = """
     ),
     -- What was erased is never asked for again.
     wanted as (select * from live where id not in (select id from erased))
-    select live.id, live.synced_at,
+    select live.id, live.synced_at, coalesce(created_at < $since, false) as too_old,
         row_number() over (order by known.outcome is distinct from 'read' and known.result_id is not null,
             created_at desc, live.id desc) as place
     from wanted as live left join known_details_read as known on known.result_id = live.id
@@ -42,7 +43,8 @@ _DUE = """
     where live.status in {terminal} and (
         known.result_id is null
         or known.result_synced_at is distinct from live.synced_at
-        or (known.outcome = 'read' and $transcripts and not known.with_transcripts)
+        or (known.outcome = 'read' and $transcripts and not known.with_transcripts
+            and not coalesce(created_at < $since, false))
         or (known.outcome <> 'read' and $started - known.read_at >= least(
             greatest(to_days({once}), coalesce(known.read_at - failing.since, to_days(0))), to_days({most})))
     )
@@ -107,7 +109,7 @@ class DetailChanges:
         """The API's name → our column, for fields of runs that are in no document."""
         return {key: column for key, column in self._keys.items() if key not in self._typed}
 
-    def find_due(self, covers: str, started: datetime, *, transcripts: bool) -> list[int]:
+    def find_due(self, covers: str, started: datetime, personal_data: PersonalData) -> list[int]:
         """Finished results of the scope whose details were never read, or not since they changed; newest first."""
         self._con.execute(
             _DUE.format(
@@ -117,9 +119,17 @@ class DetailChanges:
                 once=TRY_AGAIN_AFTER_DAYS,
                 most=TRY_AGAIN_AT_LEAST_DAYS,
             ),
-            {"transcripts": transcripts, "started": started},
+            {
+                "transcripts": personal_data.transcripts,
+                "since": personal_data.since,
+                "started": started,
+            },
         )
         return [id_ for (id_,) in self._con.execute("select id from due order by place").fetchall()]
+
+    def too_old(self) -> set[int]:
+        """Those due whose personal data is older than it may be kept."""
+        return {id_ for (id_,) in self._con.execute("select id from due where too_old").fetchall()}
 
     def take(self, asked: Sequence[Asked], started: datetime, *, transcripts: bool) -> None:
         """Answers to results that `find_due` named, each once."""

@@ -29,6 +29,8 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> I
     if not personal_data.transcripts:
         yield from _what_was_said(con)
     yield from _of_deleted(con)
+    if personal_data.since is not None:
+        yield from _too_old(con, personal_data, personal_data.since.isoformat())
     yield from _rejected(con, personal_data)
 
 
@@ -97,9 +99,40 @@ def _of_deleted(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             yield f"update {SCHEMA}.run_details set {column} = null where {condition}"
 
 
+def _too_old(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, since: str) -> Iterator[str]:
+    """Of results that were created before `since`; their details count as read without transcripts from then on."""
+    old = f"select id from {SCHEMA}.results where created_at < timestamp with time zone '{since}'"
+    of_old = f"result_id in ({old})"
+    if _holds(con, "transcript_turns", quoted("result_id"), of_old):
+        yield f"delete from {SCHEMA}.transcript_turns where {of_old}"
+    # Of an engine's profiles the base knows only that the details were read, so their digest says whether they may be there.
+    read = "with_transcripts"
+    if personal_data.profiles and _is_engine(con):
+        read = f"({read} or _digest is not null)"
+    with_them = f"{read} and {of_old}"
+    said = _holds(con, "details_read", quoted("with_transcripts"), with_them)
+    fields = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
+    for table, key, name in con.execute(fields).fetchall():
+        condition = f"{quoted(name)} is not null and {'id' if table == 'results' else 'result_id'} in ({old})"
+        unseen = table == "run_details" and _is_engine(con)
+        if not PersonalData().keeps(key) and (
+            said if unseen else _holds(con, table, quoted(name), condition)
+        ):
+            yield f"update {SCHEMA}.{table} set {quoted(name)} = null where {condition}"
+    if said:
+        read_so = f"select result_id from {SCHEMA}.details_read where with_transcripts and {of_old}"
+        yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_so})"
+        # Without a digest the same record is new where a longer time has it read again.
+        yield f"update {SCHEMA}.details_read set with_transcripts = false, _digest = null where {with_them}"
+
+
 def _rejected(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> Iterator[str]:
-    query = f"select _digest, raw from base.{SCHEMA}.rejected_rows where raw is not null order by all"
-    for digest, raw in con.execute(query).fetchall():
-        kept = personal_data.without_the_rest(raw)
+    query = f"""
+        select _digest, raw, coalesce(
+            seen_at < $1 or id in (select id from base.{SCHEMA}.results where created_at < $1), false)
+        from base.{SCHEMA}.rejected_rows where raw is not null order by all
+    """
+    for digest, raw, too_old in con.execute(query, [personal_data.since]).fetchall():
+        kept = (PersonalData() if too_old else personal_data).without_the_rest(raw)
         if kept != raw:
             yield f"update {SCHEMA}.rejected_rows set raw = {literal(kept)} where _digest = {literal(digest)}"

@@ -20,26 +20,31 @@ class DetailCounts:
     details_left: int  # due, and not asked for within the budget
 
 
-def read_details(
-    api: Api, changes: Comparison, *, budget: int, transcripts: bool, progress: Progress
-) -> DetailCounts:
+def read_details(api: Api, changes: Comparison, *, budget: int, progress: Progress) -> DetailCounts:
     """The newest first. A 404 marks nothing: whether a result is deleted, the list has to prove."""
     details = changes.changeset.details
-    due = details.find_due(changes.covers, changes.started, transcripts=transcripts)
+    due = details.find_due(changes.covers, changes.started, changes.personal_data)
     asked = due[:budget]
+    old = details.too_old()
     until = api.seconds_left() * (1 - SHARE_OF_TIME)
     done = 0
-    for batch in _batches(_answers(api, asked, changes.personal_data, until=until)):
-        details.take(batch, changes.started, transcripts=transcripts)
-        changes.reject_details([(one.result_id, f"{REASON}{one.flaw}", one.raw) for one in batch if one.flaw])
-        done += len(batch)
-        progress.read_details(done, len(asked))
+    for personal_data, ids in (
+        (changes.personal_data, [id_ for id_ in asked if id_ not in old]),
+        (PersonalData(), [id_ for id_ in asked if id_ in old]),
+    ):
+        for batch in _batches(_answers(api, ids, personal_data, until=until)):
+            details.take(batch, changes.started, transcripts=personal_data.transcripts)
+            changes.reject_details(
+                [(one.result_id, f"{REASON}{one.flaw}", one.raw) for one in batch if one.flaw]
+            )
+            done += len(batch)
+            progress.read_details(done, len(asked))
     return DetailCounts(details.counted("read"), len(due) - done)
 
 
-def count_due(changes: Comparison, *, transcripts: bool) -> DetailCounts:
+def count_due(changes: Comparison) -> DetailCounts:
     """For a dry run, which spends no request on what it does not write."""
-    due = changes.changeset.details.find_due(changes.covers, changes.started, transcripts=transcripts)
+    due = changes.changeset.details.find_due(changes.covers, changes.started, changes.personal_data)
     return DetailCounts(0, len(due))
 
 
