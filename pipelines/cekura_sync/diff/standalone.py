@@ -14,7 +14,7 @@ from cekura_sync.api.endpoints import Api
 from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import BATCH_ROWS
 from cekura_sync.diff.compare import Comparison
-from cekura_sync.diff.history import History
+from cekura_sync.diff.history import COUNTS_TO_DEPEND_ON, History
 from cekura_sync.diff.scan import connect, scan
 from cekura_sync.outcome import Progress
 from cekura_sync.settings import Settings
@@ -69,6 +69,7 @@ class State(TypedDict, total=False):
     last_full_started: str
     unfinished: list[dict[str, Any]]  # id, agent, created_at, synced_at, _digest
     fields: list[dict[str, str]]
+    shortfalls: list[int]  # the newest first
 
 
 class Reading:
@@ -109,6 +110,8 @@ def read(settings: Settings, state: State, watermark: datetime | None, progress:
         listing = scan(Api(client, settings), lenient, past, comparison, progress)
     _warn(comparison, progress)
     _note(con, state, comparison, full=listing.full)
+    if listing.shortfall is not None:
+        state["shortfalls"] = [listing.shortfall, *past.shortfalls][:COUNTS_TO_DEPEND_ON]
     reached = max((moment for moment in (comparison.watermark, watermark) if moment), default=None)
     return Reading(con, reached, first=past.last_started is None)
 
@@ -118,7 +121,7 @@ def _past(state: State, watermark: datetime | None) -> History:
         datetime.fromisoformat(text) if text else None
         for text in (state.get("last_started"), state.get("last_full_started"))
     )
-    return History(started, full, watermark, only_this_scope=True)
+    return History(started, full, watermark, only_this_scope=True, shortfalls=state.get("shortfalls", []))
 
 
 def _remember(con: "duckdb.DuckDBPyConnection", state: State) -> None:
