@@ -1,5 +1,7 @@
 """Which scenarios passed reliably before and fail now, and which were fixed."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -26,10 +28,26 @@ def test_what_passed_for_weeks_and_failed_in_the_last_two_results_is_newly_faili
     assert base.rows(
         "select agent_id, agent_name, scenario_id, scenario_key, scenario_name, basis, verdict, previous_decided_runs,"
         " previous_passed_runs, previous_pass_rate, decided_runs, passed_runs, pass_rate, run_id, result_id,"
-        " cast(created_at as varchar) from analytics.new_failures"
+        " cast(created_at as date) from analytics.new_failures"
     ) == [
-        (1, "Anna", 2, "2", "Scenario 2", "last result", "newly failing", 31, 31, 1.0, 2, 0, 0.0, 3202, 32)
-        + ("2024-04-02 12:00:00+00",)
+        (
+            1,
+            "Anna",
+            2,
+            "2",
+            "Scenario 2",
+            "last result",
+            "newly failing",
+            31,
+            31,
+            1.0,
+            2,
+            0,
+            0.0,
+            3202,
+            32,
+            date(2024, 4, 2),
+        ),
     ]
 
 

@@ -12,7 +12,9 @@ from cekura_sync.models import runner
 from support.base import Base
 from support.worlds import SCENARIOS, WORLDS, World, falling, write
 
-NEW_FAILURES = "select basis, agent_id, scenario_key from analytics.new_failures where verdict = 'newly failing'"
+NEW_FAILURES = (
+    "select basis, agent_id, scenario_key from analytics.new_failures where verdict = 'newly failing'"
+)
 VERDICTS = "select verdict from analytics.agent_last_week order by agent_id"
 
 
