@@ -111,7 +111,11 @@ def reference() -> str:
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
-    context = click.Context(command, info_name=f"cekura-sync {name}", max_content_width=1000)
+    # A command keeps the names of its help option from the first context that asks for them, so this one has the program's.
+    names = cli.cli.context_settings["help_option_names"]
+    context = click.Context(
+        command, info_name=f"cekura-sync {name}", max_content_width=1000, help_option_names=names
+    )
     yield f"### {name}\n"
     yield f"`{' '.join(command.get_usage(context).split()).removeprefix('Usage: ')}`\n"
     yield _escaped(" ".join((command.help or "").split())) + "\n"
