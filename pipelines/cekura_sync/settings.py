@@ -122,7 +122,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         ),
         api_version=_one_of(pick("api_version", "CEKURA_API_VERSION", API_VERSION), API_VERSIONS),
         warehouse=check_warehouse(pick("warehouse", "CEKURA_WAREHOUSE", WAREHOUSE)),
-        filters=_filters(options),
+        filters=filters(options),
         full=bool(options.get("full")),
         full_every=duration(pick("full_every", "CEKURA_FULL_EVERY", FULL_EVERY)),
         lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK)),
@@ -308,7 +308,8 @@ def _keep_transcripts(text: object) -> timedelta | None:
     return keep
 
 
-def _filters(options: Mapping[str, object]) -> Filters:
+def filters(options: Mapping[str, object]) -> Filters:
+    """Those that were given. Raises SettingsError."""
     scenarios = options.get("scenarios")
     if scenarios is not None and not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(scenarios)):
         raise SettingsError(f"'{scenarios}' is not a list of scenario ids: write --scenarios 24270,24271.")

@@ -297,6 +297,28 @@ def test_the_unit_is_the_systems_for_root_and_the_users_own_for_others(
     assert ("systemctl --user enable" in out) == (user != 0)
 
 
+@needs("systemd-analyze")
+def test_a_service_of_the_system_can_write_where_a_sync_writes_and_hardly_anything_else(place: Path) -> None:
+    unit = written(place, "systemd", "cekura-sync.service", "--metrics", str(place / "out" / "c.prom"))
+    if os.geteuid():
+        pytest.skip("a user's own service has no namespaces")
+
+    said = check("systemd-analyze", "security", "--offline=yes", "--threshold=30", "--no-pager", unit)
+
+    assert "exposure level" in said
+    settings = dict(re.findall(r"^(\w+)=(.*)$", unit.read_text(), re.MULTILINE))
+    directory = str(place).replace("%", "%%").replace('"', r"\"")
+    # What stands in /tmp would be hidden by a private one.
+    assert settings["ReadWritePaths"] == f'"{directory}" "{directory}/out" "/tmp"'
+    assert (settings["ProtectSystem"], settings["NoNewPrivileges"], settings["PrivateTmp"]) == (
+        "strict",
+        "yes",
+        "no",
+    )
+    assert "PrivateTmp=yes" in schedule("systemd", "--warehouse", "/srv/w.duckdb").out
+    assert settings["MemoryMax"] == "2G"
+
+
 def _systemd_words(unit: str) -> list[str]:
     """ExecStart as systemd.service(5) says that it is split."""
     line = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
@@ -317,6 +339,24 @@ def test_docker_compose_takes_its_file(place: Path) -> None:
     assert service["volumes"][0]["source"].replace("$$", "$") == str(place)
     assert service["environment"] == {"CEKURA_WAREHOUSE": "/data/w.duckdb"}
     assert run(*command, "--help", env={}).code == 0
+    health = [word.replace("$$", "$") for word in service["healthcheck"]["test"]]
+    assert health[health.index("--search") + 1] == place.name
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+
+
+@pytest.mark.parametrize(("user", "as_user"), [(0, "10001:10001"), (1000, "1000:1000")])
+def test_no_container_runs_as_root(monkeypatch: pytest.MonkeyPatch, user: int, as_user: str) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    monkeypatch.setattr(os, "getgid", lambda: user)
+
+    out = schedule("docker", "--warehouse", "/srv/data/w.duckdb").out
+
+    assert yaml.safe_load(out)["services"]["cekura-sync"]["user"] == as_user
+    assert ("chown 10001:10001 /srv/data" in out) == (user == 0)
+
+
+def test_github_says_how_many_runs_there_are_to_pay_for() -> None:
+    assert "about 720 runs a month" in schedule("github", "--every", "1h").out
 
 
 def test_kubernetes_takes_its_manifests(place: Path) -> None:

@@ -73,6 +73,12 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
         engine=checked.destination,
         env_file=_env_file(env_file or DEFAULT_ENV_FILE),
         image=image,
+        filters=tuple(
+            word
+            for name, value in checked.filters.params().items()
+            for word in (f"--{name.replace('_', '-')}", value)
+        ),
+        written=(Path(options["metrics_file"]).absolute().parent,) if options["metrics_file"] else (),
         pings=bool(os.environ.get("CEKURA_PING")),
     )
     click.echo(render(kind, job), nl=False)
