@@ -111,7 +111,7 @@ def reference() -> str:
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
-    # A command keeps the names of its help option from the first context that asks for them, so this one has the program's.
+    # click keeps the help option of the first context that asks for it.
     names = cli.cli.context_settings["help_option_names"]
     context = click.Context(
         command, info_name=f"cekura-sync {name}", max_content_width=1000, help_option_names=names

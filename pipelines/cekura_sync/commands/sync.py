@@ -12,6 +12,7 @@ from cekura_sync.commands.options import (
     complete_file,
     destination_option,
     engine_of,
+    filter_options,
     models_option,
     warehouse_option,
 )
@@ -41,10 +42,7 @@ from cekura_sync.monitoring.watch import watched
     help=f"The DuckDB file that readers open.  [env var: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
 )
 @destination_option
-@click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent.")
-@click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project.")
-@click.option("--search", metavar="TEXT", help="Only results whose name contains this text.")
-@click.option("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios.")
+@filter_options
 @click.option("--full", is_flag=True, help="Read everything now.")
 @click.option(
     "--full-every",
