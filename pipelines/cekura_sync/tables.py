@@ -190,6 +190,7 @@ DETAIL_CHILDREN = {
     "run_details": RUN_DETAILS,
     **{table: {"result_id": "bigint", **columns} for table, columns in DETAIL_LISTS.values()},
 }
+TABLES_WITH_MORE = [table for table, columns in DETAIL_CHILDREN.items() if "more" in columns]
 # One row per result that was asked for. `result_synced_at` is its `synced_at` then: another one now makes it due.
 DETAILS_READ = {
     "result_id": "bigint",
