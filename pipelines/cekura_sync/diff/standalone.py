@@ -15,7 +15,7 @@ from cekura_sync.api.endpoints import Api
 from cekura_sync.diff import history, unread
 from cekura_sync.diff.base import every_child_is_there, open_base
 from cekura_sync.diff.compare import Comparison
-from cekura_sync.diff.history import History
+from cekura_sync.diff.history import COUNTS_TO_DEPEND_ON, History
 from cekura_sync.diff.reading import Part, Reading
 from cekura_sync.diff.scan import connect, scan
 from cekura_sync.diff.unread import SCENARIO_KEY
@@ -57,6 +57,7 @@ class State(TypedDict, total=False):
         dict[str, Any]
     ]  # id, agent, created_at, synced_at, _digest; only where nothing can be read back
     fields: list[dict[str, str]]
+    shortfalls: list[int]  # the newest first
 
 
 class Known(Protocol):
@@ -129,10 +130,13 @@ def read(
         finished=datetime.now(UTC),
         warehouse=destination,
         changed=changed,
+        shortfall=listing.shortfall,
     )
     logged = changed or _log_is_old(con, started)
     _prepare_log(con, outcome, is_known=known is not None)
     _note(con, state, comparison, known, full=listing.full, logged=logged)
+    if listing.shortfall is not None:
+        state["shortfalls"] = [listing.shortfall, *past.shortfalls][:COUNTS_TO_DEPEND_ON]
     if known is None:
         return Reading(con, reached, _everything(first=past.last_started is None), set())
     parts = _changes(comparison) if changed else {}
@@ -182,8 +186,9 @@ def _past(
         datetime.fromisoformat(text) if text else None
         for text in (state.get("last_started"), state.get("last_full_started"), state.get("logged_at"))
     )
+    shortfalls = state.get("shortfalls", [])
     if known is None:
-        return History(started, full, watermark, only_this_scope=True)
+        return History(started, full, watermark, only_this_scope=True, shortfalls=shortfalls)
     logged = history.read(con, scope, [])
     mine = "from base.cekura.sync_log where scope = $1"
     newest = con.execute(f"select watermark {mine} order by started_at desc limit 1", [scope]).fetchall()
@@ -197,6 +202,7 @@ def _past(
         last_started=_later(logged.last_started, started),
         last_full_started=_later(logged.last_full_started, full),
         watermark=_later(logged.watermark, watermark),
+        shortfalls=shortfalls or logged.shortfalls,
     )
 
 
