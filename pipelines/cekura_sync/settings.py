@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -175,6 +175,27 @@ def interval(text: str) -> timedelta:
     if not every:
         raise SettingsError(f"--every {text} leaves no time between two syncs: write a duration such as 15m.")
     return every
+
+
+def baseline(text: str) -> timedelta:
+    """How far a baseline reaches. Raises SettingsError."""
+    length = duration(text)
+    if not length:
+        raise SettingsError(
+            f"--baseline {text} leaves nothing to compare with: write a duration such as 28d."
+        )
+    return length
+
+
+def moment(text: str, option: str) -> datetime:
+    """A time without a zone is UTC, a date its midnight. Raises SettingsError."""
+    try:
+        read = datetime.fromisoformat(text.strip())
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise SettingsError(
+            f"{option} '{text}' is not a time: write it as in 2026-03-10 or 2026-03-10T14:30:00Z."
+        ) from None
 
 
 def check_url(url: str, *, allow_http: bool = False) -> str:

@@ -175,6 +175,52 @@ def test_what_a_scheduler_cannot_do_exits_2(arguments: list[str], says: str) -> 
     assert says in ran.err
 
 
+# -- gates -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema"), [("github-gate", "vendor.github-workflows"), ("gitlab-gate", "vendor.gitlab-ci")]
+)
+def test_a_gate_is_a_file_that_its_pipeline_takes(tmp_path: Path, kind: str, schema: str) -> None:
+    options = ["--agent-id", "4108", "--full-every", "12h", "--warehouse", f"{AWKWARD}/w.duckdb"]
+    ran = schedule(kind, *options, CEKURA_PING="https://hc-ping.com/uuid", CEKURA_CHANGES="c.csv")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert KEY not in ran.out
+    file = tmp_path / "gate.yaml"
+    file.write_text(ran.out)
+    check("check-jsonschema", "--builtin-schema", schema, file)
+    words = shlex.split(_gate_command(yaml.safe_load(ran.out)))
+    shown = ["cekura-sync", "gate", "--warehouse", "warehouse/w.duckdb", "--agent-id", "4108", "--full-every", "12h", "--junit", "gate.xml"]  # fmt: skip
+    assert words[: len(shown)] == shown
+
+
+def _gate_command(parsed: dict[str, Any]) -> str:
+    lines = (
+        [step.get("run", "") for step in parsed["jobs"]["gate"]["steps"]]
+        if "jobs" in parsed
+        else parsed["cekura-gate"]["script"]
+    )
+    return next(line for line in lines if "cekura-sync gate" in line)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "add --agent-id"),
+        (["--agent-id", "1", "--search", "x"], "does not take --search"),
+        (["--agent-id", "1", "--changes", "c.csv"], "does not take --changes"),
+        (["--agent-id", "1", "--destination", "postgres"], "without --destination"),
+        (["--agent-id", "1", "--lookback", "often"], "not a duration"),
+    ],
+)
+def test_what_a_gate_cannot_take_exits_2(options: list[str], says: str) -> None:
+    ran = schedule("github-gate", *options)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+
+
 # -- each by its own reader -------------------------------------------------------------------------------------------
 
 

@@ -200,7 +200,7 @@ def agent_version_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
         for version, mine in sorted(versions.items(), key=lambda item: (item[1][0].created, item[0])):
             usable = decided(mine) > 0
             name, previous = before if before and usable else (None, [])
-            pairs[agent, version] = version, _with_runs(mine if name else [], previous)
+            pairs[agent, version] = mine[-1].version or version, _with_runs(mine if name else [], previous)
             rows[agent, version] = (
                 warehouse.agents[agent]
                 | rates(mine)
