@@ -20,6 +20,7 @@ PROMISE, KILL, FAULTS = (
     "tests/promises/test_faults.py",
 )
 READING = "tests/promises/test_reading.py"
+COUNT, SCOPES = "tests/promises/test_count.py", "tests/commands/test_status_scopes.py"
 DETAILS = "tests/promises/test_details.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
 LISTING, SYNC, WAREHOUSE = (
@@ -39,6 +40,27 @@ class Mutation:
 
 
 MUTATIONS = (
+    Mutation(
+        "count: a list that is shorter than a dependable count passes",
+        (("diff/counted.py", "if past.count_is_dependable and", "if False and"),),
+        (COUNT,),
+    ),
+    Mutation(
+        "count: any count is believed",
+        (("diff/counted.py", "if past.count_is_dependable and", "if"),),
+        (COUNT,),
+    ),
+    Mutation(
+        "status: only the last sync is judged",
+        (
+            (
+                "warehouse/scopes.py",
+                "asked = [scope.filters for scope in scopes if",
+                "asked = [scope.filters for scope in scopes[-1:] if",
+            ),
+        ),
+        (SCOPES,),
+    ),
     Mutation(
         "stitching: any window joins",
         (("api/paging.py", "if window.start and not self._is_linked(rows):", "if False:"),),

@@ -56,6 +56,7 @@ class Outcome:
     changed: bool
     details_read: int | None = None  # None where none were asked for
     details_left: int | None = None
+    shortfall: int | None = None  # of the list against the API's `count`; for the log alone
 
     def as_json(self, *, dry_run: bool = False) -> dict[str, Any]:
         outcome = {
@@ -105,7 +106,7 @@ class Outcome:
         return replace(self, finished=datetime.now(UTC))
 
     def log_entry(self) -> dict[str, Any]:
-        entry = self.as_json()
+        entry = self.as_json() | {"shortfall": self.shortfall}
         return {
             **{name: entry[name] for name in LOG if name in entry},
             "scope": json.dumps(self.scope),

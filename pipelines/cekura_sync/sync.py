@@ -65,6 +65,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             changed=comparison.changeset.has_changes()
             or (team is not None and team_changes.differ(con, team))
             or (models is not None and models.differ(con)),
+            shortfall=listing.shortfall,
             **(asdict(details) if details else {}),
         )
         if settings.dry_run:

@@ -27,8 +27,9 @@ def account_for_absent(
     last_started: datetime | None,
     allow_mass_delete: bool,
     progress: Progress,
-) -> None:
-    """Read by id what needs it, and mark what is gone. Raises MassDeleteRefused, UnbelievableAnswer."""
+) -> int:
+    """Read by id what needs it, and mark what is gone; returns how many results the listing did not show rightly so,
+    or that were found all the same. Raises MassDeleteRefused, UnbelievableAnswer."""
     known, listed = changes.known_and_listed()
     if listing.complete:
         changes.age_out(listing.chain.floor)  # before all else: what has aged out is not deleted too
@@ -45,7 +46,7 @@ def account_for_absent(
         if id_ not in failing or is_due_again(failing[id_], last_started, changes.started)
     ]
     if not asked:
-        return
+        return 0
     progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
     answers = _Answers([], [], [])
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
@@ -64,6 +65,7 @@ def account_for_absent(
     changes.changeset.mark_deleted(answers.deleted)
     changes.take(answers.found)
     changes.reject_by_id(answers.failed)
+    return len(answers.deleted) + len(answers.found)
 
 
 class _Answers(NamedTuple):

@@ -10,6 +10,7 @@ from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.diff.compare import Comparison
+from cekura_sync.diff.counted import hold_against_count
 from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
 from cekura_sync.diff.missing import account_for_absent
@@ -61,7 +62,7 @@ def scan(
         _require_rows_that_can_be_taken(listing, changes)
         if listing.complete and changes.covers == "(true)":
             changes.changeset.mark_read_in_full()
-        account_for_absent(
+        explained = account_for_absent(
             api,
             listing,
             changes,
@@ -69,6 +70,7 @@ def scan(
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
         )
+        hold_against_count(listing, past, explained, allow_less=settings.allow_mass_delete, progress=progress)
     return listing
 
 
