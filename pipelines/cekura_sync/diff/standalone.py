@@ -6,10 +6,10 @@ that stand for fields which are in none of the API's documents.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from cekura_sync import database
+from cekura_sync import clock, database
 from cekura_sync.api.endpoints import Api
 from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import BATCH_ROWS
@@ -99,7 +99,7 @@ class Reading:
 
 def read(settings: Settings, state: State, watermark: datetime | None, progress: Progress) -> Reading:
     """Everything that this run reads from the API, proved complete. Changes `state`. Raises CekuraSyncError."""
-    started = datetime.now(UTC)
+    started = clock.now()
     past = _past(state, watermark)
     con = open_base(None)
     _remember(con, state)
