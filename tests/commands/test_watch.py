@@ -3,7 +3,6 @@
 import json
 import signal
 import stat
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from cekura_sync import __version__, clock
 from cekura_sync.monitoring import ping
 from cekura_sync.sandbox import Fault
 from support.harness import HANG, PATIENCE, Account, NewAccount
+from support.processes import Started
 
 
 @dataclass
@@ -177,7 +177,7 @@ def test_a_dry_run_is_no_sync_to_those_who_watch(quick: Account, monitor: Monito
     assert not file.exists()
 
 
-def under_way(account: Account, monitor: Monitor, *options: str) -> "subprocess.Popen[str]":
+def under_way(account: Account, monitor: Monitor, *options: str) -> Started:
     """A sync in a process of its own, caught while it waits for the API."""
     account.sandbox.latency = HANG
     process = account.spawn("--ping", monitor.url, *options)
