@@ -1,9 +1,9 @@
 """One sync from start to end. The watermark decides how far to read, the content what to write, the commit when."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 
+from cekura_sync import clock
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.api.personal import PersonalData
@@ -25,13 +25,13 @@ from cekura_sync.warehouse.team_changes import TeamChanges
 
 def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
-    started = datetime.now(UTC)
+    started = clock.now()
     team = team_changes.read(settings.changes) if settings.changes else None
     models = TeamModels(settings.models) if settings.models else None
     receivers = notify.receivers(settings.notify, allow_http=settings.allow_http)
     warehouse = open_warehouse(settings.warehouse, settings.destination, models)
     with warehouse.observed() if settings.dry_run else warehouse.locked(), warehouse.known() as con:
-        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log())
+        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log(), now=started)
         comparison = Comparison(
             con,
             started=started,
@@ -64,11 +64,12 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
                 (moment for moment in (comparison.watermark, past.watermark) if moment), default=None
             ),
             started=started,
-            finished=datetime.now(UTC),
+            finished=clock.now(),
             warehouse=warehouse.name,
             changed=comparison.changeset.has_changes()
             or (team is not None and team_changes.differ(con, team))
             or (models is not None and models.differ(con)),
+            shortfall=listing.shortfall,
             **(asdict(details) if details else {}),
         )
         if settings.dry_run:

@@ -57,7 +57,7 @@ def write(base: Base, world: World, rng: np.random.Generator) -> None:
     passed = rng.random((world.agents, *included.shape)) < _logistic(_logits(world, nights, rng))
     results = np.arange(world.agents * len(nights)).reshape(world.agents, -1)
     agent, result, scenario = np.nonzero(np.broadcast_to(included, passed.shape))
-    moments = [LAST_NIGHT - timedelta(days=int(ago), minutes=-k % 600) for k, ago in enumerate(nights)]
+    moments = [LAST_NIGHT - timedelta(days=int(ago)) + timedelta(minutes=k) for k, ago in enumerate(nights)]
     base.clear()
     _insert(
         base,

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Protocol
 
 from cekura_sync.api.decode_rows import Page, Row
@@ -51,6 +52,9 @@ class Listing:
         self._accepted = 0
         self._barren = 0
         self.counts: list[int] = []  # the API's `count`, in each answer of this reading
+        self._repeats: dict[
+            int | str, int
+        ] = {}  # ids that stood in a page several times in a row, and how often more
         self.chain = Chain()
         self.complete = False  # the end of the listing was reached and proved
         self.pages = 0
@@ -67,6 +71,17 @@ class Listing:
     def expected_rows(self) -> int | None:
         """The API's `count`: a hint for the progress bar and for how much to ask for ahead, never proof of an end."""
         return self.counts[-1] if self.counts else None
+
+    @property
+    def shortfall(self) -> int | None:
+        """By how much the API's `count` exceeds the rows that were listed; negative where it is less.
+
+        None where the end was not reached, or the API does not count.
+        """
+        if not (self.complete and self.counts):
+            return None
+        rows, least, most = len(self.chain) + sum(self._repeats.values()), min(self.counts), max(self.counts)
+        return max(0, least - rows) or min(0, most - rows)
 
     def __iter__(self) -> Iterator[list[Row]]:
         try:
@@ -105,7 +120,7 @@ class Listing:
                 planned = max(0, window.start + OVERLAP - step_back)
                 _drop(ahead)
                 continue
-            self._count_page(new)
+            self._count_page(page, new)
             if new:
                 yield new
             if self._beyond_horizon(page.rows):
@@ -157,7 +172,12 @@ class Listing:
             )
         return page
 
-    def _count_page(self, new: list[Row]) -> None:
+    def _count_page(self, page: Page, new: list[Row]) -> None:
+        if len({row.key for row in page.rows}) < len(
+            page.rows
+        ):  # `scenarios=` repeats a row right after itself
+            for key, same in groupby(row.key for row in page.rows):
+                self._repeats[key] = max(self._repeats.get(key, 0), len([*same]) - 1)
         self.pages += 1
         self._accepted += 1
         self._barren = 0 if new else self._barren + 1
@@ -234,12 +254,12 @@ class Listing:
         size = self._asked
         for share in PASS_SIZES:
             self._on_restart()
-            self.chain, self.counts = Chain(), []
+            self.chain, self.counts, self._repeats = Chain(), [], {}
             one = _Pass()
             for page in self._pages_of(max(1, round(size * share))):
                 one.take(page.rows)
                 new = self.chain.add(page.rows)
-                self._count_page(new)
+                self._count_page(page, new)
                 self._refuse_loops()
                 if new:
                     yield new

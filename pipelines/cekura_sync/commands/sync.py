@@ -98,7 +98,7 @@ from cekura_sync.monitoring.watch import watched
 @click.option(
     "--allow-mass-delete",
     is_flag=True,
-    help="Mark results as deleted even if many or all known results are gone.",
+    help="Accept that many or all known results are gone, and mark them as deleted, or that the list is much shorter than the API's count.",
 )
 @click.option("--dry-run", is_flag=True, help="Read and compare, but write nothing. Print what would change.")
 @changes_option

@@ -222,7 +222,7 @@ class Copy:
 
     def findings(self, since: datetime | None) -> list[Finding]:
         if since is None or not self._views_stay:
-            return checks.check(self._con)
+            return checks.check(self._con, just_built=True)
         with changed_rows.of_file(self._con, since) as changed:
             return checks.check_rows(changed)
 

@@ -96,11 +96,13 @@ class Engine:
         """As `last.json` has it for a file; empty before the first."""
         with connected(self._access) as connection:
             session = connection.session
-            if "sync_log" not in session.columns():
+            present = session.columns().get("sync_log")
+            if present is None:
                 return {}
-            rows = session.rows(f"select {sync_log.COLUMNS} {sync_log.NEWEST}")
+            columns = [name for name in tables.LOG if name in present]  # an older version wrote fewer
+            rows = session.rows(f"select {', '.join(columns)} {sync_log.NEWEST}")
             scopes = session.rows(sync_log.SCOPES.format(schema=SCHEMA))
-        return sync_log.as_record(dict(zip(tables.LOG, rows[0], strict=True)), scopes) if rows else {}
+        return sync_log.as_record(dict(zip(columns, rows[0], strict=True)), scopes) if rows else {}
 
     def copy_into(self, path: Path) -> None:
         """Make a warehouse file of it, for whoever reads one. Raises WarehouseError before the first sync."""
