@@ -18,7 +18,7 @@ from cekura_sync.models import checks, runner
 from cekura_sync.models.checks import Finding
 from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, steps, sync_log
+from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, reader, steps, sync_log, told
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import write_json
 from cekura_sync.warehouse.erase import Selection
@@ -126,6 +126,29 @@ class WarehouseFile(Swap):
         self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
+
+    def answer(self, query: runner.Model) -> list[dict[str, Any]]:
+        with reader.open_for_reading(self.files.published) as con:
+            # A file that an older version wrote has no such table yet.
+            missing = not con.execute("select 1 from duckdb_tables() where table_name = '_told'").fetchall()
+            if missing and "_told" in query.sql:
+                return []
+            found = con.execute(query.query)
+            columns = [column[0] for column in found.description or []]
+            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+    def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
+        pending = self.pending_log()
+
+        def write(con: duckdb.DuckDBPyConnection) -> None:
+            tables.complete(con)
+            for statement, values in told.replacing(rows, mark="?"):
+                con.execute(statement, values)
+            if pending:
+                sync_log.append(con, pending)
+
+        self.commit(write, progress.swapping)
+        self._pending.forget()
 
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
         self.require()
