@@ -21,6 +21,7 @@ PROMISE, KILL, FAULTS = (
 )
 READING = "tests/promises/test_reading.py"
 COUNT, SCOPES = "tests/promises/test_count.py", "tests/commands/test_status_scopes.py"
+CLOCK = "tests/promises/test_clock.py"
 DETAILS = "tests/promises/test_details.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
 LISTING, SYNC, WAREHOUSE = (
@@ -49,6 +50,19 @@ MUTATIONS = (
         "count: any count is believed",
         (("diff/counted.py", "if past.count_is_dependable and", "if"),),
         (COUNT,),
+    ),
+    Mutation(
+        "clock: a sync of the future is the last one",
+        (
+            ("diff/history.py", "and started is not None and started <= now", ""),
+            ("diff/history.py", " filter (started_at <= $1)", ""),
+        ),
+        (CLOCK,),
+    ),
+    Mutation(
+        "clock: how old a result is, this machine alone says",
+        (("diff/scan.py", "return changes.started if contradicted else theirs", "return changes.started"),),
+        (CLOCK,),
     ),
     Mutation(
         "status: only the last sync is judged",
@@ -165,7 +179,7 @@ MUTATIONS = (
     ),
     Mutation(
         "our clock is right",
-        (("diff/scan.py", "        _require_a_clock_that_is_right(api, changes)\n", ""),),
+        (("diff/scan.py", "        _require_a_clock_that_is_right(changes, now, progress)\n", ""),),
         (READING,),
     ),
     Mutation(

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from cekura_sync import clock
 from cekura_sync.tables import LOG
 
 
@@ -103,7 +104,7 @@ class Outcome:
         return f"details of {self.details_read:,} read{left}; "
 
     def finished_now(self) -> "Outcome":
-        return replace(self, finished=datetime.now(UTC))
+        return replace(self, finished=clock.now())
 
     def log_entry(self) -> dict[str, Any]:
         entry = self.as_json() | {"shortfall": self.shortfall}

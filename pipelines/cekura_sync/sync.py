@@ -1,9 +1,9 @@
 """One sync from start to end. The watermark decides how far to read, the content what to write, the commit when."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 
+from cekura_sync import clock
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.api.personal import PersonalData
@@ -14,6 +14,9 @@ from cekura_sync.diff.naming import MAX_FIELDS
 from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
 from cekura_sync.diff.scan import connect, scan
 from cekura_sync.models.team import TeamModels
+from cekura_sync.notify import receivers as notify
+from cekura_sync.notify.news import tell
+from cekura_sync.notify.receivers import Receiver
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import Settings
 from cekura_sync.warehouse import Warehouse, open_warehouse, team_changes
@@ -22,12 +25,13 @@ from cekura_sync.warehouse.team_changes import TeamChanges
 
 def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
-    started = datetime.now(UTC)
+    started = clock.now()
     team = team_changes.read(settings.changes) if settings.changes else None
     models = TeamModels(settings.models) if settings.models else None
+    receivers = notify.receivers(settings.notify, allow_http=settings.allow_http)
     warehouse = open_warehouse(settings.warehouse, settings.destination, models)
     with warehouse.observed() if settings.dry_run else warehouse.locked(), warehouse.known() as con:
-        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log())
+        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log(), now=started)
         comparison = Comparison(
             con,
             started=started,
@@ -60,7 +64,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
                 (moment for moment in (comparison.watermark, past.watermark) if moment), default=None
             ),
             started=started,
-            finished=datetime.now(UTC),
+            finished=clock.now(),
             warehouse=warehouse.name,
             changed=comparison.changeset.has_changes()
             or (team is not None and team_changes.differ(con, team))
@@ -70,7 +74,21 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
         )
         if settings.dry_run:
             return outcome
-        return warehouse.write(comparison.changeset, team, outcome, progress)
+        outcome = warehouse.write(comparison.changeset, team, outcome, progress)
+        _tell(warehouse, receivers, progress)
+        return outcome
+
+
+def _tell(warehouse: Warehouse, receivers: list[Receiver], progress: Progress) -> None:
+    """The sync is committed, and no receiver or view can change that."""
+    if not receivers:
+        return
+    try:
+        tell(warehouse, receivers, progress)
+    except Exception as error:
+        progress.warn(
+            f"The news could not be told ({type(error).__name__}): the next sync tries again. The sync itself is not affected."
+        )
 
 
 def _get_ready(warehouse: Warehouse, comparison: Comparison) -> None:

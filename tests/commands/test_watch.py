@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cekura_sync import __version__
+from cekura_sync import __version__, clock
 from cekura_sync.monitoring import ping
 from cekura_sync.sandbox import Fault
 from support.harness import HANG, PATIENCE, Account, NewAccount
@@ -445,15 +445,11 @@ def test_however_often_one_syncs_few_of_them_wait_to_be_published(
 def test_a_clock_that_was_ahead_once_does_not_keep_later_syncs_from_the_published_file(
     quick: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Ahead(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return datetime.now(tz) + timedelta(days=400)
-
     with monkeypatch.context() as patched:
-        for module in ("sync", "outcome"):
-            patched.setattr(f"cekura_sync.{module}.datetime", Ahead)
-        quick.sync()
+        patched.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(days=400))
+        quick.sandbox.date = clock.now
+        assert quick.sync().code == 0
+    quick.sandbox.date = clock.now
     began = datetime.now(UTC)
 
     quick.sync()

@@ -18,6 +18,7 @@ from cekura_sync.commands.options import (
 )
 from cekura_sync.console import memory, repeat, terminal
 from cekura_sync.console.signals import stop_signals
+from cekura_sync.errors import SettingsError
 from cekura_sync.monitoring.watch import watched
 
 
@@ -110,6 +111,15 @@ from cekura_sync.monitoring.watch import watched
     help="Call a dead-man's switch: URL/start, then URL or URL/fail.",
 )
 @click.option(
+    "--notify",
+    metavar="URL",
+    multiple=True,
+    envvar="CEKURA_NOTIFY",
+    show_envvar=True,
+    help="Tell a webhook of Slack, Teams or anything else what is new: agents that got worse or recovered, scenarios newly failing, runs lost, results stuck. Can be repeated.",
+)
+@click.option("--notify-test", is_flag=True, help="Send a sample to each --notify, and do not sync.")
+@click.option(
     "--metrics",
     "metrics_file",
     metavar="FILE",
@@ -143,9 +153,13 @@ def sync(
     verbose: bool,
     ping: str | None,
     metrics_file: str | None,
+    notify_test: bool,
     **options: Any,
 ) -> None:
     """Bring the warehouse up to date with the API."""
+    if notify_test:
+        _send_sample(options["notify"], allow_http=options["allow_http"])
+        return
 
     def once() -> None:
         with watched(ping, metrics_file, options) as watch:
@@ -166,6 +180,20 @@ def sync(
         once()
     else:
         repeat.until_stopped(once, settings.interval(every), as_json=as_json, quiet=quiet)
+
+
+def _send_sample(urls: tuple[str, ...], *, allow_http: bool) -> None:
+    from cekura_sync.notify.receivers import receivers, send_all
+    from cekura_sync.notify.wording import SAMPLE
+
+    if not urls:
+        raise click.UsageError("There is nobody to send a sample to: add --notify URL, or set CEKURA_NOTIFY.")
+    found = receivers(urls, allow_http=allow_http)
+    heard = send_all(dict.fromkeys(found, SAMPLE), terminal.warn)
+    for receiver in heard:
+        terminal.message(f"{receiver.where} has taken the sample.")
+    if len(heard) < len(found):
+        raise SettingsError("The sample was not taken everywhere: check --notify.")
 
 
 @click.command(short_help="Rebuild the SQL views in the warehouse.")

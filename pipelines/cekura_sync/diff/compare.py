@@ -226,7 +226,7 @@ class Comparison:
         )
 
     def reject_details(self, flaws: Sequence[tuple[int, str, str | None]]) -> None:
-        """Details that cannot be taken; the rows of the list that they belong to were."""
+        """Details that cannot be stored; the rows of the list that they belong to were."""
         self._keep_rejected(flaws)
 
     def reject_by_id(self, failed: Sequence[tuple[int, CekuraSyncError]]) -> None:
@@ -361,13 +361,13 @@ class Comparison:
         rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
         return list(dict.fromkeys(row[0] for row in rows))
 
-    def age_out(self, oldest_listed: int | None) -> None:
+    def age_out(self, oldest_listed: int | None, now: datetime) -> None:
         """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covers}"
                 " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
-                [oldest_listed, self.started - AGED_OUT_AFTER],
+                [oldest_listed, now - AGED_OUT_AFTER],
             )
 
     def first_flaw(self) -> str:

@@ -72,16 +72,26 @@ def covered(filters: Filters, history: History) -> str:
     return "true" if filters.agent_id is None else f"agent = {filters.agent_id}"
 
 
-def read(con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]]) -> History:
-    """From the base attached to `con`, and from the syncs that are not in it yet."""
+def read(
+    con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]], *, now: datetime
+) -> History:
+    """From the base attached to `con`, and from the syncs that are not in it yet.
+
+    A sync that began after `now`, when the clock was wrong, does not say how long ago anything was.
+    """
     logged = con.execute(
-        "select scope, mode, max(started_at) from base.cekura.sync_log group by scope, mode"
+        "select scope, mode, max(started_at) filter (started_at <= $1) from base.cekura.sync_log group by scope, mode",
+        [now],
     ).fetchall()
     pending = [*pending]
     later = [
         (entry["scope"], entry["mode"], datetime.fromisoformat(entry["started_at"])) for entry in pending
     ]
-    mine = [(mode, started) for scope_, mode, started in (*logged, *later) if scope_ == scope]
+    mine = [
+        (mode, started)
+        for scope_, mode, started in (*logged, *later)
+        if scope_ == scope and started is not None and started <= now
+    ]
     watermark = con.execute(
         "select max(updated_at) from base.cekura._watermarks where scope = $1", [scope]
     ).fetchall()

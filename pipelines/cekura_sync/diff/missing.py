@@ -24,15 +24,16 @@ def account_for_absent(
     listing: Listing,
     changes: Comparison,
     *,
+    now: datetime,
     last_started: datetime | None,
     allow_mass_delete: bool,
     progress: Progress,
 ) -> int:
-    """Read by id what needs it, and mark what is gone; returns how many results the listing did not show rightly so,
+    """Read by id what needs it, and mark what is gone. `now`: by the API's clock. Returns how many results the listing did not show rightly so,
     or that were found all the same. Raises MassDeleteRefused, UnbelievableAnswer."""
     known, listed = changes.known_and_listed()
     if listing.complete:
-        changes.age_out(listing.chain.floor)  # before all else: what has aged out is not deleted too
+        changes.age_out(listing.chain.floor, now)  # before all else: what has aged out is not deleted too
     in_flight = [row.id for row in changes.in_flight_unseen() if is_due(row, last_started, changes.started)]
     missing = changes.missing(above=None if listing.complete else listing.chain.floor)
     if listing.complete and known and not listed and not allow_mass_delete:

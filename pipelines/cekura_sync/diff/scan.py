@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cekura_sync.api.client import Client
 from cekura_sync.api.decode_rows import Row
@@ -58,7 +58,8 @@ def scan(
     with _how_far(listing):
         if doubt:
             _take_listing(listing, changes, progress, after_batch)
-        _require_a_clock_that_is_right(api, changes)
+        now = _time_by_the_api(api, changes)
+        _require_a_clock_that_is_right(changes, now, progress)
         _require_rows_that_can_be_taken(listing, changes)
         if listing.complete and changes.covers == "(true)":
             changes.changeset.mark_read_in_full()
@@ -66,6 +67,7 @@ def scan(
             api,
             listing,
             changes,
+            now=now,
             last_started=past.last_started,
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
@@ -78,16 +80,23 @@ def _listing(api: Api, settings: Settings, horizon: int | None) -> Listing:
     return Listing(api.page, page_size=settings.page_size, concurrency=settings.concurrency, horizon=horizon)
 
 
-def _require_a_clock_that_is_right(api: Api, changes: Comparison) -> None:
-    """A clock that is far ahead would age results out that were deleted, and leave times behind that nothing corrects.
+def _time_by_the_api(api: Api, changes: Comparison) -> datetime:
+    """When this sync began, by the API's clock; by ours where its results are newer than that."""
+    theirs = changes.started - api.clock_ahead
+    contradicted = changes.watermark is not None and changes.watermark > theirs + CLOCK_TOLERANCE
+    return changes.started if contradicted else theirs
 
-    The API's own time is the other witness; not where its results are newer than that.
-    """
-    ahead = api.clock_ahead
-    theirs = changes.started - ahead
-    if ahead > CLOCK_TOLERANCE and not (changes.watermark and changes.watermark > theirs + CLOCK_TOLERANCE):
+
+def _require_a_clock_that_is_right(changes: Comparison, theirs: datetime, progress: Progress) -> None:
+    """A clock that is far ahead would leave times behind that nothing corrects; one that is behind does not."""
+    ahead = changes.started - theirs
+    if ahead > CLOCK_TOLERANCE:
         raise SettingsError(
             f"The clock of this machine is {ahead.days:,} days ahead of the API's ({theirs:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
+        )
+    if -ahead > CLOCK_TOLERANCE:
+        progress.warn(
+            f"The clock of this machine is {(-ahead).days:,} days behind the API's, and so are the times of this sync: set the clock."
         )
 
 
@@ -96,7 +105,7 @@ def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> No
     read = len(listing.chain)
     if read >= FEW_ROWS and changes.rejected > read / 2:
         raise UnbelievableAnswer(
-            f"{changes.rejected:,} of {read:,} results cannot be taken, for instance because {changes.first_flaw()}: nothing was changed; update cekura-sync, or report it."
+            f"{changes.rejected:,} of {read:,} results cannot be stored, for instance because {changes.first_flaw()}: nothing was changed; update cekura-sync, or report it."
         )
 
 

@@ -7,10 +7,10 @@ API's documents.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from cekura_sync import database
+from cekura_sync import clock, database
 from cekura_sync.api.endpoints import Api
 from cekura_sync.diff import history, unread
 from cekura_sync.diff.base import every_child_is_there, open_base
@@ -90,12 +90,12 @@ def read(
 
     `read_back` fills the base; None where the destination cannot be read back.
     """
-    started = datetime.now(UTC)
+    started = clock.now()
     con = open_base(None)
     con.execute("create table unfinished (id bigint)")
     unread.remember_fields(con, state.get("fields", []))
     known = read_back(con) if read_back else None
-    past = _past(con, state, history.scope_text(settings.filters), watermark, known)
+    past = _past(con, state, history.scope_text(settings.filters), watermark, known, now=started)
     if known is None:
         progress.warn("This destination cannot be read back, so all rows that are read are merged again.")
         unread.remember(con, state.get("unfinished", []))
@@ -127,7 +127,7 @@ def read(
         counts=comparison.counts(),
         watermark=reached,
         started=started,
-        finished=datetime.now(UTC),
+        finished=clock.now(),
         warehouse=destination,
         changed=changed,
         shortfall=listing.shortfall,
@@ -176,6 +176,8 @@ def _past(
     scope: str,
     watermark: datetime | None,
     known: Known | None,
+    *,
+    now: datetime,
 ) -> History:
     """The state knows of runs that changed nothing and are not in `sync_log`.
 
@@ -189,9 +191,10 @@ def _past(
     shortfalls = state.get("shortfalls", [])
     if known is None:
         return History(started, full, watermark, only_this_scope=True, shortfalls=shortfalls)
-    logged = history.read(con, scope, [])
+    logged = history.read(con, scope, [], now=now)
     mine = "from base.cekura.sync_log where scope = $1"
-    newest = con.execute(f"select watermark {mine} order by started_at desc limit 1", [scope]).fetchall()
+    last = f"select watermark {mine} and started_at <= $2 order by started_at desc limit 1"
+    newest = con.execute(last, [scope, now]).fetchall()
     logged = replace(logged, watermark=newest[0][0] if newest else None)
     # Not every engine keeps microseconds.
     same = f"select 1 {mine} and abs(epoch(started_at) - epoch($2::timestamptz)) < 1 limit 1"

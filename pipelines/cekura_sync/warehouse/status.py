@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cekura_sync import clock
 from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse import scopes
 from cekura_sync.warehouse.layout import Layout, read_json
@@ -91,7 +92,7 @@ def read_status(path: Path, filters: Mapping[str, str] | None = None) -> Status:
 def status_of(
     warehouse: Path | str, last: dict[str, Any], filters: Mapping[str, str] | None = None
 ) -> Status:
-    now = datetime.now(UTC)
+    now = clock.now()
     finished = _finished(last)
     if finished is None:
         return Status(warehouse, {}, now, filters=filters)
