@@ -13,11 +13,12 @@ OPTIONS = ("--full", "--details", "--transcripts")
 
 
 @pytest.fixture
-def account(new_account: Callable[..., Account]) -> Account:
-    account = new_account(results=12, runs_per_result=2, in_flight=0, agents=3)
+def account(new_synced: Callable[..., Account]) -> Account:
+    return new_synced(*OPTIONS, arrange=plant_a_name, results=12, runs_per_result=2, in_flight=0, agents=3)
+
+
+def plant_a_name(account: Account) -> None:
     account.world.edit(min(account.world.results), name="Planted-Zq7")
-    assert account.sync(*OPTIONS).code == 0
-    return account
 
 
 def in_files(account: Account, text: str) -> bool:
