@@ -77,7 +77,10 @@ class Filled:
         pipeline = self.pipeline(state)
         more: dict[str, Any] = {"table_format": self.kind} if self.kind in FORMATS else {}
         pipeline.run(cekura_source(self.sandbox.key, self.sandbox.url, **arguments), **more)
-        counts = pipeline.last_trace.last_normalize_info.row_counts
+        normalized = (
+            pipeline.last_trace.last_normalize_info
+        )  # None where it only had to load what was left over
+        counts = normalized.row_counts if normalized else {}
         return {table: rows for table, rows in counts.items() if not table.startswith("_dlt") and rows}
 
     @contextmanager

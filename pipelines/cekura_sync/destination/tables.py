@@ -8,8 +8,8 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from cekura_sync.account import ACCOUNT
 from cekura_sync.database import literal, quoted
-from cekura_sync.destination.account import ACCOUNT
 
 if TYPE_CHECKING:
     import pyarrow as pa
