@@ -197,7 +197,7 @@ def _read_back(account: str | None) -> "Callable[[DuckDBPyConnection], standalon
     if package["state"].get("refresh") or results.write_disposition == "replace":
         return Nothing
     table_format = results.compute_table_schema().get("table_format")
-    tables = open_tables(pipeline, source.schema.name, table_format, account)
+    tables = open_tables(pipeline, source.schema, table_format, account)
     return partial(Known, tables=tables, required=[*source.resources.selected]) if tables else None
 
 

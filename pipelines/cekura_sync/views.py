@@ -10,7 +10,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from sqlglot import exp
 
 from cekura_sync.account import ACCOUNT, require_name
-from cekura_sync.destination.tables import SqlTables, Tables, open_tables
+from cekura_sync.destination.tables import SqlTables, Tables, open_client, open_tables
 from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.models import dialects, runner, script
 from cekura_sync.models.runner import Model
@@ -61,12 +61,12 @@ def cekura_views(pipeline: "Pipeline", schema: str = runner.SCHEMA, account: str
     return names
 
 
+def _schema(pipeline: "Pipeline") -> dlt.Schema:
+    return pipeline.schemas[SOURCE] if SOURCE in pipeline.schema_names else dlt.Schema(SOURCE)
+
+
 def _client(pipeline: "Pipeline") -> "JobClientBase":
-    client = (
-        pipeline.destination_client(SOURCE)
-        if SOURCE in pipeline.schema_names
-        else pipeline.destination_client()
-    )
+    client = open_client(pipeline, _schema(pipeline))
     words = client.capabilities.sqlglot_dialect
     if isinstance(client, SqlJobClientBase) and words not in dialects.ENGINES:
         raise SettingsError(
@@ -79,7 +79,7 @@ def _complete(pipeline: "Pipeline", client: "JobClientBase", account: str | None
     """Have dlt make the tables and columns that the views select from and that are missing."""
     results = client.schema.tables.get("results", {})
     table_format = results.get("table_format")
-    tables = open_tables(pipeline, SOURCE, table_format, None)
+    tables = open_tables(pipeline, client.schema, table_format, None)
     if tables is None:
         raise SettingsError(
             'The views need tables in an SQL database, or in the format Delta or Iceberg: run the pipeline with table_format="delta".'

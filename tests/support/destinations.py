@@ -69,7 +69,7 @@ class Filled:
         else:
             destination = dlt.destinations.filesystem(str(self.folder / "lake"))
         return dlt.pipeline(
-            "theirs", destination=destination, dataset_name="raw", pipelines_dir=str(self.folder / state)
+            "their-own", destination=destination, dataset_name="raw", pipelines_dir=str(self.folder / state)
         )
 
     def run(self, state: str = "state", **arguments: Any) -> dict[str, int]:
