@@ -154,7 +154,10 @@ class WarehouseFile(Swap):
         self.require()
         with self.locked():
             with self.known() as con:
-                ids = [id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()]
+                known = {id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()}
+                rejected = con.execute(erase.REJECTED.format(schema="base.cekura")).fetchall()
+                unknown, without_id = erase.unknown(rejected, selection)
+                ids = known | unknown
                 query = "select table_name from duckdb_tables() where database_name = 'base'"
                 present = [name for (name,) in con.execute(query).fetchall()]
                 more = con.execute(erase.MORE_COLUMNS.format(schema="base.cekura")).fetchall()
@@ -165,7 +168,8 @@ class WarehouseFile(Swap):
                     con.execute(statement)
                 steps.build(Copy(con), None)
 
-            self.commit(write, swapping, [*erase.statements(ids, selection, present, more)])
+            statements = [*erase.statements(ids, selection, present, more), *erase.without_id(without_id)]
+            self.commit(write, swapping, statements)
         return len(ids)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:

@@ -179,12 +179,17 @@ class Engine:
             with session.transaction():
                 transaction = self._transaction(None)
                 transaction.complete()
-                ids = [id_ for (id_,) in session.rows(selection.query())]
+                known = {id_ for (id_,) in session.rows(selection.query())}
+                unknown, without_id = erase.unknown(
+                    session.rows(erase.REJECTED.format(schema=SCHEMA)), selection
+                )
+                ids = known | unknown
                 more = [
                     (name, column) for name, column in session.rows(erase.MORE_COLUMNS.format(schema=SCHEMA))
                 ]
                 for statement in (
                     *erase.statements(ids, selection, session.columns(), more),
+                    *erase.without_id(without_id),
                     *erase.remember(ids, selection),
                 ):
                     session.run(statement)
