@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from cekura_sync import clock
 from cekura_sync.models import runner
 from cekura_sync.models.runner import Model
 from cekura_sync.notify.message import Message
@@ -62,7 +63,7 @@ def _gather(memory: Memory, receivers: Sequence[Receiver]) -> tuple[list[Row], d
     conditions = memory.answer(queries["conditions"])
     told: list[Row] = [*memory.answer(queries["told"])]
     recovered = memory.answer(queries["recovered"]) if told else []
-    now = datetime.now(UTC)
+    now = clock.now()
     return told, {
         receiver: _news_for(
             receiver.id,
