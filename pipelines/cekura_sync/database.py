@@ -45,6 +45,14 @@ def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     return con
 
 
+def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+    """Another session, in the same database: to read from while the first one works."""
+    (name,) = con.execute("select current_database()").fetchall()[0]
+    cursor = in_utc(con.cursor())
+    cursor.execute(f"use {quoted(name)}")
+    return cursor
+
+
 def create(path: Path) -> None:
     """An empty database file that old drivers can read."""
     with connect() as con:

@@ -54,6 +54,9 @@ class Outcome:
     finished: datetime
     warehouse: Path | str  # the file, or the engine and its schema
     changed: bool
+    went_on: datetime | None = (
+        None  # when it took up the reading of an interrupted sync, which began at `started`
+    )
     details_read: int | None = None  # None where none were asked for
     details_left: int | None = None
 
@@ -68,7 +71,7 @@ class Outcome:
             "rows_read": self.rows_read,
             **asdict(self.counts),
             "watermark": self.watermark.isoformat() if self.watermark else None,
-            "seconds": round((self.finished - self.started).total_seconds(), 3),
+            "seconds": round(self._seconds, 3),
             "warehouse": str(self.warehouse),
             "changed": self.changed,
             **self._details(),
@@ -81,6 +84,11 @@ class Outcome:
             return {}
         return {"details_read": self.details_read, "details_left": self.details_left}
 
+    @property
+    def _seconds(self) -> float:
+        """Of this sync, without the time between it and the one that it goes on with."""
+        return (self.finished - (self.went_on or self.started)).total_seconds()
+
     def sentence(self, *, dry_run: bool = False) -> str:
         changes = [
             f"{number:,} {name}"
@@ -92,7 +100,7 @@ class Outcome:
         return (
             f"{self.mode.capitalize()} sync: {self.rows_read:,} results read with {self.requests:,} request{'s' * (self.requests != 1)}; {verb}"
             f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self._said_of_details()}{self.counts.results:,} results {where}, "
-            f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
+            f"{self.counts.in_flight:,} in flight ({self._seconds:.1f} s)."
         )
 
     def _said_of_details(self) -> str:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+from collections.abc import Iterable
 from concurrent.futures import Future
 from itertools import pairwise
 
@@ -55,9 +56,9 @@ class RandomReading:
         self._prepare()
         self.busy = self.random.choice([0, 0.1, 0.3, 0.7])
 
-    def run(self) -> Reading:
-        habits = self.listing.habits
-        return read(self.listing, page_size=habits.cap, concurrency=self.random.choice([1, 4, 8]))
+    def run(self, interrupted: Iterable[int] = ()) -> Reading:
+        cap, concurrency = self.listing.habits.cap, self.random.choice([1, 4, 8])
+        return read(self.listing, page_size=cap, concurrency=concurrency, interrupted=interrupted)
 
     def _created(self, number: int) -> int:
         group = self.random.choice([1, 2, 3, 5, 30]) if "ties" in self.kinds else 1
@@ -110,14 +111,17 @@ class RandomReading:
             listing.touch(place)
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_row_that_was_there_all_the_time_is_read_once_whatever_happens(family: str) -> None:
+def test_every_row_that_was_there_all_the_time_is_read_once_whatever_happens(
+    family: str, interrupted: bool
+) -> None:
     refused = 0
     for seed in range(READINGS):
         one = RandomReading(family, seed)
         before = {entry.row.key for entry in one.listing.entries}
         try:
-            reading = one.run()
+            reading = one.run([1 + seed % 9, 1 + seed % 4] if interrupted else ())
         except ListingUnverified:
             refused += 1  # honest; the tests below hold it to reading what can be read
             continue

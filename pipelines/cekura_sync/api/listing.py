@@ -36,8 +36,12 @@ class Listing:
         page_size: int,
         concurrency: int,
         horizon: int | None,
+        chain: Chain | None = None,
     ) -> None:
-        """`horizon`: microseconds since 1970; reading stops at the first window that ends before it. None: read all."""
+        """`horizon`: microseconds since 1970; reading stops at the first window that ends before it. None: read all.
+
+        `chain`: of an earlier reading, to be continued. The top is read again until it meets that chain, then what is below.
+        """
         self._fetch = fetch
         self._asked = self._cap = page_size
         self._concurrency = concurrency
@@ -51,7 +55,9 @@ class Listing:
         self._accepted = 0
         self._barren = 0
         self.counts: list[int] = []  # the API's `count`, in each answer of this reading
-        self.chain = Chain()
+        self.chain = chain or Chain()
+        self._meets_earlier = chain is None  # or still has to
+        self.can_be_continued = True  # by another reading, from its chain
         self.complete = False  # the end of the listing was reached and proved
         self.pages = 0
 
@@ -97,6 +103,10 @@ class Listing:
                 raise Disorder  # pages of so few rows cannot overlap here
             window, answer = ahead.popleft()
             page = self._believed(window, answer.result())
+            if not self._fits_earlier(page.rows):
+                _drop(ahead)
+                planned = 0
+                continue
             new = self.chain.join(window, page.rows)
             if new is None:
                 # Rows were deleted above, so what joins the chain stands further up; or many rows end it with one time.
@@ -123,12 +133,27 @@ class Listing:
                 _drop(ahead)
                 planned = read
 
+    def _fits_earlier(self, rows: list[Row]) -> bool:
+        """Whether the top of the listing goes over into the earlier reading. If it does not, everything is read anew."""
+        if self._meets_earlier:
+            return True
+        self._meets_earlier = self.chain.holds_link_to_earlier(rows)
+        if self._meets_earlier or self.chain.is_above(rows):
+            return True
+        self._start_again()
+        return False
+
+    def _start_again(self) -> None:
+        self._on_restart()
+        self.chain, self.counts = Chain(), []
+        self._meets_earlier = True
+
     def _read_up_to(self, window: Window, page: Page, *, rejoined: bool) -> int:
         """Where in the listing to go on: where the chain ends, unless that is no longer there."""
         if not page.rows:
             return 0
         end, shown = self.chain.offset_after(window, page.rows), window.start + len(page.rows)
-        return shown if rejoined or not page.has_next else end
+        return shown if rejoined or not page.has_next or not self._meets_earlier else end
 
     def _in_flight(self, planned: int, *, careful: bool) -> int:
         """How many windows may be under way: one at first, then as many as there is evidence of work."""
@@ -230,11 +255,11 @@ class Listing:
         answer from a cache, equal times sorted anew for each page) comes out differently for another one.
         """
         self.horizon = None
+        self.can_be_continued = False
         before: list[int | str] | None = None
         size = self._asked
         for share in PASS_SIZES:
-            self._on_restart()
-            self.chain, self.counts = Chain(), []
+            self._start_again()
             one = _Pass()
             for page in self._pages_of(max(1, round(size * share))):
                 one.take(page.rows)

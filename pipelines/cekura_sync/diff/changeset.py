@@ -31,6 +31,16 @@ _TABLES = f"""
     create or replace table read_in_full (complete boolean);
     create or replace table read_alike (id bigint, _digest varchar);
 """
+_FORGET_ALL_BUT_LISTED = f"""
+    delete from listed where id not in (select key from journal.places);
+    delete from changed where id not in (select key from journal.places);
+    delete from changed_runs where result_id not in (select key from journal.places);
+    delete from changed_scenarios where result_id not in (select key from journal.places);
+    delete from read_alike where id not in (select key from journal.places);
+    delete from rejected where starts_with(reason, '{BY_ID}') or starts_with(reason, '{REASON}');
+    delete from gone;
+    delete from read_in_full;
+"""
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
 _LOST_A_RUN = """
     select run.result_id
@@ -152,6 +162,10 @@ class Changeset:
         self._con.execute(_TABLES)
         self.details.clear()
 
+    def keep_only_listed(self) -> None:
+        """Of what the journal holds, forget what was found apart from the listing: by id, or absent."""
+        self._con.execute(_FORGET_ALL_BUT_LISTED)
+
     def mark_deleted(self, ids: Sequence[int]) -> None:
         self._con.execute("insert into gone select unnest($1::bigint[]), false", [list(ids)])
 
@@ -218,7 +232,7 @@ class Changeset:
         """The query's rows in batches; an empty one first, so that the table exists even without rows."""
         import pyarrow as pa  # a tenth of a second that a sync without changes does not spend
 
-        reader = database.in_utc(self._con.cursor()).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
+        reader = database.beside(self._con).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
         yield pa.Table.from_batches([], schema=reader.schema)  # empty_table() would import pandas
         for batch in reader:
             yield pa.Table.from_batches([batch])

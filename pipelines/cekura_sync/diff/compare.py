@@ -1,6 +1,6 @@
 """What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -102,8 +102,12 @@ class Comparison:
         covers: str,
         project_id: int | None = None,
         personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
+        earlier: Mapping[str, Any] | None = None,
     ) -> None:
-        """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for."""
+        """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
+
+        `earlier`: the `state` of another comparison, whose tables are in the journal.
+        """
         self._con = con
         name_erased(con)
         self._agent_id = agent_id
@@ -118,7 +122,10 @@ class Comparison:
         self._all_live = live if agent_id is None else f"{live} and agent = {agent_id}"
         self.keys = self.changeset.keys
         self._known_content = Known(con)
-        self.restart()
+        if earlier is None:
+            self.restart()
+        else:
+            self._go_on_from(earlier)
 
     def restart(self) -> None:
         """Forget every row taken so far."""
@@ -128,6 +135,26 @@ class Comparison:
         self._unchanged = 0
         self.rejected = 0
         self._columns: tuple[list[str], list[str]] = ([], [])
+
+    def state(self) -> dict[str, Any]:
+        """All that is not in its tables, as JSON has it."""
+        return {
+            "watermark": self.watermark and self.watermark.isoformat(),
+            "other_agents": self.other_agents,
+            "unchanged": self._unchanged,
+            "rejected": self.rejected,
+            "keys": [self.keys.row, self.keys.run, sorted(self.keys.left_out)],
+        }
+
+    def _go_on_from(self, state: Mapping[str, Any]) -> None:
+        self.changeset.keep_only_listed()
+        watermark = state["watermark"]
+        self.watermark = watermark and datetime.fromisoformat(watermark)
+        self.other_agents, self._unchanged = state["other_agents"], state["unchanged"]
+        self.rejected = state["rejected"]
+        self.keys.row, self.keys.run = state["keys"][:2]
+        self.keys.left_out = {*state["keys"][2]}
+        self._columns = ([*self.keys.new_row_columns.values()], [*self.keys.new_run_columns.values()])
 
     # -- the rows that come in ------------------------------------------------------------------------------------
 
@@ -260,7 +287,7 @@ class Comparison:
         wanted = ([*self.keys.new_row_columns.values()], [*self.keys.new_run_columns.values()])
         for table, columns, present in zip(("changed", "changed_runs"), wanted, self._columns, strict=True):
             for column in columns[len(present) :]:
-                self._con.execute(f"alter table {table} add column {quoted(column)} varchar")
+                self._con.execute(f"alter table {table} add column if not exists {quoted(column)} varchar")
         self._columns = wanted
 
     # -- the rows that did not come in ----------------------------------------------------------------------------

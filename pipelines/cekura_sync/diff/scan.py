@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cekura_sync.api.client import Client
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
+from cekura_sync.api.paging import Chain, Saved
+from cekura_sync.api.places import Place
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
+from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.missing import account_for_absent
 from cekura_sync.errors import ApiUnavailable, SettingsError, UnbelievableAnswer
 from cekura_sync.outcome import Progress
@@ -40,15 +43,15 @@ def scan(
     past: History,
     changes: Comparison,
     progress: Progress,
+    journal: Journal,
     after_batch: Callable[[], None] = lambda: None,
 ) -> Listing:
     """The listing, and by id what it did not show."""
-    full = settings.full or past.needs_full(changes.started, settings.full_every)
-    horizon = None if full else past.horizon(settings.lookback)
+    horizon = None if wants_full(settings, past, changes.started) else past.horizon(settings.lookback)
     progress.say(past.plan(settings.filters, horizon, asked=settings.full))
-    listing = _listing(api, settings, horizon)
+    listing = _listing(api, settings, horizon, journal.reading.chain)
     with _how_far(listing):
-        _take_listing(listing, changes, progress, after_batch)
+        _take_listing(listing, changes, progress, journal, after_batch)
         doubt = why_to_read_everything(api, listing, changes)
     if doubt:
         progress.say(f"{doubt}: the listing is not newest first, so everything is read.")
@@ -56,7 +59,7 @@ def scan(
         listing = _listing(api, settings, None)
     with _how_far(listing):
         if doubt:
-            _take_listing(listing, changes, progress, after_batch)
+            _take_listing(listing, changes, progress, journal, after_batch)
         _require_a_clock_that_is_right(api, changes)
         _require_rows_that_can_be_taken(listing, changes)
         if listing.complete and changes.covers == "(true)":
@@ -72,8 +75,18 @@ def scan(
     return listing
 
 
-def _listing(api: Api, settings: Settings, horizon: int | None) -> Listing:
-    return Listing(api.page, page_size=settings.page_size, concurrency=settings.concurrency, horizon=horizon)
+def wants_full(settings: Settings, past: History, now: datetime) -> bool:
+    return settings.full or past.needs_full(now, settings.full_every)
+
+
+def _listing(api: Api, settings: Settings, horizon: int | None, chain: Chain | None = None) -> Listing:
+    return Listing(
+        api.page,
+        page_size=settings.page_size,
+        concurrency=settings.concurrency,
+        horizon=horizon,
+        chain=chain,
+    )
 
 
 def _require_a_clock_that_is_right(api: Api, changes: Comparison) -> None:
@@ -109,29 +122,35 @@ def _how_far(listing: Listing) -> Iterator[None]:
 
 
 def _take_listing(
-    listing: Listing, changes: Comparison, progress: Progress, after_batch: Callable[[], None]
+    listing: Listing,
+    changes: Comparison,
+    progress: Progress,
+    journal: Journal,
+    after_batch: Callable[[], None],
 ) -> None:
     """Compare the rows batch by batch, each batch while the next one arrives."""
     waiting: list[Row] = []
     with ThreadPoolExecutor(1, thread_name_prefix="compare") as thread:
         background = _Background(thread)
 
-        def take(rows: list[Row]) -> None:
-            changes.take(rows)
+        def take(rows: list[Row], chain: tuple[list[Place], Saved]) -> None:
+            journal.note(
+                lambda: changes.take(rows), chain if listing.can_be_continued else None, changes.state
+            )
             after_batch()
 
         def restart() -> None:
             waiting.clear()
-            background.do(changes.restart)
+            background.do(journal.start_again, changes.restart)
 
         listing.on_restart(restart)
         for rows in listing:
             waiting.extend(rows)
             progress.read(listing.pages, len(listing.chain), listing.expected_rows)
             if len(waiting) >= BATCH_ROWS:
-                background.do(take, [*waiting])
+                background.do(take, [*waiting], listing.chain.save())
                 waiting.clear()
-        background.do(take, waiting)
+        background.do(take, waiting, listing.chain.save())
         background.wait()
 
 

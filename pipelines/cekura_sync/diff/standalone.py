@@ -15,6 +15,7 @@ from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import BATCH_ROWS
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import History
+from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.scan import connect, scan
 from cekura_sync.outcome import Progress
 from cekura_sync.settings import Settings
@@ -106,7 +107,7 @@ def read(settings: Settings, state: State, watermark: datetime | None, progress:
     # Only the unfinished ones are known here, and any number of those may be gone.
     lenient = replace(settings, allow_mass_delete=True)
     with connect(settings, past) as client:
-        listing = scan(Api(client, settings), lenient, past, comparison, progress)
+        listing = scan(Api(client, settings), lenient, past, comparison, progress, Journal())
     _warn(comparison, progress)
     _note(con, state, comparison, full=listing.full)
     reached = max((moment for moment in (comparison.watermark, watermark) if moment), default=None)

@@ -20,7 +20,7 @@ from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, steps, sync_log
 from cekura_sync.warehouse import team_changes as team
-from cekura_sync.warehouse.disk import write_json
+from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
@@ -55,6 +55,10 @@ class WarehouseFile(Swap):
         if base is not None:
             self._is_outdated = identity.read(con, base, database="base").is_outdated
         return con
+
+    def journal(self) -> tuple[Path, str]:
+        base = self.existing()
+        return self.files.journal, str(base and Fingerprint.of(base))
 
     def pending_log(self) -> list[dict[str, Any]]:
         return self._pending.read(self.generation())
