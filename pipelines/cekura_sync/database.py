@@ -10,23 +10,30 @@ from cekura_sync.errors import WarehouseError
 if TYPE_CHECKING:
     import duckdb
 
+    _Config = dict[str, str | bool | int | float | list[str]]
+
 # DuckDB 1.x drivers, which BI tools use, cannot open a file in DuckDB 2.0's own format.
 STORAGE_VERSION = "v1.0.0"
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+# So that memory does not grow with the account. What exceeds it goes to a temporary folder.
+_COMPARING: "_Config" = {"threads": 1, "memory_limit": "100MB"}
+_WRITING: "_Config" = {"threads": 2, "memory_limit": "128MB"}
+_CONFIG: "_Config" = {"autoinstall_known_extensions": False}
 
 
-def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.DuckDBPyConnection":
-    """A connection to a file, or to memory. Raises WarehouseError."""
+def connect(
+    path: Path | None = None, *, read_only: bool = False, spill: Path | None = None
+) -> "duckdb.DuckDBPyConnection":
+    """A connection to a file, or to memory, which overflows to the folder `spill`. Raises WarehouseError."""
     import duckdb
 
     try:
         if path is None:
-            con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill(), "threads": 1})
+            overflow: _Config = {"temp_directory": str(spill or _spill())}
+            con = duckdb.connect(":memory:", config=_CONFIG | _COMPARING | overflow)
         else:
-            spill = (
-                {"temp_directory": _spill()} if read_only else {}
-            )  # a reader may not be allowed to write there
-            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | spill)
+            # A reader may not be allowed to write into the folder of the file.
+            more: _Config = {"temp_directory": _spill()} if read_only else _WRITING
+            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | more)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."

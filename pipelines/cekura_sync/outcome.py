@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from cekura_sync.console.pace import Pace
 from cekura_sync.tables import LOG
 
 
 class Progress(Protocol):
     """Where a sync reports its progress."""
 
-    def read(self, pages: int, rows: int, expected: int | None) -> None: ...
+    def read(self, pages: int, rows: int, expected: int | None, pace: Pace) -> None: ...
 
     def read_details(self, done: int, asked: int) -> None: ...
 
@@ -71,6 +72,7 @@ class Outcome:
             "rows_read": self.rows_read,
             **asdict(self.counts),
             "watermark": self.watermark.isoformat() if self.watermark else None,
+            "started_at": self.started.isoformat(),
             "seconds": round(self._seconds, 3),
             "warehouse": str(self.warehouse),
             "changed": self.changed,

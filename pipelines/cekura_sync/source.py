@@ -16,6 +16,7 @@ from dlt.common import logger
 from dlt.common.typing import TSecretStrValue
 
 from cekura_sync import settings
+from cekura_sync.console.pace import Pace
 from cekura_sync.diff import standalone
 from cekura_sync.diff.history import scope_text
 from cekura_sync.diff.standalone import Reading
@@ -161,7 +162,7 @@ def _key_by_its_name_here() -> Iterator[None]:
 class _Log:
     """Progress in dlt's log."""
 
-    def read(self, pages: int, rows: int, expected: int | None) -> None: ...
+    def read(self, pages: int, rows: int, expected: int | None, pace: Pace) -> None: ...
 
     def read_details(self, done: int, asked: int) -> None: ...
 

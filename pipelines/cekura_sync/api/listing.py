@@ -10,6 +10,7 @@ from cekura_sync.errors import ListingUnverified, UnbelievableAnswer
 
 BARREN_WINDOWS = 8  # so many in a row without a new id are a loop; single ones happen while rows arrive
 LOWERED_CAPS = 8  # pages that are cut more often than this are not cut by a cap
+DISPLACED = 2  # times that the end of an earlier reading may have moved while the top was read
 PASS_SIZES = (1.0, 0.8, 0.9, 0.7)  # of a page, one for each try at two equal passes
 
 
@@ -56,7 +57,10 @@ class Listing:
         self._barren = 0
         self.counts: list[int] = []  # the API's `count`, in each answer of this reading
         self.chain = chain or Chain()
-        self._meets_earlier = chain is None  # or still has to
+        self._earlier = (
+            None if chain is None else "to meet"
+        )  # what is still asked of an earlier reading; then "in place"
+        self._displaced = 0  # times that its end was not where the top said
         self.can_be_continued = True  # by another reading, from its chain
         self.complete = False  # the end of the listing was reached and proved
         self.pages = 0
@@ -103,9 +107,9 @@ class Listing:
                 raise Disorder  # pages of so few rows cannot overlap here
             window, answer = ahead.popleft()
             page = self._believed(window, answer.result())
-            if not self._fits_earlier(page.rows):
+            if not self._fits_earlier(window, page.rows):
                 _drop(ahead)
-                planned = 0
+                planned = step_back = 0
                 continue
             new = self.chain.join(window, page.rows)
             if new is None:
@@ -133,27 +137,42 @@ class Listing:
                 _drop(ahead)
                 planned = read
 
-    def _fits_earlier(self, rows: list[Row]) -> bool:
-        """Whether the top of the listing goes over into the earlier reading. If it does not, everything is read anew."""
-        if self._meets_earlier:
+    def _fits_earlier(self, window: Window, rows: list[Row]) -> bool:
+        """Whether this answer fits what an earlier reading has read; if it does not, planning begins at the top again.
+
+        First the top has to meet that reading. Then the next window must find the end of it where the top says: a listing
+        whose rows have changed places in between, or are in another order, could hide rows where nobody looks again.
+        """
+        if self._earlier is None:
             return True
-        self._meets_earlier = self.chain.holds_link_to_earlier(rows)
-        if self._meets_earlier or self.chain.is_above(rows):
+        if self._earlier == "to meet":
+            if self.chain.meets_earlier(window, rows):
+                self._earlier = "in place"
+                return True
+            if self.chain.is_above(rows):
+                return True
+            self._start_again()
+            return False
+        if self.chain.is_in_place(window, rows):
+            self._earlier = None
             return True
-        self._start_again()
+        self._displaced += 1  # or rows have just come in above
+        self._earlier = "to meet"
+        if self._displaced > DISPLACED:
+            self._start_again()
         return False
 
     def _start_again(self) -> None:
         self._on_restart()
         self.chain, self.counts = Chain(), []
-        self._meets_earlier = True
+        self._earlier = None
 
     def _read_up_to(self, window: Window, page: Page, *, rejoined: bool) -> int:
         """Where in the listing to go on: where the chain ends, unless that is no longer there."""
         if not page.rows:
             return 0
         end, shown = self.chain.offset_after(window, page.rows), window.start + len(page.rows)
-        return shown if rejoined or not page.has_next or not self._meets_earlier else end
+        return shown if rejoined or not page.has_next or self._earlier == "to meet" else end
 
     def _in_flight(self, planned: int, *, careful: bool) -> int:
         """How many windows may be under way: one at first, then as many as there is evidence of work."""

@@ -82,9 +82,9 @@ class Chain:
             saved.overlap
         )  # rows that the next window must repeat to hold a link: more if many end the chain with one time
         self._came_since = saved.came_since  # rows
-        self._earlier = len(self._places)  # rows of the earlier reading
         self._began_at = -saved.came_since  # the position of its newest row
         self._shift = 0  # the offset in the listing of the chain's position 0, when a window last joined
+        self._earlier_shift = 0  # the same, when the top met the earlier reading
         self._unsaved = []
 
     def __len__(self) -> int:
@@ -115,10 +115,6 @@ class Chain:
     def is_above(self, rows: Sequence[Row]) -> bool:
         """Whether all of these rows are newer than the first row that was read."""
         return len(rows) > 0 and all(self._is_newer(row) for row in rows)
-
-    def holds_link_to_earlier(self, rows: Sequence[Row]) -> bool:
-        """Whether one of these rows is a link that the earlier reading has read."""
-        return any(self._is_link(row) and self._position(row) >= self._began_at for row in rows)
 
     def _is_link(self, row: Row) -> bool:
         """A row whose time cannot be read is never one: nobody knows where it belongs."""
@@ -170,6 +166,23 @@ class Chain:
             return  # this window ends above the chain's end
         links = [index for index, row in enumerate(rows) if row.created is not None and row.created > floor]
         self.overlap = max(OVERLAP, len(rows) - links[-1] if links else self.overlap + len(rows))
+
+    # A reading that goes on with an earlier one. What it does not read again must be where it was: rows that have changed
+    # places in between, or another order, could hide an unread row among those that were read.
+
+    def meets_earlier(self, window: Window, rows: Sequence[Row]) -> bool:
+        """Whether this window, which begins at the top or follows one that does, has a link that the earlier reading read."""
+        for offset, row in enumerate(rows, window.start):
+            if self._is_link(row) and self._position(row) >= self._began_at:
+                self._earlier_shift = offset - self._position(row)
+                return True
+        return False
+
+    def is_in_place(self, window: Window, rows: Sequence[Row]) -> bool:
+        """Whether this window holds a link, and begins with the row that stood there if nothing has moved since they met."""
+        place = self._places.get(number_of(rows[0].key)) if rows else None
+        in_place = place is not None and window.start - place.position == self._earlier_shift
+        return in_place and any(self._is_link(row) for row in rows)
 
     # Where things stand in the listing. For planning, and to see which window was answered; it proves no completeness.
 

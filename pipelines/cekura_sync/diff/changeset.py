@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 10_000  # rows of one Arrow batch
+JOURNAL = "journal"  # the name of the database in which an interrupted sync leaves its tables
+RELEASED = "20MB"
 BY_ID = "by id: "  # begins the reason of a known row whose own address brings nothing
 
 _TABLES = f"""
@@ -161,6 +163,13 @@ class Changeset:
         """Forget what was to be written; what was learned of the API's fields stays."""
         self._con.execute(_TABLES)
         self.details.clear()
+
+    def release(self) -> None:
+        """Give memory back: what is in a journal stays there, should the sync be interrupted after all."""
+        if self._value("select current_database()") == JOURNAL:
+            self._con.execute(f"set memory_limit = '{RELEASED}'")
+        else:
+            self.clear()
 
     def keep_only_listed(self) -> None:
         """Of what the journal holds, forget what was found apart from the listing: by id, or absent."""

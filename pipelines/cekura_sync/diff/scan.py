@@ -11,6 +11,7 @@ from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.api.paging import Chain, Saved
 from cekura_sync.api.places import Place
+from cekura_sync.console.pace import Pace, roughly
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
@@ -50,16 +51,17 @@ def scan(
     horizon = None if wants_full(settings, past, changes.started) else past.horizon(settings.lookback)
     progress.say(past.plan(settings.filters, horizon, asked=settings.full))
     listing = _listing(api, settings, horizon, journal.reading.chain)
-    with _how_far(listing):
-        _take_listing(listing, changes, progress, journal, after_batch)
+    pace = Pace(len(listing.chain))
+    with _how_far(listing, journal, pace):
+        _take_listing(listing, changes, progress, journal, pace, after_batch)
         doubt = why_to_read_everything(api, listing, changes)
     if doubt:
         progress.say(f"{doubt}: the listing is not newest first, so everything is read.")
         changes.restart()
         listing = _listing(api, settings, None)
-    with _how_far(listing):
+    with _how_far(listing, journal, pace):
         if doubt:
-            _take_listing(listing, changes, progress, journal, after_batch)
+            _take_listing(listing, changes, progress, journal, pace, after_batch)
         _require_a_clock_that_is_right(api, changes)
         _require_rows_that_can_be_taken(listing, changes)
         if listing.complete and changes.covers == "(true)":
@@ -112,13 +114,18 @@ def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> No
 
 
 @contextmanager
-def _how_far(listing: Listing) -> Iterator[None]:
+def _how_far(listing: Listing, journal: Journal, pace: Pace) -> Iterator[None]:
     try:
         yield
     except ApiUnavailable as error:
-        raise ApiUnavailable(
-            f"{error} It came as far as {listing.pages} pages, {len(listing.chain):,} results."
-        ) from error
+        rows, expected = len(listing.chain), listing.expected_rows
+        of_all = f" of about {expected:,}" if expected and expected > rows else ""
+        said = f"{error} It came as far as {listing.pages} pages, {rows:,}{of_all} results."
+        if journal.outlives and listing.can_be_continued and rows:
+            left = pace.seconds_left(rows, expected)
+            rest = f"; at this pace the rest takes about {roughly(left)}" if left else ""
+            said += f" The next sync within a day goes on from there{rest}."
+        raise ApiUnavailable(said) from error
 
 
 def _take_listing(
@@ -126,6 +133,7 @@ def _take_listing(
     changes: Comparison,
     progress: Progress,
     journal: Journal,
+    pace: Pace,
     after_batch: Callable[[], None],
 ) -> None:
     """Compare the rows batch by batch, each batch while the next one arrives."""
@@ -146,7 +154,7 @@ def _take_listing(
         listing.on_restart(restart)
         for rows in listing:
             waiting.extend(rows)
-            progress.read(listing.pages, len(listing.chain), listing.expected_rows)
+            progress.read(listing.pages, len(listing.chain), listing.expected_rows, pace)
             if len(waiting) >= BATCH_ROWS:
                 background.do(take, [*waiting], listing.chain.save())
                 waiting.clear()

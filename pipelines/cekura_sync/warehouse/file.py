@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import tables
+from cekura_sync.diff import journal
 from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, runner
@@ -47,7 +48,7 @@ class WarehouseFile(Swap):
 
     def known(self) -> duckdb.DuckDBPyConnection:
         """Raises WarehouseError for a file that a newer version wrote."""
-        con = open_base(self.existing())
+        con = open_base(self.existing(), self._spill())
         # A sync from a time when the clock was ahead says nothing about how old the log is.
         newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= current_timestamp"
         self._logged_until = con.execute(newest).fetchall()[0][0]
@@ -55,6 +56,10 @@ class WarehouseFile(Swap):
         if base is not None:
             self._is_outdated = identity.read(con, base, database="base").is_outdated
         return con
+
+    def _spill(self) -> Path | None:
+        """A dry run has no folder of its own here."""
+        return self.files.scratch / "spill" if self.files.scratch.exists() else None
 
     def journal(self) -> tuple[Path, str]:
         base = self.existing()
@@ -124,8 +129,12 @@ class WarehouseFile(Swap):
         return outcome
 
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        journal.remove(
+            self.files.journal
+        )  # it may hold what is to be erased, even before there is a warehouse
         self.require()
         with self.locked():
+            journal.remove(self.files.journal)  # of a sync that ended just now
             with self.known() as con:
                 ids = [id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()]
                 query = "select table_name from duckdb_tables() where database_name = 'base'"
