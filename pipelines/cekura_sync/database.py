@@ -1,6 +1,8 @@
 """How this product opens DuckDB: times in UTC, no downloads, its errors as WarehouseError."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
 # DuckDB 1.x drivers, which BI tools use, cannot open a file in DuckDB 2.0's own format.
 STORAGE_VERSION = "v1.0.0"
 # So that memory does not grow with the account. What exceeds it goes to a temporary folder.
-_COMPARING: "_Config" = {"threads": 1, "memory_limit": "100MB"}
-_WRITING: "_Config" = {"threads": 2, "memory_limit": "128MB"}
+MEMORY = "100MB"
+_COMPARING: "_Config" = {"threads": 1, "memory_limit": MEMORY}
+_WRITING: "_Config" = {"threads": 2, "memory_limit": "160MB"}
 _CONFIG: "_Config" = {"autoinstall_known_extensions": False}
 
 
@@ -50,6 +53,19 @@ def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     """The time zone belongs to a session, so every cursor sets it."""
     con.execute("set timezone = 'UTC'")
     return con
+
+
+@contextmanager
+def unlimited(con: "duckdb.DuckDBPyConnection", limit: str = MEMORY) -> Iterator[None]:
+    """For a step that may need more memory than the limit, because of one large record; afterwards the limit holds again."""
+    import duckdb
+
+    con.execute("reset memory_limit")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # more than that is in use
+            con.execute(f"set memory_limit = '{limit}'")
 
 
 def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":

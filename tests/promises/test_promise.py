@@ -28,6 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from cekura_sync import outcome, sync
 from cekura_sync.api import limits
+from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import EPOCH, Account, Ran, Record, assert_same
 
@@ -286,6 +287,9 @@ class Promise(RuleBasedStateMachine):
         self.aged: set[int] = set()
         self.failing: dict[int, Answer] = {}  # results whose own address brings nothing, one at most
         self.have_failed: set[int] = set()
+        self.interrupted: dict[
+            datetime, tuple[Scope, int]
+        ] = {}  # when each sync that failed began, and in which state
 
     @initialize(
         results=st.integers(20, 60),
@@ -312,6 +316,7 @@ class Promise(RuleBasedStateMachine):
         )
         for module in (sync, outcome, limits):
             self.stack.enter_context(mock.patch.object(module, "datetime", _clockwork(world)))
+        self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", 1))  # each page is noted at once
         self.observe()
 
     def teardown(self) -> None:
@@ -469,6 +474,22 @@ class Promise(RuleBasedStateMachine):
         self.sync(*(("--full",) if full else ()), calm=False)
         self.account.sandbox.faults = []
 
+    @rule(
+        requests=st.lists(st.integers(2, 9), min_size=1, max_size=3),
+        changes=st.lists(st.one_of(steps(CHANGES), steps(ARRIVALS)), min_size=3, max_size=3),
+        hours=st.sampled_from([0, 0, 2, 23, 25]),
+    )
+    def a_full_sync_is_interrupted_and_taken_up(
+        self, requests: list[int], changes: list[Step], hours: float
+    ) -> None:
+        for first, change in zip(requests, changes, strict=False):
+            self.account.sandbox.faults = [Fault("503", first=first)]
+            self.sync("--full", calm=False)
+            self.account.sandbox.faults = []
+            self.change(change)
+            self.clock.time += timedelta(hours=hours)
+        self.sync("--full")
+
     @rule(after=st.integers(0, 30), change=steps(CHANGES), full=st.booleans())
     def a_sync_is_killed(self, after: int, change: Step, full: bool) -> None:
         self.change(("insert", 0))  # so that there is something to write
@@ -506,9 +527,12 @@ class Promise(RuleBasedStateMachine):
         full = "--full" in options or scope not in self.last_full
         if "--full-every" not in options:
             full |= began - self.last_full.get(scope, began) >= DAY  # "at most a day by default"
+        if ran.code:
+            self.interrupted[began] = (scope, place)
         if killer is not None and killer.dead:
             if self.fingerprint() == fingerprint:
                 return
+            began, place = self.first_start(scope, began, place)
         elif ran.code:
             assert self.fingerprint() == fingerprint, f"exit {ran.code} changed the warehouse"
             assert ran.json["outcome"] == "failed"
@@ -522,6 +546,11 @@ class Promise(RuleBasedStateMachine):
             assert ran.json["in_flight"] == sum(record["status"] in IN_FLIGHT for record in after.values())
             assert ran.json["mode"] == "full" or not full
             full |= ran.json["mode"] == "full"
+            if (counts_from := datetime.fromisoformat(ran.json["started_at"])) != began:
+                assert full
+                assert began - counts_from < DAY
+                began, (interrupted, place) = counts_from, self.interrupted[counts_from]
+                assert interrupted == scope
         lookback = options[options.index("--lookback") + 1] if "--lookback" in options else "24h"
         since = None if full else self.last_started[scope] - LOOKBACKS[lookback]
         self.judge(scope, since, began, place, before, after)
@@ -532,6 +561,11 @@ class Promise(RuleBasedStateMachine):
         self.last_started[scope] = began
         if full:
             self.last_full[scope] = began
+
+    def first_start(self, scope: Scope, began: datetime, place: int) -> tuple[datetime, int]:
+        """The earliest from which a sync may count that was killed once readers had its file, and said nothing."""
+        starts = [(at, state) for at, (mine, state) in self.interrupted.items() if mine == scope]
+        return min((at, state) for at, state in (*starts, (began, place)) if began - at < DAY)
 
     def judge_refusal(self, ran: Ran, scope: Scope, before: dict[int, Record], calm: bool) -> None:
         mine = [id_ for id_, record in before.items() if matches(record, scope)]

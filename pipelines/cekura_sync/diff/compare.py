@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from cekura_sync import database
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
@@ -160,6 +161,10 @@ class Comparison:
 
     def take(self, rows: Sequence[Row]) -> None:
         """Compare rows with what is known; each id at most once since the last restart."""
+        with database.unlimited(self._con):
+            self._take(rows)
+
+    def _take(self, rows: Sequence[Row]) -> None:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
             self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]

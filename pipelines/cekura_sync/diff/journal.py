@@ -131,8 +131,9 @@ def open_journal(
             con.execute("use journal")
             return Journal(con, path, journal.reading)
         _close(con)
-        remove(path)
-        warn(f"An interrupted reading cannot be continued ({reason}): everything is read anew.")
+        if reason:
+            warn(f"An interrupted reading cannot be continued ({reason}): everything is read anew.")
+    remove(path)  # and what is left of a log that belongs to it
     salt = secrets.token_hex(16)
     con.execute(f"attach {literal(str(path))} as journal")
     con.execute(_TABLES)
@@ -159,10 +160,11 @@ class _Earlier:
         self.reading = Reading()
 
     def why_not(self, conditions: Mapping[str, str], key: str) -> str | None:
-        """Why this sync cannot go on with it; None if it can."""
+        """Why this sync cannot go on with it, empty where there is nothing to go on with; None if it can."""
         try:
             self._con.execute(f"attach {literal(str(self._path))} as journal")
-            return self._unfit(conditions, key) or self._read()
+            reason = self._unfit(conditions, key)
+            return self._read() if reason is None else reason
         except (duckdb.Error, ValueError, KeyError, TypeError):
             return "its file is damaged"
 
@@ -179,7 +181,7 @@ class _Earlier:
     def _read(self) -> str | None:
         states = self._con.execute("select state from journal.states order by rowid desc limit 1").fetchall()
         if not states:
-            return "nothing was read"
+            return ""  # nothing was read
         self._require_sound_blocks()
         state = json.loads(states[0][0])
         places = self._con.execute("from journal.places order by rowid").fetchall()

@@ -23,7 +23,9 @@ from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
 CLOCK_TOLERANCE = timedelta(days=1)
 FEW_ROWS = 20  # of fewer, any share may be bad
-BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
+# Rows parsed at a time: eight full pages, or fewer where rows are large.
+BATCH_ROWS = 1600
+BATCH_CHARACTERS = 4 * 1024 * 1024
 
 
 def connect(settings: Settings, past: History) -> Client:
@@ -138,6 +140,7 @@ def _take_listing(
 ) -> None:
     """Compare the rows batch by batch, each batch while the next one arrives."""
     waiting: list[Row] = []
+    characters = 0
     with ThreadPoolExecutor(1, thread_name_prefix="compare") as thread:
         background = _Background(thread)
 
@@ -155,9 +158,11 @@ def _take_listing(
         for rows in listing:
             waiting.extend(rows)
             progress.read(listing.pages, len(listing.chain), listing.expected_rows, pace)
-            if len(waiting) >= BATCH_ROWS:
+            characters += sum(len(row.raw) for row in rows)
+            if len(waiting) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
                 background.do(take, [*waiting], listing.chain.save())
                 waiting.clear()
+                characters = 0
         background.do(take, waiting, listing.chain.save())
         background.wait()
 

@@ -56,8 +56,13 @@ def check_rows(con: duckdb.DuckDBPyConnection) -> list[Finding]:
 def _copy(con: duckdb.DuckDBPyConnection, view: str) -> None:
     import duckdb
 
+    statement = f"create or replace temp table {view} as select * from {runner.SCHEMA}.{view}"
     try:
-        con.execute(f"create or replace temp table {view} as select * from {runner.SCHEMA}.{view}")
+        try:
+            con.execute(statement)
+        except duckdb.OutOfMemoryException:
+            con.execute("reset memory_limit")  # few views need more than a sync is given
+            con.execute(statement)
     except duckdb.Error as error:
         raise ModelError(
             f"The view {runner.SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."

@@ -129,12 +129,11 @@ class WarehouseFile(Swap):
         return outcome
 
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
-        journal.remove(
-            self.files.journal
-        )  # it may hold what is to be erased, even before there is a warehouse
+        # It may hold what is to be erased, even where no sync has completed yet.
+        journal.remove(self.files.journal)
         self.require()
         with self.locked():
-            journal.remove(self.files.journal)  # of a sync that ended just now
+            journal.remove(self.files.journal)
             with self.known() as con:
                 ids = [id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()]
                 query = "select table_name from duckdb_tables() where database_name = 'base'"
