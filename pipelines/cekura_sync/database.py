@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.0.0"
 # So that memory does not grow with the account. What exceeds it goes to a temporary folder.
 MEMORY = "100MB"
+STEPS = ("80MB", "160MB")
 _COMPARING: "_Config" = {"threads": 1, "memory_limit": MEMORY}
-_WRITING: "_Config" = {"threads": 2, "memory_limit": "160MB"}
+_WRITING: "_Config" = {"threads": 2, "memory_limit": "128MB"}
 _CONFIG: "_Config" = {"autoinstall_known_extensions": False}
 
 
@@ -66,6 +67,21 @@ def unlimited(con: "duckdb.DuckDBPyConnection", limit: str = MEMORY) -> Iterator
     finally:
         with suppress(duckdb.Error):  # more than that is in use
             con.execute(f"set memory_limit = '{limit}'")
+
+
+def run_in_little_memory(con: "duckdb.DuckDBPyConnection", statement: str) -> None:
+    """With a low limit first; what cannot do with that gets more."""
+    import duckdb
+
+    for limit in STEPS:
+        try:
+            con.execute(f"set memory_limit = '{limit}'")
+            con.execute(statement)
+        except duckdb.OutOfMemoryException:
+            continue
+        return
+    with unlimited(con, STEPS[-1]):
+        con.execute(statement)
 
 
 def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":

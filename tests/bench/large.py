@@ -20,7 +20,8 @@ from urllib.parse import parse_qsl, urlsplit
 AGENTS = 40
 SCENARIOS = 12
 PATH = "/test_framework/v1/results/"
-STEP = timedelta(seconds=60)  # between two results
+STEP = timedelta(days=90) / 20_000  # between two results
+AGE = timedelta(days=1000)  # of the oldest result at most
 
 
 class Account:
@@ -30,7 +31,8 @@ class Account:
         self.results = results
         self.runs = runs
         self.requests = 0
-        self._begin = datetime.now(UTC) - results * STEP - timedelta(hours=1)
+        self._step = min(STEP, AGE / results)
+        self._begin = datetime.now(UTC) - results * self._step - timedelta(hours=1)
 
     def page(self, number: int, size: int) -> bytes:
         newest = self.results - (number - 1) * size
@@ -41,7 +43,7 @@ class Account:
     def _row(self, place: int) -> bytes:
         agent = place * 7919 % AGENTS
         won = sum(_passes(place, run) for run in range(self.runs))
-        created = self._begin + place * STEP
+        created = self._begin + place * self._step
         return _row_template(self.runs, agent) % (
             100_000 + place,
             won / self.runs,
@@ -50,7 +52,7 @@ class Account:
             won,
             self.runs - won,
             created.isoformat().encode(),
-            (created + STEP).isoformat().encode(),
+            (created + timedelta(minutes=5)).isoformat().encode(),
         )
 
 

@@ -8,6 +8,7 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.api.personal import PersonalData
+from cekura_sync.console.memory import give_back
 from cekura_sync.database import column_list
 from cekura_sync.diff import forget
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
@@ -170,6 +171,7 @@ class Changeset:
             self._con.execute(f"set memory_limit = '{RELEASED}'")
         else:
             self.clear()
+        give_back()
 
     def keep_only_listed(self) -> None:
         """Of what the journal holds, forget what was found apart from the listing: by id, or absent."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cekura_sync import database
+from cekura_sync.console.memory import give_back
 from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import ModelError
 from cekura_sync.models import runner
@@ -32,6 +34,7 @@ class Finding:
 
 def check(con: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Ask every question of sql/checks/; a query that returns rows is a finding."""
+    give_back()
     # Several checks ask the same view, so each is computed once.
     models = runner.read_models(runner.models_dir() / "checks")
     asked = set().union(*(model.references for model in models)) - ROW_VIEWS
@@ -58,11 +61,7 @@ def _copy(con: duckdb.DuckDBPyConnection, view: str) -> None:
 
     statement = f"create or replace temp table {view} as select * from {runner.SCHEMA}.{view}"
     try:
-        try:
-            con.execute(statement)
-        except duckdb.OutOfMemoryException:
-            con.execute("reset memory_limit")  # few views need more than a sync is given
-            con.execute(statement)
+        database.run_in_little_memory(con, statement)
     except duckdb.Error as error:
         raise ModelError(
             f"The view {runner.SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."
