@@ -16,32 +16,16 @@ with runs as (
 
 scenarios as (
     select *
-    from compared_scenarios(runs) as compared
-),
-
-last_named as (
-    select
-        comparison,
-        scenario,
-        max(scenario_id) as scenario_id,
-        max(case when scenario_name is not null then run_id end) as run_id
-    from runs
-    group by comparison, scenario
-),
-
-names as (
-    select last_named.comparison, last_named.scenario, last_named.scenario_id, runs.scenario_name
-    from last_named
-    left join runs on runs.run_id = last_named.run_id and runs.comparison = last_named.comparison
+    from named_scenarios(runs) as compared
 )
 
 select
     changes.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     changes.changed_at, -- when the change was made
-    names.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
     scenarios.scenario as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
-    names.scenario_name, -- the name that its newest run, the one with the greatest id, carries
+    scenarios.scenario_name, -- the name that its newest run, the one with the greatest id, carries
     scenarios.before_runs as before_decided_runs, -- its decided runs before the change
     scenarios.before_passed as before_passed_runs, -- how many of them passed
     scenarios.before_rate as before_pass_rate, -- before_passed_runs / before_decided_runs
@@ -53,5 +37,4 @@ select
 from scenarios
 inner join analytics.agent_changes as changes on changes.step = scenarios.comparison
 left join analytics.agents as agents on agents.agent_id is not distinct from changes.agent_id
-left join names on names.comparison = scenarios.comparison and names.scenario = scenarios.scenario
 order by changes.changed_at desc, coalesce(weight * (after_rate - before_rate), 0), changes.agent_id, scenarios.scenario

@@ -1,5 +1,5 @@
 -- One row per result with decided runs in the 7 UTC days that end with the newest result of the warehouse, or the 28 days before.
--- What agent_last_week and agent_last_week_scenarios compare.
+-- What agent_last_week, agent_last_week_scenarios and new_failures compare.
 -- The newest result of all agents ends the week, not the clock: a warehouse that nobody refreshes has a last week too.
 with newest as (
     select max(created_on) as last_day
@@ -9,7 +9,10 @@ with newest as (
 
 select
     results.result_id, -- Cekura's id of the result
+    results.result_name, -- its name
     results.agent_id, -- the agent under test
+    results.channel, -- voice or text
+    results.created_at, -- when it was triggered
     results.created_on as day, -- UTC day on which it was triggered
     newest.last_day, -- the UTC day that ends the last week: the same for all agents
     results.created_on > newest.last_day - 7 as of_last_week, -- whether it belongs to the last week, and not to the 28 days before

@@ -22,31 +22,15 @@ runs as (
 
 scenarios as (
     select *
-    from compared_scenarios(runs) as compared
-),
-
-last_named as (
-    select
-        comparison,
-        scenario,
-        max(scenario_id) as scenario_id,
-        max(case when scenario_name is not null then run_id end) as run_id
-    from runs
-    group by comparison, scenario
-),
-
-names as (
-    select last_named.comparison, last_named.scenario, last_named.scenario_id, runs.scenario_name
-    from last_named
-    left join runs on runs.run_id = last_named.run_id and runs.comparison = last_named.comparison
+    from named_scenarios(runs) as compared
 )
 
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    names.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
     scenarios.scenario as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
-    names.scenario_name, -- the name that its newest run, the one with the greatest id, carries
+    scenarios.scenario_name, -- the name that its newest run, the one with the greatest id, carries
     scenarios.after_runs as decided_runs, -- its decided runs of the last week
     scenarios.after_passed as passed_runs, -- how many of them passed
     scenarios.after_rate as pass_rate, -- passed_runs / decided_runs
@@ -57,5 +41,4 @@ select
     scenarios.weight * (after_rate - before_rate) as contribution -- weight * (pass_rate - previous_pass_rate); NULL when it ran on one side alone
 from scenarios
 inner join agents on agents.comparison = scenarios.comparison
-left join names on names.comparison = scenarios.comparison and names.scenario = scenarios.scenario
 order by coalesce(weight * (after_rate - before_rate), 0), agents.agent_id, scenarios.scenario

@@ -45,12 +45,13 @@ versions as (
     window earlier as (partition by agent_id, comparable order by first_result_at, agent_version_id)
 ),
 
+-- Each agent has ids of its own for its versions, so the name tells which agents step to one version.
 sides as (
-    select agent_id, agent_version_id, version_number, agent_version_id as family, true as is_after
+    select agent_id, agent_version_id, version_number, coalesce(agent_version, agent_version_id) as family, true as is_after
     from versions
     where comparable and version_id_before is not null
     union all
-    select agent_id, version_id_before, version_number, agent_version_id, false
+    select agent_id, version_id_before, version_number, coalesce(agent_version, agent_version_id), false
     from versions
     where comparable and version_id_before is not null
 ),
@@ -105,7 +106,7 @@ select
     rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
     p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
     smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
-    verdict, -- improved, same, regressed, after the correction for the number of agents with this version; NULL without a comparison
+    verdict, -- improved, same, regressed, after the correction for the number of agents with a version of this name; NULL without a comparison
     coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
     case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because -- why there is no verdict
 from versions

@@ -93,7 +93,7 @@ select
         when decided_runs < 10 then 'not enough runs'
         -- A. Kolmogorov's bound 1.28 holds for 7.5 % of constant rates; for runs, which are few, it is passed less often.
         when passed_runs >= 3 and decided_runs - passed_runs >= 3 and excursion >= 1.28 * deviation then 'changed'
-        when pass_rate between 0.2 and 0.8 and pass_rate_low > 0.1 and pass_rate_high < 0.9 then 'flaky'
+        when is_flaky(passed_runs, decided_runs) then 'flaky'
         when pass_rate >= 0.95 then 'reliable'
         when pass_rate >= 0.5 then 'mostly passes'
         when pass_rate > 0.05 then 'mostly fails'

@@ -1,8 +1,8 @@
 -- One row per result that had been in flight for more than an hour when the last sync looked.
 -- Measured against the sync, not the clock: a warehouse that nobody refreshes proves nothing about the API.
 with syncs as (
-    select coalesce(max(finished_at), current_timestamp) as last_sync_at
-    from cekura.sync_log
+    select coalesce(last_sync_at, current_timestamp) as last_sync_at
+    from analytics.sync_status
 ),
 
 in_flight as (

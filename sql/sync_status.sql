@@ -1,12 +1,11 @@
 -- One row, always: how fresh this warehouse is. Before the first sync its times are NULL.
 -- Syncs that find nothing new are written here once an hour, so last_sync_at may lie an hour behind a job that runs well.
-with syncs as (
+with logged as (
     select
         finished_at,
         mode,
         scope,
         watermark,
-        lag(finished_at) over (order by generation nulls first, finished_at, started_at) as previously_finished_at,
         -- The generation goes first: it only grows, while a clock may have been wrong.
         row_number() over (order by generation desc nulls last, finished_at desc, started_at desc) as newest_first
     from cekura.sync_log
@@ -18,15 +17,27 @@ last_sync as (
         max(mode) as mode,
         max(scope) as scope,
         max(watermark) as watermark
-    from syncs
+    from logged
     where newest_first = 1
+),
+
+-- A sync that seems to be later than the last one was written while the clock was ahead: its time says nothing.
+syncs as (
+    select
+        finished_at,
+        mode,
+        scope,
+        lag(finished_at) over (order by finished_at) as previously_finished_at,
+        row_number() over (order by finished_at desc) as latest_first
+    from logged
+    where finished_at <= (select finished_at from last_sync)
 ),
 
 usual_pause as (
     select
         max(date_diff('second', previously_finished_at at time zone 'UTC', finished_at at time zone 'UTC')) as seconds
     from syncs
-    where newest_first <= 20
+    where latest_first <= 20
 ),
 
 -- A full sync of another scope says nothing about this one.

@@ -21,6 +21,8 @@ PROMISE, KILL, FAULTS = (
 )
 READING = "tests/promises/test_reading.py"
 JOURNAL = "tests/promises/test_journal.py"
+COUNT, SCOPES = "tests/promises/test_count.py", "tests/commands/test_status_scopes.py"
+CLOCK = "tests/promises/test_clock.py"
 DETAILS = "tests/promises/test_details.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
 LISTING, SYNC, WAREHOUSE = (
@@ -40,6 +42,40 @@ class Mutation:
 
 
 MUTATIONS = (
+    Mutation(
+        "count: a list that is shorter than a dependable count passes",
+        (("diff/counted.py", "if past.count_is_dependable and", "if False and"),),
+        (COUNT,),
+    ),
+    Mutation(
+        "count: any count is believed",
+        (("diff/counted.py", "if past.count_is_dependable and", "if"),),
+        (COUNT,),
+    ),
+    Mutation(
+        "clock: a sync of the future is the last one",
+        (
+            ("diff/history.py", "and started is not None and started <= now", ""),
+            ("diff/history.py", " filter (started_at <= $1)", ""),
+        ),
+        (CLOCK,),
+    ),
+    Mutation(
+        "clock: how old a result is, this machine alone says",
+        (("diff/scan.py", "return changes.started if contradicted else theirs", "return changes.started"),),
+        (CLOCK,),
+    ),
+    Mutation(
+        "status: only the last sync is judged",
+        (
+            (
+                "warehouse/scopes.py",
+                "asked = [scope.filters for scope in scopes if",
+                "asked = [scope.filters for scope in scopes[-1:] if",
+            ),
+        ),
+        (SCOPES,),
+    ),
     Mutation(
         "stitching: any window joins",
         (("api/paging.py", "if window.start and not self._is_linked(rows):", "if False:"),),
@@ -233,7 +269,7 @@ MUTATIONS = (
     ),
     Mutation(
         "our clock is right",
-        (("diff/scan.py", "        _require_a_clock_that_is_right(api, changes)\n", ""),),
+        (("diff/scan.py", "        _require_a_clock_that_is_right(changes, now, progress)\n", ""),),
         (READING,),
     ),
     Mutation(

@@ -6,7 +6,19 @@ from itertools import pairwise
 import click
 
 from cekura_sync import __version__
-from cekura_sync.commands import backup, demo, doctor, erase, export, read, report, schedule, sync, views
+from cekura_sync.commands import (
+    backup,
+    demo,
+    doctor,
+    erase,
+    export,
+    gate,
+    read,
+    report,
+    schedule,
+    sync,
+    views,
+)
 from cekura_sync.console import failure, terminal
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.console.signals import stop_signals
@@ -37,6 +49,7 @@ for command in (
     read.query,
     read.check,
     report.report,
+    gate.gate,
     export.export,
     backup.backup,
     backup.restore,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from cekura_sync import clock
 from cekura_sync.errors import KeyRefused, SettingsError
 
 _QUOTATION_MARKS = "\"'“”„‘’`"
@@ -24,7 +25,7 @@ def find(environ: Mapping[str, str], vendor: Mapping[str, object]) -> Login:
     if not isinstance(token, str) or not token:
         return Login(check(""))
     expires = _moment(vendor.get("token_expires_at"))
-    if expires is not None and expires <= datetime.now(UTC):
+    if expires is not None and expires <= clock.now():
         raise KeyRefused(
             f"The login in ~/.cekura/config.toml expired at {expires:%Y-%m-%d %H:%M} UTC: log in again with Cekura's own CLI, or set CEKURA_API_KEY."
         )

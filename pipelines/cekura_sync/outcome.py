@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from cekura_sync import clock
 from cekura_sync.console.pace import Pace
 from cekura_sync.tables import LOG
 
@@ -60,6 +61,7 @@ class Outcome:
     )
     details_read: int | None = None  # None where none were asked for
     details_left: int | None = None
+    shortfall: int | None = None  # of the list against the API's `count`; for the log alone
 
     def as_json(self, *, dry_run: bool = False) -> dict[str, Any]:
         outcome = {
@@ -112,10 +114,10 @@ class Outcome:
         return f"details of {self.details_read:,} read{left}; "
 
     def finished_now(self) -> "Outcome":
-        return replace(self, finished=datetime.now(UTC))
+        return replace(self, finished=clock.now())
 
     def log_entry(self) -> dict[str, Any]:
-        entry = self.as_json()
+        entry = self.as_json() | {"shortfall": self.shortfall}
         return {
             **{name: entry[name] for name in LOG if name in entry},
             "scope": json.dumps(self.scope),

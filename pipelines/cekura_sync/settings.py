@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -122,7 +122,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         ),
         api_version=_one_of(pick("api_version", "CEKURA_API_VERSION", API_VERSION), API_VERSIONS),
         warehouse=check_warehouse(pick("warehouse", "CEKURA_WAREHOUSE", WAREHOUSE)),
-        filters=_filters(options),
+        filters=filters(options),
         full=bool(options.get("full")),
         full_every=duration(pick("full_every", "CEKURA_FULL_EVERY", FULL_EVERY)),
         lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK)),
@@ -175,6 +175,27 @@ def interval(text: str) -> timedelta:
     if not every:
         raise SettingsError(f"--every {text} leaves no time between two syncs: write a duration such as 15m.")
     return every
+
+
+def baseline(text: str) -> timedelta:
+    """How far a baseline reaches. Raises SettingsError."""
+    length = duration(text)
+    if not length:
+        raise SettingsError(
+            f"--baseline {text} leaves nothing to compare with: write a duration such as 28d."
+        )
+    return length
+
+
+def moment(text: str, option: str) -> datetime:
+    """A time without a zone is UTC, a date its midnight. Raises SettingsError."""
+    try:
+        read = datetime.fromisoformat(text.strip())
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise SettingsError(
+            f"{option} '{text}' is not a time: write it as in 2026-03-10 or 2026-03-10T14:30:00Z."
+        ) from None
 
 
 def check_url(url: str, *, allow_http: bool = False) -> str:
@@ -287,7 +308,8 @@ def _keep_transcripts(text: object) -> timedelta | None:
     return keep
 
 
-def _filters(options: Mapping[str, object]) -> Filters:
+def filters(options: Mapping[str, object]) -> Filters:
+    """Those that were given. Raises SettingsError."""
     scenarios = options.get("scenarios")
     if scenarios is not None and not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(scenarios)):
         raise SettingsError(f"'{scenarios}' is not a list of scenario ids: write --scenarios 24270,24271.")

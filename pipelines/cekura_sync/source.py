@@ -1,33 +1,40 @@
 """The dlt source: how each table is merged, and the `updated_at` cursor that each scope keeps.
 
 `cekura_source` is for other people's pipelines: any destination, configured the dlt way. Each run reads as a sync does, without
-gaps, and hands on no row before the reading is proved complete. It cannot compare with the destination, so every row that
-was read is merged again, and deletions show only in a full run. `changeset_source` is what `sync` itself loads.
+gaps, and hands on no row before the reading is proved complete. It compares with what the destination holds and hands on what
+changed; where the destination cannot be read back, all that it read. `changeset_source` is what `sync` itself loads.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import dlt
 from dlt.common import logger
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.common.typing import TSecretStrValue
 
 from cekura_sync import settings
 from cekura_sync.console.pace import Pace
+from cekura_sync.destination.account import ACCOUNT, require_name
+from cekura_sync.destination.known import Known, Nothing
+from cekura_sync.destination.tables import open_tables
 from cekura_sync.diff import standalone
 from cekura_sync.diff.history import scope_text
-from cekura_sync.diff.standalone import Reading
+from cekura_sync.diff.reading import KEYS, Reading
 from cekura_sync.errors import KeyRefused, SettingsError
 from cekura_sync.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from dlt.common.schema.typing import TColumnSchema
+    from dlt.common.storages.load_package import TLoadPackage
     from dlt.common.typing import TDataItem
     from dlt.sources import DltResource
+    from duckdb import DuckDBPyConnection
 
     from cekura_sync.diff.changeset import Changeset
 
@@ -110,45 +117,82 @@ def cekura_source(
     concurrency: int = settings.CONCURRENCY,
     timeout: str | None = None,
     allow_http: bool = False,
+    allow_mass_delete: bool = False,
+    account: str | None = None,
 ) -> "tuple[DltResource, ...]":
-    """Cekura test results: the resources `results`, `runs`, `result_scenarios` and `rejected_rows`.
+    """Cekura test results: the resources `results`, `runs`, `result_scenarios`, `rejected_rows` and `sync_log`.
 
     Every argument can come from dlt's configuration: `sources.cekura.api_key`, `SOURCES__CEKURA__API_KEY` and so on. The filters
     `agent_id`, `project_id`, `search` and `scenarios` together are a scope with a cursor of its own. A run reads everything
     when `full`, or when the scope's last full run is older than `full_every` (`0`: never); else back to `lookback` before its
-    cursor, and by id what was unfinished. Durations read `90s`, `15m`, `24h`, `7d`.
+    cursor, and by id what was unfinished. Durations read `90s`, `15m`, `24h`, `7d`. `account`: a name that stands in each row,
+    for several accounts in the same tables. Raises SettingsError.
     """
     options = dict(locals())
     with _key_by_its_name_here():
         resolved = settings.resolve(options, environ={"CEKURA_API_KEY": options.pop("api_key")})
+    require_name(account)
     scope = scope_text(resolved.filters)
+    name = "listing" if scope == "{}" and not account else _per_scope("listing", f"{account or ''}{scope}")
 
     # Yields one object that carries the cursor, so that dlt's filter cannot drop single rows.
-    @dlt.resource(name="listing" if scope == "{}" else _per_scope("listing", scope), selected=False)
+    @dlt.resource(name=name, selected=False)
     def listing(
         updated_at: "dlt.sources.incremental[datetime]" = _cursor(),  # noqa: B008 - how dlt learns which field to watch
     ) -> Iterator[Reading]:
         state = cast("standalone.State", dlt.current.resource_state())  # committed together with the data
         with _key_by_its_name_here():
-            yield standalone.read(resolved, state, updated_at.last_value, _Log())
+            yield standalone.read(
+                resolved, state, updated_at.last_value, _Log(), _read_back(account), _destination()
+            )
 
-    return (
-        listing,
-        _table(listing, "results", columns=_REMOVED),
-        _table(listing, "runs"),
-        _table(listing, "result_scenarios"),
-        _table(listing, "rejected_rows"),
-    )
+    return (listing, *(_table(listing, table, account) for table in KEYS))
 
 
-def _table(listing: "DltResource", name: str, **more: Any) -> "DltResource":
+def _table(listing: "DltResource", name: str, account: str | None) -> "DltResource":
     """Merged as in our own warehouse, and by a key: some table formats can only update rows, and need one."""
 
     def rows(reading: Reading) -> "Iterator[pa.Table]":
-        yield from reading.rows(name)
+        package = _package()
+        yield from reading.rows(name, package["load_id"] if package else "", account)
 
-    hints = _hints(name) | {"primary_key": standalone.KEYS[name]} | more
+    hints = _hints(name) | {"primary_key": KEYS[name]}
+    if name == "results":
+        hints["columns"] = _REMOVED
+    if account:
+        hints["primary_key"] = (ACCOUNT, *KEYS[name])
+        hints["columns"] = {**hints.get("columns", {}), ACCOUNT: {"data_type": "text", "partition": True}}
+        if "merge_key" in hints:
+            hints["merge_key"] = (ACCOUNT, hints["merge_key"])
     return dlt.transformer(rows, data_from=listing, **hints)
+
+
+def _read_back(account: str | None) -> "Callable[[DuckDBPyConnection], standalone.Known] | None":
+    """Reads what the destination of the running pipeline holds; None where dlt cannot."""
+    package = _package()
+    if package is None:
+        return None
+    source, pipeline = dlt.current.source(), dlt.current.pipeline()
+    results = source.resources["results"]
+    if package["state"].get("refresh") or results.write_disposition == "replace":
+        return Nothing
+    table_format = results.compute_table_schema().get("table_format")
+    tables = open_tables(pipeline, source.schema.name, table_format, account)
+    return partial(Known, tables=tables, required=[*source.resources.selected]) if tables else None
+
+
+def _destination() -> str:
+    """Its name in `sync_log`."""
+    pipeline = dlt.current.pipeline() if _package() else None
+    return pipeline.destination.destination_name if pipeline and pipeline.destination else ""
+
+
+def _package() -> "TLoadPackage | None":
+    """The load package that is being extracted; None where somebody only iterates over the source."""
+    try:
+        return dlt.current.load_package_state()
+    except CurrentLoadPackageStateNotAvailable:
+        return None
 
 
 @contextmanager

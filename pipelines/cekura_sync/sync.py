@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cekura_sync import clock
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.api.personal import PersonalData
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
 
 def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
-    now = datetime.now(UTC)
+    now = clock.now()
     team = team_changes.read(settings.changes) if settings.changes else None
     models = TeamModels(settings.models) if settings.models else None
     warehouse = open_warehouse(settings.warehouse, settings.destination, models)
     with warehouse.observed() if settings.dry_run else warehouse.locked(), warehouse.known() as con:
-        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log())
+        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log(), now=now)
         with _journal(con, warehouse, settings, past, now, progress) as journal:
             comparison = _comparison(con, settings, past, journal, now)
             with connect(settings, past) as client:
@@ -60,11 +61,12 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
                 ),
                 started=comparison.started,
                 went_on=None if journal.reading.started is None else now,
-                finished=datetime.now(UTC),
+                finished=clock.now(),
                 warehouse=warehouse.name,
                 changed=comparison.changeset.has_changes()
                 or (team is not None and team_changes.differ(con, team))
                 or (models is not None and models.differ(con)),
+                shortfall=listing.shortfall,
                 **(asdict(details) if details else {}),
             )
             if settings.dry_run:

@@ -73,7 +73,9 @@ REJECTED = {
 # Which column holds a field that is in none of the API's documents.
 FIELDS = {"table_name": "varchar", "api_name": "varchar", "column_name": "varchar"}
 WATERMARKS = {"scope": "varchar", "updated_at": "timestamptz"}
-LATER = {"details_read": "bigint", "details_left": "bigint"}  # not in the log of older warehouses
+# Not in the log of older warehouses. `shortfall`: by how much the API's `count` exceeded the rows that it listed; negative
+# where it was less, NULL where the list was not read to its end.
+LATER = {"details_read": "bigint", "details_left": "bigint", "shortfall": "bigint"}
 LOG = {
     "started_at": "timestamptz",
     "finished_at": "timestamptz",
@@ -188,6 +190,7 @@ DETAIL_CHILDREN = {
     "run_details": RUN_DETAILS,
     **{table: {"result_id": "bigint", **columns} for table, columns in DETAIL_LISTS.values()},
 }
+TABLES_WITH_MORE = [table for table, columns in DETAIL_CHILDREN.items() if "more" in columns]
 # One row per result that was asked for. `result_synced_at` is its `synced_at` then: another one now makes it due.
 DETAILS_READ = {
     "result_id": "bigint",

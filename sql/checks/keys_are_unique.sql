@@ -24,6 +24,18 @@ with keys as (
     select 'agent_change_effect', agent_id, cast(line as varchar), null, null
     from analytics.agent_change_effect
     union all
+    select 'agent_change_effect_scenarios', agent_id, cast(changed_at as varchar), scenario_key, null
+    from analytics.agent_change_effect_scenarios
+    union all
+    select 'agent_last_week_scenarios', agent_id, scenario_key, null, null
+    from analytics.agent_last_week_scenarios
+    union all
+    select 'new_failures', agent_id, scenario_key, basis, null
+    from analytics.new_failures
+    union all
+    select 'agent_change_point', agent_id, null, null, null
+    from analytics.agent_change_point
+    union all
     select 'infrastructure_failures_daily', agent_id, cast(day as varchar), null, null
     from analytics.infrastructure_failures_daily
     union all

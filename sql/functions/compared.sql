@@ -15,48 +15,81 @@ scenarios as (
     where weight > 0
 ),
 
--- The binomial variance, with one pass and one failure added, as if nothing had changed.
 differences as (
     select
         comparison,
         count(*) as shared_scenarios,
         sum(after_runs + before_runs) as covered_runs,
-        sum(weight * (after_rate - before_rate)) as difference,
-        sum(weight * weight * pooled_rate * (1 - pooled_rate) / after_runs) as after_variance,
-        sum(weight * weight * pooled_rate * (1 - pooled_rate) / before_runs) as before_variance
+        sum(weight * (after_rate - before_rate)) as difference
     from scenarios
     group by comparison
 ),
 
--- Runs of one day share that day: what they miss their scenario's rate by is added up before it is squared.
-days as (
+-- What each run adds to the difference when it passes, what it misses its scenario's rate by, and its binomial variance as if nothing had changed.
+shares as (
     select
         example.comparison,
         example.is_after,
         example.day,
-        sum(
-            case
-                when example.is_after then weight * ((case when passed then 1 else 0 end) - after_rate) / after_runs
-                else weight * ((case when passed then 1 else 0 end) - before_rate) / before_runs
-            end
-        ) as residual
+        case when example.is_after then weight / after_runs else weight / before_runs end as share,
+        (case when passed then 1 else 0 end) - (case when example.is_after then after_rate else before_rate end) as miss,
+        pooled_rate * (1 - pooled_rate) as variance
     from example
     inner join scenarios
         on scenarios.comparison = example.comparison
         and scenarios.scenario = example.scenario
-    group by example.comparison, example.is_after, example.day
 ),
 
+-- Runs of one day share that day: what they miss is added up before it is squared.
+days as (
+    select
+        comparison,
+        is_after,
+        sum(share * miss) * sum(share * miss) / sum(share * share * variance) as excess,
+        sum(share * share * variance) as variance,
+        sum(share) * sum(share) as squared_share
+    from shares
+    group by comparison, is_after, day
+),
+
+-- A side of n days misses its own rates, so its days tell as much as n - 1.
+sides as (
+    select
+        comparison,
+        count(*) - 1 as degrees,
+        (count(*) - 1) * avg(squared_share / variance) as leverage,
+        (count(*) - 1) * avg(squared_share / variance * squared_share / variance) as squared_leverage,
+        sum(excess) as excess,
+        sum(variance) as variance,
+        sum(squared_share) as squared_share
+    from days
+    group by comparison, is_after
+),
+
+sums as (
+    select
+        comparison,
+        cast(sum(degrees) as double) as degrees,
+        sum(leverage) as leverage,
+        sum(squared_leverage) as squared_leverage,
+        sum(excess) as excess,
+        sum(variance) as variance,
+        sum(squared_share) as squared_share
+    from sides
+    group by comparison
+),
+
+-- The variance of a good or bad day, as R. DerSimonian and N. Laird estimate it, Controlled Clinical Trials 7 (1986) 177.
 spreads as (
     select
         comparison,
-        count(*) - 2 as degrees,
-        count(*) filter (where is_after) as after_days,
-        coalesce(sum(case when is_after then residual * residual end), 0) as after_spread,
-        count(*) filter (where not is_after) as before_days,
-        coalesce(sum(case when not is_after then residual * residual end), 0) as before_spread
-    from days
-    group by comparison
+        degrees,
+        leverage,
+        squared_leverage,
+        variance,
+        squared_share,
+        greatest(0, (excess - degrees) / nullif(leverage, 0)) as day_variance
+    from sums
 ),
 
 results as (
@@ -77,11 +110,18 @@ reasons as (
         coalesce(differences.shared_scenarios, 0) as shared_scenarios,
         coalesce(differences.covered_runs, 0) as covered_runs,
         differences.difference,
-        differences.after_variance,
-        differences.before_variance,
-        nullif(spreads.degrees, 0) as degrees,
-        spreads.after_days * spreads.after_spread as after_spread,
-        spreads.before_days * spreads.before_spread as before_spread,
+        spreads.variance + spreads.day_variance * spreads.squared_share as variance,
+        nullif(spreads.degrees, 0) as days_to_judge_by,
+        -- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days that hold more runs than others weigh more, and so fewer count.
+        power(spreads.variance + spreads.day_variance * spreads.squared_share, 2) * power(leverage, 2)
+        / nullif(
+            (
+                spreads.degrees
+                + 2 * spreads.day_variance * spreads.leverage
+                + spreads.day_variance * spreads.day_variance * spreads.squared_leverage
+            ) * power(spreads.squared_share, 2),
+            0
+        ) as effective_degrees,
         case
             when after_results = 0 or before_results = 0 then 'no runs on one side'
             when differences.shared_scenarios is null then 'no scenario ran on both sides'
@@ -96,12 +136,8 @@ reasons as (
 errors as (
     select
         *,
-        case
-            when no_verdict_because is null then sqrt(
-                (after_variance + before_variance)
-                * greatest(1, (after_spread / after_variance + before_spread / before_variance) / degrees)
-            )
-        end as standard_error
+        greatest(4, least(days_to_judge_by, effective_degrees)) as degrees,
+        case when no_verdict_because is null then sqrt(variance) end as standard_error
     from reasons
 ),
 

@@ -259,7 +259,7 @@ def test_status_tells_the_age_of_the_last_completed_sync(synced: Account) -> Non
     ran = synced.run("status", "--json", "--max-age", "1h")
 
     assert ran.code == 0
-    assert set(ran.json) == {"warehouse", "last_sync", "age_seconds", "last"}
+    assert set(ran.json) == {"warehouse", "last_sync", "age_seconds", "last", "scopes"}
     assert 0 <= ran.json["age_seconds"] < 600
     assert ran.json["last"]["results"] == 40
     assert "40 results" in synced.run("status").out

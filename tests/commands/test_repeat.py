@@ -20,6 +20,7 @@ import pytest
 
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import HANG, PATIENCE, Account
+from support.processes import Started
 
 CYCLES = int(os.environ.get("CEKURA_TEST_CYCLES", "7"))
 MIB = 1024
@@ -28,7 +29,7 @@ MIB = 1024
 class Repeating:
     """`sync --every` under way; one outcome after the other."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: Started) -> None:
         self.process = process
 
     def outcome(self) -> dict[str, Any]:

@@ -175,6 +175,52 @@ def test_what_a_scheduler_cannot_do_exits_2(arguments: list[str], says: str) -> 
     assert says in ran.err
 
 
+# -- gates -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema"), [("github-gate", "vendor.github-workflows"), ("gitlab-gate", "vendor.gitlab-ci")]
+)
+def test_a_gate_is_a_file_that_its_pipeline_takes(tmp_path: Path, kind: str, schema: str) -> None:
+    options = ["--agent-id", "4108", "--full-every", "12h", "--warehouse", f"{AWKWARD}/w.duckdb"]
+    ran = schedule(kind, *options, CEKURA_PING="https://hc-ping.com/uuid", CEKURA_CHANGES="c.csv")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert KEY not in ran.out
+    file = tmp_path / "gate.yaml"
+    file.write_text(ran.out)
+    check("check-jsonschema", "--builtin-schema", schema, file)
+    words = shlex.split(_gate_command(yaml.safe_load(ran.out)))
+    shown = ["cekura-sync", "gate", "--warehouse", "warehouse/w.duckdb", "--agent-id", "4108", "--full-every", "12h", "--junit", "gate.xml"]  # fmt: skip
+    assert words[: len(shown)] == shown
+
+
+def _gate_command(parsed: dict[str, Any]) -> str:
+    lines = (
+        [step.get("run", "") for step in parsed["jobs"]["gate"]["steps"]]
+        if "jobs" in parsed
+        else parsed["cekura-gate"]["script"]
+    )
+    return next(line for line in lines if "cekura-sync gate" in line)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "add --agent-id"),
+        (["--agent-id", "1", "--search", "x"], "does not take --search"),
+        (["--agent-id", "1", "--changes", "c.csv"], "does not take --changes"),
+        (["--agent-id", "1", "--destination", "postgres"], "without --destination"),
+        (["--agent-id", "1", "--lookback", "often"], "not a duration"),
+    ],
+)
+def test_what_a_gate_cannot_take_exits_2(options: list[str], says: str) -> None:
+    ran = schedule("github-gate", *options)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+
+
 # -- each by its own reader -------------------------------------------------------------------------------------------
 
 
@@ -251,6 +297,28 @@ def test_the_unit_is_the_systems_for_root_and_the_users_own_for_others(
     assert ("systemctl --user enable" in out) == (user != 0)
 
 
+@needs("systemd-analyze")
+def test_a_service_of_the_system_can_write_where_a_sync_writes_and_hardly_anything_else(place: Path) -> None:
+    unit = written(place, "systemd", "cekura-sync.service", "--metrics", str(place / "out" / "c.prom"))
+    if os.geteuid():
+        pytest.skip("a user's own service has no namespaces")
+
+    said = check("systemd-analyze", "security", "--offline=yes", "--threshold=30", "--no-pager", unit)
+
+    assert "exposure level" in said
+    settings = dict(re.findall(r"^(\w+)=(.*)$", unit.read_text(), re.MULTILINE))
+    directory = str(place).replace("%", "%%").replace('"', r"\"")
+    # What stands in /tmp would be hidden by a private one.
+    assert settings["ReadWritePaths"] == f'"{directory}" "{directory}/out" "/tmp"'
+    assert (settings["ProtectSystem"], settings["NoNewPrivileges"], settings["PrivateTmp"]) == (
+        "strict",
+        "yes",
+        "no",
+    )
+    assert "PrivateTmp=yes" in schedule("systemd", "--warehouse", "/srv/w.duckdb").out
+    assert settings["MemoryMax"] == "2G"
+
+
 def _systemd_words(unit: str) -> list[str]:
     """ExecStart as systemd.service(5) says that it is split."""
     line = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
@@ -271,6 +339,24 @@ def test_docker_compose_takes_its_file(place: Path) -> None:
     assert service["volumes"][0]["source"].replace("$$", "$") == str(place)
     assert service["environment"] == {"CEKURA_WAREHOUSE": "/data/w.duckdb"}
     assert run(*command, "--help", env={}).code == 0
+    health = [word.replace("$$", "$") for word in service["healthcheck"]["test"]]
+    assert health[health.index("--search") + 1] == place.name
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+
+
+@pytest.mark.parametrize(("user", "as_user"), [(0, "10001:10001"), (1000, "1000:1000")])
+def test_no_container_runs_as_root(monkeypatch: pytest.MonkeyPatch, user: int, as_user: str) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    monkeypatch.setattr(os, "getgid", lambda: user)
+
+    out = schedule("docker", "--warehouse", "/srv/data/w.duckdb").out
+
+    assert yaml.safe_load(out)["services"]["cekura-sync"]["user"] == as_user
+    assert ("chown 10001:10001 /srv/data" in out) == (user == 0)
+
+
+def test_github_says_how_many_runs_there_are_to_pay_for() -> None:
+    assert "about 720 runs a month" in schedule("github", "--every", "1h").out
 
 
 def test_kubernetes_takes_its_manifests(place: Path) -> None:

@@ -3,21 +3,22 @@
 import json
 import signal
 import stat
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cekura_sync import __version__, clock
 from cekura_sync.monitoring import ping
 from cekura_sync.sandbox import Fault
 from support.harness import HANG, PATIENCE, Account, NewAccount
+from support.processes import Started
 
 
 @dataclass
@@ -176,7 +177,7 @@ def test_a_dry_run_is_no_sync_to_those_who_watch(quick: Account, monitor: Monito
     assert not file.exists()
 
 
-def under_way(account: Account, monitor: Monitor, *options: str) -> "subprocess.Popen[str]":
+def under_way(account: Account, monitor: Monitor, *options: str) -> Started:
     """A sync in a process of its own, caught while it waits for the API."""
     account.sandbox.latency = HANG
     process = account.spawn("--ping", monitor.url, *options)
@@ -219,6 +220,9 @@ def samples(file: Path) -> dict[str, float]:
     """As Prometheus' own parser reads the file."""
     families = list(text_string_to_metric_families(file.read_text()))
     assert all(family.documentation and family.type in ("gauge", "counter") for family in families)
+    assert [family.samples[0].labels["version"] for family in families if "build_info" in family.name] == [
+        __version__
+    ]
     return {sample.name: sample.value for family in families for sample in family.samples}
 
 
@@ -270,6 +274,26 @@ def test_metrics_of_a_failure_keep_the_last_success(settled: Account, tmp_path: 
     }
     assert after["cekura_sync_last_run_exit_code"] == 3
     assert after["cekura_sync_failures_total"] == 1
+
+
+def test_metrics_know_the_last_full_sync_and_how_many_details_are_left(
+    quick: Account, tmp_path: Path
+) -> None:
+    file = tmp_path / "cekura.prom"
+    quick.sync("--metrics", str(file), "--details", "--details-budget", "5")
+    first = samples(file)
+    assert first["cekura_sync_details_left"] == 15
+    assert (
+        first["cekura_sync_last_full_success_timestamp_seconds"]
+        == first["cekura_sync_last_success_timestamp_seconds"]
+    )
+
+    assert quick.sync("--metrics", str(file)).json["mode"] == "quick"
+
+    second = samples(file)
+    assert "cekura_sync_details_left" not in second
+    full = "cekura_sync_last_full_success_timestamp_seconds"
+    assert first[full] == second[full] < second["cekura_sync_last_success_timestamp_seconds"]
 
 
 def test_metrics_count_on_from_sync_to_sync(quick: Account, tmp_path: Path) -> None:
@@ -421,15 +445,11 @@ def test_however_often_one_syncs_few_of_them_wait_to_be_published(
 def test_a_clock_that_was_ahead_once_does_not_keep_later_syncs_from_the_published_file(
     quick: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Ahead(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return datetime.now(tz) + timedelta(days=400)
-
     with monkeypatch.context() as patched:
-        for module in ("sync", "outcome"):
-            patched.setattr(f"cekura_sync.{module}.datetime", Ahead)
-        quick.sync()
+        patched.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(days=400))
+        quick.sandbox.date = clock.now
+        assert quick.sync().code == 0
+    quick.sandbox.date = clock.now
     began = datetime.now(UTC)
 
     quick.sync()

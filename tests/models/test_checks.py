@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cekura_sync.database import quoted
 from cekura_sync.models import checks, runner
 from support.base import Base
 
@@ -179,12 +180,34 @@ def test_no_check_is_without_such_a_test() -> None:
     assert checks == {check for check, _, _ in BREAKS}
 
 
-def test_sound_data_sets_no_check_off(own_base: Base) -> None:
-    assert checks.check(own_base.con) == []
+@pytest.mark.parametrize("just_built", [False, True], ids=["views as they stand", "views from sql/"])
+def test_sound_data_sets_no_check_off(own_base: Base, just_built: bool) -> None:
+    assert checks.check(own_base.con, just_built=just_built) == []
 
 
-def test_an_empty_warehouse_sets_no_check_off(base: Base) -> None:
-    assert checks.check(base.con) == []
+@pytest.mark.parametrize("just_built", [False, True], ids=["views as they stand", "views from sql/"])
+def test_an_empty_warehouse_sets_no_check_off(base: Base, just_built: bool) -> None:
+    assert checks.check(base.con, just_built=just_built) == []
+
+
+def test_the_copies_that_a_sync_checks_are_the_rows_of_the_views(own_base: Base) -> None:
+    own_base.suites(100, days=30, passed=3, of=4, first_day="2024-02-01")
+    checks.check(own_base.con, just_built=True)
+
+    copied = [name for (name,) in own_base.rows("select table_name from duckdb_tables() where temporary")]
+    assert {"results", "agent_pass_rate", "agent_last_week", "agent_last_week_results"} <= {*copied}
+    for name in copied:
+        assert own_base.rows(f"from temp.{quoted(name)} order by all") == own_base.rows(
+            f"from analytics.{quoted(name)} order by all"
+        ), name
+
+
+def test_a_sync_finds_wrong_rows_in_the_copies(own_base: Base) -> None:
+    own_base.con.execute("insert into cekura.runs (id, result_id) values (100, 1)")
+
+    found = checks.check(own_base.con, just_built=True)
+
+    assert "every_run_is_there_once" in {finding.check for finding in found}
 
 
 @pytest.mark.parametrize("scale", [1, 100])

@@ -18,7 +18,7 @@ QUERIES = [
     *FILES,
     *(
         query
-        for folder in ("checks", "report", "functions")
+        for folder in ("checks", "report", "functions", "gate")
         for query in runner.read_models(runner.models_dir() / folder)
     ),
 ]

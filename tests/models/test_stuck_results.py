@@ -43,6 +43,14 @@ def test_the_time_counts_to_the_last_sync_since_nobody_has_looked_later(base: Ba
     assert [row[0] for row in base.rows(STUCK)] == [1]
 
 
+def test_a_sync_at_a_time_when_the_clock_was_ahead_makes_nothing_stuck_afterwards(base: Base) -> None:
+    base.sync("2025-03-04 12:00:00+00", generation=1)
+    base.sync("2024-03-04 12:00:00+00", generation=2)
+    base.result(1, status="running", created_at="2024-03-04 11:30:00+00")
+
+    assert base.rows(STUCK) == []
+
+
 def test_the_time_counts_to_now_while_no_sync_is_logged(base: Base) -> None:
     now = datetime.now(UTC)
     base.result(1, status="running", created_at=now - timedelta(hours=2))

@@ -1,3 +1,5 @@
+import pytest
+
 from support.base import Base
 
 TIMES = """
@@ -82,3 +84,16 @@ def test_a_single_sync_says_nothing_about_the_next(base: Base) -> None:
     base.sync("2024-03-05 00:00:00+00")
 
     assert base.row(OVERDUE) == (None,)
+
+
+@pytest.mark.parametrize("wrong", ["2023-03-05 00:00:00+00", "2025-03-05 00:00:00+00"])
+def test_a_wrong_clock_once_is_no_pause_and_no_full_sync(base: Base, wrong: str) -> None:
+    for generation, finished in enumerate(f"2024-03-05 00:{minute:02}:00+00" for minute in range(25)):
+        base.sync(finished, mode="full" if generation == 0 else "quick", generation=generation)
+    base.sync(wrong, mode="full", generation=25)
+    base.sync("2024-03-05 00:25:00+00", generation=26)
+
+    assert base.row("select cast(last_full_sync_at as varchar) from analytics.sync_status") == (
+        "2024-03-05 00:00:00+00",
+    )
+    assert base.row(OVERDUE) == ("2024-03-05 01:56:00+00",)

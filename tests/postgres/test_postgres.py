@@ -270,6 +270,13 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
         "postgres:127.0.0.1/warehouse",
         40,
     )
+    scope = ("--agent-id", str(shared.world.agents[0].id))
+    assert shared.sync(*scope).code == 0
+    shared.execute(
+        "update cekura.sync_log set finished_at = finished_at - interval '3 hours' where scope = '{}'"
+    )
+    assert shared.run("status", "--max-age", "1h").code == 10
+    assert shared.run("status", "--max-age", "1h", *scope).code == 0
     count = shared.run("query", "--json", "select count(*) as results from analytics.results")
     assert count.out.strip() == '[{"results": 40}]'
     assert shared.run("check").code == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cekura_sync import sync
+from cekura_sync import clock
 from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import PATIENCE, Account, NewAccount, Ran, assert_same
@@ -229,12 +229,9 @@ def test_pages_of_another_size_continue_a_reading(account: Account) -> None:
 def test_a_journal_is_too_old_after_a_day(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(account, LATE)
 
-    class Tomorrow(datetime):
-        @classmethod
-        def now(cls, _: object = None) -> datetime:  # type: ignore[override]
-            return datetime.now(UTC) + timedelta(hours=24)
-
-    monkeypatch.setattr(sync, "datetime", Tomorrow)
+    tomorrow = datetime.now(UTC) + timedelta(hours=24)
+    monkeypatch.setattr(clock, "now", lambda: tomorrow)
+    account.sandbox.date = lambda: tomorrow
 
     assert_read_anew(account, account.sync(), "too old")
 

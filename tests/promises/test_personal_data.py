@@ -7,6 +7,7 @@ import pytest
 
 from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account
+from support.shared import Shared
 
 CALLER, NUMBER, SAID, LINK, DRAWING = (
     "Planted-Caller-Zq7",
@@ -123,3 +124,40 @@ def test_a_result_read_again_without_transcripts_loses_what_was_said(account: Ac
     assert ran.code == 0, ran.err
     assert found(account) == set()
     assert account.query("select count(*) from cekura.transcript_turns") == [(0,)]
+
+
+def found_in_engine(shared: Shared) -> set[str]:
+    """What can be read in any row of any table, or in any file of this machine's warehouse folder."""
+    tables = shared.query(
+        "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables"
+        " where schemaname not in ('pg_catalog', 'information_schema')"
+    )
+    assert len(tables) > 9
+    rows = [row for (table,) in tables for (row,) in shared.query(f"select t::text from {table} as t")]
+    folder = shared.account.warehouse.parent
+    files = [path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()]
+    return {text for text in EVERYTHING if any(text in content for content in rows + files)}
+
+
+def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
+    account: Account, server: str
+) -> None:
+    shared = Shared(account, server)
+    ran = shared.sync("--details")
+    assert (ran.code, ran.json["rejected"]) == (0, 1), ran.err
+    assert found_in_engine(shared) == set()
+    for id_ in account.world.results:
+        account.world.touchless_edit(id_, name="Evaluated again")
+    ran = shared.sync("--full", "--details", "--transcripts", "--profiles")
+    assert ran.code == 0, ran.err
+    assert found_in_engine(shared) == EVERYTHING - {DRAWING}
+
+    ran = shared.sync()
+
+    assert ran.code == 0, ran.err
+    assert not found_in_engine(shared) & PROFILE
+    for id_ in account.world.results:
+        account.world.touchless_edit(id_, name="Evaluated once more")
+    ran = shared.sync("--full", "--details")
+    assert ran.code == 0, ran.err
+    assert found_in_engine(shared) == set()

@@ -26,8 +26,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from cekura_sync import outcome, sync
-from cekura_sync.api import limits
+from cekura_sync import clock
 from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import EPOCH, Account, Ran, Record, assert_same
@@ -314,9 +313,8 @@ class Promise(RuleBasedStateMachine):
         sandbox.intercept = lambda request: next(
             (answer for id_, answer in self.failing.items() if request.path.endswith(f"/{id_}/")), None
         )
-        for module in (sync, outcome, limits):
-            self.stack.enter_context(mock.patch.object(module, "datetime", _clockwork(world)))
         self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", 1))  # each page is noted at once
+        self.stack.enter_context(mock.patch.object(clock, "now", world.now))
         self.observe()
 
     def teardown(self) -> None:
@@ -689,17 +687,6 @@ def _tally(record: Record) -> Counter[str]:
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _clockwork(world: World) -> type[datetime]:
-    """A `datetime` whose now is the world's."""
-
-    class Now(datetime):
-        @classmethod
-        def now(cls, _: Any = None) -> datetime:  # type: ignore[override]
-            return world.now()
-
-    return Now
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

@@ -12,6 +12,7 @@ from support.harness import Account, connect
 from support.living import live
 from support.recomputed import comparisons, details, views
 from support.recomputed.facts import facts
+from support.recomputed.new_failures import new_failures
 from support.recomputed.views import Row, Warehouse
 from support.sandbox_reader import read
 
@@ -29,6 +30,7 @@ VIEWS: dict[str, tuple[Callable[[Warehouse], Iterable[Row]], str]] = {
     "agent_last_week": (comparisons.agent_last_week, "agent_id"),
     "agent_last_week_results": (comparisons.agent_last_week_results, "result_id"),
     "agent_last_week_scenarios": (comparisons.agent_last_week_scenarios, "agent_id scenario_key"),
+    "new_failures": (new_failures, "agent_id scenario_key basis"),
     "agent_change_point": (comparisons.agent_change_point, "agent_id"),
     "agent_changes": (comparisons.agent_changes, "step"),
     "agent_change_results": (comparisons.agent_change_results, "step result_id"),
@@ -167,5 +169,8 @@ def test_the_account_has_every_kind_of_row(synced: tuple[Account, Warehouse]) ->
         "created_at_in_the_future",
     }
     assert {row["verdict"] for row in details.scenario_flakiness(warehouse)} >= {"flaky", "reliable"}
+    assert {(row["basis"], row["verdict"]) for row in new_failures(warehouse)} == {
+        (basis, verdict) for basis in ("last result", "last week") for verdict in ("newly failing", "fixed")
+    }
     gaps = [row for row in views.agent_daily(warehouse) if not row["completed_results"]]
     assert len(gaps) > 100

@@ -459,7 +459,7 @@ def test_a_sync_talks_to_the_api_and_to_nobody_else(account: Account, tmp_path: 
     }
     with trap:
         for _ in range(2):
-            process = account.spawn(**env)
+            process = account.start(**env)
             _, err = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, err
             account.world.insert(1)
@@ -498,7 +498,7 @@ class Proxy:
 def test_the_users_own_files_are_not_touched(account: Account) -> None:
     home = Path.home()
     for _ in range(2):
-        process = account.spawn()
+        process = account.start()
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         account.world.insert(1)

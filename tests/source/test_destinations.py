@@ -48,7 +48,7 @@ def test_no_command_takes_the_file_for_the_engine(account: Account, command: lis
 
 def test_without_the_driver_it_says_what_to_install(account: Account, tmp_path: Path) -> None:
     (tmp_path / "psycopg2.py").write_text("raise ModuleNotFoundError('gone', name='psycopg2')")
-    process = account.spawn(PYTHONPATH=str(tmp_path), **ENGINE)
+    process = account.start(PYTHONPATH=str(tmp_path), **ENGINE)
     _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 2

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from cekura_sync import tables as schema
 
@@ -175,6 +176,11 @@ class Base:
     def row(self, sql: str) -> tuple[Any, ...]:
         (row,) = self.rows(sql)
         return row
+
+    def insert_all(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Many rows at once, all with the same columns; times as texts."""
+        given = pa.Table.from_pylist(rows)  # noqa: F841 - DuckDB finds it by name
+        self.con.execute(f"insert into cekura.{table} by name select * from given")
 
     def _insert(self, table: str, row: dict[str, Any]) -> None:
         marks = ", ".join("?" for _ in row)

@@ -10,8 +10,11 @@ import numpy as np
 
 from cekura_sync.models import runner
 from support.base import Base
-from support.worlds import WORLDS, World, falling, write
+from support.worlds import SCENARIOS, WORLDS, World, falling, write
 
+NEW_FAILURES = (
+    "select basis, agent_id, scenario_key from analytics.new_failures where verdict = 'newly failing'"
+)
 VERDICTS = "select verdict from analytics.agent_last_week order by agent_id"
 
 
@@ -35,6 +38,25 @@ def measure(
         first = [_verdicts(base, falling(world, fall), rng)[0] for _ in range(accounts)]
         seen[fall] = first.count("regressed") / accounts
     return Rates(float(np.mean(fallen)), float(np.mean([any(account) for account in fallen])), seen)
+
+
+def newly_failing(base: Base, world: World, rng: np.random.Generator) -> dict[str, float]:
+    """The share of scenarios called newly failing: on the last night, by each basis, and by any on any of the last 7 nights."""
+    write(base, world, rng)
+    called: list[tuple[str, int, str]] = []
+    for ago in range(7):
+        called += [(basis, agent, key) for basis, agent, key in base.rows(NEW_FAILURES)]
+        if ago == 0:
+            last_night = list(called)
+        base.con.execute(
+            "delete from cekura.results where created_at::date = (select max(created_at::date) from cekura.results)"
+        )
+    scenarios = world.agents * SCENARIOS
+    found = {
+        basis: sum(one[0] == basis for one in last_night) / scenarios
+        for basis in ("last result", "last week")
+    }
+    return found | {"in a week": len({one[1:] for one in called}) / scenarios}
 
 
 def _verdicts(base: Base, world: World, rng: np.random.Generator) -> list[str | None]:

@@ -23,6 +23,7 @@ import pytest
 
 from cekura_sync import cli
 from cekura_sync.sandbox import Sandbox, World
+from support.processes import Started
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PATIENCE = 120  # seconds for what takes one or two: no test fails because the machine is busy
@@ -101,8 +102,12 @@ class Account:
     def sync(self, *options: str, **env: str) -> Ran:
         return self.run("sync", "--json", "-q", *options, **env)
 
-    def spawn(self, *options: str, **env: str) -> "subprocess.Popen[str]":
+    def spawn(self, *options: str, **env: str) -> Started:
         """`sync` as a process of its own, for tests that kill it."""
+        return Started(["sync", "--json", "-q", *options], os.environ | self.env | env)
+
+    def start(self, *options: str, **env: str) -> "subprocess.Popen[str]":
+        """The same, from the start of Python on."""
         return subprocess.Popen(
             [sys.executable, "-m", "cekura_sync", "sync", "--json", "-q", *options],
             env=os.environ | self.env | env,

@@ -37,6 +37,7 @@ def live(world: World, changes: Path) -> list[tuple[int, int | None, datetime, s
     world.insert(agent=8, agent_name="Long ago", created_at=now - timedelta(days=200))
     world.insert(agent=8, agent_name="Long ago", created_at=now + timedelta(days=3))
     world.insert(created_at=now - timedelta(days=20), runs="none of them")
+    _break_and_fix(world, other)
     noted = [
         (2, agent, now - timedelta(days=10), "first"),
         (3, agent, now - timedelta(days=30), "far from any other"),
@@ -51,3 +52,17 @@ def live(world: World, changes: Path) -> list[tuple[int, int | None, datetime, s
     ]
     changes.write_text("\n".join(["agent_id,at,note", *lines]))
     return noted
+
+
+def _break_and_fix(world: World, agent: int) -> None:
+    """A scenario that passed in each run before fails now, and one that failed passes now: since yesterday, and in the last result."""
+    now = datetime.now(UTC)
+    for place, (days_ago, repeats) in enumerate([(20, 12), (15, 12), (1, 3), (0, 1)]):
+        runs = [
+            {"id": 5_000_000 + 100 * place + 2 * one + fixed, "status": "completed", "scenario": 71 + fixed}
+            | {"scenario_name": ["Breaks", "Is fixed"][fixed], "success": (days_ago > 1) != bool(fixed)}
+            for one in range(repeats)
+            for fixed in (0, 1)
+        ]
+        created = now - timedelta(days=days_ago, hours=1)
+        world.insert(agent=agent, name="Planted", run_as_text=False, created_at=created, runs=runs)

@@ -111,7 +111,11 @@ def reference() -> str:
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
-    context = click.Context(command, info_name=f"cekura-sync {name}", max_content_width=1000)
+    # click keeps the help option of the first context that asks for it.
+    names = cli.cli.context_settings["help_option_names"]
+    context = click.Context(
+        command, info_name=f"cekura-sync {name}", max_content_width=1000, help_option_names=names
+    )
     yield f"### {name}\n"
     yield f"`{' '.join(command.get_usage(context).split()).removeprefix('Usage: ')}`\n"
     yield _escaped(" ".join((command.help or "").split())) + "\n"

@@ -1,13 +1,13 @@
 """An account, and a database in a real PostgreSQL server that it is synced into; it is empty at first."""
 
 import os
-import subprocess
 from typing import Any
 
 from support import details_reader
 from support.engines import PostgreSql
 from support.harness import FIELDS, TIMES, Account, Ran, Record, assembled, assert_same
 from support.killing import KILL_POINTS
+from support.processes import Started
 
 
 class Shared:
@@ -24,10 +24,10 @@ class Shared:
     def sync(self, *options: str, **env: str) -> Ran:
         return self.account.sync(*options, **self.env | env)
 
-    def spawn(self, *options: str, **env: str) -> "subprocess.Popen[str]":
+    def spawn(self, *options: str, **env: str) -> Started:
         return self.account.spawn(*options, **self.env | env)
 
-    def spawn_until(self, point: str, *options: str, **env: str) -> "subprocess.Popen[str]":
+    def spawn_until(self, point: str, *options: str, **env: str) -> Started:
         path = os.pathsep.join(filter(None, (KILL_POINTS, os.environ.get("PYTHONPATH"))))
         return self.spawn(*options, PYTHONPATH=path, CEKURA_TEST_POINT=point, **env)
 

@@ -58,7 +58,7 @@ class Theirs:
     def stored(self) -> dict[int, Record]:
         columns = ", ".join(f"epoch_us({name})" if name in TIMES else name for name in FIELDS)
         return assembled(
-            self.query(f"select {columns} from raw.results"),
+            self.query(f"select {columns} from raw.results where deleted_at is null"),
             self.query("select result_id, id, status, success, scenario, scenario_name from raw.runs"),
             self.query("select result_id, scenario_id, scenario_name from raw.result_scenarios"),
         )

@@ -25,6 +25,7 @@ class World:
     agents: int = 10
     nights: int = 35
     every: int = 1  # a suite every so many nights
+    rate: float | None = None  # what every scenario of every agent passes; None: they differ
     spread: float = 1.2  # of the scenarios' difficulty (standard deviation, logit)
     reruns: bool = False  # the hardest scenarios are run again three times in each night of the last week
     good_and_bad_nights: float = 0.0  # a night's effect on all runs of an agent (standard deviation, logit)
@@ -56,7 +57,7 @@ def write(base: Base, world: World, rng: np.random.Generator) -> None:
     passed = rng.random((world.agents, *included.shape)) < _logistic(_logits(world, nights, rng))
     results = np.arange(world.agents * len(nights)).reshape(world.agents, -1)
     agent, result, scenario = np.nonzero(np.broadcast_to(included, passed.shape))
-    moments = [LAST_NIGHT - timedelta(days=int(ago), minutes=-k % 600) for k, ago in enumerate(nights)]
+    moments = [LAST_NIGHT - timedelta(days=int(ago)) + timedelta(minutes=k) for k, ago in enumerate(nights)]
     base.clear()
     _insert(
         base,
@@ -98,14 +99,20 @@ def _schedule(world: World) -> tuple[np.ndarray, np.ndarray]:
 
 def _logits(world: World, nights: np.ndarray, rng: np.random.Generator) -> Rates:
     """Of every run that could have happened: agents by results by scenarios."""
-    agents = rng.normal(2.0, 0.5, (world.agents, 1))
-    logits = np.sort(agents + rng.normal(0, world.spread, (world.agents, SCENARIOS)), axis=1)
+    logits = _difficulties(world, rng)
     if world.renewed:
         logits = np.concatenate([logits, logits[:, -4:] + 1], axis=1)
     effects = rng.normal(0, world.good_and_bad_nights, (world.agents, world.nights))
     shift = np.zeros((world.agents, len(nights)))
     shift[0] = _shift(logits[0], world.fall) * _share_of_the_fall(world, nights)
     return logits[:, None, :] + effects[:, nights][:, :, None] - shift[:, :, None]
+
+
+def _difficulties(world: World, rng: np.random.Generator) -> Rates:
+    if world.rate is not None:
+        return np.full((world.agents, SCENARIOS), np.log(world.rate / (1 - world.rate)))
+    agents = rng.normal(2.0, 0.5, (world.agents, 1))
+    return np.sort(agents + rng.normal(0, world.spread, (world.agents, SCENARIOS)), axis=1)
 
 
 def _share_of_the_fall(world: World, nights: np.ndarray) -> np.ndarray:

@@ -6,9 +6,11 @@ objects, and of personal data was known.
 
 import gzip
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from cekura_sync.sandbox import Sandbox, World
@@ -72,6 +74,24 @@ def test_what_it_stored_of_callers_and_calls_is_in_no_file_any_longer(account: A
     assert ran.code == 0, ran.err
     assert [text for text in PLANTED if text in files(account)] == []
     assert account.sync("--full-every", "0").json["changed"] is False
+
+
+def test_what_it_stored_beside_a_metric_goes_where_it_may_quote_a_call(account: Account) -> None:
+    planted = {
+        "max": '{"callTranscript": "planted sentence of a metric"}',
+        "min": '{"threshold": "harmless"}',
+    }
+    with closing(duckdb.connect(account.warehouse)) as con:
+        for which, more in planted.items():
+            run = f"select {which}(run_id) from cekura.run_metrics"
+            con.execute(f"update cekura.run_metrics set more = $1 where run_id = ({run})", [more])
+
+    assert account.sync("--full-every", "0").code == 0
+
+    assert b"planted sentence of a metric" not in files(account)
+    assert account.query("select distinct more from cekura.run_metrics where more is not null") == [
+        ('{"threshold": "harmless"}',)
+    ]
 
 
 def test_its_versions_and_scenarios_are_read_anew_and_then_nothing_changes(account: Account) -> None:

@@ -236,7 +236,7 @@ class Client:
         if status == 404 and detail:
             return None
         if status == 429:
-            after = retry_after(response.headers.get("Retry-After"))
+            after = retry_after(response.headers.get("Retry-After"), self.clock_ahead)
             raise RateLimited(
                 "The API limits the rate of requests (429): try again later, or lower --concurrency.", after
             )

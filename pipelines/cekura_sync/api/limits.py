@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 
+from cekura_sync import clock
 from cekura_sync.errors import CekuraSyncError, RateLimited
 
 
@@ -75,17 +76,20 @@ class Patience:
             raise
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds to wait from a Retry-After header (seconds or an HTTP date); None when absent or unreadable."""
+def retry_after(value: str | None, ahead: timedelta | None = None) -> float | None:
+    """Seconds to wait from a Retry-After header (seconds or an HTTP date); None when absent or unreadable.
+
+    `ahead`: of our clock against the API's, whose date it is.
+    """
     if value is None:
         return None
     try:
         seconds = float(value)
     except ValueError:
-        ahead = clock_ahead(value)
-        if ahead is None:
+        past = clock_ahead(value)
+        if past is None:
             return None
-        seconds = -ahead.total_seconds()
+        seconds = ((ahead or timedelta()) - past).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
@@ -95,4 +99,4 @@ def clock_ahead(http_date: str | None) -> timedelta | None:
         moment = parsedate_to_datetime(http_date or "")
     except ValueError:
         return None
-    return datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)
+    return clock.now() - moment.replace(tzinfo=moment.tzinfo or UTC)

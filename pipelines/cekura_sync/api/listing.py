@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Protocol
 
 from cekura_sync.api.decode_rows import Page, Row
@@ -60,8 +61,12 @@ class Listing:
         self._earlier = (
             None if chain is None else "to meet"
         )  # what is still asked of an earlier reading; then "in place"
+        self._goes_on = chain is not None
         self._displaced = 0  # times that its end was not where the top said
         self.can_be_continued = True  # by another reading, from its chain
+        self._repeats: dict[
+            int | str, int
+        ] = {}  # ids that stood in a page several times in a row, and how often more
         self.complete = False  # the end of the listing was reached and proved
         self.pages = 0
 
@@ -77,6 +82,17 @@ class Listing:
     def expected_rows(self) -> int | None:
         """The API's `count`: a hint for the progress bar and for how much to ask for ahead, never proof of an end."""
         return self.counts[-1] if self.counts else None
+
+    @property
+    def shortfall(self) -> int | None:
+        """By how much the API's `count` exceeds the rows that were listed; negative where it is less.
+
+        None where the end was not reached, or the API does not count, or counts no longer what an earlier reading read.
+        """
+        if not (self.complete and self.counts) or self._goes_on:
+            return None
+        rows, least, most = len(self.chain) + sum(self._repeats.values()), min(self.counts), max(self.counts)
+        return max(0, least - rows) or min(0, most - rows)
 
     def __iter__(self) -> Iterator[list[Row]]:
         try:
@@ -119,7 +135,7 @@ class Listing:
                 planned = max(0, window.start + OVERLAP - step_back)
                 _drop(ahead)
                 continue
-            self._count_page(new)
+            self._count_page(page, new)
             if new:
                 yield new
             if self._beyond_horizon(page.rows):
@@ -164,7 +180,8 @@ class Listing:
 
     def _start_again(self) -> None:
         self._on_restart()
-        self.chain, self.counts = Chain(), []
+        self.chain, self.counts, self._repeats = Chain(), [], {}
+        self._goes_on = False
         self._earlier = None
 
     def _read_up_to(self, window: Window, page: Page, *, rejoined: bool) -> int:
@@ -201,7 +218,12 @@ class Listing:
             )
         return page
 
-    def _count_page(self, new: list[Row]) -> None:
+    def _count_page(self, page: Page, new: list[Row]) -> None:
+        if len({row.key for row in page.rows}) < len(
+            page.rows
+        ):  # `scenarios=` repeats a row right after itself
+            for key, same in groupby(row.key for row in page.rows):
+                self._repeats[key] = max(self._repeats.get(key, 0), len([*same]) - 1)
         self.pages += 1
         self._accepted += 1
         self._barren = 0 if new else self._barren + 1
@@ -283,7 +305,7 @@ class Listing:
             for page in self._pages_of(max(1, round(size * share))):
                 one.take(page.rows)
                 new = self.chain.add(page.rows)
-                self._count_page(new)
+                self._count_page(page, new)
                 self._refuse_loops()
                 if new:
                     yield new

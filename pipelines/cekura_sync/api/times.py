@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cekura_sync import database
+from cekura_sync import clock, database
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +27,7 @@ def microseconds(value: object) -> int | None:
     if not isinstance(value, str):
         return None
     moment = _in_python(value) if _ALIKE.fullmatch(value) else _in_duckdb(value)
-    if moment is None or not 2000 <= moment.year <= datetime.now(UTC).year + 10:
+    if moment is None or not 2000 <= moment.year <= clock.now().year + 10:
         return None
     return (moment - _EPOCH) // timedelta(microseconds=1)
 

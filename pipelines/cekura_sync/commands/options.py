@@ -51,6 +51,20 @@ def destination_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+def filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The API's filters: together they are the scope of a sync."""
+    for option in reversed(
+        (
+            click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent."),
+            click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project."),
+            click.option("--search", metavar="TEXT", help="Only results whose name contains this text."),
+            click.option("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def engine_of(destination: str | None) -> str | None:
     """The engine that the running command works on; None for a file. Raises SettingsError."""
     context = click.get_current_context()

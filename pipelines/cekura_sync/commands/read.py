@@ -3,8 +3,9 @@
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from click.shell_completion import CompletionItem
@@ -14,6 +15,7 @@ from cekura_sync.commands.options import (
     complete_file,
     destination_option,
     engine_of,
+    filter_options,
     for_spreadsheet_option,
     readable,
     view_names,
@@ -48,15 +50,24 @@ def check(warehouse: str, destination: str | None) -> None:
 @click.command(short_help="Show how old the data is.")
 @warehouse_option
 @destination_option
+@filter_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-@click.option(
-    "--max-age", metavar="DUR", help="Exit with 10 when the last completed sync is older than this."
-)
-def status(warehouse: str, destination: str | None, as_json: bool, max_age: str | None) -> None:
-    """Show when the last sync completed and what the warehouse holds."""
+@click.option("--max-age", metavar="DUR", help="Exit with 10 when a scope was last synced longer ago.")
+def status(
+    warehouse: str, destination: str | None, *, as_json: bool, max_age: str | None, **options: Any
+) -> None:
+    """Show when the last sync completed and what the warehouse holds.
+
+    The filters of a sync are its scope. --max-age judges each scope: it is as fresh as the last sync with the same filters
+    or with fewer. A scope that was not synced for 30 days no longer counts, unless none was. With filters only that
+    scope is judged.
+    """
     limit = settings.duration(max_age) if max_age is not None else None
+    filters = settings.filters(options).params() or None
     engine = engine_of(destination)
-    state = _of_engine(engine) if engine else read_status(settings.check_warehouse(warehouse))
+    state = (
+        _of_engine(engine, filters) if engine else read_status(settings.check_warehouse(warehouse), filters)
+    )
     try:
         click.echo(json.dumps(state.as_json()) if as_json else terminal.plain(state.sentence()))
     finally:
@@ -64,11 +75,11 @@ def status(warehouse: str, destination: str | None, as_json: bool, max_age: str 
             raise SystemExit(ExitCode.STALE)
 
 
-def _of_engine(name: str) -> Status:
+def _of_engine(name: str, filters: Mapping[str, str] | None) -> Status:
     from cekura_sync.warehouse.postgres import open_engine
 
     engine = open_engine(name)
-    state = status_of(engine.name, engine.last_sync())
+    state = status_of(engine.name, engine.last_sync(), filters)
     return replace(state, command=f"{state.command} --destination {name}")
 
 

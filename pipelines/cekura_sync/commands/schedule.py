@@ -1,18 +1,21 @@
-"""The command that prints a file for a scheduler."""
+"""The command that prints a file for a scheduler or a release pipeline."""
 
 import os
+from collections.abc import Sequence
 from copy import copy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from cekura_sync import __version__, settings
+from cekura_sync.commands.gate import gate
 from cekura_sync.commands.options import complete_file
 from cekura_sync.commands.sync import sync
 from cekura_sync.errors import SettingsError
-from cekura_sync.schedule import ELSEWHERE, KINDS, Job, render
+from cekura_sync.schedule import ELSEWHERE, GATES, KINDS, Job, render, render_gate
 
 EVERY = "15m"
 DEFAULT_ENV_FILE = "~/.config/cekura-sync.env"
@@ -36,7 +39,7 @@ _SCHEDULED = [
 
 
 @click.command(short_help="Print a file for your scheduler.")
-@click.argument("kind", metavar="KIND", type=click.Choice(list(KINDS)))
+@click.argument("kind", metavar="KIND", type=click.Choice([*KINDS, *GATES]))
 @click.option("--every", metavar="DUR", default=EVERY, show_default=True, help="How often to sync.")
 @click.option(
     "--env-file",
@@ -56,9 +59,13 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
 
     KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. The first lines of the file say what to do with
     it. Options of `sync` go into the file, and so do settings from the environment. The key and CEKURA_PING never do.
+    With github-gate or gitlab-gate the file runs `gate` in a release pipeline; --every says nothing then.
     """
     # The key is not needed here: the job reads it where it runs.
     checked = settings.resolve(options, os.environ | {"CEKURA_API_KEY": "-"})
+    if kind in GATES:
+        click.echo(_gate(kind, checked, options | {"api_url": checked.api_url}), nl=False)
+        return
     job = Job(
         every=_whole_minutes(settings.interval(every)),
         warehouse=checked.warehouse.resolve(),
@@ -66,6 +73,12 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
         engine=checked.destination,
         env_file=_env_file(env_file or DEFAULT_ENV_FILE),
         image=image,
+        filters=tuple(
+            word
+            for name, value in checked.filters.params().items()
+            for word in (f"--{name.replace('_', '-')}", value)
+        ),
+        written=(Path(options["metrics_file"]).absolute().parent,) if options["metrics_file"] else (),
         pings=bool(os.environ.get("CEKURA_PING")),
     )
     click.echo(render(kind, job), nl=False)
@@ -74,16 +87,31 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
 schedule.params.extend(_SCHEDULED)
 
 
+def _gate(kind: str, checked: settings.Settings, options: dict[str, Any]) -> str:
+    if checked.destination:
+        raise SettingsError(f"The file for {kind} keeps a DuckDB file: print it without --destination.")
+    if options["agent_id"] is None:
+        raise SettingsError("A gate judges an agent: add --agent-id.")
+    known = {option.name for option in gate.params} | {"agent_id"}
+    given = click.get_current_context().get_parameter_source
+    for option in _SCHEDULED:
+        if option.name not in known and given(str(option.name)) is ParameterSource.COMMANDLINE:
+            raise SettingsError(f"`gate` does not take {option.opts[-1]}: leave it out.")
+    fitting = {name: value for name, value in options.items() if name in known}
+    words = _words(kind, fitting, [option for option in _SCHEDULED if option.name in known])
+    return render_gate(kind, checked.warehouse.name, words)
+
+
 def _whole_minutes(every: timedelta) -> timedelta:
     if every % timedelta(minutes=1):
         raise SettingsError("Schedulers count in minutes: give --every in whole minutes, such as 15m.")
     return every
 
 
-def _words(kind: str, options: dict[str, Any]) -> list[str]:
+def _words(kind: str, options: dict[str, Any], of: Sequence[click.Option] = _SCHEDULED) -> list[str]:
     """The settings that were given, as options of `sync`; without the warehouse, which each scheduler names itself."""
     words = []
-    for option in _SCHEDULED:
+    for option in of:
         value = _value(option, options)
         if option.name not in _PLACE and value not in (None, False, option.default):
             if isinstance(value, Path) and kind in ELSEWHERE:

@@ -12,6 +12,7 @@ from cekura_sync.commands.options import (
     complete_file,
     destination_option,
     engine_of,
+    filter_options,
     models_option,
     warehouse_option,
 )
@@ -41,10 +42,7 @@ from cekura_sync.monitoring.watch import watched
     help=f"The DuckDB file that readers open.  [env var: CEKURA_WAREHOUSE; default: {settings.WAREHOUSE}]",
 )
 @destination_option
-@click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent.")
-@click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project.")
-@click.option("--search", metavar="TEXT", help="Only results whose name contains this text.")
-@click.option("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios.")
+@filter_options
 @click.option("--full", is_flag=True, help="Read everything now.")
 @click.option(
     "--full-every",
@@ -99,7 +97,7 @@ from cekura_sync.monitoring.watch import watched
 @click.option(
     "--allow-mass-delete",
     is_flag=True,
-    help="Mark results as deleted even if many or all known results are gone.",
+    help="Accept that many or all known results are gone, and mark them as deleted, or that the list is much shorter than the API's count.",
 )
 @click.option("--dry-run", is_flag=True, help="Read and compare, but write nothing. Print what would change.")
 @changes_option

@@ -35,6 +35,10 @@ class ExitCode(IntEnum):
     """warehouse file, disk or memory: unreadable, foreign, full, not permitted"""
     STALE = 10
     """status: the last completed sync is older than --max-age, or its age is unknown"""
+    GATE_WORSE = 11
+    """gate: an agent got worse"""
+    GATE_UNDECIDED = 12
+    """gate: an agent cannot be judged, because it has too few runs"""
     INTERRUPTED = 130
     """interrupted"""
     TERMINATED = 143

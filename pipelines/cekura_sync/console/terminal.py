@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from cekura_sync import clock
 from cekura_sync.console.pace import Pace, roughly
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def log_as(form: str) -> None:
 def message(text: str, *, level: str = "info", event: str = "message", **fields: object) -> None:
     """One line on stderr. Never fails, even if stderr is closed."""
     if _log_format == "json":
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = clock.now().isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": level, "event": event, "message": text, **fields})
     else:
         line = plain(f"Warning: {text}" if level == "warning" else text)

@@ -39,6 +39,10 @@ def name_erased(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"create or replace table erased ({column_list(TABLES['_erased'].columns)})")
 
 
+def every_child_is_there(results: str, runs: str = "") -> None:
+    """For a base that holds the runs and scenarios of every result."""
+
+
 class Known:
     """The content that the base holds, in whatever columns it has by now."""
 

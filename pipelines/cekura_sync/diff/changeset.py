@@ -235,9 +235,12 @@ class Changeset:
         """Those that have rows to load; the details' only where details were read."""
         return [*_WRITES, *(DETAILS if self.details.has_changes() else ())]
 
+    def query(self, table: str) -> str:
+        """For the rows to write; that of `results` has the parameter `started`."""
+        return _WRITES.get(table) or self.details.query(table)
+
     def rows(self, table: str) -> "Iterator[pa.Table]":
-        query = _WRITES.get(table) or self.details.query(table)
-        return self._arrow(query, {"started": self._started} if table == "results" else None)
+        return self._arrow(self.query(table), {"started": self._started} if table == "results" else None)
 
     def _arrow(self, query: str, values: dict[str, object] | None = None) -> "Iterator[pa.Table]":
         """The query's rows in batches; an empty one first, so that the table exists even without rows."""

@@ -1,6 +1,6 @@
 """What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
-from cekura_sync.diff.base import Known, name_erased
+from cekura_sync.diff.base import Known, every_child_is_there, name_erased
 from cekura_sync.diff.changeset import BY_ID, Changeset
 from cekura_sync.diff.records import RARE, runs_of, scenarios_of
 from cekura_sync.errors import CekuraSyncError
@@ -66,6 +66,8 @@ _SCALE_VOTES = """
         count(*) filter (success_rate > 1.01 or abs(success_rate / 100 - share) * listed <= 0.5)
     from newest left join shares on result_id = id and listed = total_runs_count
 """
+# Enough to see which fields the list shows of a run.
+_NEWEST_KNOWN = "select id from base.cekura.results where _runs_known order by synced_at desc limit 200"
 _RUNS_OF_NEWER = """
     create or replace temp table runs_of_newer as
     with listed_runs as (select id as result_id, unnest(runs).id as run_id from parsed)
@@ -103,13 +105,17 @@ class Comparison:
         covers: str,
         project_id: int | None = None,
         personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
+        fetch_children: Callable[..., None] = every_child_is_there,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
+        `fetch_children`: where the base does not hold all runs and scenarios, it is to add those of the results that a query
+        for ids names, and of those that hold the runs that a second query names.
         `earlier`: the `state` of another comparison, whose tables are in the journal.
         """
         self._con = con
+        self._fetch_children = fetch_children
         name_erased(con)
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
@@ -194,6 +200,7 @@ class Comparison:
     def _read(self) -> None:
         """Parse the others, and keep those whose content is new."""
         records.parse(self._con, self.keys)
+        self._fetch_children("select id from parsed", "select unnest(runs).id from parsed")
         self._leave_runs_where_they_are()
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():
@@ -358,6 +365,7 @@ class Comparison:
 
     def list_keys(self) -> tuple[set[str], set[str]]:
         """What the list shows of a result and of a run, so that a record by id is held against nothing else."""
+        self._fetch_children(_NEWEST_KNOWN)
         rows = {key for key in self.keys.row if key not in RARE or self._lists("results", "changed", key)}
         runs = {key for key in self.keys.run if key not in RARE or self._lists("runs", "changed_runs", key)}
         return rows, runs
@@ -383,13 +391,13 @@ class Comparison:
         rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
         return list(dict.fromkeys(row[0] for row in rows))
 
-    def age_out(self, oldest_listed: int | None) -> None:
+    def age_out(self, oldest_listed: int | None, now: datetime) -> None:
         """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covers}"
                 " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
-                [oldest_listed, self.started - AGED_OUT_AFTER],
+                [oldest_listed, now - AGED_OUT_AFTER],
             )
 
     def first_flaw(self) -> str:

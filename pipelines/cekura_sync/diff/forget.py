@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 import duckdb
 
-from cekura_sync.api.personal import NEVER, PROFILE, PersonalData
+from cekura_sync.api.personal import NEVER, PROFILE, SPOKEN, PersonalData
 from cekura_sync.database import literal, quoted
-from cekura_sync.tables import SCHEMA
+from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 
 # What was said stays until the result is read again without transcripts.
 _READ_WITH_TRANSCRIPTS = f"select result_id from {SCHEMA}.details_read where with_transcripts"
 # The first version kept all of a provider's payload; the digests of its documents begin so.
 _FIRST_VERSION = "not coalesce(with_transcripts, false) and _digest like '1:%'"
+# Beside a metric, an outcome or a reason it kept whatever else stood there.
+_MAY_BE_PERSONAL = " or ".join(f"lower(more) like '%{word}%'" for word in (*SPOKEN, PROFILE, NEVER))
 
 
 def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> Iterator[str]:
@@ -25,6 +27,8 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> I
     if _exists(con, f"select 1 from base.{SCHEMA}.details_read where {_FIRST_VERSION}", "details_read"):
         read_then = f"select result_id from {SCHEMA}.details_read where {_FIRST_VERSION}"
         yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_then})"
+        for table in TABLES_WITH_MORE:
+            yield f"update {SCHEMA}.{table} set more = null where result_id in ({read_then}) and ({_MAY_BE_PERSONAL})"
         yield f"update {SCHEMA}.details_read set _digest = null where {_FIRST_VERSION}"
     if not personal_data.transcripts:
         yield from _what_was_said(con)

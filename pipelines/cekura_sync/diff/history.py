@@ -1,7 +1,7 @@
 """What earlier syncs did: the table `sync_log`, and the cursor that dlt keeps."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ import duckdb
 
 from cekura_sync.settings import Filters
 
+COUNTS_TO_DEPEND_ON = 3
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -21,6 +22,9 @@ class History:
     last_full_started: datetime | None
     watermark: datetime | None
     only_this_scope: bool
+    shortfalls: Sequence[
+        int
+    ] = ()  # of the newest lists that were read to their end, against the API's `count`
 
     def needs_full(self, now: datetime, full_every: timedelta) -> bool:
         """Whether the scope's last full sync is older than asked (0: never), or there is none."""
@@ -46,6 +50,11 @@ class History:
             f"Quick sync of {scope}, back to what was created at {since}; the last full one began at {last}."
         )
 
+    @property
+    def count_is_dependable(self) -> bool:
+        """Whether the API's `count` has been the number of listed results each time of late."""
+        return len(self.shortfalls) == COUNTS_TO_DEPEND_ON and not any(self.shortfalls)
+
 
 def _clock(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -63,15 +72,26 @@ def covered(filters: Filters, history: History) -> str:
     return "true" if filters.agent_id is None else f"agent = {filters.agent_id}"
 
 
-def read(con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]]) -> History:
-    """From the base attached to `con`, and from the syncs that are not in it yet."""
+def read(
+    con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]], *, now: datetime
+) -> History:
+    """From the base attached to `con`, and from the syncs that are not in it yet.
+
+    A sync that began after `now`, when the clock was wrong, does not say how long ago anything was.
+    """
     logged = con.execute(
-        "select scope, mode, max(started_at) from base.cekura.sync_log group by scope, mode"
+        "select scope, mode, max(started_at) filter (started_at <= $1) from base.cekura.sync_log group by scope, mode",
+        [now],
     ).fetchall()
+    pending = [*pending]
     later = [
         (entry["scope"], entry["mode"], datetime.fromisoformat(entry["started_at"])) for entry in pending
     ]
-    mine = [(mode, started) for scope_, mode, started in (*logged, *later) if scope_ == scope]
+    mine = [
+        (mode, started)
+        for scope_, mode, started in (*logged, *later)
+        if scope_ == scope and started is not None and started <= now
+    ]
     watermark = con.execute(
         "select max(updated_at) from base.cekura._watermarks where scope = $1", [scope]
     ).fetchall()
@@ -80,4 +100,26 @@ def read(con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[s
         last_full_started=max((started for mode, started in mine if mode == "full"), default=None),
         watermark=watermark[0][0],
         only_this_scope=all(entry[0] == scope for entry in (*logged, *later)),
+        shortfalls=_shortfalls(con, scope, pending),
     )
+
+
+def _shortfalls(
+    con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]]
+) -> list[int]:
+    """The newest ones; the log of a warehouse that an older version wrote has none."""
+    column = (
+        "select 1 from duckdb_columns() where database_name = 'base' and table_name = 'sync_log'"
+        " and column_name = 'shortfall'"
+    )
+    query = (
+        "select shortfall from base.cekura.sync_log where scope = $1 and shortfall is not null"
+        f" order by generation desc, finished_at desc limit {COUNTS_TO_DEPEND_ON}"
+    )
+    logged = con.execute(query, [scope]).fetchall() if con.execute(column).fetchall() else []
+    later = [entry.get("shortfall") for entry in pending if entry["scope"] == scope]
+    newest = [
+        *reversed([value for value in later if isinstance(value, int)]),
+        *(value for (value,) in logged),
+    ]
+    return newest[:COUNTS_TO_DEPEND_ON]

@@ -24,14 +24,16 @@ def account_for_absent(
     listing: Listing,
     changes: Comparison,
     *,
+    now: datetime,
     last_started: datetime | None,
     allow_mass_delete: bool,
     progress: Progress,
-) -> None:
-    """Read by id what needs it, and mark what is gone. Raises MassDeleteRefused, UnbelievableAnswer."""
+) -> int:
+    """Read by id what needs it, and mark what is gone. `now`: by the API's clock. Returns how many results the listing did not show rightly so,
+    or that were found all the same. Raises MassDeleteRefused, UnbelievableAnswer."""
     known, listed = changes.known_and_listed()
     if listing.complete:
-        changes.age_out(listing.chain.floor)  # before all else: what has aged out is not deleted too
+        changes.age_out(listing.chain.floor, now)  # before all else: what has aged out is not deleted too
     in_flight = [row.id for row in changes.in_flight_unseen() if is_due(row, last_started, changes.started)]
     missing = changes.missing(above=None if listing.complete else listing.chain.floor)
     if listing.complete and known and not listed and not allow_mass_delete:
@@ -45,7 +47,7 @@ def account_for_absent(
         if id_ not in failing or is_due_again(failing[id_], last_started, changes.started)
     ]
     if not asked:
-        return
+        return 0
     progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
     answers = _Answers([], [], [])
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
@@ -64,6 +66,7 @@ def account_for_absent(
     changes.changeset.mark_deleted(answers.deleted)
     changes.take(answers.found)
     changes.reject_by_id(answers.failed)
+    return len(answers.deleted) + len(answers.found)
 
 
 class _Answers(NamedTuple):

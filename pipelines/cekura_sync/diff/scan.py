@@ -13,6 +13,7 @@ from cekura_sync.api.paging import Chain, Saved
 from cekura_sync.api.places import Place
 from cekura_sync.console.pace import Pace, roughly
 from cekura_sync.diff.compare import Comparison
+from cekura_sync.diff.counted import hold_against_count
 from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
 from cekura_sync.diff.journal import Journal
@@ -64,18 +65,21 @@ def scan(
     with _how_far(listing, journal, pace):
         if doubt:
             _take_listing(listing, changes, progress, journal, pace, after_batch)
-        _require_a_clock_that_is_right(api, changes)
+        now = _time_by_the_api(api, changes)
+        _require_a_clock_that_is_right(changes, now, progress)
         _require_rows_that_can_be_taken(listing, changes)
         if listing.complete and changes.covers == "(true)":
             changes.changeset.mark_read_in_full()
-        account_for_absent(
+        explained = account_for_absent(
             api,
             listing,
             changes,
+            now=now,
             last_started=past.last_started,
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
         )
+        hold_against_count(listing, past, explained, allow_less=settings.allow_mass_delete, progress=progress)
     return listing
 
 
@@ -93,16 +97,23 @@ def _listing(api: Api, settings: Settings, horizon: int | None, chain: Chain | N
     )
 
 
-def _require_a_clock_that_is_right(api: Api, changes: Comparison) -> None:
-    """A clock that is far ahead would age results out that were deleted, and leave times behind that nothing corrects.
+def _time_by_the_api(api: Api, changes: Comparison) -> datetime:
+    """When this sync began, by the API's clock; by ours where its results are newer than that."""
+    theirs = changes.started - api.clock_ahead
+    contradicted = changes.watermark is not None and changes.watermark > theirs + CLOCK_TOLERANCE
+    return changes.started if contradicted else theirs
 
-    The API's own time is the other witness; not where its results are newer than that.
-    """
-    ahead = api.clock_ahead
-    theirs = changes.started - ahead
-    if ahead > CLOCK_TOLERANCE and not (changes.watermark and changes.watermark > theirs + CLOCK_TOLERANCE):
+
+def _require_a_clock_that_is_right(changes: Comparison, theirs: datetime, progress: Progress) -> None:
+    """A clock that is far ahead would leave times behind that nothing corrects; one that is behind does not."""
+    ahead = changes.started - theirs
+    if ahead > CLOCK_TOLERANCE:
         raise SettingsError(
             f"The clock of this machine is {ahead.days:,} days ahead of the API's ({theirs:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
+        )
+    if -ahead > CLOCK_TOLERANCE:
+        progress.warn(
+            f"The clock of this machine is {(-ahead).days:,} days behind the API's, and so are the times of this sync: set the clock."
         )
 
 

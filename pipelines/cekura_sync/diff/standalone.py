@@ -1,65 +1,50 @@
-"""One run that compares with no warehouse: all that it read is handed on, with what is to be removed elsewhere.
+"""One run of the dlt source: what it read from the API, compared with what the destination holds, and the rows to load.
 
-What it must remember until the next run fits into a small state: when runs started, what was unfinished, and the columns
-that stand for fields which are in none of the API's documents.
+Where a destination cannot be read back, all that was read is handed on. What must then be remembered until the next run fits
+into a small state: when runs started, what was unfinished, and the columns that stand for fields which are in none of the
+API's documents.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from cekura_sync import database
+from cekura_sync import clock, database
 from cekura_sync.api.endpoints import Api
-from cekura_sync.diff.base import open_base
-from cekura_sync.diff.changeset import BATCH_ROWS
+from cekura_sync.diff import history, unread
+from cekura_sync.diff.base import every_child_is_there, open_base
 from cekura_sync.diff.compare import Comparison
-from cekura_sync.diff.history import History
+from cekura_sync.diff.history import COUNTS_TO_DEPEND_ON, History
 from cekura_sync.diff.journal import Journal
+from cekura_sync.diff.reading import Part, Reading
 from cekura_sync.diff.scan import connect, scan
-from cekura_sync.outcome import Progress
+from cekura_sync.diff.unread import SCENARIO_KEY
+from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import Settings
-from cekura_sync.tables import TERMINAL
+from cekura_sync.tables import LOG
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
-# A result that has no runs (or scenarios) left gets one row that only says "remove": the others go with their `result_id`.
-# That row needs a key of its own, which no run can have: ids of the API are positive.
-_ROWS = {
-    "results": "select * exclude (change, scenarios_known, first_seen_at, _digest), false as _removed from changed",
-    "runs": "select distinct on (id) *, false as _removed from changed_runs order by id, result_id desc",
-    "result_scenarios": """
-        select *, md5(concat_ws(' ', result_id, coalesce(scenario_id::varchar, ''), scenario_name)) as _key, false as _removed
-        from changed_scenarios
-    """,
-    "rejected_rows": "select distinct on (_digest) *, false as _removed from rejected",
-}
-_REMOVALS = {
-    "results": "select id, true as _removed from gone where not aged",
-    "runs": """
-        select -id as id, id as result_id, true as _removed from (
-            select id from changed where _runs_known and id not in (select result_id from changed_runs)
-            union select id from gone where not aged
-        )
-    """,
-    "result_scenarios": """
-        select id as result_id, id::varchar as _key, true as _removed from (
-            select id from changed where scenarios_known and id not in (select result_id from changed_scenarios)
-            union select id from gone where not aged
-        )
-    """,
-}
-# What each table is told apart by. A scenario may lack its id, so it gets a key made of all its fields.
-KEYS = {"results": "id", "runs": "id", "result_scenarios": "_key", "rejected_rows": "_digest"}
-_UNFINISHED = f"""
-    select id, agent, _digest, created_at::varchar as created_at, synced_at::varchar as synced_at from (
-        select id, agent, _digest, created_at, synced_at, status from changed
-        union all
-        select id, agent, _digest, created_at, synced_at, status from base.cekura.results
-        where id not in (select id from changed) and id not in (select id from gone)
-    ) where status is null or status not in {TERMINAL}
+LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old `sync_log` may grow while nothing changes
+# Children that a load which never ended has left without their result.
+_ORPHANS = """
+    select id from unfinished where id not in (select id from base.cekura.results) and id not in (select id from changed)
+"""
+# Some table formats can only remove rows by their key, so each lost child is named.
+_LOST_RUNS = f"""
+    select distinct on (id) *, true as _removed from base.cekura.runs
+    where (result_id in (select id from changed where _runs_known) or result_id in ({_ORPHANS}))
+        and id not in (select id from changed_runs)
+"""
+_SCENARIOS = f"""
+    with listed as (select *, {SCENARIO_KEY} as _key from changed_scenarios)
+    select *, false as _removed from listed
+    union all by name
+    select distinct *, {SCENARIO_KEY} as _key, true as _removed from base.cekura.result_scenarios
+    where (result_id in (select id from changed where scenarios_known) or result_id in ({_ORPHANS}))
+        and {SCENARIO_KEY} not in (select _key from listed)
 """
 
 
@@ -68,83 +53,202 @@ class State(TypedDict, total=False):
 
     last_started: str
     last_full_started: str
-    unfinished: list[dict[str, Any]]  # id, agent, created_at, synced_at, _digest
+    logged_at: str  # when the last run began that this scope wrote into `sync_log`
+    unfinished: list[
+        dict[str, Any]
+    ]  # id, agent, created_at, synced_at, _digest; only where nothing can be read back
     fields: list[dict[str, str]]
+    shortfalls: list[int]  # the newest first
 
 
-class Reading:
-    """What one run has read, and the watermark that it reached as `updated_at`."""
+class Known(Protocol):
+    """What the destination holds, read into the base of a comparison.
 
-    def __init__(self, con: "duckdb.DuckDBPyConnection", updated_at: datetime | None, *, first: bool) -> None:
-        self._con = con
-        self.updated_at = updated_at
-        self._first = first  # so there is nothing yet to remove
+    The table `unfinished` names the results of which a load that never ended has written something.
+    """
 
-    def rows(self, table: str) -> "Iterator[pa.Table]":
-        yield from self._arrow(_ROWS[table], table)
-        if table in _REMOVALS and not self._first:
-            yield from self._arrow(_REMOVALS[table], table)
+    @property
+    def present(self) -> set[str]:
+        """The tables that need not be created."""
 
-    def _arrow(self, query: str, table: str) -> "Iterator[pa.Table]":
-        """In batches; an empty one first, so that the table exists even without rows."""
-        import pyarrow as pa
+    @property
+    def is_torn(self) -> bool:
+        """Whether only a full run can tell what a load that never ended should have written."""
 
-        needed = {KEYS[table], "result_id"}
-        reader = database.in_utc(self._con.cursor()).sql(query).to_arrow_reader(BATCH_ROWS)
-        schema = pa.schema([field.with_nullable(field.name not in needed) for field in reader.schema])
-        yield pa.Table.from_batches([], schema=schema)  # empty_table() would import pandas
-        for batch in reader:
-            yield pa.Table.from_batches([batch]).cast(schema)
+    def fetch_children(self, results: str, runs: str = "") -> None:
+        """Have the base hold the runs and scenarios of these results, and of those that hold these runs."""
 
 
-def read(settings: Settings, state: State, watermark: datetime | None, progress: Progress) -> Reading:
-    """Everything that this run reads from the API, proved complete. Changes `state`. Raises CekuraSyncError."""
-    started = datetime.now(UTC)
-    past = _past(state, watermark)
+def read(
+    settings: Settings,
+    state: State,
+    watermark: datetime | None,
+    progress: Progress,
+    read_back: Callable[["duckdb.DuckDBPyConnection"], Known] | None,
+    destination: str,
+) -> Reading:
+    """Everything that this run reads from the API, proved complete. Changes `state`. Raises CekuraSyncError.
+
+    `read_back` fills the base; None where the destination cannot be read back.
+    """
+    started = clock.now()
     con = open_base(None)
-    _remember(con, state)
-    comparison = Comparison(con, started=started, agent_id=settings.filters.agent_id, covers="true")
-    # Only the unfinished ones are known here, and any number of those may be gone.
-    lenient = replace(settings, allow_mass_delete=True)
-    with connect(settings, past) as client:
-        listing = scan(Api(client, settings), lenient, past, comparison, progress, Journal())
-    _warn(comparison, progress)
-    _note(con, state, comparison, full=listing.full)
-    reached = max((moment for moment in (comparison.watermark, watermark) if moment), default=None)
-    return Reading(con, reached, first=past.last_started is None)
-
-
-def _past(state: State, watermark: datetime | None) -> History:
-    started, full = (
-        datetime.fromisoformat(text) if text else None
-        for text in (state.get("last_started"), state.get("last_full_started"))
+    con.execute("create table unfinished (id bigint)")
+    unread.remember_fields(con, state.get("fields", []))
+    known = read_back(con) if read_back else None
+    past = _past(con, state, history.scope_text(settings.filters), watermark, known, now=started)
+    if known is None:
+        progress.warn("This destination cannot be read back, so all rows that are read are merged again.")
+        unread.remember(con, state.get("unfinished", []))
+        # Only the unfinished ones are known here, and any number of those may be gone.
+        settings = replace(settings, allow_mass_delete=True)
+    elif known.is_torn:
+        progress.warn("A load into this destination was interrupted, so everything is read again.")
+        settings = replace(settings, full=True)
+    comparison = Comparison(
+        con,
+        started=started,
+        agent_id=settings.filters.agent_id,
+        project_id=settings.filters.project_id,
+        covers=history.covered(settings.filters, past) if known else "true",
+        fetch_children=known.fetch_children if known else every_child_is_there,
     )
-    return History(started, full, watermark, only_this_scope=True)
+    with connect(settings, past) as client:
+        listing = scan(Api(client, settings), settings, past, comparison, progress, Journal())
+    _warn(comparison, progress)
+    reached = max((moment for moment in (comparison.watermark, past.watermark) if moment), default=None)
+    changed = known is None or _has_changes(con, comparison, known)
+    outcome = Outcome(
+        mode="full" if listing.full else "quick",
+        scope=settings.filters.params(),
+        requests=client.requests,
+        retries=client.retries,
+        pages=listing.pages,
+        rows_read=len(listing.chain),
+        counts=comparison.counts(),
+        watermark=reached,
+        started=started,
+        finished=clock.now(),
+        warehouse=destination,
+        changed=changed,
+        shortfall=listing.shortfall,
+    )
+    logged = changed or _log_is_old(con, started)
+    _prepare_log(con, outcome, is_known=known is not None)
+    _note(con, state, comparison, known, full=listing.full, logged=logged)
+    if listing.shortfall is not None:
+        state["shortfalls"] = [listing.shortfall, *past.shortfalls][:COUNTS_TO_DEPEND_ON]
+    if known is None:
+        return Reading(con, reached, _everything(first=past.last_started is None), set())
+    parts = _changes(comparison) if changed else {}
+    return Reading(
+        con, reached, parts | ({"sync_log": [Part("from new_log")]} if logged else {}), known.present
+    )
 
 
-def _remember(con: "duckdb.DuckDBPyConnection", state: State) -> None:
-    """Put into the empty base what is known without a warehouse."""
-    for field in state.get("fields", []):
-        con.execute(
-            "insert into base.cekura._fields by name select"
-            " $table_name as table_name, $api_name as api_name, $column_name as column_name",
-            field,
+def _changes(comparison: Comparison) -> dict[str, list[Part]]:
+    query = comparison.changeset.query
+    return {
+        "results": [
+            Part(f"select *, false as _removed from ({query('results')})", {"started": comparison.started})
+        ],
+        "runs": [Part(f"{query('runs')} union all by name {_LOST_RUNS}")],
+        "result_scenarios": [Part(_SCENARIOS)],
+        "rejected_rows": [Part(query("rejected_rows"))],
+    }
+
+
+def _everything(*, first: bool) -> dict[str, list[Part]]:
+    parts = {table: [Part(query)] for table, query in unread.ROWS.items()}
+    if not first:  # so there is something to remove
+        for table, query in unread.REMOVALS.items():
+            parts[table].append(Part(query))
+    return parts | {"sync_log": [Part("from new_log")]}
+
+
+def _has_changes(con: "duckdb.DuckDBPyConnection", comparison: Comparison, known: Known) -> bool:
+    known.fetch_children(_ORPHANS)
+    return comparison.changeset.has_changes() or bool(con.execute(f"{_ORPHANS} limit 1").fetchall())
+
+
+def _past(
+    con: "duckdb.DuckDBPyConnection",
+    state: State,
+    scope: str,
+    watermark: datetime | None,
+    known: Known | None,
+    *,
+    now: datetime,
+) -> History:
+    """The state knows of runs that changed nothing and are not in `sync_log`.
+
+    But it is believed only where the destination has the run that the state knows to be logged: it may be of another
+    destination, or of a load that never ended.
+    """
+    started, full, logged_at = (
+        datetime.fromisoformat(text) if text else None
+        for text in (state.get("last_started"), state.get("last_full_started"), state.get("logged_at"))
+    )
+    shortfalls = state.get("shortfalls", [])
+    if known is None:
+        return History(started, full, watermark, only_this_scope=True, shortfalls=shortfalls)
+    logged = history.read(con, scope, [], now=now)
+    mine = "from base.cekura.sync_log where scope = $1"
+    last = f"select watermark {mine} and started_at <= $2 order by started_at desc limit 1"
+    newest = con.execute(last, [scope, now]).fetchall()
+    logged = replace(logged, watermark=newest[0][0] if newest else None)
+    # Not every engine keeps microseconds.
+    same = f"select 1 {mine} and abs(epoch(started_at) - epoch($2::timestamptz)) < 1 limit 1"
+    if not con.execute(same, [scope, logged_at]).fetchall():
+        return logged
+    return replace(
+        logged,
+        last_started=_later(logged.last_started, started),
+        last_full_started=_later(logged.last_full_started, full),
+        watermark=_later(logged.watermark, watermark),
+        shortfalls=shortfalls or logged.shortfalls,
+    )
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((moment for moment in (one, other) if moment), default=None)
+
+
+def _log_is_old(con: "duckdb.DuckDBPyConnection", now: datetime) -> bool:
+    newest = con.execute("select max(finished_at) from base.cekura.sync_log where finished_at <= $1", [now])
+    last = newest.fetchall()[0][0]
+    return last is None or now - last >= LOG_AT_LEAST_EVERY
+
+
+def _prepare_log(con: "duckdb.DuckDBPyConnection", outcome: Outcome, *, is_known: bool) -> None:
+    """The table `new_log` with this run's row. Without a comparison there is nothing to count."""
+    (last,) = con.execute("select max(generation) from base.cekura.sync_log").fetchall()[0]
+    entry = outcome.log_entry() | {"generation": (last or 0) + 1 if is_known else None}
+    if not is_known:
+        entry |= dict.fromkeys(
+            ("inserted", "updated", "unchanged", "deleted", "restored", "in_flight", "results")
         )
-    for row in state.get("unfinished", []):
-        con.execute(
-            "insert into base.cekura.results by name select $id::bigint as id, $agent::bigint as agent, $_digest as _digest,"
-            " $created_at::timestamptz as created_at, $synced_at::timestamptz as synced_at",
-            row,
-        )
+    con.execute(f"create or replace table new_log ({database.column_list(LOG)})")
+    con.execute(
+        f"insert into new_log values ({', '.join('?' * len(LOG))})", [entry.get(name) for name in LOG]
+    )
 
 
-def _note(con: "duckdb.DuckDBPyConnection", state: State, comparison: Comparison, *, full: bool) -> None:
+def _note(
+    con: "duckdb.DuckDBPyConnection",
+    state: State,
+    comparison: Comparison,
+    known: Known | None,
+    *,
+    full: bool,
+    logged: bool,
+) -> None:
     """For the next run."""
-    unfinished = con.execute(_UNFINISHED)
-    names = [column[0] for column in unfinished.description or []]
-    state["unfinished"] = [dict(zip(names, row, strict=True)) for row in unfinished.fetchall()]
+    state["unfinished"] = unread.unfinished(con) if known is None else []
     state["fields"] = [*comparison.changeset.fields()]
     state["last_started"] = comparison.started.isoformat()
+    if logged:
+        state["logged_at"] = comparison.started.isoformat()
     if full:
         state["last_full_started"] = comparison.started.isoformat()
 

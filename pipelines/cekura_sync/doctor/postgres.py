@@ -8,6 +8,7 @@ from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.postgres import open_engine
+from cekura_sync.warehouse.status import status_of
 
 
 def examine(name: str) -> Iterator[Finding]:
@@ -24,7 +25,8 @@ def examine(name: str) -> Iterator[Finding]:
         yield ok("lock", f"A sync is running on {engine.name} right now; another one would exit with 8.")
     else:
         yield ok("lock", "No sync is running.")
-    if not engine.last_sync():
+    status = status_of(engine.name, engine.last_sync())
+    if status.age is None:
         yield warning(
             "sync",
             f"No sync of {engine.name} has completed yet: run `cekura-sync sync --destination {name}`.",
@@ -33,4 +35,4 @@ def examine(name: str) -> Iterator[Finding]:
     with temporary_folder() as folder:
         copy = Path(folder, f"{name}.duckdb")
         engine.copy_into(copy)
-        yield from warehouse.said(copy)
+        yield from warehouse.said(copy, status)

@@ -1,7 +1,7 @@
 """Checks the warehouse: whether its files are as the last sync left them, how old the data is, and whether it looks wrong."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,9 +12,10 @@ from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse import reader
 from cekura_sync.warehouse.disk import Fingerprint
 from cekura_sync.warehouse.layout import Layout, read_json, wal
-from cekura_sync.warehouse.status import SKEW, read_status
+from cekura_sync.warehouse.scopes import FORGOTTEN_AFTER, SKEW
+from cekura_sync.warehouse.status import Status, read_status
 
-FULL_SYNC_WITHIN = timedelta(days=7)
+SYNC_WITHIN = FULL_SYNC_WITHIN = timedelta(days=7)
 _STORAGE = 64  # in the file's header: DuckDB's storage version v1.0.0
 
 
@@ -63,11 +64,14 @@ def content(path: Path) -> Iterator[Finding]:
     if not files.published.exists():
         return
     yield from _held(files)
-    yield from said(path)
+    yield from said(path, read_status(path))
 
 
-def said(path: Path) -> Iterator[Finding]:
-    """What the views say about freshness and about the data."""
+def said(path: Path, status: Status) -> Iterator[Finding]:
+    """What the views say about freshness and about the data.
+
+    `status`: includes syncs that the published file does not show yet.
+    """
     with reader.open_for_reading(path) as con:
         try:
             freshness = con.execute(
@@ -86,7 +90,7 @@ def said(path: Path) -> Iterator[Finding]:
             raise WarehouseError(
                 f"{path} cannot be read ({database.first_line(error)}): delete it and sync again, which restores it."
             ) from error
-    yield from _freshness(path, *freshness)
+    yield from _freshness(status, *freshness)
     for severity, rows, meaning, example in odd:
         yield warning(
             "data", f"{severity} in {rows:,} rows: {meaning}, such as {example}: see analytics.data_quality."
@@ -108,10 +112,9 @@ def _held(files: Layout) -> Iterator[Finding]:
 
 
 def _freshness(
-    path: Path, last: datetime | None, last_full: datetime | None, pause: timedelta | None
+    status: Status, last: datetime | None, last_full: datetime | None, pause: timedelta | None
 ) -> Iterator[Finding]:
-    now = datetime.now(UTC)
-    status = read_status(path)  # includes syncs that the published file does not show yet
+    now = status.now
     finished = last if status.age is None else now - status.age
     if finished is None:
         yield warning("sync", "No sync has completed yet: run `cekura-sync sync`.")
@@ -126,6 +129,12 @@ def _freshness(
         )
     else:
         yield ok("sync", f"{when}.")
+    for scope in status.older_than(SYNC_WITHIN):
+        if scope.finished != finished:
+            yield warning(
+                "scope",
+                f"{scope.name} was last synced at {scope.finished:%Y-%m-%d}, though others were since: sync it again. If you no longer need it, do nothing: it stops to count {FORGOTTEN_AFTER.days} days after its last sync.",
+            )
     if last_full is None or now - last_full > FULL_SYNC_WITHIN:
         ever = (
             f"The last full sync completed at {last_full:%Y-%m-%d}"

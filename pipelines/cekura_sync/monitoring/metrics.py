@@ -9,14 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cekura_sync import __version__
+
 _PREFIX = "cekura_sync_"
 _GAUGES = {
     "last_run_timestamp_seconds": "When the last sync ended, successful or not.",
     "last_run_exit_code": "Its exit code; 0 is success.",
     "last_run_duration_seconds": "How long it took.",
     "last_success_timestamp_seconds": "When the last successful sync ended; 0 before the first.",
+    "last_full_success_timestamp_seconds": "When the last successful full sync ended; absent before the first.",
     "results": "Live results in the warehouse.",
     "in_flight": "Live results that are not finished.",
+    "details_left": "Results whose details are still to be read; absent without --details.",
 }
 _COUNTERS = {
     "runs_total": "Syncs that ended, successful or not.",
@@ -56,10 +60,15 @@ def record(
     values.setdefault("last_success_timestamp_seconds", 0)
     if outcome is not None:
         values["last_success_timestamp_seconds"] = finished.timestamp()
-        values |= {name: outcome[name] for name in ("results", "in_flight")}
+        if outcome["mode"] == "full":
+            values["last_full_success_timestamp_seconds"] = finished.timestamp()
+        values.pop("details_left", None)
+        values |= {
+            name: outcome[name] for name in ("results", "in_flight", "details_left") if name in outcome
+        }
     for name in _COUNTERS:
         values[name] = values.get(name, 0) + _increase(name.removesuffix("_total"), code, outcome)
-    _replace(path, _text(values, marks))
+    _replace(path, _text(values, marks) + _info(labels))
 
 
 def _increase(name: str, code: int, outcome: Mapping[str, Any] | None) -> int:
@@ -102,6 +111,16 @@ def _text(values: Mapping[str, float], marks: str) -> str:
                 lines.append(f"# TYPE {_PREFIX}{name} {kind}")
                 lines.append(f"{_PREFIX}{name}{marks} {float(values[name])!r}")
     return "\n".join(lines) + "\n"
+
+
+def _info(labels: Mapping[str, str]) -> str:
+    """A constant that carries the version as a label, as is the custom among exporters."""
+    name = "build_info"
+    return (
+        f"{_HEAD}{name} The version that wrote this file.\n"
+        f"# TYPE {_PREFIX}{name} gauge\n"
+        f"{_PREFIX}{name}{_labels({'version': __version__, **labels})} 1\n"
+    )
 
 
 def _replace(path: Path, text: str) -> None:

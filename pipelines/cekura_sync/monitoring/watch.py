@@ -3,11 +3,10 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cekura_sync import settings
+from cekura_sync import clock, settings
 from cekura_sync.console import terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for
 from cekura_sync.console.signals import stop_signals
@@ -25,7 +24,7 @@ class Watch:
         self._ping = ping
         self._metrics_file = metrics_file
         self._labels = labels
-        self._started = datetime.now(UTC)
+        self._started = clock.now()
 
     def begin(self) -> None:
         if self._ping is not None:
@@ -44,7 +43,7 @@ class Watch:
                 self._labels,
                 code=code,
                 started=self._started,
-                finished=datetime.now(UTC),
+                finished=clock.now(),
                 outcome=self.outcome,
             )
         except OSError as error:

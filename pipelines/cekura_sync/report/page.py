@@ -1,11 +1,11 @@
 """The page around the sections, written whole or not at all."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
 
+from cekura_sync import clock
 from cekura_sync.errors import SettingsError
 from cekura_sync.report import agents, metrics, queries, scenarios, summary, wording
 from cekura_sync.report.queries import Figures
@@ -68,7 +68,7 @@ def _render(found: queries.Figures, headline: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = datetime.now(UTC)
+    written = clock.now()
     return environment.get_template(TEMPLATE).render(
         headline=headline,
         style=(here / "page.css").read_text(encoding="utf-8"),

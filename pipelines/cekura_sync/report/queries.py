@@ -1,5 +1,6 @@
 """What the views say: the queries of sql/report, each as a list of rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,16 +11,19 @@ import duckdb
 from cekura_sync.database import first_line
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import runner
-from cekura_sync.warehouse import reader, status
+from cekura_sync.warehouse import reader
+from cekura_sync.warehouse.scopes import Scope
+from cekura_sync.warehouse.status import Status, read_status
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """When the last sync completed, and one attribute for each file of sql/report."""
+    """When the last sync completed, when each scope was synced, and one attribute for each file of sql/report."""
 
     synced_at: datetime | None
+    scopes: Sequence[Scope]  # the oldest first
     freshness: list[Row]
     data_errors: list[Row]
     agents: list[Row]
@@ -43,13 +47,15 @@ def read(path: Path) -> Figures:
             raise WarehouseError(
                 f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
             ) from error
-    return Figures(synced_at=_last_sync(path, rows["freshness"][0]["last_sync_at"]), **rows)
+    status = read_status(path)
+    return Figures(
+        synced_at=_last_sync(status, rows["freshness"][0]["last_sync_at"]), scopes=status.scopes, **rows
+    )
 
 
-def _last_sync(path: Path, in_file: datetime | None) -> datetime | None:
+def _last_sync(status: Status, in_file: datetime | None) -> datetime | None:
     """A sync that found nothing new is not in the file at once, but on record beside it."""
-    recorded = status.read_status(path).last.get("finished_at")
-    beside = datetime.fromisoformat(recorded) if recorded else None
+    beside = status.now - status.age if status.age is not None else None
     return max((at for at in (in_file, beside) if at is not None), default=None)
 
 

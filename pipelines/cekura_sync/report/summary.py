@@ -53,6 +53,11 @@ def freshness(figures: Figures, written: datetime) -> Freshness:
         warnings.append(
             f"This page was written {wording.counted((written - last).days, 'day')} after the last sync."
         )
+    for scope in figures.scopes:
+        if last - scope.finished > STALE:
+            warnings.append(
+                f"The scope {scope.name} was synced {wording.counted((last - scope.finished).days, 'day')} earlier."
+            )
     if now["stuck_results"]:
         warnings.append(
             f"{wording.counted(now['stuck_results'], 'result')} in flight for more than an hour: see analytics.stuck_results."

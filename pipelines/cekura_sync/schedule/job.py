@@ -23,6 +23,8 @@ class Job:
     image: str
     pings: bool = False  # whether CEKURA_PING is set; the address is a secret
     engine: str | None = None  # instead of the file; never its credentials
+    written: tuple[Path, ...] = ()  # directories, beside the warehouse's, that a sync writes into
+    filters: tuple[str, ...] = ()  # those among the options: the scope that a monitor of this job judges
 
     @property
     def place(self) -> tuple[str, str]:
@@ -41,6 +43,10 @@ class Job:
         raise SettingsError(
             f"Cron cannot run a job every {duration_text(self.every)}: use an --every that divides an hour or a day, such as 15m or 6h."
         )
+
+    def check(self, *place: str) -> list[str]:
+        """The words after `cekura-sync` of a command for a monitor; it exits with 10 when the data is too old."""
+        return ["status", *place, *self.filters, "--max-age", self.max_age()]
 
     def max_age(self) -> str:
         """The age at which a monitor should warn: three intervals, so that one slow sync is not enough."""

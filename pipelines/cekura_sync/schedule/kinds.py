@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 
 from cekura_sync import __version__
@@ -13,6 +14,7 @@ from cekura_sync.schedule.job import Job, duration_text, this_command
 
 ELSEWHERE = ("docker", "kubernetes", "github")  # these run on other machines, without the files of this one
 _IN_CONTAINER = "/data"
+_IMAGE_USER = 10001  # of the Dockerfile; nobody needs to be root
 _ENGINES = {"postgres": "PostgreSQL"}
 
 
@@ -58,7 +60,7 @@ def _in_comments(job: Job) -> dict[str, str]:
         "env_file": quoting.shell([str(job.env_file)]),
         "env_directory": quoting.shell([str(job.env_file.parent)]),
         "max_age": job.max_age(),
-        "status": quoting.shell([*this_command(), "status", *job.place, "--max-age", job.max_age()]),
+        "status": quoting.shell([*this_command(), *job.check(*job.place)]),
         "version": __version__,
         "into": _ENGINES[job.engine] if job.engine else "a DuckDB warehouse",
         "below": "The command below exists on"
@@ -101,17 +103,54 @@ def _systemd(job: Job) -> dict[str, str]:
         if system
         else "To keep it running while you are logged out: loginctl enable-linger",
         "target": "multi-user.target" if system else "default.target",
+        "sandbox": _sandbox(job) if system else _NO_SANDBOX,
     }
+
+
+# What follows needs namespaces, which many machines do not allow a user's own services.
+_NO_SANDBOX = (
+    "\n# A service of the system, printed as root, also gets a file system that is read only elsewhere."
+)
+_SANDBOX = """
+# Everything but these directories is read only.
+ProtectSystem=strict
+ReadWritePaths={paths}
+ProtectHome=read-only
+PrivateTmp={private_tmp}
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+SystemCallFilter=@system-service
+# To give a new file the owner and the mode of the one that it replaces.
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"""
+_TEMPORARY = "/tmp"  # noqa: S108 - as systemd means it
+
+
+def _sandbox(job: Job) -> str:
+    written = list(dict.fromkeys(str(path) for path in (job.warehouse.parent, *job.written)))
+    in_tmp = any(Path(path).is_relative_to(_TEMPORARY) for path in written)
+    paths = [*written, *([_TEMPORARY] if in_tmp else [])]
+    return _SANDBOX.format(paths=quoting.systemd_paths(paths), private_tmp="no" if in_tmp else "yes")
 
 
 def _docker(job: Job) -> dict[str, str]:
     every = duration_text(job.every)
-    healthy = ["CMD", "cekura-sync", "status", "--max-age", job.max_age()]
+    user, group = (os.getuid(), os.getgid()) if os.getuid() else (_IMAGE_USER, _IMAGE_USER)
+    healthy = ["CMD", "cekura-sync", *job.check()]
     return {
         "image": quoting.compose(job.image),
         "image_word": quoting.shell([job.image]),
         "arguments": quoting.compose(_elsewhere(job, "--every", every)),
-        "user": quoting.compose(f"{os.getuid()}:{os.getgid()}"),
+        "user": quoting.compose(f"{user}:{group}"),
+        "owner": ""
+        if os.getuid()
+        else f"\n# Let the user of the container own it: chown {user}:{group} {quoting.shell([str(job.warehouse.parent)])}",
         "source": quoting.compose(str(job.env_file)),
         "directory": quoting.compose(str(job.warehouse.parent)),
         "container": quoting.compose(_IN_CONTAINER),
@@ -136,6 +175,7 @@ def _github(job: Job) -> dict[str, str]:
     warehouse = f"warehouse/{job.warehouse.name}"
     return {
         "times": quoting.yaml(job.cron()),
+        "runs": f"{timedelta(days=30) // job.every:,}",
         "command": quoting.github(
             quoting.shell(["cekura-sync", "sync", "--warehouse", warehouse, *job.options])
         ),

@@ -30,6 +30,11 @@ def systemd_path(path: str) -> str:
     return path.replace("%", "%%")
 
 
+def systemd_paths(paths: Iterable[str]) -> str:
+    """For a setting that takes several."""
+    return " ".join('"{}"'.format(systemd_path(path).replace('"', r"\"")) for path in paths)
+
+
 def systemd(words: Iterable[str]) -> str:
     """For ExecStart=: quotes, specifiers and variables."""
     return " ".join(

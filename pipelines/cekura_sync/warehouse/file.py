@@ -39,6 +39,7 @@ class WarehouseFile(Swap):
         self._team_models = team_models
         self._pending = PendingLog(self.files.pending_log)
         self._logged_until: datetime | None = None  # when the newest sync in the published log finished
+        self._scopes: list[tuple[Any, ...]] = []  # the published log's, as rows of SCOPES
         # Whether another version wrote the file: then it is upgraded though no row changed.
         self._is_outdated = False
 
@@ -52,6 +53,7 @@ class WarehouseFile(Swap):
         # A sync from a time when the clock was ahead says nothing about how old the log is.
         newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= current_timestamp"
         self._logged_until = con.execute(newest).fetchall()[0][0]
+        self._scopes = con.execute(sync_log.SCOPES.format(schema="base.cekura")).fetchall()
         base = self.existing()
         if base is not None:
             self._is_outdated = identity.read(con, base, database="base").is_outdated
@@ -76,6 +78,7 @@ class WarehouseFile(Swap):
     ) -> Outcome:
         """With nothing to commit, only note beside the file that there was a sync."""
         first = self.existing() is None
+        waiting = self.pending_log()
         quiet = not outcome.changed and not first and not self._is_outdated
         if quiet and self._log_is_fresh(outcome.started):
             outcome = outcome.finished_now()
@@ -85,8 +88,13 @@ class WarehouseFile(Swap):
             )
         else:
             outcome = self._publish(changeset, team_changes, outcome, progress, first=first)
+        scopes = sync_log.scopes(self._scopes, [*waiting, outcome.log_entry()])
+        record = {
+            "finished_at": outcome.finished.isoformat(),
+            "scopes": [scope.as_json() for scope in scopes],
+        }
         try:
-            write_json(self.files.last, outcome.as_json() | {"finished_at": outcome.finished.isoformat()})
+            write_json(self.files.last, outcome.as_json() | record)
         except OSError as error:
             progress.warn(f"The sync is done, but {self.files.last} cannot be written: {error.strerror}.")
         return outcome
@@ -203,7 +211,7 @@ class Copy:
 
     def findings(self, since: datetime | None) -> list[Finding]:
         if since is None or not self._views_stay:
-            return checks.check(self._con)
+            return checks.check(self._con, just_built=True)
         with changed_rows.of_file(self._con, since) as changed:
             return checks.check_rows(changed)
 

@@ -1,13 +1,14 @@
 """The table `sync_log`, and the syncs that changed nothing and wait beside the file to be published in it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cekura_sync.tables import LATER, LOG
+from cekura_sync.tables import LATER, LOG, SCHEMA
+from cekura_sync.warehouse.scopes import Scope, with_sync
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,20 +29,43 @@ THIN_OUT = f"""
 
 
 NEWEST = "from cekura.sync_log order by generation desc, finished_at desc limit 1"
+# The last sync of each scope, and the last full one.
+SCOPES = """
+    select scope, finished_at, last_full_at
+    from (
+        select scope, finished_at,
+            row_number() over (partition by scope order by coalesce(generation, 0) desc, finished_at desc) as newest_first,
+            max(case when mode = 'full' then finished_at end) over (partition by scope) as last_full_at
+        from {schema}.sync_log
+    ) as logged
+    where newest_first = 1
+"""
 
 
 def newest(con: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
-    """The last sync in the log of the warehouse that `con` reads, as `sync --json` printed it; empty without one."""
+    """The last sync in the log of the warehouse that `con` reads, as `last.json` has it; empty without one."""
     found = con.execute(f"select * {NEWEST}")
     columns = [column[0] for column in found.description or []]
-    return next((as_outcome(dict(zip(columns, row, strict=True))) for row in found.fetchall()), {})
+    rows = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    return as_record(rows[0], con.execute(SCOPES.format(schema=SCHEMA)).fetchall()) if rows else {}
 
 
-def as_outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+def as_record(row: Mapping[str, Any], scopes_: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    """As `last.json` has it: a row of the log, and the rows of SCOPES."""
     values = {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()
     }
-    return values | {"scope": json.loads(values["scope"])}
+    listed = [scope.as_json() for scope in scopes(scopes_)]
+    return values | {"scope": json.loads(values["scope"]), "scopes": listed}
+
+
+def scopes(rows: Iterable[Sequence[Any]], later: Iterable[Mapping[str, Any]] = ()) -> list[Scope]:
+    """From the rows of SCOPES, and syncs that are not in the log yet as `Outcome.log_entry` tells them."""
+    found = [Scope(json.loads(scope), finished, last_full) for scope, finished, last_full in rows]
+    for entry in later:
+        finished = datetime.fromisoformat(entry["finished_at"])
+        found = with_sync(found, filters=json.loads(entry["scope"]), mode=entry["mode"], finished=finished)
+    return found
 
 
 def append(con: "duckdb.DuckDBPyConnection", entries: Iterable[Mapping[str, Any]]) -> None:

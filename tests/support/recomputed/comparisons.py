@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from support.recomputed.facts import Result, decided, grouped, passed, ratio
 from support.recomputed.judging import Run, contributions, judge
 from support.recomputed.views import DAY, Row, Warehouse, rates, scenario_key
 
+T = TypeVar("T")
 Sides = tuple[list[Result], list[Result]]  # after, before
 
 
@@ -77,12 +78,12 @@ def _scenarios(names: tuple[str, str], sides: Sides) -> Iterable[Row]:
         yield columns | {"weight": row["weight"], "contribution": row["contribution"]}
 
 
-def _last_day(results: Iterable[Result]) -> date:
+def newest_day(results: Iterable[Result]) -> date:
     return max(r.day for r in results if r.day <= datetime.now(UTC).date())
 
 
 def _weeks(warehouse: Warehouse) -> dict[int | None, Sides]:
-    last_day = _last_day(warehouse.results)
+    last_day = newest_day(warehouse.results)
     sides = {}
     for agent, group in warehouse.by_agent.items():
         usable = [r for r in group if r.decided_runs]
@@ -97,9 +98,12 @@ def agent_last_week_results(warehouse: Warehouse) -> Iterable[Row]:
             for r in results:
                 yield {
                     "result_id": r.id,
+                    "result_name": r.name,
                     "agent_id": agent,
+                    "channel": r.channel,
+                    "created_at": r.created,
                     "day": r.day,
-                    "last_day": _last_day(warehouse.results),
+                    "last_day": newest_day(warehouse.results),
                     "of_last_week": of_last_week,
                     "decided_runs": r.decided_runs,
                     "passed_runs": r.passed_runs,
@@ -114,7 +118,7 @@ def agent_last_week(warehouse: Warehouse) -> Iterable[Row]:
             warehouse.agents[agent]
             | _sides(("", "previous_"), sides)
             | judged[agent]
-            | {"last_day": _last_day(warehouse.results)}
+            | {"last_day": newest_day(warehouse.results)}
         )
 
 
@@ -196,7 +200,7 @@ def agent_version_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
         for version, mine in sorted(versions.items(), key=lambda item: (item[1][0].created, item[0])):
             usable = decided(mine) > 0
             name, previous = before if before and usable else (None, [])
-            pairs[agent, version] = version, _with_runs(mine if name else [], previous)
+            pairs[agent, version] = mine[-1].version or version, _with_runs(mine if name else [], previous)
             rows[agent, version] = (
                 warehouse.agents[agent]
                 | rates(mine)
@@ -223,7 +227,7 @@ def _with_runs(after: list[Result], before: list[Result]) -> Sides:
 
 def result_trend(warehouse: Warehouse) -> Iterable[Row]:
     completed = [result for result in warehouse.results if result.completed]
-    last_day = _last_day(completed)
+    last_day = newest_day(completed)
     rows: dict[Hashable, Row] = {}
     pairs: dict[Hashable, tuple[Hashable, Sides]] = {}
     for series in grouped(completed, lambda r: (r.agent, r.name, r.channel)).values():
@@ -266,7 +270,7 @@ def result_trend(warehouse: Warehouse) -> Iterable[Row]:
 
 
 def agent_change_point(warehouse: Warehouse) -> Iterable[Row]:
-    last_day = _last_day(warehouse.results)
+    last_day = newest_day(warehouse.results)
     for agent, group in warehouse.by_agent.items():
         recent = [r for r in group if r.decided_runs and last_day - 90 * DAY < r.day <= last_day]
         runs = [run for run in _runs((recent, [])) if run.scenario is not None]
@@ -303,8 +307,8 @@ def _step(runs: list[Run]) -> Row:
     return found | {"verdict": "fell" if found["step"] < 0 else "rose"}
 
 
-def grouped_runs(runs: list[Run], by: Callable[[Run], Any]) -> dict[Any, list[Run]]:
-    groups: dict[Any, list[Run]] = defaultdict(list)
+def grouped_runs(runs: list[T], by: Callable[[T], Any]) -> dict[Any, list[T]]:
+    groups: dict[Any, list[T]] = defaultdict(list)
     for run in runs:
         groups[by(run)].append(run)
     return groups

@@ -13,6 +13,7 @@ from statsmodels.stats.multitest import multipletests
 Row = dict[str, Any]
 # The views' Student's t is a closed approximation.
 CLOSE = {"rel": 1e-3, "abs": 1e-6}
+ENDS = {"rel": 1e-3, "abs": 1e-3}  # an end of an interval can lie near 0, however wide the interval
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,13 @@ def judge(
     for family_rows in families.values():
         _correct(family_rows)
     for row in rows.values():
-        for name in ("p_value", "adjusted_low", "adjusted_high", "smallest_visible_difference"):
-            row[name] = None if row[name] is None else pytest.approx(row[name], **CLOSE)
+        for name, close in (
+            ("p_value", CLOSE),
+            ("smallest_visible_difference", CLOSE),
+            ("adjusted_low", ENDS),
+            ("adjusted_high", ENDS),
+        ):
+            row[name] = None if row[name] is None else pytest.approx(row[name], **close)
     return rows
 
 
@@ -76,7 +82,7 @@ def _tested(runs: list[Run], least_results: int) -> Row:
         "verdict": None,
         "possible": False,
     }
-    days = {side: _residuals(runs, shared, side) for side in (True, False)}
+    days = {side: _days(runs, shared, side) for side in (True, False)}
     degrees = len(days[True]) + len(days[False]) - 2
     results = {side: len({r.result for r in runs if r.is_after is side}) for side in (True, False)}
     if not results[True] or not results[False]:
@@ -88,12 +94,7 @@ def _tested(runs: list[Run], least_results: int) -> Row:
     elif degrees < 4:
         reason = "fewer than 6 days or results to judge by"
     else:
-        variance = {side: sum(_binomial(s, side) for s in shared.values()) for side in (True, False)}
-        spread = sum(
-            len(days[side]) * sum(v * v for v in days[side].values()) / variance[side]
-            for side in (True, False)
-        )
-        error = math.sqrt(sum(variance.values()) * max(1.0, spread / degrees))
+        error, degrees = _error(days)
         difference = row["adjusted_difference"]
         half = float(stats.t.ppf(0.975, degrees)) * error
         return row | {
@@ -106,19 +107,43 @@ def _tested(runs: list[Run], least_results: int) -> Row:
     return row | {"no_verdict_because": reason}
 
 
-def _binomial(scenario: Row, side: bool) -> float:
-    (n1, x1), (n0, x0) = scenario[True], scenario[False]
-    rate = (x1 + x0 + 1) / (n1 + n0 + 2)
-    return scenario["weight"] ** 2 * rate * (1 - rate) / scenario[side][0]
+@dataclass
+class Day:
+    """The sums of its runs' shares in the difference, of what they add to it beyond their scenario's rate, and of their variance."""
+
+    share: float = 0.0
+    residual: float = 0.0
+    variance: float = 0.0
 
 
-def _residuals(runs: list[Run], shared: dict[Hashable, Row], side: bool) -> dict[Hashable, float]:
-    days: dict[Hashable, float] = defaultdict(float)
+def _days(runs: list[Run], shared: dict[Hashable, Row], side: bool) -> list[Day]:
+    days: dict[Hashable, Day] = defaultdict(Day)
     for run in runs:
         if run.is_after is side and run.scenario in shared:
-            n, x = shared[run.scenario][side]
-            days[run.day] += shared[run.scenario]["weight"] * (run.passed - x / n) / n
-    return days
+            scenario = shared[run.scenario]
+            (n1, x1), (n0, x0) = scenario[True], scenario[False]
+            n, x = scenario[side]
+            pooled = (x1 + x0 + 1) / (n1 + n0 + 2)
+            share = scenario["weight"] / n
+            days[run.day].share += share
+            days[run.day].residual += share * (run.passed - x / n)
+            days[run.day].variance += share**2 * pooled * (1 - pooled)
+    return [*days.values()]
+
+
+def _error(sides: dict[bool, list[Day]]) -> tuple[float, float]:
+    """The standard error of the difference, and Satterthwaite's degrees of freedom."""
+    days = [*sides[True], *sides[False]]
+    known = [1 - 1 / len(side) for side in sides.values() for _ in side]
+    leverage = [day.share**2 / day.variance for day in days]
+    degrees = len(days) - 2
+    of_days = sum(k * lev for k, lev in zip(known, leverage, strict=True))
+    spread = max(0.0, (sum(day.residual**2 / day.variance for day in days) - degrees) / of_days)
+    shares = sum(day.share**2 for day in days)
+    variance = sum(day.variance for day in days) + spread * shares
+    doubt = sum(2 * k * (1 + spread * lev) ** 2 for k, lev in zip(known, leverage, strict=True))
+    effective = 2 * variance**2 / (doubt / of_days**2 * shares**2)
+    return math.sqrt(variance), max(4.0, min(float(degrees), effective))
 
 
 def _correct(rows: list[Row]) -> None:

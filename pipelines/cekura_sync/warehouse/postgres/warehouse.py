@@ -93,13 +93,16 @@ class Engine:
         return State(*row)
 
     def last_sync(self) -> dict[str, Any]:
-        """As `sync --json` told it; empty before the first."""
+        """As `last.json` has it for a file; empty before the first."""
         with connected(self._access) as connection:
             session = connection.session
-            if "sync_log" not in session.columns():
+            present = session.columns().get("sync_log")
+            if present is None:
                 return {}
-            rows = session.rows(f"select {sync_log.COLUMNS} {sync_log.NEWEST}")
-        return sync_log.as_outcome(dict(zip(tables.LOG, rows[0], strict=True))) if rows else {}
+            columns = [name for name in tables.LOG if name in present]  # an older version wrote fewer
+            rows = session.rows(f"select {', '.join(columns)} {sync_log.NEWEST}")
+            scopes = session.rows(sync_log.SCOPES.format(schema=SCHEMA))
+        return sync_log.as_record(dict(zip(columns, rows[0], strict=True)), scopes) if rows else {}
 
     def copy_into(self, path: Path) -> None:
         """Make a warehouse file of it, for whoever reads one. Raises WarehouseError before the first sync."""

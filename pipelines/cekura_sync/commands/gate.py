@@ -1,0 +1,247 @@
+"""The command that stops a release when an agent got worse."""
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cekura_sync import settings
+from cekura_sync.commands.options import (
+    WholeNumber,
+    destination_option,
+    engine_of,
+    readable,
+    warehouse_option,
+)
+from cekura_sync.commands.sync import sync as sync_command
+from cekura_sync.console import memory, terminal
+from cekura_sync.console.exits import ExitCode
+from cekura_sync.console.signals import stop_signals
+from cekura_sync.errors import SettingsError
+from cekura_sync.gate.question import Question
+
+if TYPE_CHECKING:
+    from cekura_sync.gate.judge import Judgement
+
+NEWEST = 20  # results that are judged unless the options choose others
+BASELINE = "28d"
+WAIT = "30m"
+# Options of `sync` that say which results a gate has and how they are read.
+_OF_SYNC = (
+    "api_url",
+    "api_version",
+    "allow_http",
+    "full_every",
+    "lookback",
+    "page_size",
+    "concurrency",
+    "timeout",
+    "details",
+    "details_budget",
+)
+
+
+class Share(click.FloatRange):
+    """From 0 to 1; NaN is not."""
+
+    name = "share"
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        share = super().convert(value, param, ctx)
+        if math.isnan(share):
+            self.fail(f"{value!r} is not in the range 0<=x<=1.", param, ctx)
+        return share
+
+
+@click.command(short_help="Exit with 11 when an agent got worse.")
+@click.option(
+    "--agent-id",
+    "agent_ids",
+    type=WholeNumber(min=0),
+    multiple=True,
+    required=True,
+    help="Judge this agent. Can be repeated.",
+)
+@click.option(
+    "--result-id",
+    "result_ids",
+    type=WholeNumber(min=0),
+    multiple=True,
+    help="Judge this result. Can be repeated.",
+)
+@click.option("--since", metavar="TIME", help="Judge results created since then, as in 2026-03-10T14:30:00Z.")
+@click.option(
+    "--last", type=WholeNumber(min=1), help=f"Judge the newest results, so many.  [default: {NEWEST}]"
+)
+@click.option(
+    "--version", metavar="NAME", help="Judge results of this version of the agent, by its name or id."
+)
+@click.option(
+    "--baseline",
+    metavar="DUR",
+    default=BASELINE,
+    show_default=True,
+    help="Compare with the completed results of this long before the first one that is judged.",
+)
+@click.option(
+    "--max-drop",
+    type=Share(),
+    default=0.05,
+    show_default=True,
+    help="Tolerate a fall of the pass rate by so much. A larger one counts only if it is no chance result.",
+)
+@click.option(
+    "--min-pass-rate", type=Share(), help="Also fail an agent whose pass rate surely lies below this."
+)
+@click.option(
+    "--must-show",
+    type=Share(),
+    default=0.3,
+    show_default=True,
+    help="Exit with 12 when the runs are too few to show a fall of this size.",
+)
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="Compare how many runs pass this metric. Reads run details, as with --details.",
+)
+@click.option(
+    "--wait",
+    metavar="DUR",
+    default=WAIT,
+    show_default=True,
+    help="Wait so long for results in flight that would be judged.",
+)
+@click.option(
+    "--no-sync", is_flag=True, help="Judge what the warehouse holds: do not sync first, and wait for nothing."
+)
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the judgement as JUnit XML, a test case for each agent.",
+)
+@click.option(
+    "--summary",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append the judgement as Markdown, as to $GITHUB_STEP_SUMMARY.",
+)
+@warehouse_option
+@destination_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of the table.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def gate(
+    agent_ids: tuple[int, ...],
+    result_ids: tuple[int, ...],
+    since: str | None,
+    last: int | None,
+    version: str | None,
+    baseline: str,
+    max_drop: float,
+    min_pass_rate: float | None,
+    must_show: float,
+    metric: str | None,
+    wait: str,
+    *,
+    no_sync: bool,
+    junit: Path | None,
+    summary: Path | None,
+    as_json: bool,
+    quiet: bool,
+    warehouse: str,
+    destination: str | None,
+    **options: Any,
+) -> None:
+    """Sync, wait for results in flight, and tell whether agents got worse: for release pipelines.
+
+    Exits with 0 when no agent got worse, 11 when one did, 12 when one cannot be judged because it has too few runs. If
+    the sync fails, its exit code is the gate's.
+    """
+    if sum((bool(result_ids), since is not None, last is not None, version is not None)) > 1:
+        raise click.UsageError(
+            "Choose the results to judge by one of --result-id, --since, --last and --version."
+        )
+    question = Question(
+        agent_ids=agent_ids,
+        result_ids=result_ids,
+        since=settings.moment(since, "--since") if since is not None else None,
+        newest=last or (None if result_ids or since is not None or version is not None else NEWEST),
+        version=version,
+        metric=metric,
+        baseline=settings.baseline(baseline),
+        max_drop=max_drop,
+        min_pass_rate=min_pass_rate,
+        must_show=must_show,
+    )
+    for file in (junit, summary):
+        _require_directory(file)
+    options |= {"details": options["details"] or metric is not None or None, "destination": destination}
+    options |= {} if engine_of(destination) else {"warehouse": warehouse}
+    from cekura_sync.gate import waiting
+
+    judgement = waiting.judge_when_finished(
+        question,
+        partial(readable, warehouse, destination),
+        None if no_sync else partial(_sync, options, agent_ids, quiet=quiet),
+        settings.duration(wait),
+        (lambda _: None) if quiet else terminal.message,
+    )
+    _tell(judgement, question, junit, summary, as_json=as_json)
+
+
+gate.params.extend(option for option in sync_command.params if option.name in _OF_SYNC)
+
+
+def _sync(options: dict[str, Any], agent_ids: tuple[int, ...], *, quiet: bool) -> None:
+    """Each agent is a scope of its own, so that a fresh warehouse does not read the whole account."""
+    memory.require_address_space()
+    from cekura_sync.sync import sync
+
+    for agent_id in agent_ids:
+        resolved = settings.resolve(options | {"agent_id": agent_id})
+        with terminal.Reporter(quiet=quiet, verbose=False, swapping=stop_signals.hold) as reporter:
+            sync(resolved, reporter)
+        stop_signals.heed()
+
+
+def _tell(
+    judgement: "Judgement", question: Question, junit: Path | None, summary: Path | None, *, as_json: bool
+) -> None:
+    """Exits with the code of the judgement, unless no agent got worse."""
+    from cekura_sync.gate import judge, table, wording
+    from cekura_sync.gate.junit import junit as as_junit
+    from cekura_sync.gate.markdown import markdown
+
+    code = {judge.WORSE: ExitCode.GATE_WORSE, judge.UNDECIDED: ExitCode.GATE_UNDECIDED}.get(
+        judgement.outcome, ExitCode.OK
+    )
+    if junit is not None:
+        junit.write_text(as_junit(judgement, question), encoding="utf-8")
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(markdown(judgement, question))
+    if as_json:
+        terminal.print_outcome(table.as_json(judgement, question, int(code)))
+    else:
+        terminal.print_table(table.COLUMNS, table.rows(judgement))
+    sentences = [wording.sentence(agent, question) for agent in judgement.agents]
+    if code is ExitCode.OK:
+        for line in (wording.headline(judgement), *sentences):
+            terminal.message(line)
+    else:
+        terminal.failed(wording.headline(judgement), int(code), sentences)
+        raise SystemExit(code)
+
+
+def _require_directory(file: Path | None) -> None:
+    """Before a sync that may take long. Raises SettingsError."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise SettingsError(
+            f"{file} is in a directory that does not exist: create it, or choose another file."
+        )

@@ -1,0 +1,51 @@
+"""Syncs and looks until nothing that the gate is to judge is in flight, or the patience is over."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cekura_sync.gate.judge import Judgement, judge
+from cekura_sync.gate.question import Question
+
+POLL = timedelta(seconds=20)  # between two syncs while something is in flight
+HANGS = timedelta(hours=1)  # in flight for longer, and for longer than --wait, a result is not waited for
+
+
+class Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep(self, duration: timedelta) -> None:
+        time.sleep(duration.total_seconds())
+
+
+clock = Clock()  # tests put one in its place that does not wait
+
+
+def judge_when_finished(
+    question: Question,
+    open_warehouse: Callable[[], AbstractContextManager[Path]],
+    sync: Callable[[], None] | None,
+    wait: timedelta,
+    say: Callable[[str], None],
+) -> Judgement:
+    """Without `sync` nothing would change while one waits, so it looks once. Raises CekuraSyncError."""
+    began = clock.now()
+    while True:
+        if sync is not None:
+            sync()
+        with open_warehouse() as path:
+            judgement = judge(path, question, began - max(wait, HANGS))
+        left = began + wait - clock.now()
+        if sync is None or not judgement.unfinished or left <= timedelta():
+            return judgement
+        say(_waiting(judgement, left))
+        clock.sleep(min(POLL, left))
+
+
+def _waiting(judgement: Judgement, left: timedelta) -> str:
+    count, first = len(judgement.unfinished), judgement.unfinished[0]
+    results = "1 result" if count == 1 else f"{count:,} results"
+    return f"Waiting for {results} in flight, such as {first['result_id']} ({first['status']}); {left.total_seconds() / 60:,.0f} minutes left."

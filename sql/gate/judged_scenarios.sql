@@ -1,0 +1,70 @@
+-- One row per agent and scenario that ran on either side.
+-- Scenarios drive a fall as long as those that are worse do not explain all of it. One that was flaky in the baseline is marked.
+with scenarios as (
+    select *
+    from compared_scenarios(judged_runs) as compared
+),
+
+last_named as (
+    select
+        comparison,
+        scenario,
+        max(scenario_id) as scenario_id,
+        max(case when scenario_name is not null then run_id end) as run_id
+    from judged_runs
+    group by comparison, scenario
+),
+
+names as (
+    select last_named.comparison, last_named.scenario, last_named.scenario_id, max(judged_runs.scenario_name) as scenario_name
+    from last_named
+    left join judged_runs
+        on judged_runs.comparison = last_named.comparison
+        and judged_runs.run_id = last_named.run_id
+    group by last_named.comparison, last_named.scenario, last_named.scenario_id
+),
+
+contributions as (
+    select
+        scenarios.*,
+        names.scenario_id,
+        names.scenario_name,
+        is_flaky(before_passed, before_runs) as flaky,
+        coalesce(weight * (after_rate - before_rate), 0) as contribution
+    from scenarios
+    inner join names on names.comparison = scenarios.comparison and names.scenario = scenarios.scenario
+),
+
+-- Nothing here is NULL; BigQuery wants it said where it would stand.
+explained as (
+    select
+        *,
+        sum(contribution) over (partition by comparison) as difference,
+        coalesce(
+            sum(contribution) over (
+                partition by comparison order by contribution nulls first, scenario nulls first
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as explained_by_worse,
+        row_number() over (partition by comparison order by after_runs - after_passed desc, scenario) as failures_place -- most failed runs first
+    from contributions
+)
+
+select
+    comparison,
+    scenario,
+    scenario_id,
+    scenario_name,
+    after_runs,
+    after_passed,
+    after_rate,
+    before_runs,
+    before_passed,
+    before_rate,
+    weight,
+    contribution,
+    flaky,
+    contribution < 0 and explained_by_worse > difference as drives_fall,
+    failures_place
+from explained

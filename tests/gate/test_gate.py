@@ -1,0 +1,203 @@
+"""`gate` as a pipeline runs it: it syncs, waits for what is in flight, and passes on what goes wrong."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cekura_sync.gate import waiting
+from cekura_sync.sandbox import Fault
+from support.first_syncs import FirstSyncs
+from support.harness import Account, NewAccount, Ran
+from support.shared import Shared
+
+AGENT = 4101  # the first of the sandbox
+
+
+class NoWaiting(waiting.Clock):
+    """A clock that only moves when somebody sleeps; `meanwhile` is what happens then."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self.slept: list[timedelta] = []
+        self._now = datetime.now(UTC)
+        self._meanwhile = meanwhile
+
+    def now(self) -> datetime:
+        return self._now
+
+    def sleep(self, duration: timedelta) -> None:
+        self.slept.append(duration)
+        self._now += duration
+        self._meanwhile()
+
+
+@pytest.fixture
+def unsynced(new_account: NewAccount, first_syncs: FirstSyncs) -> Account:
+    """One agent with a suite of six passing runs a day for 28 days."""
+    now = first_syncs.now()
+    account = new_account(results=0, agents=1, now=now)
+    for day in range(28, 0, -1):
+        suite(account, now - timedelta(days=day), passing=6)
+    return account
+
+
+@pytest.fixture
+def tested(unsynced: Account, first_syncs: FirstSyncs) -> Account:
+    """The same after a first sync of its agent."""
+    first_syncs.give(unsynced, "--agent-id", str(AGENT), kind="tested by a nightly suite")
+    return unsynced
+
+
+def suite(account: Account, at: datetime, passing: int, status: str = "completed") -> int:
+    (agent,) = account.world.agents
+    first = 1_000_000 + 10 * len(account.world.entries)
+    runs = [
+        {
+            "id": first + place,
+            "status": status,
+            "scenario": scenario.id,
+            "scenario_name": scenario.name,
+            **({"success": place < passing} if status == "completed" else {}),
+        }
+        for place, scenario in enumerate(agent.scenarios[:6])
+    ]
+    (result_id,) = account.world.insert(created_at=at, status=status, runs=runs)
+    return result_id
+
+
+def gate(account: Account, *options: str, **env: str) -> Ran:
+    return account.run("gate", "--json", "-q", "--agent-id", str(AGENT), *options, **env)
+
+
+def fall(account: Account, results: int = 5) -> list[int]:
+    now = account.world.clock()
+    return [suite(account, now - timedelta(minutes=results - place), passing=2) for place in range(results)]
+
+
+def test_a_planted_fall_exits_11_and_the_scenarios_are_named(tested: Account) -> None:
+    assert gate(tested, "--last", "5").code == 0
+    fell = fall(tested)
+
+    ran = gate(tested, "--last", "5")
+
+    assert ran.code == 11
+    (agent,) = ran.json["agents"]
+    (made,) = tested.world.agents
+    assert {scenario["scenario_id"] for scenario in agent["scenarios"]} == {
+        scenario.id for scenario in made.scenarios[2:6]
+    }
+    assert agent["scenarios"][0]["failed_runs"][0]["result_id"] == fell[-1]
+
+
+def test_only_the_agents_that_are_judged_are_synced(new_account: NewAccount) -> None:
+    account = new_account(results=15, agents=3, runs_per_result=1, in_flight=0)
+
+    account.run("gate", "--agent-id", "4101", "--agent-id", "4115")
+
+    assert account.query("select distinct agent from cekura.results order by 1") == [(4101,), (4115,)]
+    assert account.query("select count(distinct scope) from cekura.sync_log") == [(2,)]
+
+
+def test_it_waits_until_results_in_flight_have_finished(
+    tested: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = suite(tested, tested.world.clock(), passing=0, status="running")
+
+    def finish() -> None:
+        runs = [
+            {**run, "status": "completed", "success": False} for run in tested.world.results[started]["runs"]
+        ]
+        tested.world.edit(started, status="completed", runs=runs)
+
+    clock = NoWaiting(finish)
+    monkeypatch.setattr(waiting, "clock", clock)
+
+    ran = gate(tested, "--result-id", str(started))
+
+    assert (ran.code, ran.json["in_flight"]) == (11, [])
+    assert clock.slept == [waiting.POLL]
+
+
+def test_what_does_not_finish_within_wait_cannot_be_judged(
+    tested: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = suite(tested, tested.world.clock(), passing=0, status="running")
+    clock = NoWaiting(lambda: None)
+    monkeypatch.setattr(waiting, "clock", clock)
+
+    ran = gate(tested, "--result-id", str(started), "--wait", "50s")
+
+    assert (ran.code, ran.json["in_flight"]) == (12, [{"result_id": started, "status": "running"}])
+    assert "1 result is still in flight: choose a longer --wait" in ran.err
+    assert clock.slept == [timedelta(seconds=20), timedelta(seconds=20), timedelta(seconds=10)]
+
+
+def test_a_result_that_hangs_for_hours_is_waited_for_only_by_its_id(
+    tested: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = suite(tested, tested.world.clock() - timedelta(hours=2), passing=0, status="running")
+    clock = NoWaiting(lambda: None)
+    monkeypatch.setattr(waiting, "clock", clock)
+
+    assert (gate(tested, "--last", "5").code, clock.slept) == (0, [])
+    assert gate(tested, "--result-id", str(stuck), "--wait", "20s").code == 12
+    assert clock.slept == [waiting.POLL]
+
+
+def test_without_a_sync_nothing_is_asked_and_nothing_waited_for(tested: Account) -> None:
+    suite(tested, tested.world.clock(), passing=0, status="running")
+    assert gate(tested, "--last", "5", "--wait", "0").code == 12
+    tested.sandbox.reset_requests()
+
+    ran = gate(tested, "--last", "5", "--no-sync")
+
+    assert (ran.code, tested.sandbox.requests) == (12, [])
+
+
+def test_without_a_warehouse_and_a_sync_it_exits_9(unsynced: Account) -> None:
+    assert gate(unsynced, "--no-sync").code == 9
+
+
+@pytest.mark.parametrize(
+    ("fault", "env", "code"),
+    [
+        (None, {"CEKURA_API_KEY": "another"}, 3),
+        (Fault("error-object"), {}, 5),
+        (None, {"CEKURA_API_URL": "http://127.0.0.1:9"}, 4),
+    ],
+    ids=["key refused", "invalid response", "API down"],
+)
+def test_a_sync_that_fails_gives_the_gate_its_exit_code(
+    tested: Account, fault: Fault | None, env: dict[str, str], code: int
+) -> None:
+    tested.sandbox.faults.extend([fault] if fault else [])
+
+    ran = gate(tested, **env)
+
+    assert (ran.code, ran.json["outcome"]) == (code, "failed")
+
+
+def test_the_agent_of_another_account_exits_2(tested: Account) -> None:
+    ran = tested.run("gate", "--agent-id", "77")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "no result of agent 77" in ran.err
+
+
+def test_a_metric_is_read_with_the_details(new_account: NewAccount) -> None:
+    account = new_account(results=8, agents=1, runs_per_result=1, in_flight=0)
+
+    ran = account.run("gate", "--json", "--agent-id", "4101", "--metric", "Nothing of that name")
+
+    assert ran.code == 2
+    assert "these have: " in ran.err
+
+
+def test_a_shared_database_is_judged_like_a_file(unsynced: Account, server: str) -> None:
+    shared = Shared(unsynced, server.rpartition("/")[0] + "/warehouse")
+    fall(unsynced)
+
+    ran = shared.run("gate", "--json", "--agent-id", str(AGENT), "--last", "5")
+
+    assert (ran.code, ran.json["outcome"]) == (11, "worse")
+    assert not unsynced.warehouse.exists()

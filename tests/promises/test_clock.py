@@ -1,0 +1,69 @@
+"""One bad clock does no lasting harm: neither this machine's nor the API's is the only witness."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cekura_sync import clock
+from cekura_sync.api.limits import retry_after
+from support.harness import NewAccount
+
+YEAR = timedelta(days=365)
+SetClock = Callable[[timedelta], None]
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """Lets this machine's clock be ahead by so much, or behind."""
+
+    def set_it(ahead: timedelta) -> None:
+        monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + ahead)
+
+    return set_it
+
+
+def test_after_a_sync_in_the_future_one_is_full_and_the_next_are_quick_and_nothing_is_stuck(
+    new_account: NewAccount, set_clock: SetClock
+) -> None:
+    account = new_account(results=20, runs_per_result=1, in_flight=0)
+    set_clock(YEAR)
+    account.sandbox.date = lambda: clock.now()  # a proxy whose clock is as wrong as ours
+    account.world.start(1)
+    assert account.sync().code == 0
+    set_clock(timedelta())
+
+    assert [account.sync().json["mode"] for _ in range(3)] == ["full", "quick", "quick"]
+    account.world.insert(1)
+    assert account.sync().code == 0
+    assert account.query("select count(*) from analytics.stuck_results") == [(0,)]
+
+
+def test_a_clock_that_is_behind_deletes_nothing_that_has_aged_out_and_reads_everything_only_once(
+    new_account: NewAccount, set_clock: SetClock
+) -> None:
+    account = new_account(results=30, runs_per_result=1, days=120, in_flight=0)
+    assert account.sync().code == 0
+    oldest = min(account.world.results)
+    account.world.delete(oldest)
+    set_clock(-YEAR)
+
+    ran = account.sync()
+
+    assert (ran.code, ran.json["mode"], "days behind the API's" in ran.err) == (0, "full", True)
+    gone = f"select deleted_at is null, aged_out_at is null from cekura.results where id = {oldest}"
+    assert account.query(gone) == [(True, False)]
+    assert account.sync().json["mode"] == "quick"
+    set_clock(timedelta())
+    account.world.insert(1)
+    assert account.sync().json["mode"] == "quick"
+
+
+def test_a_wait_until_a_time_of_the_api_is_counted_by_its_own_clock() -> None:
+    until = "Wed, 25 Nov 2026 12:00:10 GMT"
+    ahead = datetime.now(UTC) - datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+
+    seconds = retry_after(until, ahead)
+
+    assert seconds is not None
+    assert 9 <= seconds <= 10
