@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.0.0"
 # So that memory does not grow with the account. What exceeds it goes to a temporary folder.
 MEMORY = "100MB"
-STEPS = ("80MB", "160MB")
+STEPS = ("64MB", "128MB")
 _COMPARING: "_Config" = {"threads": 1, "memory_limit": MEMORY}
-_WRITING: "_Config" = {"threads": 2, "memory_limit": "128MB"}
+_WRITING: "_Config" = {"threads": 2, "memory_limit": "100MB"}
 _CONFIG: "_Config" = {"autoinstall_known_extensions": False}
 
 

@@ -2,7 +2,8 @@
 
     python large.py RESULTS RUNS [PAUSE]     prints its address; PAUSE: seconds before each answer
 
-`POST /more/N` lists N new results, and answers with the number of requests since the last such call.
+`POST /more/N` lists N new results, and answers with the number of requests since the last call. `POST /limit/N` has the
+key refused after N more requests; 0: never.
 """
 
 import json
@@ -31,6 +32,7 @@ class Account:
         self.results = results
         self.runs = runs
         self.requests = 0
+        self.limit = 0
         self._step = min(STEP, AGE / results)
         self._begin = datetime.now(UTC) - results * self._step - timedelta(hours=1)
 
@@ -100,8 +102,10 @@ class Handler(socketserver.StreamRequestHandler):
             while self.rfile.readline().strip():
                 pass
             body = self.answer(method, urlsplit(target).path, dict(parse_qsl(urlsplit(target).query)))
-            status = "200 OK" if body is not None else "404 Not Found"
-            body = body if body is not None else b'{"detail":"Not found."}'
+            status = "200 OK" if body else "404 Not Found"
+            if self.account.limit and self.account.requests > self.account.limit:
+                status, body = "401 Unauthorized", None
+            body = body or b'{"detail":"Not here."}'
             head = (
                 f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             )
@@ -110,7 +114,11 @@ class Handler(socketserver.StreamRequestHandler):
     def answer(self, method: str, path: str, query: dict[str, str]) -> bytes | None:
         account = self.account
         if method == "POST":
-            account.results += int(path.rsplit("/", 1)[1])
+            what, number = path.strip("/").split("/")
+            if what == "limit":
+                account.limit = int(number)
+            else:
+                account.results += int(number)
             requests, account.requests = account.requests, 0
             return json.dumps(requests).encode()
         time.sleep(self.pause)
@@ -143,9 +151,24 @@ class Large:
         self._process.kill()
         self._process.communicate()
 
-    def more(self, results: int) -> int:
-        """List so many new results; returns how many requests there were since the last call."""
-        request = urllib.request.Request(f"{self.url}/more/{results}", method="POST")  # noqa: S310 - loopback
+    @property
+    def requests(self) -> range:
+        """As many as there were since the last call of any method."""
+        return range(self._post("more", 0))
+
+    def reset_requests(self) -> None:
+        self._post("more", 0)
+
+    def more(self, results: int) -> None:
+        """List so many new results."""
+        self._post("more", results)
+
+    def limit(self, requests: int) -> None:
+        """Refuse the key after so many requests; 0: never."""
+        self._post("limit", requests)
+
+    def _post(self, what: str, number: int) -> int:
+        request = urllib.request.Request(f"{self.url}/{what}/{number}", method="POST")  # noqa: S310 - loopback
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
             return int(json.load(answer))
 

@@ -544,10 +544,11 @@ class Promise(RuleBasedStateMachine):
             assert ran.json["in_flight"] == sum(record["status"] in IN_FLIGHT for record in after.values())
             assert ran.json["mode"] == "full" or not full
             full |= ran.json["mode"] == "full"
-            if (counts_from := datetime.fromisoformat(ran.json["started_at"])) != began:
+            if (counts_from := datetime.fromisoformat(ran.json["started_at"])) < began:
                 assert full
                 assert began - counts_from < DAY
-                began, (interrupted, place) = counts_from, self.interrupted[counts_from]
+                began = max(at for at in self.interrupted if at <= counts_from)
+                interrupted, place = self.interrupted[began]
                 assert interrupted == scope
         lookback = options[options.index("--lookback") + 1] if "--lookback" in options else "24h"
         since = None if full else self.last_started[scope] - LOOKBACKS[lookback]
