@@ -1,5 +1,6 @@
 -- One row per agent: the day at which its pass rate, within its scenarios, most probably changed in the 90 UTC days that end with the newest
--- result of the warehouse. Verdict: fell, rose, or no step; NULL with fewer than 14 days with runs.
+-- result of the warehouse, and whether it declined or improved bit by bit. Verdicts are NULL with fewer than 14 days with runs.
+-- A slow decline is often found as a step too, and a step as a decline: where both are found, look at agent_daily.
 -- docs/statistics.md has the method, and how often it is wrong.
 with agents as (
     select agent_id, agent_name, row_number() over (order by agent_id) as agent_number
@@ -12,35 +13,45 @@ newest as (
     where created_on <= cast(current_timestamp at time zone 'UTC' as date)
 ),
 
-runs as (
+cells as (
     select
         agents.agent_number,
-        results.created_on as day,
         runs.scenario_key as scenario,
-        case when runs.passed then 1 else 0 end as passes
+        results.created_on as day,
+        date_diff('day', cast('1970-01-01' as date), results.created_on) as day_number,
+        count(*) as runs,
+        count(*) filter (where runs.passed) as passes
     from analytics.results as results
     inner join newest on results.created_on between newest.last_day - 89 and newest.last_day
     inner join agents on agents.agent_id is not distinct from results.agent_id
     inner join analytics.runs as runs on runs.result_id = results.result_id
     where results.decided_runs > 0 and runs.passed is not null and runs.scenario_key is not null
+    group by agents.agent_number, runs.scenario_key, results.created_on
 ),
 
 scenarios as (
-    select agent_number, scenario, avg(cast(passes as double)) as pass_rate
-    from runs
+    select
+        agent_number,
+        scenario,
+        rate(sum(passes), sum(runs)) as pass_rate,
+        rate(sum(day_number * runs), sum(runs)) as middle
+    from cells
     group by agent_number, scenario
 ),
 
--- By how many passes a day lies above its scenarios' rates.
+-- By how many passes a day lies above its scenarios' rates; and what a straight line needs: how far its runs lie from the middle of their scenario's days.
 days as (
     select
-        runs.agent_number,
-        runs.day,
-        count(*) as runs,
-        sum(runs.passes - scenarios.pass_rate) as excess
-    from runs
-    inner join scenarios on scenarios.agent_number = runs.agent_number and scenarios.scenario = runs.scenario
-    group by runs.agent_number, runs.day
+        cells.agent_number,
+        cells.day,
+        cells.day_number,
+        cast(sum(cells.runs) as bigint) as runs,
+        sum(cells.passes - cells.runs * scenarios.pass_rate) as excess,
+        sum((cells.day_number - scenarios.middle) * (cells.passes - cells.runs * scenarios.pass_rate)) as moment,
+        sum((cells.day_number - scenarios.middle) * (cells.day_number - scenarios.middle) * cells.runs) as spread
+    from cells
+    inner join scenarios on scenarios.agent_number = cells.agent_number and scenarios.scenario = cells.scenario
+    group by cells.agent_number, cells.day, cells.day_number
 ),
 
 -- No day is NULL; BigQuery wants it said where it would stand.
@@ -64,6 +75,18 @@ variances as (
     select agent_number, sum(jump * jump) / nullif(2 * count(jump), 0) as variance
     from sums
     group by agent_number
+),
+
+-- The least-squares line through the runs of all scenarios, each with a level of its own.
+trends as (
+    select
+        days.agent_number,
+        count(*) as days,
+        rate(sum(days.moment), sum(days.spread)) * (max(days.day_number) - min(days.day_number)) as trend,
+        abs(sum(days.moment)) / nullif(sqrt(max(variances.variance) * sum(days.spread)), 0) as trend_excursion
+    from days
+    inner join variances on variances.agent_number = days.agent_number
+    group by days.agent_number
 ),
 
 excursions as (
@@ -94,17 +117,20 @@ select
     case when excursion >= 3.35 then ranked.next_day end as changed_on, -- the first UTC day of the new level; NULL without a step
     case when excursion >= 3.35 then ranked.step end as step, -- how much higher the pass rate is since then, within scenarios; NULL without a step
     ranked.excursion, -- how far the largest excursion lies out; unchanged agents pass 3.35 in at most 5 % of cases
-    coalesce(counts.days, 0) as days, -- days with runs in these 90
+    coalesce(trends.days, 0) as days, -- days with runs in these 90
     case
         when ranked.agent_number is null then null
         when excursion >= 3.35 and step < 0 then 'fell'
         when excursion >= 3.35 and step > 0 then 'rose'
         else 'no step'
-    end as verdict -- fell, rose, no step; NULL with fewer than 14 days with runs
+    end as verdict, -- fell, rose, no step; NULL with fewer than 14 days with runs
+    case when trends.days >= 14 then trends.trend end as trend, -- how much higher a straight line ends than it begins in these days, within scenarios
+    case when trends.days >= 14 then trends.trend_excursion end as trend_excursion, -- trend in standard deviations; unchanged agents pass 2.5 in at most 2.5 % of cases
+    case
+        when trends.days >= 14 and trend_excursion >= 2.5 and trend < 0 then 'declined'
+        when trends.days >= 14 and trend_excursion >= 2.5 and trend > 0 then 'improved'
+        when trends.days >= 14 then 'no trend'
+    end as trend_verdict -- declined, improved, no trend; NULL with fewer than 14 days with runs
 from agents
 left join ranked on ranked.agent_number = agents.agent_number and ranked.rank = 1
-left join (
-    select agent_number, count(*) as days
-    from days
-    group by agent_number
-) as counts on counts.agent_number = agents.agent_number
+left join trends on trends.agent_number = agents.agent_number

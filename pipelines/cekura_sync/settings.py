@@ -97,6 +97,8 @@ class Settings:
     profiles: bool = False
     keep_transcripts: timedelta | None = None  # None: for ever
     destination: str | None = None  # instead of the file
+    allow_http: bool = False
+    notify: tuple[str, ...] = field(default=(), repr=False)  # addresses; each is a secret
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -139,6 +141,8 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         profiles=bool(options.get("profiles")),
         keep_transcripts=_keep_transcripts(options.get("keep_transcripts")),
         destination=engine(options, environ),
+        allow_http=bool(options.get("allow_http")),
+        notify=_texts(options.get("notify")),
     )
 
 
@@ -335,6 +339,10 @@ def _switch(options: Mapping[str, object], environ: Mapping[str, str], name: str
 
 def _given(value: object, default: object) -> object:
     return default if value is None else value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, tuple | list) else ()
 
 
 def _optional_int(value: object) -> int | None:

@@ -167,6 +167,25 @@ def _table(listing: "DltResource", name: str, account: str | None) -> "DltResour
     return dlt.transformer(rows, data_from=listing, **hints)
 
 
+def empty_table(name: str, table_format: Any = None) -> "DltResource":
+    """Makes a table, or the columns that it lacks. Dicts would give it dlt's own columns, which our loads do not fill."""
+    import pyarrow as pa
+
+    types = {
+        "varchar": pa.string(),
+        "bigint": pa.int64(),
+        "double": pa.float64(),
+        "boolean": pa.bool_(),
+        "timestamptz": pa.timestamp("us", "UTC"),
+    }
+    table = TABLES[name]
+    needed = {*table.key, table.parent}
+    fields = [pa.field(column, types[kind], column not in needed) for column, kind in table.columns.items()]
+    nothing = pa.Table.from_batches([], schema=pa.schema(fields))
+    made = dlt.resource([nothing], name=name, write_disposition="merge" if name in KEYS else "append")
+    return made.apply_hints(table_format=table_format) if table_format else made
+
+
 def _read_back(account: str | None) -> "Callable[[DuckDBPyConnection], standalone.Known] | None":
     """Reads what the destination of the running pipeline holds; None where dlt cannot."""
     package = _package()

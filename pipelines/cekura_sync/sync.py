@@ -21,6 +21,9 @@ from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
 from cekura_sync.diff.scan import connect, scan, wants_full
 from cekura_sync.errors import UnreadableAnswer
 from cekura_sync.models.team import TeamModels
+from cekura_sync.notify import receivers as notify
+from cekura_sync.notify.news import tell
+from cekura_sync.notify.receivers import Receiver
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import Settings
 from cekura_sync.warehouse import Warehouse, open_warehouse, team_changes
@@ -35,6 +38,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
     now = clock.now()
     team = team_changes.read(settings.changes) if settings.changes else None
     models = TeamModels(settings.models) if settings.models else None
+    receivers = notify.receivers(settings.notify, allow_http=settings.allow_http)
     warehouse = open_warehouse(settings.warehouse, settings.destination, models)
     with warehouse.observed() if settings.dry_run else warehouse.locked(), warehouse.known() as con:
         past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log(), now=now)
@@ -73,6 +77,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
                 return outcome
             outcome = warehouse.write(comparison.changeset, team, outcome, progress)
             journal.remove()
+            _tell(warehouse, receivers, progress)
     return outcome
 
 
@@ -124,6 +129,18 @@ def _comparison(
         ),
         earlier=journal.reading.comparison,
     )
+
+
+def _tell(warehouse: Warehouse, receivers: list[Receiver], progress: Progress) -> None:
+    """The sync is committed, and no receiver or view can change that."""
+    if not receivers:
+        return
+    try:
+        tell(warehouse, receivers, progress)
+    except Exception as error:
+        progress.warn(
+            f"The news could not be told ({type(error).__name__}): the next sync tries again. The sync itself is not affected."
+        )
 
 
 def _get_ready(warehouse: Warehouse, comparison: Comparison) -> None:

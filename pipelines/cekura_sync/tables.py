@@ -110,6 +110,16 @@ CHANGES = {
 # Results that were erased on purpose, so that no sync brings them back. It holds nothing of what they said.
 ERASED = {"id": "bigint", "erased_at": "timestamptz", "transcripts_only": "boolean"}
 
+# What a receiver of news has been told; `receiver` is a digest of its address, which is a secret.
+TOLD = {
+    "receiver": "varchar",
+    "kind": "varchar",
+    "subject": "varchar",
+    "told_at": "timestamptz",
+    "rate_before": "double",
+    "rate": "double",
+}
+
 # -- run details -----------------------------------------------------------------------------------------------------
 
 RUN_DETAILS = {
@@ -214,6 +224,7 @@ TABLES = {
     "_watermarks": Table(WATERMARKS, ("scope",)),
     "sync_log": Table(LOG, ("scope", "started_at")),
     "changes": Table(CHANGES, ("line",)),
+    "_told": Table(TOLD, ("receiver", "kind", "subject")),
     "_erased": Table(ERASED, ("id", "transcripts_only")),
     "details_read": Table(DETAILS_READ, (_RESULT,), _RESULT, removable=True),
     "run_details": Table(RUN_DETAILS, ("run_id",), _RESULT, removable=True),

@@ -113,14 +113,15 @@ def test_no_key_is_needed_to_print_a_file() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_ping_in_the_environment_is_no_part_of_a_file_but_the_file_says_where_it_goes(kind: str) -> None:
-    address = "https://hc-ping.com/very-secret-uuid"
+@pytest.mark.parametrize("variable", ["CEKURA_PING", "CEKURA_NOTIFY"])
+def test_a_secret_address_is_no_part_of_a_file_but_the_file_says_where_it_goes(
+    kind: str, variable: str
+) -> None:
+    with_address = schedule(kind, **{variable: "https://hc-ping.com/very-secret-uuid"}).out
 
-    with_ping = schedule(kind, CEKURA_PING=address).out
-
-    assert "secret-uuid" not in with_ping
-    assert "CEKURA_PING is set here" in with_ping
-    assert "CEKURA_PING" not in schedule(kind).out
+    assert "secret-uuid" not in with_address
+    assert f"{variable} is set here" in with_address
+    assert variable not in schedule(kind).out
 
 
 def test_where_a_file_names_its_secrets_the_ping_is_one_of_them() -> None:

@@ -1,9 +1,8 @@
 """Since when an agent passes more or less than before."""
 
-import numpy as np
-
 from support.base import Base
-from support.worlds import LAST_NIGHT, World, falling, write
+from support.error_rates import steps
+from support.worlds import World
 
 STEP = "select cast(changed_on as varchar), round(step, 1), verdict from analytics.agent_change_point"
 
@@ -28,15 +27,28 @@ def test_fewer_than_14_days_say_nothing(base: Base) -> None:
     base.suites(0, "2024-01-01", 13, passed=5)
 
     assert base.rows(STEP) == [(None, None, None)]
+    assert base.rows("select trend, trend_verdict from analytics.agent_change_point") == [(None, None)]
 
 
-def test_steps_are_rarely_found_where_there_are_none_and_mostly_where_there_are(base: Base) -> None:
-    rng = np.random.default_rng(2)
-    world = World("ninety nights", agents=40, nights=90, good_and_bad_nights=0.5)
-    write(base, world, rng)
-    found = [verdict for *_, verdict in base.rows(STEP)]
-    write(base, falling(world, 25, nights=30), rng)
-    (day,) = base.row("select changed_on from analytics.agent_change_point where agent_id = 0")
+def test_a_slow_decline_is_one_and_a_constant_rate_is_none(base: Base) -> None:
+    base.suites(0, "2024-01-01", 60, passed=10)
+    base.con.execute(
+        "update cekura.runs set success = false where (result_id * 7 + id % 100 * 3) % 60 < result_id / 2"
+    )
+    declining = base.row("select round(trend, 1), trend_verdict from analytics.agent_change_point")
+    base.con.execute("update cekura.runs set success = (result_id * 7 + id % 100 * 3) % 60 < 30")
+    constant = base.row("select trend_verdict from analytics.agent_change_point")
 
-    assert len(found) - found.count("no step") <= 6
-    assert abs(day.toordinal() - LAST_NIGHT.date().toordinal() + 29) <= 3
+    assert declining == (-0.5, "declined")
+    assert constant == ("no trend",)
+
+
+def test_steps_and_trends_are_rarely_found_where_there_are_none_and_mostly_where_there_are(
+    base: Base,
+) -> None:
+    found = steps(base, World("nights", good_and_bad_nights=0.5), accounts=1, points=(25,), seed=2)
+
+    assert found.false_steps <= 0.1
+    assert found.false_trends <= 0.1
+    assert found.dated[25] >= 0.7
+    assert found.declines >= 0.4

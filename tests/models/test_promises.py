@@ -40,7 +40,7 @@ PROMISED = {
     " before_pass_rate after_decided_runs after_passed_runs after_pass_rate contribution",
     "new_failures": "agent_id agent_name scenario_id scenario_name basis verdict previous_decided_runs previous_passed_runs"
     " previous_pass_rate decided_runs passed_runs pass_rate run_id result_id created_at",
-    "agent_change_point": "agent_id agent_name changed_on step verdict",
+    "agent_change_point": "agent_id agent_name changed_on step verdict trend trend_verdict",
     "stuck_results": "result_id in_flight_since",
     "run_details": "run_id result_id agent_id scenario_id personality_name passed error_message duration_seconds",
     "run_metrics": "run_id result_id agent_id metric_id metric_name metric_type score passed explanation",

@@ -1,7 +1,7 @@
-import numpy as np
 import pytest
 
 from support.base import Base
+from support.error_rates import flaky
 
 FLIPS = "select decided_runs, flips, flip_rate, verdict from analytics.scenario_flakiness"
 
@@ -91,20 +91,4 @@ def test_only_runs_of_completed_results_count(base: Base, status: str) -> None:
 def test_so_many_scenarios_of_30_runs_are_called_flaky(
     base: Base, before: tuple[float, float], after: float | None, least: float, most: float
 ) -> None:
-    rng = np.random.default_rng(3)
-    rates = np.repeat(rng.uniform(*before, (400, 1)), 30, axis=1)
-    if after is not None:
-        rates = np.where(np.arange(30) < rng.integers(5, 26, (400, 1)), rates, after)
-    passed = rng.random(rates.shape) < rates
-    base.result(1, of=12_000)
-    base.con.execute(
-        "insert into cekura.runs by name select n as id, 1 as result_id, 'completed' as status, n // 30 as scenario,"
-        " passed as success from (select unnest(range(12000)) as n, unnest($1::boolean[]) as passed)",
-        [passed.ravel().tolist()],
-    )
-
-    (share,) = base.row(
-        "select avg(case when verdict = 'flaky' then 1 else 0 end) from analytics.scenario_flakiness"
-    )
-
-    assert least <= share <= most
+    assert least <= flaky(base, before, after) <= most

@@ -101,13 +101,17 @@ def read(account: Account) -> dict[int, Record]:
     return rows
 
 
-def the_next_sync_mends(account: Account, point: object) -> None:
+def sync_from_now(account: Account, *options: str) -> None:
+    """A sync that goes on with what a killed one had read counts from that one's start; then another one follows it."""
     now = datetime.now(UTC)
-    ran = account.sync("--full")
-    assert ran.code == 0, f"{point}: {ran.err}"
+    ran = account.sync(*options)
+    assert ran.code == 0, ran.err
     if datetime.fromisoformat(ran.json["started_at"]) < now:
-        # It went on with what the killed one had read, and so counts from that one's start.
-        assert account.sync("--full").code == 0
+        assert account.sync(*options).code == 0
+
+
+def the_next_sync_mends(account: Account, point: object) -> None:
+    sync_from_now(account, "--full")
     account.assert_equals_api()
     left = {path.name for path in account.home.iterdir()} - OWN_FILES
     beside = {path.name for path in account.warehouse.parent.iterdir()}
@@ -258,7 +262,7 @@ def test_details_of_a_killed_sync_are_all_there_or_none_and_the_next_sync_brings
         assert killed_at(account, point, *DETAILS) == -signal.SIGKILL, f"{point} was never reached"
         found = (read(account), details(account))
         assert found in (before, (account.api(), details_of_the_api(account))), point
-        assert account.sync(*DETAILS).code == 0, point
+        sync_from_now(account, *DETAILS)
         assert details(account) == details_of_the_api(account), point
         account.assert_equals_api()
 
@@ -270,7 +274,7 @@ def test_a_sync_killed_while_details_are_read_has_not_happened(account: Account)
 
         assert kill_at_request(account, index, *DETAILS) == -signal.SIGKILL
         assert account.warehouse.read_bytes() == before, f"request {index}"
-    assert account.sync(*DETAILS).code == 0
+    sync_from_now(account, *DETAILS)
     assert details(account) == details_of_the_api(account)
     the_next_sync_mends(account, "the details")
 

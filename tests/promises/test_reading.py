@@ -125,7 +125,7 @@ def test_a_list_most_of_whose_rows_cannot_be_taken_is_refused(new_account: NewAc
     ran = account.sync("--full")
 
     assert ran.code == 5, ran.err
-    assert "16 of 30 results cannot be taken" in ran.json["error"]
+    assert "16 of 30 results cannot be stored" in ran.json["error"]
     assert "total_runs_count" in ran.json["error"]
     assert account.stored() == before
 

@@ -11,6 +11,7 @@ from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account, connect
 from support.living import live
 from support.recomputed import comparisons, details, views
+from support.recomputed.change_point import agent_change_point
 from support.recomputed.facts import facts
 from support.recomputed.new_failures import new_failures
 from support.recomputed.views import Row, Warehouse
@@ -31,7 +32,7 @@ VIEWS: dict[str, tuple[Callable[[Warehouse], Iterable[Row]], str]] = {
     "agent_last_week_results": (comparisons.agent_last_week_results, "result_id"),
     "agent_last_week_scenarios": (comparisons.agent_last_week_scenarios, "agent_id scenario_key"),
     "new_failures": (new_failures, "agent_id scenario_key basis"),
-    "agent_change_point": (comparisons.agent_change_point, "agent_id"),
+    "agent_change_point": (agent_change_point, "agent_id"),
     "agent_changes": (comparisons.agent_changes, "step"),
     "agent_change_results": (comparisons.agent_change_results, "step result_id"),
     "agent_change_effect": (comparisons.agent_change_effect, "agent_id line"),

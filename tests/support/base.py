@@ -51,7 +51,7 @@ class Base:
         schema.complete(self.con)
 
     def clear(self) -> None:
-        tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes")
+        tables = ("results", "runs", "result_scenarios", "sync_log", "rejected_rows", "changes", "_told")
         for table in (*tables, *schema.DETAILS):
             self.con.execute(f"delete from cekura.{table}")
 

@@ -4,13 +4,14 @@ python -m support.error_rates [--accounts N]
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import numpy as np
 
 from cekura_sync.models import runner
 from support.base import Base
-from support.worlds import SCENARIOS, WORLDS, World, falling, write
+from support.worlds import LAST_NIGHT, SCENARIOS, WORLDS, World, falling, write
 
 NEW_FAILURES = (
     "select basis, agent_id, scenario_key from analytics.new_failures where verdict = 'newly failing'"
@@ -40,6 +41,17 @@ def measure(
     return Rates(float(np.mean(fallen)), float(np.mean([any(account) for account in fallen])), seen)
 
 
+STEADY = {
+    "pass 90 %": World("", agents=200, rate=0.9),
+    "pass 95 %": World("", agents=200, rate=0.95),
+    "pass 95 %, good and bad nights": World("", agents=200, rate=0.95, good_and_bad_nights=0.5),
+    "pass 98 %": World("", agents=200, rate=0.98),
+    "nightly suite": World("", agents=200),
+    "fell from 98 to 10 % two nights ago": World("", agents=40, rate=0.98, fall=0.88, fallen=40, falls_for=2),
+    "fell from 98 to 10 % seven nights ago": World("", agents=40, rate=0.98, fall=0.88, fallen=40),
+}
+
+
 def newly_failing(base: Base, world: World, rng: np.random.Generator) -> dict[str, float]:
     """The share of scenarios called newly failing: on the last night, by each basis, and by any on any of the last 7 nights."""
     write(base, world, rng)
@@ -64,18 +76,127 @@ def _verdicts(base: Base, world: World, rng: np.random.Generator) -> list[str | 
     return [verdict for (verdict,) in base.rows(VERDICTS)]
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Each a share of agents, 0 to 1, after 90 nights."""
+
+    false_steps: float  # unchanged, called fell or rose
+    false_trends: float  # unchanged, called declined or improved
+    seen: dict[int, float]  # fell by so many points 30 nights ago, called fell
+    dated: dict[int, float]  # the same, with the step dated within two days
+    declines: float  # slid evenly from 67 to 53 % in these nights, called declined
+
+
+def steps(
+    base: Base, world: World, accounts: int, points: tuple[int, ...] = (15, 25), seed: int = 1
+) -> Steps:
+    """Accounts of 40 agents, which all fall or all do not."""
+    rng = np.random.default_rng(seed)
+    long = replace(world, agents=40, nights=90)
+    fallen = replace(long, fallen=40)
+    sliding = replace(falling(fallen, 14, nights=90), slides=True, level=1.0)
+    unchanged = _changes(base, long, rng, accounts)
+    first_day = LAST_NIGHT.date() - timedelta(days=29)
+    seen, dated = {}, {}
+    for fall in points:
+        found = _changes(base, falling(fallen, fall, nights=30), rng, accounts)
+        fell = [day for verdict, day, _ in found if verdict == "fell"]
+        seen[fall] = len(fell) / len(found)
+        dated[fall] = sum(abs(day - first_day).days <= 2 for day in fell) / len(found)
+    declined = [trend == "declined" for *_, trend in _changes(base, sliding, rng, accounts)]
+    return Steps(
+        float(np.mean([verdict != "no step" for verdict, *_ in unchanged])),
+        float(np.mean([trend != "no trend" for *_, trend in unchanged])),
+        seen,
+        dated,
+        float(np.mean(declined)),
+    )
+
+
+def _changes(
+    base: Base, world: World, rng: np.random.Generator, accounts: int
+) -> list[tuple[str, date, str]]:
+    rows: list[tuple[str, date, str]] = []
+    for _ in range(accounts):
+        write(base, world, rng)
+        rows += base.rows("select verdict, changed_on, trend_verdict from analytics.agent_change_point")
+    return rows
+
+
+def flaky(
+    base: Base, rates: tuple[float, float], after: float | None = None, seed: int = 3, scenarios: int = 400
+) -> float:
+    """The share of scenarios called flaky after 30 runs: each passes at a rate of its own, or fell from it once to another."""
+    rng = np.random.default_rng(seed)
+    rate = np.repeat(rng.uniform(*rates, (scenarios, 1)), 30, axis=1)
+    if after is not None:
+        rate = np.where(np.arange(30) < rng.integers(5, 26, (scenarios, 1)), rate, after)
+    passed = rng.random(rate.shape) < rate
+    base.clear()
+    base.result(1, of=passed.size)
+    base.con.execute(
+        "insert into cekura.runs by name select n as id, 1 as result_id, 'completed' as status, n // 30 as scenario,"
+        " passed as success from (select unnest(range($1)) as n, unnest($2::boolean[]) as passed)",
+        [passed.size, passed.ravel().tolist()],
+    )
+    return base.row(
+        "select count(*) filter (where verdict = 'flaky') / count(*) from analytics.scenario_flakiness"
+    )[0]
+
+
+FLAKY = {
+    "constant, 95 to 100 %": ((0.95, 1.0), None),
+    "constant, 0 to 5 %": ((0.0, 0.05), None),
+    "constant, 30 to 70 %": ((0.3, 0.7), None),
+    "fell once from 95 to 20 %": ((0.95, 0.95), 0.2),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=200)
     accounts = parser.parse_args().accounts
     base = Base()
     runner.build(base.con)
-    print("| world | called regressed | accounts with one | falls of 15 points seen | of 25 |")
-    print("| --- | --- | --- | --- | --- |")
+    _table("world", "called regressed", "accounts with one", "falls of 15 points seen", "of 25")
     for world in WORLDS:
         rates = measure(base, world, max(1, accounts * 10 // world.agents))
-        cells = [rates.false_falls, rates.false_accounts, *rates.seen.values()]
-        print(f"| {world.name} | {' | '.join(f'{cell * 100:.1f} %' for cell in cells)} |", flush=True)
+        _row(world.name, rates.false_falls, rates.false_accounts, *rates.seen.values())
+    _table(
+        "world",
+        "false steps",
+        "false trends",
+        "15 points seen",
+        "dated",
+        "25 points seen",
+        "dated",
+        "declines seen",
+    )
+    for world in WORLDS:
+        if world.agents == 10:
+            rates = steps(base, world, max(1, accounts // 20))
+            falls = [share[fall] for fall in rates.seen for share in (rates.seen, rates.dated)]
+            _row(world.name, rates.false_steps, rates.false_trends, *falls, rates.declines)
+    _table("scenarios of 30 runs that pass", "called flaky")
+    for name, given in FLAKY.items():
+        _row(name, flaky(base, *given, scenarios=20 * accounts))
+    rng = np.random.default_rng(1)
+    _table(
+        "scenarios, one run a night",
+        "newly failing by the last result",
+        "by the last week",
+        "at least once in a week",
+    )
+    for name, world in STEADY.items():
+        _row(name, *newly_failing(base, world, rng).values())
+
+
+def _table(*columns: str) -> None:
+    print(f"\n| {' | '.join(columns)} |\n| {' | '.join(['---'] * len(columns))} |", flush=True)
+
+
+def _row(name: str, *shares: float) -> None:
+    print(f"| {name} | {' | '.join(f'{share * 100:.1f} %' for share in shares)} |", flush=True)
 
 
 if __name__ == "__main__":

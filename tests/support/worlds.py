@@ -26,11 +26,13 @@ class World:
     nights: int = 35
     every: int = 1  # a suite every so many nights
     rate: float | None = None  # what every scenario of every agent passes; None: they differ
+    level: float = 2.0  # of the agents' pass rates (mean, logit): 2.0 makes about 82 %
     spread: float = 1.2  # of the scenarios' difficulty (standard deviation, logit)
     reruns: bool = False  # the hardest scenarios are run again three times in each night of the last week
     good_and_bad_nights: float = 0.0  # a night's effect on all runs of an agent (standard deviation, logit)
     renewed: bool = False  # in the last week four easy scenarios are new, in the place of four others
-    fall: float = 0.0  # by how much the first agent's pass rate falls, 0 to 1
+    fall: float = 0.0  # by how much the first agents' pass rates fall, 0 to 1
+    fallen: int = 1  # how many agents these are
     falls_for: int = 7  # in the last so many nights
     slides: bool = False  # the fall is spread evenly over these nights
 
@@ -104,14 +106,15 @@ def _logits(world: World, nights: np.ndarray, rng: np.random.Generator) -> Rates
         logits = np.concatenate([logits, logits[:, -4:] + 1], axis=1)
     effects = rng.normal(0, world.good_and_bad_nights, (world.agents, world.nights))
     shift = np.zeros((world.agents, len(nights)))
-    shift[0] = _shift(logits[0], world.fall) * _share_of_the_fall(world, nights)
+    for agent in range(world.fallen):
+        shift[agent] = _shift(logits[agent], world.fall) * _share_of_the_fall(world, nights)
     return logits[:, None, :] + effects[:, nights][:, :, None] - shift[:, :, None]
 
 
 def _difficulties(world: World, rng: np.random.Generator) -> Rates:
     if world.rate is not None:
         return np.full((world.agents, SCENARIOS), np.log(world.rate / (1 - world.rate)))
-    agents = rng.normal(2.0, 0.5, (world.agents, 1))
+    agents = rng.normal(world.level, 0.5, (world.agents, 1))
     return np.sort(agents + rng.normal(0, world.spread, (world.agents, SCENARIOS)), axis=1)
 
 

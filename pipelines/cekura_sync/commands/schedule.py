@@ -19,9 +19,9 @@ from cekura_sync.schedule import ELSEWHERE, GATES, KINDS, Job, render, render_ga
 
 EVERY = "15m"
 DEFAULT_ENV_FILE = "~/.config/cekura-sync.env"
-_OF_ONE_SYNC = ("full", "dry_run", "allow_mass_delete", "every", "as_json", "quiet", "verbose")
+_OF_ONE_SYNC = ("notify_test", "full", "dry_run", "allow_mass_delete", "every", "as_json", "quiet", "verbose")
 _PLACE = ("warehouse", "destination")  # the job has its own
-_SECRET = ("ping",)  # belongs in the file that holds the key
+_SECRET = {"ping": "CEKURA_PING", "notify": "CEKURA_NOTIFY"}  # belong in the file that holds the key
 
 
 def _passed_on(option: click.Option) -> click.Option:
@@ -58,7 +58,8 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
     """Print a file for a scheduler, with this installation's paths and settings.
 
     KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. The first lines of the file say what to do with
-    it. Options of `sync` go into the file, and so do settings from the environment. The key and CEKURA_PING never do.
+    it. Options of `sync` go into the file, and so do settings from the environment. The key, CEKURA_PING and
+    CEKURA_NOTIFY never do.
     With github-gate or gitlab-gate the file runs `gate` in a release pipeline; --every says nothing then.
     """
     # The key is not needed here: the job reads it where it runs.
@@ -78,8 +79,10 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
             for name, value in checked.filters.params().items()
             for word in (f"--{name.replace('_', '-')}", value)
         ),
-        written=(Path(options["metrics_file"]).absolute().parent,) if options["metrics_file"] else (),
-        pings=bool(os.environ.get("CEKURA_PING")),
+        written=tuple(
+            Path(options[name]).absolute().parent for name in ("metrics_file", "report") if options[name]
+        ),
+        secrets=tuple(variable for variable in _SECRET.values() if os.environ.get(variable)),
     )
     click.echo(render(kind, job), nl=False)
 

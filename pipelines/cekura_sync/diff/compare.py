@@ -256,7 +256,7 @@ class Comparison:
         )
 
     def reject_details(self, flaws: Sequence[tuple[int, str, str | None]]) -> None:
-        """Details that cannot be taken; the rows of the list that they belong to were."""
+        """Details that cannot be stored; the rows of the list that they belong to were."""
         self._keep_rejected(flaws)
 
     def reject_by_id(self, failed: Sequence[tuple[int, CekuraSyncError]]) -> None:

@@ -122,7 +122,7 @@ def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> No
     read = len(listing.chain)
     if read >= FEW_ROWS and changes.rejected > read / 2:
         raise UnbelievableAnswer(
-            f"{changes.rejected:,} of {read:,} results cannot be taken, for instance because {changes.first_flaw()}: nothing was changed; update cekura-sync, or report it."
+            f"{changes.rejected:,} of {read:,} results cannot be stored, for instance because {changes.first_flaw()}: nothing was changed; update cekura-sync, or report it."
         )
 
 

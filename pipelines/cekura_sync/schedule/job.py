@@ -21,7 +21,7 @@ class Job:
     options: tuple[str, ...]  # of `sync`, without the warehouse
     env_file: Path
     image: str
-    pings: bool = False  # whether CEKURA_PING is set; the address is a secret
+    secrets: tuple[str, ...] = ()  # variables beside the key that are set here; never their values
     engine: str | None = None  # instead of the file; never its credentials
     written: tuple[Path, ...] = ()  # directories, beside the warehouse's, that a sync writes into
     filters: tuple[str, ...] = ()  # those among the options: the scope that a monitor of this job judges

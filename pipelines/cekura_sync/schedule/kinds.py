@@ -28,9 +28,12 @@ def render(kind: str, job: Job) -> str:
         )
     name, values = KINDS[kind]
     template = files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-    ping = _PING[kind] if job.pings else ("", "")
+    secrets_go, secret_variables = _secrets(kind, job)
     return Template(template).substitute(
-        _in_comments(job), ping_goes=ping[0] + _credentials(kind, job), ping_variable=ping[1], **values(job)
+        _in_comments(job),
+        secrets_go=secrets_go + _credentials(kind, job),
+        secret_variables=secret_variables,
+        **values(job),
     )
 
 
@@ -197,29 +200,43 @@ def _dagster(job: Job) -> dict[str, str]:
     return {"times": repr(job.cron()), "command": quoting.python(_here(job, "--json", "--quiet"))}
 
 
-# What each file says if CEKURA_PING is set here, and the lines that pass the variable on.
-_PING_IS = "CEKURA_PING is set here. It is a secret too:"
-_PING_IN_FILE = (f"\n# {_PING_IS} add a line CEKURA_PING='…' to that file.", "")
-_PING = {
-    "cron": _PING_IN_FILE,
-    "systemd": _PING_IN_FILE,
-    "docker": _PING_IN_FILE,
+# What each file says of a secret that is set here, and the lines that pass it on.
+_IN_FILE = ("\n# {is_secret} add a line {name}='…' to that file.", "")
+_SECRETS = {
+    "cron": _IN_FILE,
+    "systemd": _IN_FILE,
+    "docker": _IN_FILE,
     "kubernetes": (
-        f"\n# {_PING_IS} add --from-file=ping=FILE_WITH_THE_ADDRESS_ALONE to that line.",
+        "\n# {is_secret} add --from-file={key}=FILE_WITH_THE_ADDRESS_ALONE to that line.",
         """
-                - name: CEKURA_PING
+                - name: {name}
                   valueFrom:
                     secretKeyRef:
                       name: cekura-sync
-                      key: ping""",
+                      key: {key}""",
     ),
     "github": (
-        f"\n# {_PING_IS}\n#   gh secret set CEKURA_PING",
-        "\n          CEKURA_PING: ${{ secrets.CEKURA_PING }}",
+        "\n# {is_secret}\n#   gh secret set {name}",
+        "\n          {name}: ${{{{ secrets.{name} }}}}",
     ),
-    "airflow": (f"\n\n{_PING_IS} set it in the environment of the workers.", ""),
-    "dagster": (f"\n{_PING_IS} put it beside the key.", ""),
+    "airflow": ("\n\n{is_secret} set it in the environment of the workers.", ""),
+    "dagster": ("\n{is_secret} put it beside the key.", ""),
 }
+
+
+def _secrets(kind: str, job: Job) -> tuple[str, str]:
+    """For the comments on top, and for the variables of the job."""
+    goes, variables = _SECRETS[kind]
+    words = [
+        {
+            "name": name,
+            "key": name.removeprefix("CEKURA_").lower(),
+            "is_secret": f"{name} is set here. It is a secret too:",
+        }
+        for name in job.secrets
+    ]
+    return "".join(goes.format(**each) for each in words), "".join(variables.format(**each) for each in words)
+
 
 KINDS: Mapping[str, tuple[str, Callable[[Job], dict[str, str]]]] = {
     "cron": ("cron.tmpl", _cron),

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cekura_sync.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
 
     from cekura_sync.diff.changeset import Changeset
+    from cekura_sync.models.runner import Model
     from cekura_sync.models.team import TeamModels
     from cekura_sync.outcome import Outcome, Progress
     from cekura_sync.warehouse.erase import Selection
@@ -54,6 +55,12 @@ class Warehouse(Protocol):
 
     def erase(self, selection: "Selection", swapping: "Callable[[], None]") -> int:
         """Remove results for good, or what was said in them; returns how many."""
+
+    def answer(self, query: "Model") -> list[dict[str, Any]]:
+        """The rows of a query on what was committed last."""
+
+    def remember_told(self, rows: "Sequence[Mapping[str, Any]]", progress: "Progress") -> None:
+        """Replace what the receivers of news have been told. Only while locked."""
 
     def rebuild(self, team_changes: "TeamChanges | None", swapping: "Callable[[], None]") -> list[str]:
         """Build the views anew; returns their names."""

@@ -19,7 +19,7 @@ from cekura_sync.models import checks, runner
 from cekura_sync.models.checks import Finding
 from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, steps, sync_log
+from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, reader, steps, sync_log, told
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
@@ -136,6 +136,29 @@ class WarehouseFile(Swap):
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
 
+    def answer(self, query: runner.Model) -> list[dict[str, Any]]:
+        with reader.open_for_reading(self.files.published) as con:
+            # A file that an older version wrote has no such table yet.
+            missing = not con.execute("select 1 from duckdb_tables() where table_name = '_told'").fetchall()
+            if missing and "_told" in query.sql:
+                return []
+            found = con.execute(query.query)
+            columns = [column[0] for column in found.description or []]
+            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+    def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
+        pending = self.pending_log()
+
+        def write(con: duckdb.DuckDBPyConnection) -> None:
+            tables.complete(con)
+            for statement, values in told.replacing(rows, mark="?"):
+                con.execute(statement, values)
+            if pending:
+                sync_log.append(con, pending)
+
+        self.commit(write, progress.swapping)
+        self._pending.forget()
+
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
         # It may hold what is to be erased, even where no sync has completed yet.
         journal.remove(self.files.journal)
@@ -143,7 +166,10 @@ class WarehouseFile(Swap):
         with self.locked():
             journal.remove(self.files.journal)
             with self.known() as con:
-                ids = [id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()]
+                known = {id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()}
+                rejected = con.execute(erase.REJECTED.format(schema="base.cekura")).fetchall()
+                unknown, without_id = erase.unknown(rejected, selection)
+                ids = known | unknown
                 query = "select table_name from duckdb_tables() where database_name = 'base'"
                 present = [name for (name,) in con.execute(query).fetchall()]
                 more = con.execute(erase.MORE_COLUMNS.format(schema="base.cekura")).fetchall()
@@ -154,7 +180,8 @@ class WarehouseFile(Swap):
                     con.execute(statement)
                 steps.build(Copy(con), None)
 
-            self.commit(write, swapping, [*erase.statements(ids, selection, present, more)])
+            statements = [*erase.statements(ids, selection, present, more), *erase.without_id(without_id)]
+            self.commit(write, swapping, statements)
         return len(ids)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:

@@ -243,6 +243,7 @@ class Swap:
         # Readers have the new file: whatever fails from here on is finished by the next start.
         with suppress(OSError):
             self._replace_base(generation, published)
+        self._held.remember()
 
     def _copy_base(self, forget: Sequence[str]) -> None:
         if not self.files.base.exists():

@@ -1,10 +1,8 @@
 """The views that hold one set of results against another, in plain Python."""
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, date, datetime
-from itertools import pairwise
 from typing import Any, TypeVar
 
 from support.recomputed.facts import Result, decided, grouped, passed, ratio
@@ -15,7 +13,7 @@ T = TypeVar("T")
 Sides = tuple[list[Result], list[Result]]  # after, before
 
 
-def _runs(sides: Sides, by_result: bool = False) -> list[Run]:
+def runs_of(sides: Sides, by_result: bool = False) -> list[Run]:
     """The decided runs of which something is known."""
     return [
         Run(
@@ -37,7 +35,8 @@ def _judged(
 ) -> dict[Hashable, Row]:
     """The columns of a comparison, for each key: what it is judged together with, and its two sides."""
     rows = judge(
-        {key: (family, _runs(sides, by_result)) for key, (family, sides) in groups.items()}, least_results
+        {key: (family, runs_of(sides, by_result)) for key, (family, sides) in groups.items()},
+        least_results,
     )
     for key, (_, (after, before)) in groups.items():
         row = rows[key]
@@ -70,7 +69,7 @@ def _scenarios(names: tuple[str, str], sides: Sides) -> Iterable[Row]:
     latest_names = {
         scenario_key(run): run.scenario_name for run in decided_runs if run.scenario_name is not None
     }
-    for key, row in contributions(_runs(sides)).items():
+    for key, row in contributions(runs_of(sides)).items():
         columns: Row = {"scenario_id": ids[key], "scenario_key": key, "scenario_name": latest_names.get(key)}
         for name, side in zip(names, (True, False), strict=True):
             n, x = row[side]
@@ -200,7 +199,10 @@ def agent_version_pass_rate(warehouse: Warehouse) -> Iterable[Row]:
         for version, mine in sorted(versions.items(), key=lambda item: (item[1][0].created, item[0])):
             usable = decided(mine) > 0
             name, previous = before if before and usable else (None, [])
-            pairs[agent, version] = mine[-1].version or version, _with_runs(mine if name else [], previous)
+            pairs[agent, version] = (
+                mine[-1].version or version,
+                _with_runs(mine if name else [], previous),
+            )
             rows[agent, version] = (
                 warehouse.agents[agent]
                 | rates(mine)
@@ -267,44 +269,6 @@ def result_trend(warehouse: Warehouse) -> Iterable[Row]:
     for key, row in rows.items():
         del row["recent"]
         yield row | (judged | unjudged)[key]
-
-
-def agent_change_point(warehouse: Warehouse) -> Iterable[Row]:
-    last_day = newest_day(warehouse.results)
-    for agent, group in warehouse.by_agent.items():
-        recent = [r for r in group if r.decided_runs and last_day - 90 * DAY < r.day <= last_day]
-        runs = [run for run in _runs((recent, [])) if run.scenario is not None]
-        row: Row = warehouse.agents[agent] | {"days": len({run.day for run in runs})}
-        row |= {"changed_on": None, "step": None, "excursion": None, "verdict": None}
-        if row["days"] >= 14:
-            row |= _step(runs)
-        yield row
-
-
-def _step(runs: list[Run]) -> Row:
-    """The largest standardised excursion of the sum of what each run misses its scenario's rate by."""
-    of_scenario = grouped_runs(runs, lambda run: run.scenario)
-    rates = {key: sum(run.passed for run in mine) / len(mine) for key, mine in of_scenario.items()}
-    by_day = sorted(grouped_runs(runs, lambda run: run.day).items())
-    excess = [sum(run.passed - rates[run.scenario] for run in mine) for _, mine in by_day]
-    counts = [len(mine) for _, mine in by_day]
-    scaled = [e / math.sqrt(n) for e, n in zip(excess, counts, strict=True)]
-    variance = sum((b - a) ** 2 for a, b in pairwise(scaled)) / (2 * (len(scaled) - 1))
-    found: Row = {"excursion": None}
-    for k in range(3, len(by_day) - 2):
-        before, total = sum(counts[:k]), sum(counts)
-        share = before * (total - before)
-        deviation = math.sqrt(variance * share / total)
-        excursion = abs(sum(excess[:k])) / deviation if deviation else None
-        if excursion is not None and (found["excursion"] is None or excursion > found["excursion"] + 1e-9):
-            found = {
-                "changed_on": by_day[k][0],
-                "step": -sum(excess[:k]) * total / share,
-                "excursion": excursion,
-            }
-    if (found["excursion"] or 0) < 3.35:
-        return {"excursion": found["excursion"], "verdict": "no step"}
-    return found | {"verdict": "fell" if found["step"] < 0 else "rose"}
 
 
 def grouped_runs(runs: list[T], by: Callable[[T], Any]) -> dict[Any, list[T]]:

@@ -50,6 +50,12 @@ class Session:
             cursor.execute(sql, values or None)
             return list(cursor.fetchall())
 
+    def named_rows(self, sql: str) -> list[dict[str, Any]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            columns = [column[0] for column in cursor.description]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
     def value(self, sql: str, *values: object) -> Any:
         return self.rows(sql, *values)[0][0]
 

@@ -1,7 +1,7 @@
 """An engine as a warehouse. What the swap does for the file, one transaction does here."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cekura_sync import database, tables
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.errors import WarehouseError
-from cekura_sync.models import runner
+from cekura_sync.models import dialects, runner
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse import erase, identity, load, steps, sync_log
+from cekura_sync.warehouse import erase, identity, load, steps, sync_log, told
 from cekura_sync.warehouse.erase import Selection
 from cekura_sync.warehouse.postgres import access, mirror, ownership
 from cekura_sync.warehouse.postgres.connection import APPLICATION, Connection, connected
@@ -164,6 +164,16 @@ class Engine:
         analyses = [f"analyze {SCHEMA}.{table}" for table in ("results", "runs", *tables.DETAILS)]
         return [*forget, *self._connection.merges, *load.PRUNING, *analyses]
 
+    def answer(self, query: runner.Model) -> list[dict[str, Any]]:
+        return self._connection.session.named_rows(dialects.translated(query, self._destination))
+
+    def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
+        session = self._connection.session
+        with session.transaction():
+            for statement, values in told.replacing(rows, mark="%s"):
+                session.run(statement, *values)
+            progress.swapping()
+
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
         with self.locked():
             session = self._connection.session
@@ -172,12 +182,17 @@ class Engine:
             with session.transaction():
                 transaction = self._transaction(None)
                 transaction.complete()
-                ids = [id_ for (id_,) in session.rows(selection.query())]
+                known = {id_ for (id_,) in session.rows(selection.query())}
+                unknown, without_id = erase.unknown(
+                    session.rows(erase.REJECTED.format(schema=SCHEMA)), selection
+                )
+                ids = known | unknown
                 more = [
                     (name, column) for name, column in session.rows(erase.MORE_COLUMNS.format(schema=SCHEMA))
                 ]
                 for statement in (
                     *erase.statements(ids, selection, session.columns(), more),
+                    *erase.without_id(without_id),
                     *erase.remember(ids, selection),
                 ):
                     session.run(statement)

@@ -1,0 +1,105 @@
+"""What is new for each receiver: what holds now, less what it was told before. The warehouse keeps what was told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from cekura_sync import clock
+from cekura_sync.models import runner
+from cekura_sync.models.runner import Model
+from cekura_sync.notify.message import Message
+from cekura_sync.notify.receivers import Receiver, send_all
+from cekura_sync.notify.wording import message_of
+from cekura_sync.outcome import Progress
+
+Row = Mapping[str, Any]
+Things = set[tuple[str, str]]  # kind and subject
+
+REGRESSED, RECOVERED = "regressed", "recovered"
+LASTING = (REGRESSED, "newly failing")  # told until it is over, although its row may come and go
+# By then a fall is part of both sides of the comparison: another verdict speaks of another fall.
+FADES = timedelta(days=35)
+
+
+class Memory(Protocol):
+    """The warehouse, as far as news need it."""
+
+    def answer(self, query: Model) -> list[dict[str, Any]]:
+        """The rows of a query on what the last sync committed."""
+
+    def remember_told(self, rows: Sequence[Row], progress: Progress) -> None:
+        """Replace the table `_told`."""
+
+
+@dataclass(frozen=True)
+class News:
+    """For one receiver. `told`: the rows that the table holds for it once it has heard."""
+
+    items: Sequence[Row]
+    told: Sequence[Row]
+    known: Sequence[Row]  # what it holds now
+
+    @property
+    def message(self) -> Message:
+        return message_of(self.items)
+
+
+def tell(memory: Memory, receivers: Sequence[Receiver], progress: Progress) -> None:
+    """At most one message to each receiver. Who does not take it is told by the next sync."""
+    told, news = _gather(memory, receivers)
+    heard = send_all({receiver: one.message for receiver, one in news.items() if one.items}, progress.warn)
+    after = [row for row in told if row["receiver"] not in {receiver.id for receiver in receivers}]
+    for receiver, one in news.items():
+        after += one.told if not one.items or receiver in heard else one.known
+    if {_key(row) for row in after} != {_key(row) for row in told}:
+        memory.remember_told(after, progress)
+    if heard:
+        progress.say(f"News told to {', '.join(receiver.where for receiver in heard)}.")
+
+
+def _gather(memory: Memory, receivers: Sequence[Receiver]) -> tuple[list[Row], dict[Receiver, News]]:
+    queries = {query.name: query for query in runner.read_models(runner.models_dir() / "notify")}
+    conditions = memory.answer(queries["conditions"])
+    told: list[Row] = [*memory.answer(queries["told"])]
+    recovered = memory.answer(queries["recovered"]) if told else []
+    now = clock.now()
+    return told, {
+        receiver: _news_for(
+            receiver.id,
+            conditions,
+            [row for row in told if row["receiver"] == receiver.id],
+            [row for row in recovered if row["receiver"] == receiver.id],
+            now,
+        )
+        for receiver in receivers
+    }
+
+
+def _news_for(
+    receiver: str,
+    conditions: list[dict[str, Any]],
+    told: list[Row],
+    recovered: list[dict[str, Any]],
+    now: datetime,
+) -> News:
+    holding = {(row["kind"], row["subject"]) for row in conditions}
+    back = {(row["kind"], row["subject"]) for row in recovered}
+    kept = [row for row in told if _is_kept(row, holding, back, now)]
+    known = {(row["kind"], row["subject"]) for row in kept}
+    fresh = [row for row in conditions if row["to_tell"] and (row["kind"], row["subject"]) not in known]
+    added = [{**row, "receiver": receiver, "told_at": now} for row in fresh]
+    up = [{**row, "kind": RECOVERED} for row in recovered if row["kind"] == REGRESSED]
+    items = [*fresh, *up]
+    return News(items, [*kept, *added], [*told])
+
+
+def _is_kept(row: Row, holding: Things, back: Things, now: datetime) -> bool:
+    thing = (row["kind"], row["subject"])
+    if thing in holding:
+        return True
+    return row["kind"] in LASTING and thing not in back and row["told_at"] > now - FADES
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row["receiver"], row["kind"], row["subject"]

@@ -1,0 +1,359 @@
+"""`sync --notify`: what is new is told once, to whoever listens, and never makes a sync fail."""
+
+import importlib.util
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cekura_sync.notify import receivers
+from cekura_sync.notify.message import Message
+from support.first_syncs import FirstSyncs
+from support.harness import Account, NewAccount, Ran
+from support.listener import Listener, listening
+from support.shared import Shared
+
+APPRISE = pytest.mark.skipif(importlib.util.find_spec("apprise") is None, reason="apprise is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise uses it
+NAME = "<!channel> & Söhne *bold*"
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with listening() as heard:
+        yield heard
+
+
+@pytest.fixture
+def unsynced(new_account: NewAccount, first_syncs: FirstSyncs) -> Account:
+    """One agent with a suite of six passing runs a day for 34 days."""
+    now = first_syncs.now()
+    account = new_account(results=0, agents=1, now=now)
+    for day in range(34, 0, -1):
+        suite(account, day=day, passing=6)
+    return account
+
+
+@pytest.fixture
+def account(unsynced: Account, first_syncs: FirstSyncs) -> Account:
+    first_syncs.give(unsynced, kind="an agent that somebody wants to hear of")
+    return unsynced
+
+
+def suite(account: Account, passing: int, day: float = 0.0, **fields: Any) -> int:
+    (agent,) = account.world.agents
+    first = 1_000_000 + 10 * len(account.world.entries)
+    runs = [
+        {
+            "id": first + place,
+            "status": "completed",
+            "success": place < passing,
+            "scenario": scenario.id,
+            "scenario_name": scenario.name,
+        }
+        for place, scenario in enumerate(agent.scenarios[:6])
+    ]
+    at = account.world.clock() - timedelta(days=day)
+    fields = {
+        "name": "Suite",
+        "run_as_text": False,
+        "agent_name": NAME,
+        "updated_at": at.isoformat(),
+    } | fields
+    (result_id,) = account.world.insert(created_at=at, runs=runs, **fields)
+    return result_id
+
+
+def fall(account: Account) -> list[int]:
+    return [suite(account, passing=2) for _ in range(6)]
+
+
+def recover(account: Account, bad: list[int]) -> None:
+    """The failed results were re-evaluated."""
+    for result_id in bad:
+        runs = [{**run, "success": True} for run in account.world.results[result_id]["runs"]]
+        account.world.edit(result_id, runs=runs)
+
+
+def texts(listener: Listener) -> list[str]:
+    return [body["text"] for body in listener.heard]
+
+
+# -- what is told -----------------------------------------------------------------------------------------------------
+
+
+def test_a_fall_is_told_once_and_so_is_the_recovery(account: Account, listener: Listener) -> None:
+    def sync() -> Ran:
+        return account.sync("--notify", listener.slack)
+
+    assert (sync().code, listener.heard) == (0, [])
+    bad = fall(account)
+    assert (sync().code, sync().code) == (0, 0)
+    (fell,) = texts(listener)
+    suite(account, passing=6)  # the table of what was told survives the swaps of other syncs
+    assert (sync().code, len(listener.heard)) == (0, 1)
+    recover(account, bad)
+    assert (sync().code, sync().code) == (0, 0)
+
+    assert fell.startswith("Cekura: 1 agent got worse\n")
+    assert "got worse: 67 % of 72 runs passed in the last week, 100 % in the four weeks before." in fell
+    assert listener.heard[0].keys() == {"text"}
+    _, recovered = texts(listener)
+    assert recovered.startswith("Cekura: 1 agent recovered\n")
+    assert "67 % when it had got worse, 100 % before that." in recovered
+
+
+def test_a_scenario_that_newly_fails_is_told_until_it_passes_again(
+    account: Account, listener: Listener
+) -> None:
+    heads: list[str] = []
+    for passing in (5, 5, 6, 6):
+        suite(account, passing)
+        assert account.sync("--notify", listener.plain).code == 0
+        heads = [text.partition("\n")[0] for text in texts(listener)]
+
+    assert heads == ["Cekura: 1 scenario newly failing"]
+    (row,) = listener.heard[0]["news"]
+    assert (row["rate"], row["runs"]) == (0, 2)
+    assert account.query("select * from cekura._told") == []
+
+
+def test_names_are_no_markup_in_slack(account: Account, listener: Listener) -> None:
+    fall(account)
+    account.sync("--notify", listener.slack)
+
+    (text,) = texts(listener)
+    assert "&lt;!channel&gt; &amp; Söhne" in text
+    assert "<" not in text
+
+
+def test_another_webhook_gets_the_figures_too(account: Account, listener: Listener) -> None:
+    fall(account)
+    account.sync(CEKURA_NOTIFY=listener.plain)
+
+    (body,) = listener.heard
+    assert body["source"] == "cekura-sync"
+    assert NAME in body["text"]
+    (agent,) = [row for row in body["news"] if row["kind"] == "regressed"]
+    assert (agent["agent_id"], agent["runs"], agent["rate_before"]) == (4101, 72, 1.0)
+
+
+def test_nothing_that_was_said_is_told(account: Account, listener: Listener) -> None:
+    fall(account)
+
+    assert account.sync("--transcripts", "--profiles", "--notify", listener.plain).code == 0
+
+    said = account.query("select distinct content from cekura.transcript_turns where length(content) > 12")
+    assert said
+    (body,) = listener.heard
+    assert [text for (text,) in said if text in str(body)] == []
+
+
+def test_a_dry_run_tells_nobody(account: Account, listener: Listener) -> None:
+    fall(account)
+
+    assert account.sync("--dry-run", "--notify", listener.slack).code == 0
+
+    assert listener.heard == []
+
+
+def test_who_listens_later_is_told_what_holds_then_and_nobody_else_again(
+    account: Account, listener: Listener
+) -> None:
+    fall(account)
+    account.sync("--notify", listener.slack)
+
+    account.sync("--notify", listener.slack, "--notify", listener.plain)
+
+    assert [path.partition("/services")[1] for path in listener.paths] == ["/services", ""]
+
+
+def test_syncs_that_changed_nothing_stay_in_the_log_when_news_are_noted(
+    account: Account, listener: Listener
+) -> None:
+    fall(account)
+    assert account.sync().json["changed"]
+    assert not account.sync().json["changed"]
+
+    assert not account.sync("--notify", listener.slack).json["changed"]
+
+    assert len(listener.heard) == 1
+    assert account.query("select count(*) from cekura.sync_log") == [(4,)]
+
+
+def test_the_address_is_nowhere_in_the_warehouse(account: Account, listener: Listener) -> None:
+    fall(account)
+
+    ran = account.run("sync", "-v", "--notify", listener.slack)
+
+    assert "News told to http://127.0.0.1." in ran.err
+    files = [account.warehouse, *(path for path in account.home.rglob("*") if path.is_file())]
+    assert [path for path in files if b"verysecret" in path.read_bytes()] == []
+    assert "verysecret" not in ran.out + ran.err
+
+
+def test_a_shared_database_remembers_what_was_told(
+    unsynced: Account, listener: Listener, server: str
+) -> None:
+    shared = Shared(unsynced, server.rpartition("/")[0] + "/warehouse")
+    bad = fall(unsynced)
+
+    for _ in range(2):
+        ran = shared.sync("--notify", listener.slack)
+        assert (ran.code, ran.err) == (0, "")
+    recover(unsynced, bad)
+    assert shared.sync("--notify", listener.slack).code == 0
+
+    assert [text.split("\n")[0] for text in texts(listener)] == [
+        "Cekura: 1 agent got worse",
+        "Cekura: 1 agent recovered",
+    ]
+
+
+# -- receivers that fail ----------------------------------------------------------------------------------------------
+
+
+def test_news_wait_for_a_receiver_that_refuses_and_no_other_is_told_twice(
+    account: Account, listener: Listener
+) -> None:
+    fall(account)
+    with listening() as other:
+        other.status = 503
+        both = ["--notify", listener.slack, "--notify", other.slack]
+        refused = account.sync(*both)
+        other.status = 200
+        taken = account.sync(*both)
+
+        assert (refused.code, taken.code, taken.err) == (0, 0, "")
+        assert (len(listener.heard), len(other.heard)) == (1, 2)
+    assert "The news were not taken by http://127.0.0.1 (it answers 503): check --notify." in refused.err
+    assert "secret" not in refused.err
+
+
+def test_a_receiver_that_is_down_is_a_warning(account: Account) -> None:
+    fall(account)
+
+    ran = account.sync("--notify", "http://127.0.0.1:9/verysecret")
+
+    assert (ran.code, ran.json["outcome"]) == (0, "ok")
+    assert ran.err.startswith("Warning: The news were not taken by http://127.0.0.1 (ConnectError)")
+    assert "verysecret" not in ran.err
+
+
+def test_a_receiver_that_does_not_answer_holds_a_sync_up_for_seconds_only(
+    account: Account, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fall(account)
+    monkeypatch.setattr(receivers, "SECONDS", 0.2)
+    listener.hangs = threading.Event()
+
+    ran = account.sync("--notify", listener.slack)
+    listener.hangs.set()
+
+    assert ran.code == 0
+    assert "were not taken by http://127.0.0.1" in ran.err
+    listener.hangs = None
+    account.sync("--notify", listener.slack)
+    assert len(listener.heard) == 2
+
+
+# -- addresses --------------------------------------------------------------------------------------------------------
+
+
+@APPRISE
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("hooks.slack.com/services/verysecret", "not a complete address"),
+        ("https://", "not a complete address"),
+        ("https://user:verysecret@example.org/x", "without a user"),
+        ("https://[verysecret", "not a complete address"),
+        ("http://example.org/verysecret", "over plain http to example.org"),
+        ("json://example.org/verysecret", "over plain http to example.org"),
+        ("nonsense://verysecret", "not an address that apprise knows"),
+    ],
+)
+def test_an_address_that_cannot_be_used_exits_2_before_anything_is_read(
+    account: Account, url: str, says: str
+) -> None:
+    for options in (["--notify", url], ["--notify", url, "--notify-test"]):
+        ran = account.sync(*options)
+        assert ran.code == 2
+        assert says in ran.err
+        assert "verysecret" not in ran.err + ran.out
+    assert account.sandbox.requests == []
+
+
+def test_without_apprise_its_addresses_are_refused_and_webhooks_are_not(
+    account: Account, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "apprise", None)
+
+    assert "needs apprise" in account.run("sync", "--notify", "mailto://x", "--notify-test").err
+    assert account.run("sync", "--notify", listener.slack, "--notify-test").code == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "form"),
+    [
+        ("https://hooks.slack.com/services/T1/B1/x", "for_slack"),
+        ("https://hooks.slack-gov.com/services/T1/B1/x", "for_slack"),
+        ("https://acme.webhook.office.com/webhookb2/x", "for_teams"),
+        ("https://prod-01.westus.logic.azure.com:443/workflows/x", "for_teams"),
+        ("https://default1.01.environment.api.powerplatform.com/x", "for_teams"),
+        ("https://hooks.slack.com.example.org/x", "for_any"),
+        ("https://webhook.office.com.example.org/x", "for_any"),
+        ("https://ntfy.example.org/topic", "for_any"),
+    ],
+)
+def test_the_host_or_the_path_tells_the_form_of_the_message(url: str, form: str) -> None:
+    message = Message("Title", ["A *line* <x>"], [{"kind": "stuck"}])
+
+    (receiver,) = receivers.receivers([url, url], allow_http=False)
+
+    assert receiver.form(message) == getattr(message, form)()
+
+
+def test_a_card_for_teams_has_a_run_of_plain_text_for_each_line() -> None:
+    (attachment,) = Message("Title", ["A *line* <x>"], []).for_teams()["attachments"]
+
+    assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+    runs = [block["inlines"][0] for block in attachment["content"]["body"]]
+    assert [(run["type"], run["text"]) for run in runs] == [("TextRun", "Title"), ("TextRun", "A *line* <x>")]
+
+
+# -- a sample ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sample_is_sent_without_a_sync_and_without_a_key(quick: Account, listener: Listener) -> None:
+    ran = quick.run(
+        "sync", "--notify-test", CEKURA_NOTIFY=f"{listener.slack} {listener.plain}", CEKURA_API_KEY=""
+    )
+
+    assert (ran.code, ran.out) == (0, "")
+    assert sorted(body.keys() for body in listener.heard) == sorted([{"text"}, {"source", "text", "news"}])
+    assert "This is a test message" in listener.heard[0]["text"]
+    assert (quick.sandbox.requests, quick.warehouse.exists()) == ([], False)
+
+
+def test_a_sample_that_is_not_taken_exits_2(quick: Account, listener: Listener) -> None:
+    listener.status = 404
+
+    ran = quick.run("sync", "--notify-test", "--notify", listener.slack)
+
+    assert ran.code == 2
+    assert "it answers 404" in ran.err
+    assert quick.run("sync", "--notify-test").code == 2
+
+
+@APPRISE
+def test_apprise_delivers_to_what_it_knows(quick: Account, listener: Listener) -> None:
+    ran = quick.run("sync", "--notify-test", "--notify", f"json://{listener.address}/verysecret")
+
+    assert ran.code == 0, ran.err
+    assert "This is a test message" in listener.heard[0]["message"]
+    listener.status = 500
+    refused = quick.run("sync", "--notify-test", "--notify", f"json://{listener.address}/verysecret")
+    assert (refused.code, "verysecret" in refused.err) == (2, False)

@@ -1,0 +1,54 @@
+"""A webhook on loopback that remembers what it was sent."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Listener:
+    address: str = ""  # host and port
+    status: int = 200
+    hangs: threading.Event | None = None  # answers wait for it
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+    @property
+    def slack(self) -> str:
+        return f"http://{self.address}/services/T0SECRET/B0SECRET/verysecret"
+
+    @property
+    def plain(self) -> str:
+        return f"http://{self.address}/verysecret?key=alsosecret"
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    listener = Listener()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            listener.paths.append(self.path)
+            listener.heard.append(json.loads(body))
+            if listener.hangs is not None:
+                listener.hangs.wait()
+            self.send_response(listener.status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        listener.address = f"127.0.0.1:{server.server_address[1]}"
+        yield listener
+        server.shutdown()
