@@ -175,7 +175,13 @@ MUTATIONS = (
     ),
     Mutation(
         "journal: loading empties it",
-        (("diff/changeset.py", """if self._value("select current_database()") == JOURNAL:""", "if False:"),),
+        (
+            (
+                "diff/changeset.py",
+                """self._con.execute(f"set memory_limit = '{SET_ASIDE}'")""",
+                "self.clear()",
+            ),
+        ),
         (JOURNAL,),
     ),
     Mutation(
@@ -206,7 +212,7 @@ MUTATIONS = (
     ),
     Mutation(
         "journal: it stays when the sync is done",
-        (("sync.py", "            journal.remove()\n    return outcome\n", "    return outcome\n"),),
+        (("sync.py", "            journal.remove()\n            _tell(", "            _tell("),),
         (JOURNAL,),
     ),
     Mutation(

@@ -1,10 +1,10 @@
 """How this product opens DuckDB: times in UTC, no downloads, its errors as WarehouseError."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from cekura_sync.errors import WarehouseError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # DuckDB 1.x drivers, which BI tools use, cannot open a file in DuckDB 2.0's own format.
 STORAGE_VERSION = "v1.0.0"
+T = TypeVar("T")
+
 # So that memory does not grow with the account. What exceeds it goes to a temporary folder.
 MEMORY = "100MB"
 STEPS = ("64MB", "128MB")
@@ -25,9 +27,16 @@ _CONFIG: "_Config" = {"autoinstall_known_extensions": False}
 
 
 def connect(
-    path: Path | None = None, *, read_only: bool = False, spill: Path | None = None
+    path: Path | None = None,
+    *,
+    read_only: bool = False,
+    limited: bool = False,
+    spill: Path | None = None,
 ) -> "duckdb.DuckDBPyConnection":
-    """A connection to a file, or to memory, which overflows to the folder `spill`. Raises WarehouseError."""
+    """A connection to a file, or to memory, which overflows to the folder `spill`. Raises WarehouseError.
+
+    `limited`: what is written to the file may be done in little memory, though few rows of very many columns may not.
+    """
     import duckdb
 
     try:
@@ -36,7 +45,7 @@ def connect(
             con = duckdb.connect(":memory:", config=_CONFIG | _COMPARING | overflow)
         else:
             # A reader may not be allowed to write into the folder of the file.
-            more: _Config = {"temp_directory": _spill()} if read_only else _WRITING
+            more: _Config = {"temp_directory": _spill()} if read_only else _WRITING if limited else {}
             con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | more)
     except duckdb.Error as error:
         raise WarehouseError(
@@ -69,19 +78,18 @@ def unlimited(con: "duckdb.DuckDBPyConnection", limit: str = MEMORY) -> Iterator
             con.execute(f"set memory_limit = '{limit}'")
 
 
-def run_in_little_memory(con: "duckdb.DuckDBPyConnection", statement: str) -> None:
-    """With a low limit first; what cannot do with that gets more."""
+def in_little_memory(con: "duckdb.DuckDBPyConnection", step: Callable[[], T]) -> T:
+    """The step's result. It runs with a low limit first; what cannot do with that gets more."""
     import duckdb
 
     for limit in STEPS:
         try:
             con.execute(f"set memory_limit = '{limit}'")
-            con.execute(statement)
+            return step()
         except duckdb.OutOfMemoryException:
             continue
-        return
     with unlimited(con, STEPS[-1]):
-        con.execute(statement)
+        return step()
 
 
 def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":

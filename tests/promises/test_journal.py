@@ -4,6 +4,7 @@ CEKURA_TEST_KILLS=all interrupts at every request.
 """
 
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cekura_sync import clock
+from cekura_sync import clock, database
 from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import PATIENCE, Account, NewAccount, Ran, assert_same
-from support.killing import change_the_account
+from support.killing import KILL_POINTS, change_the_account
 
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
 
@@ -292,18 +293,49 @@ def test_a_dry_run_neither_writes_a_journal_nor_uses_one(account: Account) -> No
     assert journal(account).read_bytes() == left
 
 
-def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
-    new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("point", ["after extract", "before copy"])
+def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: str) -> None:
+    process = account.spawn(PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point)
+    process.communicate(timeout=PATIENCE)
+    began = datetime.now(UTC)
+
+    ran = account.sync()
+
+    assert ran.json["pages"] <= 5
+    assert datetime.fromisoformat(ran.json["started_at"]) < began
+    account.assert_equals_api()
+
+
+def test_what_cannot_be_written_in_little_memory_gets_more(
+    account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
+    monkeypatch.setitem(database._WRITING, "memory_limit", "1MB")
+
+    assert account.sync().code == 0
+    account.assert_equals_api()
+    account.world.insert(3)
+    assert account.sync().json["inserted"] == 3
+    account.assert_equals_api()
+
+
+def has_noted(account: Account, folder: Path) -> bool:
+    """Whether a kill at this moment would leave something to go on with."""
+    for file in (journal(account).name, f"{journal(account).name}.wal"):
+        shutil.copyfile(account.home / file, folder / file)
+    with duckdb.connect(str(folder / journal(account).name)) as con:
+        return con.execute("select count(*) from states").fetchall() > [(0,)]
+
+
+def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
+    new_account: NewAccount, tmp_path: Path
+) -> None:
     account = new_account(results=2300, runs_per_result=1, in_flight=0)
 
     def kill(request: Request) -> Answer | None:
         if request.index != 11:
             return None
-        log = journal(account).with_name("journal.duckdb.wal")
-        while log.stat().st_size < 100_000:
-            time.sleep(0.02)  # until the first batch is noted
+        while not has_noted(account, tmp_path):
+            time.sleep(0.05)
         process.kill()
         return Answer(disconnect=True)
 

@@ -1,6 +1,7 @@
 """What one sync will write: tables in memory, compared with the private base."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 10_000  # rows of one Arrow batch
-JOURNAL = "journal"  # the name of the database in which an interrupted sync leaves its tables
-RELEASED = "20MB"
+SET_ASIDE = "20MB"
 BY_ID = "by id: "  # begins the reason of a known row whose own address brings nothing
 
 _TABLES = f"""
@@ -165,13 +165,15 @@ class Changeset:
         self._con.execute(_TABLES)
         self.details.clear()
 
-    def release(self) -> None:
-        """Give memory back: what is in a journal stays there, should the sync be interrupted after all."""
-        if self._value("select current_database()") == JOURNAL:
-            self._con.execute(f"set memory_limit = '{RELEASED}'")
-        else:
-            self.clear()
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Give the memory back meanwhile, and keep the rows: if loading them fails, they are needed once more."""
+        self._con.execute(f"set memory_limit = '{SET_ASIDE}'")
         give_back()
+        try:
+            yield
+        finally:
+            self._con.execute(f"set memory_limit = '{database.MEMORY}'")
 
     def keep_only_listed(self) -> None:
         """Of what the journal holds, forget what was found apart from the listing: by id, or absent."""

@@ -84,7 +84,8 @@ def _copy(con: duckdb.DuckDBPyConnection, view: str, query: str) -> None:
     import duckdb
 
     try:
-        database.run_in_little_memory(con, f"create or replace temp table {quoted(view)} as {query}")
+        statement = f"create or replace temp table {quoted(view)} as {query}"
+        database.in_little_memory(con, lambda: con.execute(statement))
     except duckdb.Error as error:
         raise ModelError(
             f"The view {runner.SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."
@@ -101,13 +102,18 @@ def _from_copies(sql: str, copied: set[str]) -> str:
 def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
     import duckdb
 
-    try:
+    def finding() -> Finding | None:
         wrong = con.sql(_from_copies(model.query, copied))
         first = wrong.limit(1).fetchall()
         if not first:
             return None
         rows = int(wrong.count("*").fetchall()[0][0])
+        example = ", ".join(
+            f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True)
+        )
+        return Finding(model.name, model.meaning, rows, example)
+
+    try:
+        return database.in_little_memory(con, finding)
     except duckdb.Error as error:
         raise runner.failure(model, error) from error
-    example = ", ".join(f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True))
-    return Finding(model.name, model.meaning, rows, example)
