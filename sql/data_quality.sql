@@ -157,7 +157,7 @@ rejected as (
     select
         'rejected_rows' as finding,
         'warning' as severity,
-        'rows that could not be taken are missing here; see cekura.rejected_rows' as meaning,
+        'rows that could not be stored are missing here; see cekura.rejected_rows' as meaning,
         coalesce('result ' || cast(id as varchar) || ': ', '') || coalesce(reason, 'no reason') as example
     from cekura.rejected_rows
 ),

@@ -15,6 +15,22 @@ from support.harness import LONG, Account
 from support.shared import Shared
 from support.theirs import Theirs
 
+OF_THE_WORLD = (
+    "results",
+    "agents",
+    "runs_per_result",
+    "vary_runs",
+    "days",
+    "seed",
+    "now",
+    "in_flight",
+    "versions",
+)
+OF_THE_SERVER = (
+    "page_size_cap",
+    "count",
+    "latency",
+)  # whatever these are, a first sync makes the same warehouse
 QUICK = {"results": 20, "runs_per_result": 1, "in_flight": 0}
 
 _status = 0
@@ -59,22 +75,10 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
     """Makes accounts: `new_account(results=300, page_size_cap=50)`; what World does not know goes to Sandbox."""
-    of_world = (
-        "results",
-        "agents",
-        "runs_per_result",
-        "vary_runs",
-        "days",
-        "seed",
-        "now",
-        "in_flight",
-        "versions",
-    )
-
     with ExitStack() as stack:
 
         def make(warehouse: str = "warehouse.duckdb", **options: Any) -> Account:
-            for_world = {name: options.pop(name) for name in of_world if name in options}
+            for_world = {name: options.pop(name) for name in OF_THE_WORLD if name in options}
             world = World(**{"results": 250, "in_flight": 3, "runs_per_result": 3, "days": 30} | for_world)
             return Account(stack.enter_context(Sandbox(world, **options)), tmp_path / warehouse)
 
@@ -94,12 +98,18 @@ def first_syncs(tmp_path_factory: pytest.TempPathFactory) -> FirstSyncs:
 
 @pytest.fixture
 def new_synced(new_account: Callable[..., Account], first_syncs: FirstSyncs) -> Callable[..., Account]:
-    """Makes accounts that have had their first sync: `new_synced("--details", results=300)`."""
+    """Makes accounts that have had their first sync: `new_synced("--details", results=300)`.
 
-    def make(*options: str, **kind: Any) -> Account:
+    `arrange` changes the account before that sync: always in the same way, for its warehouse is used again.
+    """
+
+    def make(*options: str, arrange: Callable[[Account], object] | None = None, **kind: Any) -> Account:
         kind = {"now": first_syncs.now()} | kind
         account = new_account(**kind)
-        first_syncs.give(account, *options, kind=sorted(kind.items()))
+        if arrange:
+            arrange(account)
+        told = sorted((name, value) for name, value in kind.items() if name not in OF_THE_SERVER)
+        first_syncs.give(account, *options, kind=(arrange and arrange.__qualname__, told))
         return account
 
     return make
@@ -148,7 +158,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def shared(new_account: Callable[..., Account], server: str) -> Shared:
+def shared(new_account: Callable[..., Account], server: str, first_syncs: FirstSyncs) -> Shared:
     """Forty results in small pages, not synced into the database yet."""
-    account = new_account(results=40, agents=3, runs_per_result=2, days=20, page_size_cap=20)
+    account = new_account(
+        results=40, agents=3, runs_per_result=2, days=20, page_size_cap=20, now=first_syncs.now()
+    )
     return Shared(account, server.rpartition("/")[0] + "/warehouse")

@@ -16,6 +16,9 @@ from cekura_sync.api.personal import PersonalData, harmless
         "messages",
         "conversation_history",
         "phoneNumber",
+        "customerphone",
+        "transcription",
+        "conversation_turns",
         "metadata",
         "test_profile_data",
         "testProfileData",
@@ -37,6 +40,11 @@ def test_what_may_hold_what_was_said_or_who_called_is_not_kept(name: str) -> Non
         "percentage_of_conversation_turns_with_interruption",
         "is_recording_enabled",
         "total_audio_seconds",
+        "conversation_duration",
+        "transcriptWordCount",
+        "audio_latency_ms",
+        "recordingEnabled",
+        "microphone_noise",
     ],
 )
 def test_other_fields_are_kept(name: str) -> None:

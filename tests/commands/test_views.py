@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+import duckdb
 import pytest
 
 from cekura_sync.models import runner
@@ -80,3 +81,32 @@ def test_the_file_itself_shows_where_the_views_are(synced: Account) -> None:
     tables = synced.query("select schema, name from (show all tables)")
 
     assert ("analytics", "agent_pass_rate") in tables
+
+
+def test_models_prints_a_script_that_an_engine_without_our_command_can_run(synced: Account) -> None:
+    printed = synced.run("models", "--dialect", "duckdb", "--schema", "elsewhere")
+    in_a_session = synced.run("models", "--dialect", "duckdb", "--session", "--tables", "raw")
+
+    with duckdb.connect() as con:
+        con.execute(f"attach '{synced.warehouse}' as warehouse (read_only); create schema cekura")
+        for (name,) in con.execute(
+            "select table_name from duckdb_tables() where schema_name = 'cekura' and database_name = 'warehouse'"
+        ).fetchall():
+            con.execute(f"create view cekura.{name} as from warehouse.cekura.{name}")
+            con.execute(f"create view raw_{name} as from warehouse.cekura.{name}")
+        con.execute(printed.out)
+        con.execute(in_a_session.out)
+        expected = synced.query("select * from analytics.agent_pass_rate order by all")
+        assert con.execute("from elsewhere.agent_pass_rate order by all").fetchall() == expected
+        assert con.execute("from analytics_agent_pass_rate order by all").fetchall() == expected
+
+
+def test_models_refuses_a_session_where_an_engine_has_no_temporary_views(synced: Account) -> None:
+    ran = synced.run("models", "--dialect", "snowflake", "--session")
+
+    assert ran.code == 2
+    assert "snowflake has none" in ran.err
+    assert synced.run("models", "--dialect", "redshift").out.splitlines()[1:3] == [
+        "-- redshift cannot express the view agent_daily: it is left out.",
+        "-- redshift cannot express the view agent_weekly: it is left out.",
+    ]

@@ -23,6 +23,7 @@ VERSIONS = ["1.1.3", "1.3.2", "1.4.5"]
 WITH_SQLALCHEMY = "1.4.5"
 OURS = "ours"
 READER = Path(__file__).parents[1] / "support" / "bi_reader.py"
+SOME = ("results", "agent_pass_rate", "agent_daily")  # where it is about the file, and not about the views
 ZONES = ["UTC", "Asia/Kolkata"]
 ALL = os.environ.get("CEKURA_TEST_READERS") == "all"
 NOW = datetime.now(UTC)
@@ -54,9 +55,9 @@ class Tool:
         self.version = self._line()
         assert version in (OURS, self.version)
 
-    def sees(self, zone: str = "UTC") -> Views:
-        """Every view: its columns, their types, and its rows in an order of their own."""
-        self._say(zone)
+    def sees(self, *views: str, zone: str = "UTC") -> Views:
+        """These views, or every one: its columns, their types, and its rows in an order of their own."""
+        self._say(" ".join([zone, *views]))
         # To twelve digits: versions of DuckDB interpolate a percentile in another order.
         views = json.loads(self._line(), parse_float=lambda digits: float(f"{float(digits):.12g}"))
         for view in views.values():
@@ -114,7 +115,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def expected(published: Path) -> dict[str, Views]:
     """What our own DuckDB reads there, in each time zone."""
     tool = Tool(OURS, published)
-    seen = {zone: tool.sees(zone) for zone in ZONES}
+    seen = {zone: tool.sees(zone=zone) for zone in ZONES}
     tool.process.communicate("")
     return seen
 
@@ -128,7 +129,7 @@ def test_an_older_driver_reads_the_same_rows_in_every_view(
     tool = open_with(version, published, door=door)
 
     for zone in ZONES:
-        seen = tool.sees(zone)
+        seen = tool.sees(zone=zone)
         assert seen.keys() == expected[zone].keys()
         for view in seen:
             assert seen[view] == expected[zone][view], view
@@ -163,16 +164,15 @@ def test_what_was_compared_is_worth_comparing(expected: dict[str, Views]) -> Non
 
 
 def test_tools_of_every_version_keep_the_file_across_many_syncs_and_block_none(
-    new_account: Callable[..., Account], open_with: Callable[..., Tool]
+    new_synced: Callable[..., Account], open_with: Callable[..., Tool]
 ) -> None:
     """All share a file for reading; one that writes locks out the others, so each of those has another sync's file."""
-    account = new_account(results=60, runs_per_result=1, in_flight=1, now=NOW)
-    assert account.sync().code == 0
+    account = new_synced(results=60, runs_per_result=1, in_flight=1)
     held: list[tuple[Tool, Views]] = []
 
     def hold(version: str, how: str) -> None:
         tool = open_with(version, account.warehouse, how)
-        held.append((tool, tool.sees()))
+        held.append((tool, tool.sees(*SOME)))
 
     def sync_with_news() -> None:
         account.world.delete(max(account.world.results))
@@ -191,24 +191,40 @@ def test_tools_of_every_version_keep_the_file_across_many_syncs_and_block_none(
         sync_with_news()
 
     for tool, seen_first in held:
-        assert tool.sees() == seen_first, tool.version
+        assert tool.sees(*SOME) == seen_first, tool.version
     assert account.query("select count(*) from duckdb_tables() where table_name = 'mine'") == [(0,)]
     for tool, _ in held:
         tool.reconnect()
-        assert len(tool.sees()["results"]["rows"]) == len(account.world.results), tool.version
+        assert len(tool.sees("results")["results"]["rows"]) == len(account.world.results), tool.version
         tool.process.communicate("")
 
 
 def test_a_pool_of_connections_sees_new_data_once_it_is_disposed_of(
-    new_account: Callable[..., Account], open_with: Callable[..., Tool]
+    settled: Account, open_with: Callable[..., Tool]
 ) -> None:
-    account = new_account(results=20, runs_per_result=1, in_flight=0)
-    assert account.sync().code == 0
+    account = settled
     tool = open_with(WITH_SQLALCHEMY, account.warehouse, door="sqlalchemy")
-    before = tool.sees()
+    before = tool.sees(*SOME)
     account.world.insert(1)
     assert account.sync().code == 0
 
-    assert tool.sees() == before
+    assert tool.sees(*SOME) == before
     tool.reconnect()
-    assert len(tool.sees()["results"]["rows"]) == len(before["results"]["rows"]) + 1
+    assert len(tool.sees("results")["results"]["rows"]) == len(before["results"]["rows"]) + 1
+
+
+def test_the_program_itself_runs_with_an_older_duckdb(
+    new_account: Callable[..., Account], tmp_path: Path
+) -> None:
+    account = new_account(results=1500, runs_per_result=10, in_flight=0)
+    older = {"PYTHONPATH": str(tmp_path / "older")}
+    Path(older["PYTHONPATH"]).mkdir()
+    for package in Path(python_with("1.5.6")).parents[1].glob("lib/python*/site-packages/*duckdb*"):
+        Path(older["PYTHONPATH"], package.name).symlink_to(package)
+    version = [sys.executable, "-c", "import duckdb; print(duckdb.__version__)"]
+    assert subprocess.check_output(version, env=os.environ | older, text=True) == "1.5.6\n"
+
+    out, err = account.start(**older).communicate(timeout=PATIENCE)
+
+    assert '"inserted": 1500' in out, err
+    account.assert_equals_api()

@@ -1,4 +1,4 @@
-"""Rows that cannot be taken cost nobody else anything: they are kept with their reason, and taken once they are mended.
+"""Rows that cannot be stored cost nobody else anything: they are kept with their reason, and taken once they are mended.
 
 All hostile rows are served at once to a warehouse that knows their good versions, then mended; each is judged by itself.
 """
@@ -36,7 +36,7 @@ def with_runs(*runs: object) -> Callable[[Row], bytes]:
     return lambda row: dump(row | {"runs": list(runs)})
 
 
-# A known row turns into what cannot be taken: the sentence, how, and what its reason says.
+# A known row turns into what cannot be stored: the sentence, how, and what its reason says.
 FLAWS: dict[str, tuple[Callable[[Row], bytes], str]] = {
     "success_rate is NaN": (put("success_rate", "NaN"), "not valid JSON"),
     "success_rate is infinite": (put("success_rate", "-Infinity"), "not valid JSON"),

@@ -22,7 +22,7 @@ EVERYTHING = {CALLER, NUMBER, SAID, LINK, DRAWING}
 
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[Account]:
-    """Newer servers hand out all of it; one result carries what is looked for, another cannot be taken."""
+    """Newer servers hand out all of it; one result carries what is looked for, another cannot be stored."""
     world = World(results=30, agents=2, runs_per_result=2, days=5, in_flight=0)
     with Sandbox(world, generation="new") as sandbox:
         plant(sandbox)

@@ -12,11 +12,13 @@ import shutil
 import sys
 import tempfile
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -40,6 +42,7 @@ IN_FLIGHT = ("pending", "in_queue", "scaling_up", "running", "in_progress", "eva
 DAY = timedelta(days=1)
 KEPT = timedelta(days=90)  # what is older may be missing because the vendor no longer keeps it
 LOOKBACKS = {"1h": timedelta(hours=1), "24h": DAY, "7d": 7 * DAY}
+TIES = "created_desc_ties_each_time"
 QUICK = ("--full-every", "0", "--lookback")
 EVERYTHING: tuple[str, str] | None = None
 
@@ -213,6 +216,22 @@ def _rename(world: World, id_: int) -> None:
     world.edit(id_, name=f"Prompt review {world.version}")
 
 
+def _forget_scenario_ids(world: World, id_: int) -> None:
+    """What is left when a scenario was deleted: a name without an id."""
+    world.touchless_edit(id_, runs=[run | {"scenario": None} for run in world.results[id_]["runs"]])
+
+
+def _at_one_time(world: World, pick: int) -> None:
+    """A batch: all created at one instant, which may be that of an older result."""
+    moment = world.now() - timedelta(minutes=pick % 90) if pick % 2 else created_at(world, pick)
+    world.insert(3 + pick % 9, created_at=moment)
+
+
+def created_at(world: World, pick: int) -> datetime:
+    (id_,) = _one_of(_recent(world), pick) or [None]
+    return datetime.fromisoformat(world.results[id_]["created_at"]) if id_ else world.now()
+
+
 def _reassign(world: World, id_: int) -> None:
     agent = world.agents[world.version % len(world.agents)]
     world.edit(id_, agent=agent.id, agent_name=agent.name)
@@ -223,6 +242,7 @@ numbers = st.integers(0, 10_000)
 ARRIVALS: dict[str, Change] = {
     "insert": lambda world, pick: world.insert(1 + pick % 7),
     "start": lambda world, pick: world.start(1 + pick % 2),
+    "at one time": _at_one_time,
     "show late": lambda world, pick: world.insert_late(1 + pick % 3, age=timedelta(hours=pick % 60)),
 }
 PROGRESS: dict[str, Change] = {
@@ -239,6 +259,7 @@ EDITS: dict[str, Change] = {
         _all, lambda world, id_: world.touchless_edit(id_, success_rate=0.5, met_expected_outcome_count=0)
     ),
     "give another agent": _each(_all, _reassign),
+    "forget scenario ids": _each(_all, _forget_scenario_ids),
     "drop runs": _each(_all, lambda world, id_: world.drop_runs(id_, keep=id_ % 2)),
 }
 DELETIONS: dict[str, Change] = {
@@ -281,7 +302,10 @@ class Promise(RuleBasedStateMachine):
         self.clock = Clock()
         self.past = Past()
         self.last_started: dict[Scope, datetime] = {}
-        self.last_full: dict[Scope, datetime] = {}
+        # By this machine's clock, which may be wrong: when each sync began, and each full one.
+        self.started: dict[Scope, list[datetime]] = {}
+        self.started_in_full: dict[Scope, list[datetime]] = {}
+        self.ahead = self.most_ahead = timedelta()  # this machine's clock; the most that it has been wrong
         self.aged: set[int] = set()
         self.failing: dict[int, Answer] = {}  # results whose own address brings nothing, one at most
         self.have_failed: set[int] = set()
@@ -306,11 +330,17 @@ class Promise(RuleBasedStateMachine):
         sandbox.date = self.clock
         self.account = Account(sandbox, folder / "warehouse.duckdb")
         self.concurrency = concurrency
-        sandbox.intercept = lambda request: next(
+        sandbox.intercept = self.failed
+        self.stack.enter_context(mock.patch.object(clock, "now", self.time_here))
+        self.observe()
+
+    def time_here(self) -> datetime:
+        return self.world.now() + self.ahead
+
+    def failed(self, request: Request) -> Answer | None:
+        return next(
             (answer for id_, answer in self.failing.items() if request.path.endswith(f"/{id_}/")), None
         )
-        self.stack.enter_context(mock.patch.object(clock, "now", world.now))
-        self.observe()
 
     def teardown(self) -> None:
         self.stack.close()
@@ -376,7 +406,29 @@ class Promise(RuleBasedStateMachine):
     def time_passes(self, hours: float) -> None:
         self.clock.time += timedelta(hours=hours)
 
-    @rule(order=st.sampled_from(["created_desc", "created_desc", "id_desc", "updated_desc"]))
+    @rule(
+        ahead=st.sampled_from(
+            [timedelta(), timedelta(hours=5), timedelta(hours=-5), -2 * DAY, 400 * DAY, -400 * DAY]
+        )
+    )
+    def this_machines_clock_jumps_until_it_is_set_right(self, ahead: timedelta) -> None:
+        self.ahead = timedelta() if self.ahead else ahead
+        self.most_ahead = max(self.most_ahead, abs(ahead))
+
+    @rule(next_=st.sampled_from(["right", "early", "never", "always"]))
+    def the_api_is_wrong_about_the_next_page(self, next_: str) -> None:
+        def rewrite(request: Request, payload: dict[str, Any]) -> None:
+            if "results" not in payload:
+                return
+            asked = int(request.query.get("page", 1)), request.query.get("page_size")
+            if next_ == "always":
+                payload["next"] = f"{self.account.sandbox.url}{request.path}?page={asked[0] + 1}"
+            elif next_ == "never" or zlib.crc32(repr(asked).encode()) % 3 == 0:
+                payload["next"] = None
+
+        self.account.sandbox.rewrite = None if next_ == "right" else rewrite
+
+    @rule(order=st.sampled_from(["created_desc", "created_desc", "id_desc", "updated_desc", TIES]))
     def the_api_lists_in_another_order(self, order: str) -> None:
         self.account.sandbox.change(order=order)
 
@@ -434,10 +486,20 @@ class Promise(RuleBasedStateMachine):
         full=st.booleans(),
         pick=numbers,
         kind=st.sampled_from([None, None, None, "--agent-id"]),
+        cap=st.sampled_from([None, None, 4, 7]),
+        cached=st.booleans(),
     )
     def sync_while_the_account_changes(
-        self, arrivals: int, plan: list[tuple[int, Step]], full: bool, pick: int, kind: str | None
+        self,
+        arrivals: int,
+        plan: list[tuple[int, Step]],
+        full: bool,
+        pick: int,
+        kind: str | None,
+        cap: int | None,
+        cached: bool,
     ) -> None:
+        """`cap`: the API lowers it meanwhile. `cached`: what is asked twice gets its old answer."""
         self.world.insert(arrivals)
         self.observe()
 
@@ -445,12 +507,26 @@ class Promise(RuleBasedStateMachine):
             for index, change in plan:
                 if index == request.index:
                     self.change(change)
+            if cap is not None and request.index == 1 + pick % 6:
+                self.account.sandbox.change(page_size_cap=cap)
 
-        self.account.sandbox.after = after
+        sandbox, answers = self.account.sandbox, dict[str, Answer]()
+
+        def from_cache(request: Request) -> Answer | None:
+            if (answer := self.failed(request)) is None and cached and "page=" in request.target:
+                if request.target not in answers:
+                    answers[request.target] = sandbox._service.answer(request, sandbox.rewrite)
+                date = format_datetime(self.clock(), usegmt=True)
+                answer = replace(
+                    answers[request.target], headers={"Date": date, **answers[request.target].headers}
+                )
+            return answer
+
+        sandbox.after, sandbox.intercept = after, from_cache
         try:
             self.sync(*(("--full",) if full else ()), scope=self.scope(kind, pick), calm=False)
         finally:
-            self.account.sandbox.after = None
+            sandbox.after, sandbox.intercept = None, self.failed
 
     @rule(kind=fault_kinds, first=st.integers(1, 6), change=steps(CHANGES), full=st.booleans())
     def sync_while_the_api_is_down(self, kind: str, first: int, change: Step, full: bool) -> None:
@@ -501,9 +577,11 @@ class Promise(RuleBasedStateMachine):
         ran = self.account.sync(*options, *(scope or ()), "--concurrency", str(self.concurrency))
         after = self.account.stored()
 
-        full = "--full" in options or scope not in self.last_full
-        if "--full-every" not in options:
-            full |= began - self.last_full.get(scope, began) >= DAY  # "at most a day by default"
+        here = began + self.ahead
+        known = [moment for moment in self.started_in_full.get(scope, []) if moment <= here]
+        full = "--full" in options or not known
+        if "--full-every" not in options and known:
+            full |= here - max(known) >= DAY  # "at most a day by default"
         if killer is not None and killer.dead:
             if self.fingerprint() == fingerprint:
                 return
@@ -516,22 +594,31 @@ class Promise(RuleBasedStateMachine):
                 self.sync(*options, "--allow-mass-delete", scope=scope, calm=calm, killer=killer)
             return
         else:
+            assert self.ahead <= 2 * DAY, "a clock that is far ahead was believed"
             assert ran.json["results"] == len(after)
             assert ran.json["in_flight"] == sum(record["status"] in IN_FLIGHT for record in after.values())
             assert ran.json["mode"] == "full" or not full
             full |= ran.json["mode"] == "full"
         lookback = options[options.index("--lookback") + 1] if "--lookback" in options else "24h"
-        since = None if full else self.last_started[scope] - LOOKBACKS[lookback]
+        # The sync reads back from its last one by its own clock, which may have been ahead.
+        starts = [moment for moment in self.started.get(scope, []) if moment <= here]
+        since = None if full else max(self.last_started[scope], *starts) - LOOKBACKS[lookback]
         self.judge(scope, since, began, place, before, after)
         if "--allow-mass-delete" not in options:
             vanished = [id_ for id_ in before.keys() - after.keys() if matches(before[id_], scope)]
             assert len(vanished) <= max(20, 0.05 * len(before)), "so many deletions were to be refused"
         self.judge_rates(after)
         self.last_started[scope] = began
+        self.started.setdefault(scope, []).append(here)
         if full:
-            self.last_full[scope] = began
+            self.started_in_full.setdefault(scope, []).append(here)
 
     def judge_refusal(self, ran: Ran, scope: Scope, before: dict[int, Record], calm: bool) -> None:
+        if ran.code == 2:
+            assert self.ahead > DAY, ran.err
+            return
+        # Equal times in another sequence for each page: where many have one time, nothing can be proved.
+        calm = calm and not (ran.code == 6 and self.account.sandbox.options.order == TIES)
         mine = [id_ for id_, record in before.items() if matches(record, scope)]
         gone = [id_ for id_ in mine if self.past.now(id_) is None]
         if ran.code == 7:
@@ -575,7 +662,8 @@ class Promise(RuleBasedStateMachine):
             covered = since is None or created(last) >= since
             if id_ in before and before[id_]["status"] in IN_FLIGHT:
                 flight = self.past.in_flight_since(id_, before[id_])
-                covered |= flight is not None and began - flight < DAY
+                # How long it has been in flight, the sync knows by its own clock alone.
+                covered |= flight is not None and began - flight + 2 * self.most_ahead < DAY
             if not covered or (now is None and not judgeable):
                 continue
             old = {

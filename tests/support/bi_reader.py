@@ -1,7 +1,8 @@
 """A BI tool as far as the warehouse is concerned, run by the Python that has the driver: opens the file and keeps it open.
 
 Arguments: the file; `read`, or `write`, which locks it and writes; `duckdb` or `sqlalchemy`. Each line on stdin names a time zone,
-and is answered by a line of JSON: of every view in `analytics` the columns, their types and all rows. `reconnect` is no zone.
+and views if not all are asked for, and is answered by a line of JSON: of every such view in `analytics` the columns, their types
+and all rows. `reconnect` is no zone.
 """
 
 import datetime
@@ -48,7 +49,6 @@ class Sqlalchemy:
         self.engine = sqlalchemy.create_engine(f"duckdb:///{PATH}?access_mode=read_only")
         self.con = self.engine.connect()
         self.found = sqlalchemy.MetaData()
-        self.found.reflect(self.con, schema="analytics", views=True)
 
     def ask(self, sql):
         return self.con.exec_driver_sql(sql).fetchall()
@@ -57,6 +57,8 @@ class Sqlalchemy:
         self.con.exec_driver_sql(sql)
 
     def view(self, name, columns):
+        if not self.found.tables:
+            self.found.reflect(self.con, schema="analytics", views=True)
         found = self.found.tables[f"analytics.{name}"]
         assert found.columns.keys() == columns, found.columns
         return self.con.execute(found.select()).fetchall()
@@ -72,7 +74,7 @@ def plain(value):
     return value.isoformat() if isinstance(value, datetime.date) else value
 
 
-def everything(door):
+def everything(door, names):
     found = {}
     for view, column, type_ in door.ask(COLUMNS):
         found.setdefault(view, []).append((column, type_))
@@ -80,10 +82,16 @@ def everything(door):
         view: {
             "columns": columns,
             "rows": [
-                [plain(value) for value in row] for row in door.view(view, [column for column, _ in columns])
+                [plain(value) for value in row]
+                for row in (
+                    door.ask(f"from analytics.{view}")
+                    if names
+                    else door.view(view, [name for name, _ in columns])
+                )
             ],
         }
         for view, columns in found.items()
+        if view in (names or found)
     }
 
 
@@ -91,15 +99,16 @@ def main():
     connect = {"duckdb": Duckdb, "sqlalchemy": Sqlalchemy}[DOOR]
     door = connect()
     print(door.version, flush=True)
-    for word in map(str.strip, sys.stdin):
-        if word == "reconnect":
+    for line in sys.stdin:
+        zone, *names = line.split()
+        if zone == "reconnect":
             door.close()
             door = connect()
             continue
-        door.tell(f"set timezone = '{word}'")
+        door.tell(f"set timezone = '{zone}'")
         if HOW == "write":
             door.tell("create or replace table mine as select 42 as answer")
-        print(json.dumps(everything(door)), flush=True)
+        print(json.dumps(everything(door, names)), flush=True)
 
 
 main()

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import duckdb
 import pytest
 
-from cekura_sync.models import dialects, runner
+from cekura_sync.models import dialects, runner, script
 from support.harness import PATIENCE, connect, require_destination
 
 UNPRIVILEGED = "postgres"  # PostgreSQL refuses to run as root; Debian's package brings this user
@@ -228,11 +228,9 @@ class ClickHouse:
                 self._session.query(f"insert into cekura.{table} select * from file('{file}')")
 
     def build(self, files: list[runner.Model]) -> None:
-        self._session.query("create database analytics")
-        for model in runner.in_build_order(files):
-            self._session.query(
-                f"create view analytics.{model.name} as {dialects.translated(model, 'clickhouse')}"
-            )
+        """By the script that the command prints, which holds them all."""
+        for statement in script.script("clickhouse", "analytics", "cekura"):
+            self._session.query(statement)
 
     def rows(self, view: str, types: dict[str, str]) -> list[tuple[Any, ...]]:
         file = self._folder / f"view_{view}.parquet"

@@ -183,7 +183,7 @@ def assembled(results: Rows, runs: Rows, scenarios: Rows) -> dict[int, Record]:
     assert len(records) == len({record["id"] for record in records}), "an id stands in the warehouse twice"
     return {
         record["id"]: record
-        | {"runs": sorted(runs_of[record["id"]]), "scenarios": sorted(scenarios_of[record["id"]])}
+        | {"runs": sorted(runs_of[record["id"]]), "scenarios": sorted(scenarios_of[record["id"]], key=repr)}
         for record in records
     }
 
@@ -211,5 +211,7 @@ def truth(row: dict[str, Any]) -> Record:
         (run_["id"], run_["status"], run_.get("success"), run_["scenario"], run_["scenario_name"])
         for run_ in row["runs"]
     )
-    record["scenarios"] = sorted({(scenario["id"], scenario["name"]) for scenario in row["scenarios"]})
+    record["scenarios"] = sorted(
+        {(scenario["id"], scenario["name"]) for scenario in row["scenarios"]}, key=repr
+    )
     return record

@@ -78,10 +78,11 @@ class Started:
 @cache
 def _server() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
     """The way to it; and the process, which Python misses when nobody holds it."""
+    folders = filter(None, (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[1])))
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "support.processes", str(its.fileno())],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1"},
         pass_fds=[its.fileno()],
         cwd="/",
     )

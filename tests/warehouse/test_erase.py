@@ -13,11 +13,12 @@ OPTIONS = ("--full", "--details", "--transcripts")
 
 
 @pytest.fixture
-def account(new_account: Callable[..., Account]) -> Account:
-    account = new_account(results=12, runs_per_result=2, in_flight=0, agents=3)
+def account(new_synced: Callable[..., Account]) -> Account:
+    return new_synced(*OPTIONS, arrange=plant_a_name, results=12, runs_per_result=2, in_flight=0, agents=3)
+
+
+def plant_a_name(account: Account) -> None:
     account.world.edit(min(account.world.results), name="Planted-Zq7")
-    assert account.sync(*OPTIONS).code == 0
-    return account
 
 
 def in_files(account: Account, text: str) -> bool:
@@ -97,6 +98,52 @@ def test_only_what_was_said_is_erased_and_is_not_read_again(account: Account) ->
     assert erased in ids_of(account, "run_details")
     assert account.query("select * from analytics.agent_pass_rate order by all") == rates
     assert account.query(f"select name from cekura.results where id = {erased}") == [("renamed",)]
+
+
+def test_an_explanation_that_quotes_what_was_said_goes_with_it(account: Account) -> None:
+    erased = min(ids_of(account, "run_metrics"))
+    quoted = (
+        ("run_metrics", "explanation"),
+        ("expected_outcomes", "explanation"),
+        ("failed_reasons", "reason"),
+    )
+
+    def texts(of: str) -> int:
+        return sum(
+            account.query(f"select count({column}) from cekura.{table} where result_id {of}")[0][0]
+            for table, column in quoted
+        )
+
+    scores = account.query("select count(score) from cekura.run_metrics")
+    others = texts(f"<> {erased}")
+    assert texts(f"= {erased}")
+
+    assert account.run("erase", "--result", str(erased), "--transcripts-only").code == 0
+
+    assert (texts(f"= {erased}"), texts(f"<> {erased}")) == (0, others)
+    assert account.query("select count(score) from cekura.run_metrics") == scores
+    assert account.run("check").code == 0
+
+
+def test_rejected_rows_of_results_that_are_not_in_the_warehouse_are_erased_too(account: Account) -> None:
+    agent, other = (account.world.agents[number].id for number in (0, 1))
+    for of, name in ((agent, "Planted-A1"), (other, "Planted-B2")):
+        account.world.insert(agent=of, name=name, total_runs_count="many")
+    long_ago = datetime(2025, 1, 1, tzinfo=UTC)
+    account.world.insert(
+        agent=other, name="Planted-C3", total_runs_count="many", runs=[], created_at=long_ago
+    )
+    assert account.sync("--full").json["rejected"] == 3
+
+    assert account.run("erase", "--agent", str(agent)).code == 0
+    assert account.run("erase", "--before", "2025-06-01").code == 0
+    assert account.sync("--full").json["rejected"] == 1
+
+    assert [in_files(account, name) for name in ("Planted-A1", "Planted-B2", "Planted-C3")] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_result_that_was_deleted_at_the_vendor_loses_what_was_said_at_the_next_sync(

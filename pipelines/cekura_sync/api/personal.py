@@ -8,7 +8,23 @@ import msgspec
 
 # What was said in a call, or who was on the line, under whatever name it comes.
 SPOKEN = ("transcript", "recording", "conversation", "messages", "utterance", "audio", "phone")
-# A field whose name begins so is a figure about the call.
+# A field whose name begins or ends so is a figure or a flag: nobody said it.
+ENDS_OF_FIGURES = (
+    "_available",
+    "_count",
+    "_duration",
+    "_enabled",
+    "_latency",
+    "_length",
+    "_minutes",
+    "_ms",
+    "_percent",
+    "_percentage",
+    "_rate",
+    "_ratio",
+    "_score",
+    "_seconds",
+)
 FIGURES = (
     "average_",
     "count_of_",
@@ -64,8 +80,8 @@ class PersonalData(NamedTuple):
             return False
         if PROFILE in words:
             return self.transcripts or self.profiles
-        spoken = words == PAYLOAD or any(word in words for word in SPOKEN)
-        return self.transcripts or not spoken or words.startswith(FIGURES)
+        spoken = words == PAYLOAD or any(word in words.replace("microphone", "") for word in SPOKEN)
+        return self.transcripts or not spoken or words.startswith(FIGURES) or words.endswith(ENDS_OF_FIGURES)
 
     def metadata(self, payload: object) -> object:
         """The provider's answer; without transcripts only what is known to be harmless, or None."""
@@ -74,7 +90,7 @@ class PersonalData(NamedTuple):
         return harmless(payload) or None
 
     def without_the_rest(self, raw: str) -> str:
-        """A text that cannot be taken, as it may be kept: cut where the first field begins that may not."""
+        """A text that cannot be stored, as it may be kept: cut where the first field begins that may not."""
         begins = [
             match.start() for match in re.finditer(r'"([^"\\]{1,200})"\s*:', raw) if not self.keeps(match[1])
         ]

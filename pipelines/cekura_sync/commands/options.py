@@ -76,9 +76,15 @@ def engine_of(destination: str | None) -> str | None:
 @contextmanager
 def readable(warehouse: str, destination: str | None) -> Iterator[Path]:
     """The file to read: the warehouse itself, or a temporary copy of what the engine holds."""
-    engine = engine_of(destination)
+    with to_read(settings.check_warehouse(warehouse), engine_of(destination)) as path:
+        yield path
+
+
+@contextmanager
+def to_read(warehouse: Path, engine: str | None) -> Iterator[Path]:
+    """The same, from settings that were checked."""
     if engine is None:
-        yield settings.check_warehouse(warehouse)
+        yield warehouse
         return
     from cekura_sync.warehouse.disk import temporary_folder
     from cekura_sync.warehouse.postgres import open_engine

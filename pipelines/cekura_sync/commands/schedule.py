@@ -79,7 +79,9 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
             for name, value in checked.filters.params().items()
             for word in (f"--{name.replace('_', '-')}", value)
         ),
-        written=(Path(options["metrics_file"]).absolute().parent,) if options["metrics_file"] else (),
+        written=tuple(
+            Path(options[name]).absolute().parent for name in ("metrics_file", "report") if options[name]
+        ),
         secrets=tuple(variable for variable in _SECRET.values() if os.environ.get(variable)),
     )
     click.echo(render(kind, job), nl=False)

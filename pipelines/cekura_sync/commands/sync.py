@@ -1,5 +1,6 @@
 """Commands that write the warehouse."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from cekura_sync.commands.options import (
     engine_of,
     filter_options,
     models_option,
+    to_read,
     warehouse_option,
 )
 from cekura_sync.console import memory, repeat, terminal
 from cekura_sync.console.signals import stop_signals
-from cekura_sync.errors import SettingsError
+from cekura_sync.errors import CekuraSyncError, SettingsError
 from cekura_sync.monitoring.watch import watched
+
+PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it again that often
 
 
 @click.command()
@@ -120,6 +124,11 @@ from cekura_sync.monitoring.watch import watched
 )
 @click.option("--notify-test", is_flag=True, help="Send a sample to each --notify, and do not sync.")
 @click.option(
+    "--report",
+    metavar="FILE",
+    help="Write the report to this HTML file after every sync that changed something. The page reloads itself.",
+)
+@click.option(
     "--metrics",
     "metrics_file",
     metavar="FILE",
@@ -154,6 +163,7 @@ def sync(
     ping: str | None,
     metrics_file: str | None,
     notify_test: bool,
+    report: str | None,
     **options: Any,
 ) -> None:
     """Bring the warehouse up to date with the API."""
@@ -175,11 +185,28 @@ def sync(
                 terminal.print_outcome(watch.outcome)
             elif not quiet:
                 terminal.message(outcome.sentence(dry_run=resolved.dry_run), event="done", **watch.outcome)
+        if report and not resolved.dry_run:
+            _write_report(Path(report), resolved, changed=outcome.changed)
 
     if every is None:
         once()
     else:
         repeat.until_stopped(once, settings.interval(every), as_json=as_json, quiet=quiet)
+
+
+def _write_report(page: Path, resolved: settings.Settings, *, changed: bool) -> None:
+    """The sync is done, and no page can change that."""
+    try:
+        if changed or not page.exists():
+            from cekura_sync.report import write
+
+            with to_read(resolved.warehouse, resolved.destination) as warehouse:
+                write(warehouse, page, PAGE_RELOADS)
+    except Exception as error:
+        said = str(error) if isinstance(error, CekuraSyncError | OSError) else type(error).__name__
+        terminal.warn(
+            f"The report could not be written: {said.rstrip('.')}. Check --report. The sync itself is not affected."
+        )
 
 
 def _send_sample(urls: tuple[str, ...], *, allow_http: bool) -> None:

@@ -1,4 +1,4 @@
-"""Raw result texts → one typed record each, and its runs and scenarios. What cannot be taken gets a `flaw`.
+"""Raw result texts → one typed record each, and its runs and scenarios. What cannot be stored gets a `flaw`.
 
 Fields whose type the sources disagree on are read as text and cast, so that `10`, `"10"` and `10.0` are one number.
 """
@@ -196,7 +196,7 @@ def cast(text: str, kind: str) -> str:
 
 
 def _flaw() -> str:
-    """Why a row cannot be taken: the first reason that holds, else NULL."""
+    """Why a row cannot be stored: the first reason that holds, else NULL."""
     reasons = [
         f"when {_given(name)} is not null and {name} is null then '{name} is not {_TYPE_WORDS[kind]}: ' || left(text.{name}, 80)"
         for name, kind in RESULTS.items()

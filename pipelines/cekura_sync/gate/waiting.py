@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from cekura_sync import clock as machine
 from cekura_sync.gate.judge import Judgement, judge
 from cekura_sync.gate.question import Question
 
@@ -15,7 +16,7 @@ HANGS = timedelta(hours=1)  # in flight for longer, and for longer than --wait, 
 
 class Clock:
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return machine.now()
 
     def sleep(self, duration: timedelta) -> None:
         time.sleep(duration.total_seconds())

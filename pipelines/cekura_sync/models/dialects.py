@@ -1,5 +1,6 @@
 """Translates the models of sql/ for other engines: sqlglot, and what sqlglot does not know."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,63 @@ from sqlglot import exp
 if TYPE_CHECKING:
     from cekura_sync.models.runner import Model
 
-ENGINES = ("postgres", "clickhouse", "bigquery", "snowflake", "databricks", "redshift")
+ENGINES = (
+    "postgres",
+    "clickhouse",
+    "bigquery",
+    "snowflake",
+    "databricks",
+    "redshift",
+    "spark",
+    "trino",
+    "duckdb",
+)
+# Views that an engine cannot have. Redshift's documentation knows a window over a range of days neither in this form nor in another.
+LACKS = {"redshift": ("agent_daily", "agent_weekly")}
+
+
+TABLES, VIEWS = "cekura", "analytics"  # our schemas, as the models name them
 
 
 @cache
 def translated(model: "Model", engine: str) -> str:
     """The model's query for this engine (sqlglot's name of it). Raises what sqlglot raises for words it cannot translate."""
+    return _text(_translated(model, engine), engine)
+
+
+def placed(
+    model: "Model", engine: str, place: "Callable[[str, str], exp.Table]", account: str | None = None
+) -> str:
+    """The same, in lines of their own, with the tables and views that it selects from under the names that `place` gives them.
+
+    `account`: only its rows, where several accounts share the tables.
+    """
+    query = _translated(model, engine)
+    for table in list(query.find_all(exp.Table)):
+        if table.db in (TABLES, VIEWS):
+            named = place(table.db, table.name)
+            alias = table.alias or table.name
+            if table.db == TABLES and account:
+                mine = exp.column("account").eq(exp.Literal.string(account))
+                found: exp.Expr = exp.select("*").from_(named).where(mine).subquery(alias)
+            else:
+                found = exp.alias_(named, alias, table=True)
+            table.replace(found)
+    return _text(query, engine, pretty=True)
+
+
+def columns(model: "Model") -> list[str]:
+    """Names of the model's columns."""
+    query = sqlglot.parse_one(model.query, read="duckdb")
+    assert isinstance(query, exp.Query)  # noqa: S101 - every model is one select
+    return query.named_selects
+
+
+def _text(query: exp.Expr, engine: str, *, pretty: bool = False) -> str:
+    return query.sql(engine, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE, pretty=pretty)
+
+
+def _translated(model: "Model", engine: str) -> exp.Expr:
     query = sqlglot.parse_one(model.query, read="duckdb")
     _name_columns(query)
     if engine in _SECONDS:
@@ -23,7 +75,9 @@ def translated(model: "Model", engine: str) -> str:
         _compute_each_part_once(query)
     if engine == "redshift":
         _in_older_words(query)
-    return query.sql(engine, comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
+    if engine in ("spark", "databricks"):
+        _choose_by_coalesce(query)
+    return query
 
 
 def translate(engine: str, statement: str) -> str:
@@ -43,6 +97,20 @@ def _compute_each_part_once(query: exp.Expr) -> None:
     """PostgreSQL takes a filter on a computed column for a very strict one, expects a row, and computes the other side for each."""
     for part in query.find_all(exp.CTE):
         part.set("materialized", True)
+
+
+def _choose_by_coalesce(query: exp.Expr) -> None:
+    """The later or earlier of two: Sail calls `case when a > b then a else b end` a column that may not be there."""
+    for case in list(query.find_all(exp.Case)):
+        (first, *more), other = case.args["ifs"], case.args.get("default")
+        pair = first.this
+        if (
+            not more
+            and isinstance(pair, exp.GT | exp.LT)
+            and (first.args["true"], other) == (pair.this, pair.expression)
+        ):
+            chosen = exp.Case().when(pair.copy(), pair.this.copy())
+            case.replace(exp.func("coalesce", chosen, pair.expression.copy()))
 
 
 def _add_seconds(query: exp.Expr, engine: str) -> None:

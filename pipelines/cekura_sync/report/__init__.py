@@ -9,6 +9,7 @@ agents.py, trouble.py   the sections; sections.py their order; summary.py the to
 page.py         the page, written whole or not at all
 """
 
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -17,9 +18,9 @@ from cekura_sync.errors import SettingsError
 DRAWN_WITH = {"altair", "jinja2", "markupsafe", "vl_convert"}
 
 
-def write(warehouse: Path, output: Path) -> str:
-    """Write the page and say so. Raises SettingsError, WarehouseError."""
-    headline: str = _page().write(warehouse, output)
+def write(warehouse: Path, output: Path, reload_after: timedelta | None = None) -> str:
+    """Write the page and say so; with `reload_after` browsers load it again that often. Raises SettingsError, WarehouseError."""
+    headline: str = _page().write(warehouse, output, reload_after)
     return f"The report is {output.resolve()}: {headline}."
 
 

@@ -1,6 +1,7 @@
 """The page around the sections, written whole or not at all."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import jinja2
@@ -24,11 +25,11 @@ SECTIONS: Sequence[Callable[[Figures], Section]] = (  # in the order of the page
 )
 
 
-def write(warehouse: Path, target: Path) -> str:
+def write(warehouse: Path, target: Path, reload_after: timedelta | None = None) -> str:
     """Put the page in the place of whatever stands at `target`; returns its headline. Raises SettingsError, WarehouseError."""
     target = target.resolve()
     _refuse(target, warehouse)
-    html, headline = draw(warehouse)
+    html, headline = draw(warehouse, reload_after)
     fresh = target.with_name(f".{target.name}.new")
     try:
         with disk.private_files():
@@ -42,24 +43,24 @@ def write(warehouse: Path, target: Path) -> str:
     return headline
 
 
-def draw(warehouse: Path) -> tuple[str, str]:
-    """The page and its headline. Raises WarehouseError."""
+def draw(warehouse: Path, reload_after: timedelta | None = None) -> tuple[str, str]:
+    """The page and its headline; with `reload_after` browsers load it again that often. Raises WarehouseError."""
     found = queries.read(warehouse)
     headline = summary.headline(found)
-    return _render(found, headline), headline
+    return _render(found, headline, reload_after), headline
 
 
 def _refuse(target: Path, warehouse: Path) -> None:
     files = Layout(warehouse)
     if target == files.published or target.is_relative_to(files.home):
-        raise SettingsError(f"-o {target} belongs to the warehouse: choose another file for the page.")
+        raise SettingsError(f"{target} belongs to the warehouse: choose another file for the page.")
     if not target.parent.is_dir():
         raise SettingsError(
-            f"-o {target} is in a directory that does not exist: create it, or choose another file."
+            f"{target} is in a directory that does not exist: create it, or choose another file."
         )
 
 
-def _render(found: queries.Figures, headline: str) -> str:
+def _render(found: queries.Figures, headline: str, reload_after: timedelta | None) -> str:
     here = Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(here),
@@ -71,6 +72,7 @@ def _render(found: queries.Figures, headline: str) -> str:
     written = clock.now()
     return environment.get_template(TEMPLATE).render(
         headline=headline,
+        reload_seconds=int(reload_after.total_seconds()) if reload_after else None,
         style=(here / "page.css").read_text(encoding="utf-8"),
         written=wording.moment(written),
         freshness=summary.freshness(found, written),

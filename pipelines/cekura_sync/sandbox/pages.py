@@ -18,6 +18,7 @@ ORDERS: dict[str, Callable[[Entry], tuple[int, int]]] = {
     "updated_desc": lambda entry: (-entry.updated, -entry.id),
     "shuffled_stable": lambda entry: (mix(entry.id), 0),
     "shuffled_each_time": lambda entry: (entry.id, 0),
+    "created_desc_ties_each_time": lambda entry: (-entry.created, 0),
     # What a database does with equal keys: any order that suits it, here the same at each request.
     "created_desc_ties": lambda entry: (-(entry.created // HOUR), mix(entry.id)),
 }
@@ -58,7 +59,11 @@ class Listing:
         if filters not in self._lists:
             self._lists[filters] = self._select(filters)
         found = self._lists[filters]
-        return self._rng.sample(found, len(found)) if self._order == "shuffled_each_time" else found
+        if not self._order.endswith("_each_time"):
+            return found
+        shuffled = self._rng.sample(found, len(found))
+        is_sorted = self._order.startswith("created_desc")
+        return sorted(shuffled, key=lambda entry: -entry.created) if is_sorted else shuffled
 
     def _select(self, filters: Filters) -> list[Entry]:
         everything = self._lists.get(())

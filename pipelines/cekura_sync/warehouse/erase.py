@@ -1,11 +1,13 @@
 """Erasing results, or only what was said in them, for good: the rows go, and their ids stay so that no sync brings them back."""
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cekura_sync.api.personal import PersonalData
-from cekura_sync.database import quoted
+from cekura_sync.api.times import microseconds
+from cekura_sync.database import literal, quoted
 from cekura_sync.tables import SCHEMA, TABLES
 
 
@@ -27,6 +29,18 @@ class Selection(NamedTuple):
         return f"select id from {schema}.results where created_at < timestamp with time zone '{self.before.isoformat()}'"
 
 
+# Rejected rows of results that the warehouse does not hold: only their text says which ones they are.
+REJECTED = """
+    select id, _digest, raw, seen_at from {schema}.rejected_rows
+    where id is null or id not in (select id from {schema}.results)
+"""
+# Columns in which an evaluation quotes what was said, and those of fields in no document.
+_QUOTES = {
+    "run_metrics": ("explanation", "more"),
+    "result_metrics": ("explanation", "more"),
+    "expected_outcomes": ("explanation", "more"),
+    "failed_reasons": ("reason", "title", "description", "more"),
+}
 # Which columns of run details stand for fields of the API that are in none of its documents.
 MORE_COLUMNS = "select api_name, column_name from {schema}._fields where table_name = 'run_details'"
 
@@ -46,11 +60,38 @@ def statements(
             said = [column for name, column in more_columns if not PersonalData().keeps(name)]
             emptied = ", ".join(f"{quoted(column)} = null" for column in ("metadata", *said))
             yield f"update {SCHEMA}.run_details set {emptied} where result_id in ({listed})"
+        for name, quotes in _QUOTES.items():
+            if name in present:
+                emptied = ", ".join(f"{column} = null" for column in quotes)
+                yield f"update {SCHEMA}.{name} set {emptied} where result_id in ({listed})"
+        yield f"update {SCHEMA}.rejected_rows set raw = null where id in ({listed})"
     else:
         for name, table in TABLES.items():
             column = {"results": "id", "rejected_rows": "id"}.get(name, table.parent)
             if column is not None and name in present:
                 yield f"delete from {SCHEMA}.{name} where {column} in ({listed})"
+
+
+def unknown(rows: Iterable[Sequence[Any]], selection: Selection) -> tuple[set[int], set[str]]:
+    """Of the rows of REJECTED those that the selection means: ids, and the digests of those without an id."""
+    chosen = [(id_, digest) for id_, digest, raw, seen_at in rows if _is_meant(raw or "", seen_at, selection)]
+    return {id_ for id_, _ in chosen if id_ is not None}, {digest for id_, digest in chosen if id_ is None}
+
+
+def _is_meant(raw: str, seen_at: datetime, selection: Selection) -> bool:
+    if selection.agent_id is not None:
+        return re.search(rf'"agent"\s*:\s*"?{selection.agent_id}\b', raw) is not None
+    if selection.before is None:
+        return False  # one result, and so one that is known by its id
+    created = re.search(r'"created_at"\s*:\s*"([^"]*)"', raw)
+    moment = microseconds(created[1]) if created else None
+    return (moment if moment is not None else seen_at.timestamp() * 1e6) < selection.before.timestamp() * 1e6
+
+
+def without_id(digests: Collection[str]) -> Iterator[str]:
+    """Statements that remove rejected rows whose id nobody knows."""
+    for digest in sorted(digests):
+        yield f"delete from {SCHEMA}.rejected_rows where _digest = {literal(digest)}"
 
 
 def remember(ids: Collection[int], selection: Selection) -> Iterator[str]:

@@ -1,0 +1,53 @@
+"""The command that prints the views as a script for another engine."""
+
+import click
+
+from cekura_sync.account import require_name
+from cekura_sync.errors import SettingsError
+
+DIALECTS = (
+    "spark",
+    "databricks",
+    "snowflake",
+    "bigquery",
+    "redshift",
+    "trino",
+    "clickhouse",
+    "postgres",
+    "duckdb",
+)
+
+
+@click.command(short_help="Print the views as a script for another engine.")
+@click.option("--dialect", required=True, type=click.Choice(DIALECTS), help="The engine's words.")
+@click.option("--schema", default="analytics", show_default=True, help="Where the views are to be.")
+@click.option(
+    "--tables",
+    default="cekura",
+    show_default=True,
+    help="Where the tables are: the dataset_name of your dlt pipeline.",
+)
+@click.option(
+    "--session",
+    is_flag=True,
+    help="Temporary views, for a session without a catalog: analytics_runs over cekura_runs.",
+)
+@click.option("--account", help="Only the rows of this account, where several share the tables.")
+def models(dialect: str, schema: str, tables: str, account: str | None, *, session: bool) -> None:
+    """Print statements that create our views, with their comments, in an engine that holds our tables.
+
+    It reads neither the API nor a warehouse. In a dlt pipeline of your own, cekura_views(pipeline) runs them.
+    """
+    from cekura_sync.models import script
+
+    require_name(account)
+    if session and dialect not in script.TEMPORARY:
+        raise SettingsError(
+            f"--session makes temporary views, and {dialect} has none: leave it out, or choose among {', '.join(script.TEMPORARY)}."
+        )
+    click.echo(f"-- Views of cekura-sync for {dialect}.")
+    for left_out in script.left_out(dialect):
+        click.echo(f"-- {dialect} cannot express the view {left_out}: it is left out.")
+    make = script.session_script if session else script.script
+    for statement in make(dialect, schema, tables, account):
+        click.echo(f"\n{statement};")

@@ -1,0 +1,117 @@
+"""The same story in each destination: tables and views there say what the API says, and what a file says that has just been synced from it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cekura_sync import cekura_views
+from cekura_sync.errors import SettingsError
+from cekura_sync.models import runner, script
+from cekura_sync.sandbox import Sandbox, World
+from support.destinations import Filled
+from support.engines import PostgreSql, comparable
+from support.harness import Account, connect
+from support.story import after_the_first_run, before_the_last_run
+
+# When something was read is another moment for each reader.
+READING = {"synced_at", "last_sync_at", "last_sync_mode", "last_full_sync_at", "overdue_at", "first_seen_at"}
+MODELS = [model.name for model in script.models("duckdb")]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(
+        World(results=90, agents=3, runs_per_result=3, days=60, seed=5, in_flight=3, versions=2)
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def filled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, server: str) -> dict[str, Filled]:
+    """Each destination after the same three runs."""
+    with PostgreSql(server) as admin:
+        admin.execute("create database story")
+    kinds = {"duckdb": None, "delta": None, "postgres": server.replace("/postgres", "/story")}
+    found = {
+        kind: Filled(kind, tmp_path_factory.mktemp(kind), sandbox, credentials=credentials)
+        for kind, credentials in kinds.items()
+    }
+    for happen in (None, after_the_first_run, before_the_last_run):
+        if happen:
+            happen(sandbox.world)
+        for one in found.values():
+            one.run(full=happen is before_the_last_run)
+    return found
+
+
+@pytest.fixture(scope="module")
+def truth(sandbox: Sandbox, filled: dict[str, Filled], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that has seen the API once, after all of it."""
+    account = Account(sandbox, tmp_path_factory.mktemp("truth") / "warehouse.duckdb")
+    ran = account.sync()
+    assert ran.code == 0, ran.err
+    return account.warehouse
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, view: str, there: str = "analytics") -> list[tuple[Any, ...]]:
+    columns = [name for name in con.sql(f"select * from {there}.{view}").columns if name not in READING]
+    named = ", ".join(f'"{name}"' for name in columns)
+    return comparable(con.execute(f"select {named} from {there}.{view}").fetchall())
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "delta", "postgres"])
+def test_the_tables_hold_what_the_api_lists(filled: dict[str, Filled], kind: str) -> None:
+    filled[kind].assert_equals_api()
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "delta", "postgres"])
+def test_every_view_has_the_rows_of_a_file_that_has_just_been_synced(
+    filled: dict[str, Filled], truth: Path, kind: str
+) -> None:
+    made = cekura_views(filled[kind].pipeline())
+    assert sorted(made) == ([] if kind == "delta" else sorted(MODELS))
+
+    with filled[kind].reader(views=True) as there, connect(truth) as here:
+        for view in MODELS:
+            assert rows_of(there, view) == rows_of(here, view), view
+    assert cekura_views(filled[kind].pipeline()) == []
+
+
+def test_views_that_somebody_has_dropped_are_made_again_with_their_comments(
+    filled: dict[str, Filled],
+) -> None:
+    pipeline = filled["duckdb"].pipeline()
+    cekura_views(pipeline)
+    with pipeline.sql_client() as client:
+        client.execute_sql("drop view analytics.agent_weekly")
+
+    assert cekura_views(pipeline) == ["agent_weekly"]
+    with filled["duckdb"].reader() as con:
+        comment = "select comment from duckdb_views() where view_name = 'agent_weekly'"
+        (model,) = (m for m in runner.read_models(runner.models_dir()) if m.name == "agent_weekly")
+        assert con.execute(comment).fetchall() == [(model.meaning,)]
+
+
+def test_views_of_old_words_are_replaced_also_where_a_column_has_gone(filled: dict[str, Filled]) -> None:
+    pipeline = filled["postgres"].pipeline()
+    cekura_views(pipeline)
+    with pipeline.sql_client() as client:
+        client.execute_sql("delete from raw._views where name = 'analytics.agent_daily'")
+        client.execute_sql("drop view analytics.agent_weekly")
+        client.execute_sql("drop view analytics.agent_daily")
+        client.execute_sql("create view analytics.agent_daily as select 1 as gone")
+
+    assert "agent_daily" in cekura_views(pipeline)
+    with filled["postgres"].reader() as con:
+        assert "pass_rate" in con.sql("select * from analytics.agent_daily").columns
+
+
+def test_plain_files_have_neither_views_nor_tables_for_them(sandbox: Sandbox, tmp_path: Path) -> None:
+    files = Filled("files", tmp_path, sandbox)
+    files.run()
+
+    with pytest.raises(SettingsError, match="table_format="):
+        cekura_views(files.pipeline())
