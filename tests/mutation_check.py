@@ -61,8 +61,14 @@ MUTATIONS = (
         (CLOCK,),
     ),
     Mutation(
-        "clock: how old a result is, this machine alone says",
-        (("diff/scan.py", "return changes.started if contradicted else theirs", "return changes.started"),),
+        "clock: the later of two clocks is always right",
+        (
+            (
+                "diff/scan.py",
+                "return max(here, theirs) if is_late else min(here, theirs)",
+                "return max(here, theirs)",
+            ),
+        ),
         (CLOCK,),
     ),
     Mutation(
@@ -425,7 +431,7 @@ MUTATIONS = (
     ),
     Mutation(
         "watermark cap",
-        (("diff/compare.py", "flaw is null and updated_at <= $1", "flaw is null and $1 is not null"),),
+        (("diff/compare.py", "filter (updated_at <= $1)", "filter ($1 is not null)"),),
         (SYNC, FAULTS, PROMISE),
     ),
     Mutation(

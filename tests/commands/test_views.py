@@ -15,7 +15,7 @@ from support.harness import Account
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with Sandbox(World(results=20, runs_per_result=1)) as sandbox:
         account = Account(sandbox, tmp_path_factory.mktemp("views") / "warehouse.duckdb")
-        assert synced.sync().code == 0
+        assert account.sync().code == 0
         yield account
 
 

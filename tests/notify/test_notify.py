@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cekura_sync import clock
 from cekura_sync.notify import receivers
 from cekura_sync.notify.message import Message
 from support.first_syncs import FirstSyncs
@@ -210,6 +211,26 @@ def test_a_shared_database_remembers_what_was_told(
         "Cekura: 1 agent got worse",
         "Cekura: 1 agent recovered",
     ]
+
+
+def test_what_time_brings_is_told_by_a_sync_that_changes_nothing(
+    account: Account, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = clock.now()
+    (result_id,) = account.world.start(1)
+    assert account.sync("--notify", listener.plain).code == 0
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(minutes=50))
+    assert account.sync("--notify", listener.plain).code == 0
+    assert listener.heard == []
+    (account.home / "news.json").write_text('{"at": "soon"}')
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(hours=2))
+
+    for _ in range(2):
+        ran = account.sync("--notify", listener.plain)
+        assert (ran.code, ran.json["changed"]) == (0, False)
+
+    (body,) = listener.heard
+    assert [(row["kind"], row["result_id"]) for row in body["news"]] == [("stuck", result_id)]
 
 
 # -- receivers that fail ----------------------------------------------------------------------------------------------

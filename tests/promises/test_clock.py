@@ -59,6 +59,18 @@ def test_a_clock_that_is_behind_deletes_nothing_that_has_aged_out_and_reads_ever
     assert account.sync().json["mode"] == "quick"
 
 
+def test_an_api_whose_date_is_far_ahead_ages_nothing_out_that_was_deleted(new_account: NewAccount) -> None:
+    account = new_account(results=30, runs_per_result=1, days=30, in_flight=0)
+    assert account.sync().code == 0
+    oldest = min(account.world.results)
+    account.world.delete(oldest)
+    account.sandbox.date = lambda: datetime.now(UTC) + YEAR
+
+    ran = account.sync("--full")
+
+    assert (ran.code, ran.json["deleted"]) == (0, 1), ran.err
+
+
 def test_a_wait_until_a_time_of_the_api_is_counted_by_its_own_clock() -> None:
     until = "Wed, 25 Nov 2026 12:00:10 GMT"
     ahead = datetime.now(UTC) - datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)

@@ -16,8 +16,9 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -519,7 +520,10 @@ class Promise(RuleBasedStateMachine):
             if (answer := self.failed(request)) is None and cached and "page=" in request.target:
                 if request.target not in answers:
                     answers[request.target] = sandbox._service.answer(request, sandbox.rewrite)
-                answer = answers[request.target]
+                date = format_datetime(self.clock(), usegmt=True)
+                answer = replace(
+                    answers[request.target], headers={"Date": date, **answers[request.target].headers}
+                )
             return answer
 
         sandbox.after, sandbox.intercept = after, from_cache

@@ -99,7 +99,7 @@ def test_views_of_old_words_are_replaced_also_where_a_column_has_gone(filled: di
     pipeline = filled["postgres"].pipeline()
     cekura_views(pipeline)
     with pipeline.sql_client() as client:
-        client.execute_sql("delete from raw._views where name = 'agent_daily'")
+        client.execute_sql("delete from raw._views where name = 'analytics.agent_daily'")
         client.execute_sql("drop view analytics.agent_weekly")
         client.execute_sql("drop view analytics.agent_daily")
         client.execute_sql("create view analytics.agent_daily as select 1 as gone")

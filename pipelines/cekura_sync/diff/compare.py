@@ -138,6 +138,7 @@ class Comparison:
         """Forget every row taken so far."""
         self.changeset.clear()
         self.watermark: datetime | None = None  # the newest updated_at that the sync's start had reached
+        self.newest: datetime | None = None  # updated_at, also after that
         self.other_agents = 0
         self._unchanged = 0
         self.rejected = 0
@@ -233,10 +234,12 @@ class Comparison:
         if self._agent_id is not None:
             self._drop_other_agents(table, self._agent_id)
         self._con.execute(f"insert into listed select id from {table} where flaw is null")
-        newest = self._value(
-            f"select max(updated_at) from {table} where flaw is null and updated_at <= $1", self.started
-        )
-        self.watermark = max((moment for moment in (self.watermark, newest) if moment), default=None)
+        reached, newest = self._con.execute(
+            f"select max(updated_at) filter (updated_at <= $1), max(updated_at) from {table} where flaw is null",
+            [self.started],
+        ).fetchall()[0]
+        self.watermark = max((moment for moment in (self.watermark, reached) if moment), default=None)
+        self.newest = max((moment for moment in (self.newest, newest) if moment), default=None)
 
     def _drop_other_agents(self, table: str, agent_id: int) -> None:
         """The API's filter has been seen to be loose; a row of another agent is not of this scope."""

@@ -65,7 +65,7 @@ def scan(
     with _how_far(listing, journal, pace):
         if doubt:
             _take_listing(listing, changes, progress, journal, pace, after_batch)
-        now = _time_by_the_api(api, changes)
+        now = _time_by_most_witnesses(api, changes)
         _require_a_clock_that_is_right(changes, now, progress)
         _require_rows_that_can_be_taken(listing, changes)
         if listing.complete and changes.covers == "(true)":
@@ -97,19 +97,22 @@ def _listing(api: Api, settings: Settings, horizon: int | None, chain: Chain | N
     )
 
 
-def _time_by_the_api(api: Api, changes: Comparison) -> datetime:
-    """When this sync began, by the API's clock; by ours where its results are newer than that."""
-    theirs = changes.started - api.clock_ahead
-    contradicted = changes.watermark is not None and changes.watermark > theirs + CLOCK_TOLERANCE
-    return changes.started if contradicted else theirs
+def _time_by_most_witnesses(api: Api, changes: Comparison) -> datetime:
+    """When this sync began: by the API's clock, unless it is far from ours and the results' own times speak against it."""
+    here, theirs = changes.started, changes.started - api.clock_ahead
+    if abs(here - theirs) <= CLOCK_TOLERANCE:
+        return theirs
+    # What has happened was not later than now: the later of the two is right where something has happened since the earlier.
+    is_late = changes.newest is not None and changes.newest > min(here, theirs) + CLOCK_TOLERANCE
+    return max(here, theirs) if is_late else min(here, theirs)
 
 
-def _require_a_clock_that_is_right(changes: Comparison, theirs: datetime, progress: Progress) -> None:
+def _require_a_clock_that_is_right(changes: Comparison, now: datetime, progress: Progress) -> None:
     """A clock that is far ahead would leave times behind that nothing corrects; one that is behind does not."""
-    ahead = changes.started - theirs
+    ahead = changes.started - now
     if ahead > CLOCK_TOLERANCE:
         raise SettingsError(
-            f"The clock of this machine is {ahead.days:,} days ahead of the API's ({theirs:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
+            f"The clock of this machine is {ahead.days:,} days ahead of the API's ({now:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
         )
     if -ahead > CLOCK_TOLERANCE:
         progress.warn(

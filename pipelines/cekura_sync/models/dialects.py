@@ -34,16 +34,24 @@ def translated(model: "Model", engine: str) -> str:
     return _text(_translated(model, engine), engine)
 
 
-def placed(model: "Model", engine: str, place: "Callable[[str, str], exp.Table]") -> str:
-    """The same, in lines of their own, with the tables and views that it selects from under the names that `place` gives them."""
+def placed(
+    model: "Model", engine: str, place: "Callable[[str, str], exp.Table]", account: str | None = None
+) -> str:
+    """The same, in lines of their own, with the tables and views that it selects from under the names that `place` gives them.
+
+    `account`: only its rows, where several accounts share the tables.
+    """
     query = _translated(model, engine)
     for table in list(query.find_all(exp.Table)):
         if table.db in (TABLES, VIEWS):
             named = place(table.db, table.name)
-            if not table.alias:
-                table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
-            for part in ("this", "db", "catalog"):
-                table.set(part, named.args.get(part))
+            alias = table.alias or table.name
+            if table.db == TABLES and account:
+                mine = exp.column("account").eq(exp.Literal.string(account))
+                found: exp.Expr = exp.select("*").from_(named).where(mine).subquery(alias)
+            else:
+                found = exp.alias_(named, alias, table=True)
+            table.replace(found)
     return _text(query, engine, pretty=True)
 
 
