@@ -147,7 +147,7 @@ class Comparison:
     def state(self) -> dict[str, Any]:
         """All that is not in its tables, as JSON has it."""
         return {
-            "watermark": self.watermark and self.watermark.isoformat(),
+            "times": [moment and moment.isoformat() for moment in (self.watermark, self.newest)],
             "other_agents": self.other_agents,
             "unchanged": self._unchanged,
             "rejected": self.rejected,
@@ -156,8 +156,7 @@ class Comparison:
 
     def _go_on_from(self, state: Mapping[str, Any]) -> None:
         self.changeset.keep_only_listed()
-        watermark = state["watermark"]
-        self.watermark = watermark and datetime.fromisoformat(watermark)
+        self.watermark, self.newest = (time and datetime.fromisoformat(time) for time in state["times"])
         self.other_agents, self._unchanged = state["other_agents"], state["unchanged"]
         self.rejected = state["rejected"]
         self.keys.row, self.keys.run = state["keys"][:2]
