@@ -280,6 +280,24 @@ def test_a_receiver_that_does_not_answer_holds_a_sync_up_for_seconds_only(
     assert len(listener.heard) == 2
 
 
+def test_news_that_could_not_be_noted_are_rather_told_twice_than_never(
+    account: Account, listener: Listener
+) -> None:
+    fall(account)
+    in_the_way = account.home / "scratch" / "work.duckdb"
+    listener.then = in_the_way.mkdir
+
+    failed = account.sync("--notify", listener.slack)
+    listener.then = lambda: None
+    again = account.sync("--notify", listener.slack)
+    account.sync("--notify", listener.slack)
+
+    assert (failed.code, again.code, again.err, len(listener.heard)) == (0, 0, "", 2)
+    assert failed.err.startswith("Warning: The news could not be told")
+    assert account.run("check").code == 0
+    account.assert_equals_api()
+
+
 # -- addresses --------------------------------------------------------------------------------------------------------
 
 
