@@ -176,10 +176,21 @@ def _build(
 
 
 def _run(client: SqlJobClientBase, schema: str, models: list[Model], account: str | None) -> None:
+    made = [_statements(client, schema, model, account) for model in models]
     with client.maybe_ddl_transaction():
-        for model in models:
-            for statement in _statements(client, schema, model, account):
-                client.sql_client.execute_sql(statement)
+        for create, *_ in made:
+            client.sql_client.execute_sql(create)
+    for _, *comments in made:
+        _comment(client, comments)
+
+
+def _comment(client: SqlJobClientBase, comments: list[str]) -> None:
+    """As far as the engine has comments: DuckLake, for instance, takes one of a view and none of its columns."""
+    try:
+        for comment in comments:
+            client.sql_client.execute_sql(comment)
+    except DatabaseException as error:
+        logger.info(f"The views have no more comments: {error}")
 
 
 def _drop(client: SqlJobClientBase, schema: str, names: list[str]) -> None:

@@ -45,7 +45,12 @@ def models(dialect: str, schema: str, tables: str, account: str | None, *, sessi
         raise SettingsError(
             f"--session makes temporary views, and {dialect} has none: leave it out, or choose among {', '.join(script.TEMPORARY)}."
         )
-    click.echo(f"-- Views of cekura-sync for {dialect}.")
+    click.echo(
+        f"-- Views of cekura-sync for {dialect}. They are as current as the tables: dlt commits those one after another,"
+    )
+    click.echo(
+        "-- so for a moment a reader may see a result without its runs. Nothing keeps two loads apart."
+    )
     for left_out in script.left_out(dialect):
         click.echo(f"-- {dialect} cannot express the view {left_out}: it is left out.")
     make = script.session_script if session else script.script

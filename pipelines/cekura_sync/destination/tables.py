@@ -11,6 +11,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from cekura_sync.account import ACCOUNT
 from cekura_sync.database import literal, quoted
+from cekura_sync.errors import SettingsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +60,10 @@ def open_tables(
     if isinstance(client, FilesystemClient):
         if table_format == "delta":
             return DeltaTables(client, account)
+        if table_format == "iceberg" and account:
+            raise SettingsError(
+                "account= is not for Iceberg tables, where a merge by two columns takes minutes: use Delta tables, or a dataset for each account."
+            )
         return IcebergTables(client) if table_format == "iceberg" else None
     return SqlTables(client, account) if isinstance(client, SqlJobClientBase) else None
 
