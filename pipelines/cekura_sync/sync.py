@@ -75,16 +75,16 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
         if settings.dry_run:
             return outcome
         outcome = warehouse.write(comparison.changeset, team, outcome, progress)
-        _tell(warehouse, receivers, progress)
+        _tell(warehouse, receivers, outcome, progress)
         return outcome
 
 
-def _tell(warehouse: Warehouse, receivers: list[Receiver], progress: Progress) -> None:
+def _tell(warehouse: Warehouse, receivers: list[Receiver], outcome: Outcome, progress: Progress) -> None:
     """The sync is committed, and no receiver or view can change that."""
     if not receivers:
         return
     try:
-        tell(warehouse, receivers, progress)
+        tell(warehouse, receivers, progress, changed=outcome.changed)
     except Exception as error:
         progress.warn(
             f"The news could not be told ({type(error).__name__}): the next sync tries again. The sync itself is not affected."

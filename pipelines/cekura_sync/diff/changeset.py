@@ -67,11 +67,10 @@ _WRITE_RESULTS = f"""
 # even there, so that row carries one that no run of the API has: its result's, negated.
 # A run that moved to another result takes the rest of the old result's runs along, written again without it.
 _WRITE_RUNS = """
-    with twice as (select id from changed_runs group by id having count(*) > 1),
+    with twice as (select id, arg_max(rowid, result_id) as kept from changed_runs group by id having count(*) > 1),
     mine as not materialized (
-        select * from changed_runs where id not in (select id from twice)
-        union all
-        (select distinct on (id) * from changed_runs where id in (select id from twice) order by id, result_id desc)
+        select * from changed_runs
+        where not exists (select 1 from twice where twice.id = changed_runs.id and twice.kept <> changed_runs.rowid)
     ),
     lost_a_run as (
         select distinct known.result_id

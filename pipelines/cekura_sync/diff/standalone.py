@@ -47,6 +47,9 @@ _SCENARIOS = f"""
 """
 
 
+READERS = "dlt commits one table after another, so readers see each table at its own moment; nothing keeps a second run out"
+
+
 class State(TypedDict, total=False):
     """What a scope keeps between two runs, beside its watermark."""
 
@@ -115,6 +118,7 @@ def read(
     with connect(settings, past) as client:
         listing = scan(Api(client, settings), settings, past, comparison, progress)
     _warn(comparison, progress)
+    progress.say(f"Into {destination or 'nothing'}: {READERS}.")
     reached = max((moment for moment in (comparison.watermark, past.watermark) if moment), default=None)
     changed = known is None or _has_changes(con, comparison, known)
     outcome = Outcome(

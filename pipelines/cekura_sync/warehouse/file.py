@@ -1,7 +1,7 @@
 """A DuckDB file as a warehouse: a sync writes a copy of the private base, and the swap makes that copy the warehouse."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from cekura_sync import tables
+from cekura_sync import clock, tables
 from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, runner
@@ -22,6 +22,7 @@ from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, r
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import write_json
 from cekura_sync.warehouse.erase import Selection
+from cekura_sync.warehouse.layout import read_json
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
 from cekura_sync.warehouse.team_changes import TeamChanges
@@ -136,6 +137,19 @@ class WarehouseFile(Swap):
             found = con.execute(query.query)
             columns = [column[0] for column in found.description or []]
             return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+    def have_heard(self, receivers: Collection[str]) -> bool:
+        record = read_json(self.files.news)
+        try:
+            age = clock.now() - datetime.fromisoformat(record["at"])
+            return timedelta() <= age < LOG_AT_LEAST_EVERY and {*receivers} <= {*record["receivers"]}
+        except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
+            return False
+
+    def record_heard(self, receivers: Collection[str]) -> None:
+        self.files.news.unlink(missing_ok=True)
+        if receivers:
+            write_json(self.files.news, {"at": clock.now().isoformat(), "receivers": sorted(receivers)})
 
     def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
         pending = self.pending_log()

@@ -6,6 +6,7 @@ warehouse.duckdb.d/
     commit.json         the redo log of a swap; afterwards, what was published
     pending_log.jsonl   syncs that changed nothing since the last swap
     last.json           the last completed sync, for `status`
+    news.json           receivers of news who have heard everything
     lock                held while a sync runs
     replaced/           published files of before that a program still has open for writing
     demo                only where the demo made the warehouse, and may throw it away
@@ -31,6 +32,7 @@ class Layout:
         self.commit = self.home / "commit.json"
         self.pending_log = self.home / "pending_log.jsonl"
         self.last = self.home / "last.json"
+        self.news = self.home / "news.json"
         self.lock = self.home / "lock"
         self.replaced = self.home / "replaced"
         self.scratch = self.home / "scratch"
