@@ -7,7 +7,7 @@ with as_of as (
 ),
 
 -- A step that is older than the last week and the 28 days before did not make them differ. An agent slid where a straight line lies
--- further out than any step.
+-- about as far out as any step, or further: the step's day is then not to be trusted.
 agents as (
     select
         rates.agent_id,
@@ -42,7 +42,12 @@ agents as (
         points.trend,
         points.trend_verdict,
         coalesce(points.changed_on > week.last_day - 35, false) as stepped_lately,
-        coalesce(points.trend_verdict <> 'no trend' and points.trend_excursion > points.excursion, false) as slid
+        coalesce(
+            points.trend_verdict <> 'no trend'
+            and points.trend * points.step > 0
+            and points.trend_excursion * 1.1 > points.excursion,
+            false
+        ) as slid
     from analytics.agent_pass_rate as rates
     cross join as_of
     inner join analytics.agent_last_week as week on week.agent_id is not distinct from rates.agent_id

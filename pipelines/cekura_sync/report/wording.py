@@ -82,7 +82,7 @@ def points(difference: float | None) -> str:
     """A difference of rates, in percentage points."""
     if difference is None:
         return NOTHING
-    text = f"{difference * 100:+.1f}".replace("-", "\N{MINUS SIGN}")
+    text = f"{round(difference * 100, 1) or 0:+.1f}".replace("-", "\N{MINUS SIGN}")
     return f"{text}\N{NO-BREAK SPACE}pp"
 
 
