@@ -1,5 +1,6 @@
 """Numbers, names and findings in words. Names come from the data: they are cut, stripped of what cannot be shown, and escaped."""
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -7,9 +8,17 @@ from markupsafe import Markup
 
 from cekura_sync.console import terminal
 
+DASHBOARD = "https://dashboard.cekura.ai"
 LONGEST_NAME = 80
 LONGEST_EXPLANATION = 400
 NOTHING = "–"
+STANDINGS = {
+    "worse": "▼ clearly worse",
+    "possibly worse": "▽ possibly worse",
+    "possibly lower": "▽ possibly lower over 90 days",
+    "other mix": "◇ only other scenarios ran",
+    "better": "▲ clearly better",
+}
 Row = dict[str, Any]
 
 
@@ -29,6 +38,14 @@ def metric(row: Row) -> str:
     return shown(row["metric_name"]) or unnamed
 
 
+def run_url(row: Row) -> str | None:
+    """The run's page in Cekura's dashboard; None where the project is not known."""
+    project, result_id, run_id = row["project_id"], row["result_id"], row["run_id"]
+    if run_id is None or not re.fullmatch(r"[\w-]+", project or "", re.ASCII):
+        return None
+    return f"{DASHBOARD}/{project}/results/{result_id}?call_id={run_id}"
+
+
 def said(explanation: str | None) -> str:
     """An evaluation's explanation, cut to a few lines."""
     return shown(" ".join((explanation or "").split()), LONGEST_EXPLANATION) or NOTHING
@@ -44,6 +61,11 @@ def shown(text: str | None, longest: int = LONGEST_NAME) -> str:
 def isolated(name: str) -> Markup:
     """A name inside a sentence: escaped, and isolated from the text direction around it."""
     return Markup("<bdi>{}</bdi>").format(name)
+
+
+def note(text: str | None) -> Markup:
+    """What the team noted about a change, as the end of a sentence."""
+    return Markup(": {}").format(isolated(shown(text))) if shown(text) else Markup("")
 
 
 def percent(rate: float | None, digits: int = 0) -> str:
