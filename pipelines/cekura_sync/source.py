@@ -19,6 +19,7 @@ from dlt.common.typing import TSecretStrValue
 
 from cekura_sync import settings
 from cekura_sync.account import ACCOUNT, require_name
+from cekura_sync.console.pace import Pace
 from cekura_sync.destination.known import Known, Nothing
 from cekura_sync.destination.tables import open_tables
 from cekura_sync.diff import standalone
@@ -226,7 +227,7 @@ def _key_by_its_name_here() -> Iterator[None]:
 class _Log:
     """Progress in dlt's log."""
 
-    def read(self, pages: int, rows: int, expected: int | None) -> None: ...
+    def read(self, pages: int, rows: int, expected: int | None, pace: Pace) -> None: ...
 
     def read_details(self, done: int, asked: int) -> None: ...
 

@@ -35,6 +35,9 @@ class Warehouse(Protocol):
     def known(self) -> "duckdb.DuckDBPyConnection":
         """A connection with what the warehouse holds attached as `base`."""
 
+    def journal(self) -> tuple[Path, str] | None:
+        """Where a reading can outlive its sync, and what tells one state of the warehouse from another; None: nowhere."""
+
     def pending_log(self) -> list[dict[str, Any]]:
         """Completed syncs that are not in `sync_log` yet."""
 

@@ -5,6 +5,7 @@ warehouse.duckdb.d/
     base.duckdb         our own copy, which nobody else opens
     commit.json         the redo log of a swap; afterwards, what was published
     pending_log.jsonl   syncs that changed nothing since the last swap
+    journal.duckdb      what an interrupted full sync had read; the next one goes on from there
     last.json           the last completed sync, for `status`
     news.json           receivers of news who have heard everything
     lock                held while a sync runs
@@ -31,6 +32,7 @@ class Layout:
         self.base = self.home / "base.duckdb"
         self.commit = self.home / "commit.json"
         self.pending_log = self.home / "pending_log.jsonl"
+        self.journal = self.home / "journal.duckdb"
         self.last = self.home / "last.json"
         self.news = self.home / "news.json"
         self.lock = self.home / "lock"

@@ -120,6 +120,9 @@ class Engine:
             tables.complete(con)
             runner.build(con)
 
+    def journal(self) -> None:
+        """None: a machine that fills an engine need not have a disk."""
+
     def pending_log(self) -> list[dict[str, Any]]:
         """None: here every sync is in `sync_log`."""
         return []
