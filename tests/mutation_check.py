@@ -133,7 +133,7 @@ MUTATIONS = (
     ),
     Mutation(
         "passes: a row in two places is no sign",
-        (("api/listing.py", "self.repeated |= row.key in self._seen", "self.repeated |= False"),),
+        (("api/passes.py", "self.repeated |= row.key in self._seen", "self.repeated |= False"),),
         (LISTING,),
     ),
     Mutation(

@@ -195,6 +195,19 @@ def test_a_cap_that_is_lowered_in_the_middle_cuts_nothing_off(concurrency: int) 
     assert reading.given == keys(listing)
 
 
+def test_a_size_that_a_lowered_cap_cuts_is_no_second_question_to_a_cache() -> None:
+    def delete_once(listing: MovingListing) -> None:
+        if len(listing.asked) == 7:
+            listing.delete(9)
+
+    habits = Habits(cap=10, lowered_cap=(2, 4), cached=True, count="missing")
+    listing = MovingListing(map(row, range(37)), habits, between=delete_once)
+
+    reading = read(listing, page_size=200, concurrency=1)
+
+    assert {*keys(listing)} <= {*reading.given}
+
+
 def test_a_next_that_is_null_too_early_hides_nothing_even_when_rows_above_are_deleted_then() -> None:
     def delete_above(listing: MovingListing) -> None:
         if listing.asked[-1].end >= 96:

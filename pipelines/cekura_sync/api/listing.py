@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cekura_sync.api.decode_rows import Page, Row
 from cekura_sync.api.paging import OVERLAP, Chain, Disorder, Window, next_window
+from cekura_sync.api.passes import Pass
 from cekura_sync.errors import ListingUnverified, UnbelievableAnswer
 
 BARREN_WINDOWS = 8  # so many in a row without a new id are a loop; single ones happen while rows arrive
@@ -246,24 +247,25 @@ class Listing:
     def _two_equal_passes(self) -> Iterator[list[Row]]:
         """The whole listing until two passes in a row give the same ids in the same sequence, and none twice.
 
-        Each pass asks for pages of another size: what a server gets wrong in the same way for the same question (an old
-        answer from a cache, equal times sorted anew for each page) comes out differently for another one.
+        Each pass asks for smaller pages than the one before was served: what a server gets wrong in the same way for the
+        same question (an old answer from a cache, equal times sorted anew for each page) comes out differently for another
+        one. A size that the server cuts would be the same question once more.
         """
         self.horizon = None
         before: list[int | str] | None = None
-        size = self._asked
+        served = self._asked
         for share in PASS_SIZES:
             self._on_restart()
             self.chain, self.counts, self._repeats = Chain(), [], {}
-            one = _Pass()
-            for page in self._pages_of(max(1, round(size * share))):
+            one = Pass()
+            for page in self._pages_of(max(1, min(round(served * share), served - (share < 1)))):
                 one.take(page.rows)
                 new = self.chain.add(page.rows)
                 self._count_page(page, new)
                 self._refuse_loops()
                 if new:
                     yield new
-            size = min(size, one.longest_page or size)
+            served = min(served, one.page_length() or served)
             if not one.repeated and one.sequence == before:
                 self.complete = True
                 return
@@ -289,26 +291,6 @@ class Listing:
             if page.count is not None:
                 self.counts.append(page.count)
             yield page
-
-
-class _Pass:
-    """The ids of one pass, in the sequence in which they were listed."""
-
-    def __init__(self) -> None:
-        self.sequence: list[int | str] = []
-        self.repeated = False  # an id stood in two places: rows have moved meanwhile, or have no fixed place
-        self.longest_page = 0
-        self._seen: set[int | str] = set()
-
-    def take(self, rows: list[Row]) -> None:
-        self.longest_page = max(self.longest_page, len(rows))
-        for row in rows:
-            # `scenarios=` repeats a row right after itself.
-            if self.sequence and row.key == self.sequence[-1]:
-                continue
-            self.repeated |= row.key in self._seen
-            self._seen.add(row.key)
-            self.sequence.append(row.key)
 
 
 def _drop(ahead: deque[tuple[Window, PendingPage]]) -> None:
