@@ -120,10 +120,15 @@ MUTATIONS = (
         (
             (
                 "api/listing.py",
-                "if not has_room or new or self._stopped_at != before:",
+                "if not has_room or new or before is None or self._stopped[0] != before[0]:",
                 "if not has_room:",
             ),
         ),
+        (LISTING,),
+    ),
+    Mutation(
+        "one question twice is enough for the end",
+        (("api/listing.py", "else self._stopped != before", "else True"),),
         (LISTING,),
     ),
     Mutation(

@@ -28,6 +28,8 @@ FAMILIES = {
     "times that nobody can read": {"unreadable"},
     "ordered by updated_at": {"updated"},
     "old answers from a cache": {"cache"},
+    "a cap that is lowered, and old answers": {"cap", "cache", "deletions"},
+    "a cap that is lowered, and `next` lies": {"cap", "next", "ties", "deletions"},
     "several of these": {"several"},
 }
 
@@ -57,7 +59,8 @@ class RandomReading:
 
     def run(self) -> Reading:
         habits = self.listing.habits
-        return read(self.listing, page_size=habits.cap, concurrency=self.random.choice([1, 4, 8]))
+        page_size = self.random.choice([habits.cap, 200])
+        return read(self.listing, page_size=page_size, concurrency=self.random.choice([1, 4, 8]))
 
     def _created(self, number: int) -> int:
         group = self.random.choice([1, 2, 3, 5, 30]) if "ties" in self.kinds else 1

@@ -47,8 +47,10 @@ class Listing:
         self._on_restart: Callable[[], None] = lambda: None
         self._lowered = 0  # times that the server has cut a page to fewer rows than before
         self._false_promises = 0  # pages that `next` spoke of, and that were not there
-        self._stopped_at: int | str | None = (
-            None  # the last row of the last window that joined: its time, else its key
+        # Of the last window that joined: the last row's time, else its key; its page, and how many rows it had.
+        self._stopped: tuple[int | str, int, int] | None = None
+        self._probed: Window | None = (
+            None  # it may have shown the end; the same question again would prove nothing
         )
         self._accepted = 0
         self._barren = 0
@@ -103,7 +105,10 @@ class Listing:
             while len(ahead) < self._in_flight(planned, careful=step_back > 0 or not goes_on) or not ahead:
                 # What ends the chain is known only before others are asked for ahead.
                 window = next_window(
-                    planned, self._cap, overlap if ahead else max(overlap, self.chain.overlap)
+                    planned,
+                    self._cap,
+                    overlap if ahead else max(overlap, self.chain.overlap),
+                    avoid=self._probed,
                 )
                 if window is None:
                     break
@@ -229,18 +234,30 @@ class Listing:
     def _shows_the_end(self, window: Window, page: Page, new: list[Row]) -> bool:
         """Whether this answer, which joined, proves that the listing ends: everything quiet below its link is in it.
 
-        It had room for more rows and there were none; it brought nothing new; and it stops where the answer before it
-        stopped. One answer alone would be wrong where a lowered cap meets a `next` that is null too early. And one page
-        that `next` names and nobody finds does not yet prove that `next` always promises too much.
+        It had room for more rows and there were none; it brought nothing new; and it stops where another answer before it
+        stopped. One answer alone would be wrong where a lowered cap meets a `next` that is null too early; so would the
+        same page twice, cut to the same length. And one page that `next` names and nobody finds does not yet prove that
+        `next` always promises too much.
         """
         if not page.rows:
             return window.page == 1
-        before, self._stopped_at = self._stopped_at, page.rows[-1].created or page.rows[-1].key
+        last = page.rows[-1]
+        before, self._stopped = self._stopped, (last.created or last.key, window.page, len(page.rows))
         has_room = len(page.rows) < window.size and (not page.has_next or self._false_promises > 1)
-        if not has_room or new or self._stopped_at != before:
+        self._probed = window if has_room else None
+        if not has_room or new or before is None or self._stopped[0] != before[0]:
             return False
         # At the top, a cut page stands where a whole one would.
-        return window.page > 1 or not self._exists(Window(2, len(page.rows)))
+        return self._ends_at_top(page.rows) if window.page == 1 else self._stopped != before
+
+    def _ends_at_top(self, rows: list[Row]) -> bool:
+        """Whether these are all: nothing follows the last of them, in an answer that holds it too if it can."""
+        if len(rows) <= OVERLAP:
+            return not self._exists(Window(2, len(rows)))
+        probe = Window(2, len(rows) - 1)
+        page = self._fetch(probe).result()
+        found = page.rows if page is not None else []
+        return len(found) < probe.size and found[-1:] != [] and found[-1].key == rows[-1].key
 
     # -- any other order: the same listing twice ------------------------------------------------------------------
 
@@ -253,12 +270,15 @@ class Listing:
         """
         self.horizon = None
         before: list[int | str] | None = None
-        served = self._asked
+        served, size = self._asked, 0
         for share in PASS_SIZES:
             self._on_restart()
             self.chain, self.counts, self._repeats = Chain(), [], {}
             one = Pass()
-            for page in self._pages_of(max(1, min(round(served * share), served - (share < 1)))):
+            asked, size = size, max(1, min(round(served * share), served - (share < 1)))
+            if size == asked:
+                break  # smaller pages there are none
+            for page in self._pages_of(size):
                 one.take(page.rows)
                 new = self.chain.add(page.rows)
                 self._count_page(page, new)

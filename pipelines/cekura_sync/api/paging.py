@@ -42,16 +42,16 @@ class Window(NamedTuple):
         return self.page * self.size
 
 
-def next_window(read: int, cap: int, overlap: int = OVERLAP) -> Window | None:
+def next_window(read: int, cap: int, overlap: int = OVERLAP, avoid: Window | None = None) -> Window | None:
     """The window of at most `cap` rows that repeats the last `overlap` of the first `read` rows and reaches furthest.
 
-    None where no window crosses such a point, as at 60 rows with a cap of 5. Never the first window again: an answer that
-    was given twice to one question proves nothing.
+    None where no window crosses such a point, as at 60 rows with a cap of 5. Never the first window again, nor the one to
+    `avoid`: an answer that was given twice to one question proves nothing.
     """
     if not read:
         return Window(1, cap)
     sizes = range(min(cap, read - overlap), OVERLAP, -1)
-    windows = [Window((read - overlap) // size + 1, size) for size in sizes]
+    windows = [window for size in sizes if (window := Window((read - overlap) // size + 1, size)) != avoid]
     furthest = max(windows, key=lambda window: window.end, default=Window(1, cap - 1))
     return furthest if furthest.end > read else None
 
