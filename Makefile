@@ -31,7 +31,7 @@ test-long: $(VENV)/destinations ## Run the tests with every rare case, long stor
 
 readers: $(VENV)/readers/made ## Install the DuckDB drivers of BI tools, for the tests that read with them
 
-destinations: $(VENV)/destinations ## Install the engines and tools for the tests of destinations
+destinations: $(VENV)/destinations $(VENV)/sail/made ## Install the engines and tools for the tests of destinations
 
 check: $(VENV)/developer ## Check style, types and import rules; edits nothing
 	$(BIN)/ruff check .
@@ -76,6 +76,12 @@ $(VENV)/developer: $(VENV)/product
 
 $(VENV)/destinations: $(VENV)/developer
 	$(BIN)/python -m pip install --quiet --editable '.[destinations,dev,report]'
+	@touch $@
+
+# A distributed engine that speaks Spark's words, in an environment of its own: it wants other versions of what we use.
+$(VENV)/sail/made: .ci/sail.txt
+	$(PYTHON) -m venv $(@D)
+	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip install --quiet --requirement .ci/sail.txt
 	@touch $@
 
 # Each line of the list is an environment of its own, named for the DuckDB in it; our own constraints say nothing about those.

@@ -6,21 +6,22 @@ with agents as (
     from analytics.agents
 ),
 
-newest as (
-    select max(last_day) as last_day
-    from analytics.agent_last_week_results
-),
-
 decided as (
     select
         agents.comparison,
         results.result_id,
         results.day,
+        results.last_day,
         results.of_last_week,
         results.decided_runs,
         results.passed_runs
     from analytics.agent_last_week_results as results
     inner join agents on agents.agent_id is not distinct from results.agent_id
+),
+
+newest as (
+    select max(last_day) as last_day
+    from decided
 ),
 
 runs as (

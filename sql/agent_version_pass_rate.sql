@@ -5,7 +5,6 @@ with agents as (
     from analytics.agents
 ),
 
--- Not "results": DuckDB 1.1 would take it for the part of compared() that has this name.
 version_results as (
     select
         result_id, agent_id, agent_version, agent_version_id, status_group, decided_runs, passed_runs, created_at, created_on,

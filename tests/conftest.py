@@ -158,7 +158,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def shared(new_account: Callable[..., Account], server: str) -> Shared:
+def shared(new_account: Callable[..., Account], server: str, first_syncs: FirstSyncs) -> Shared:
     """Forty results in small pages, not synced into the database yet."""
-    account = new_account(results=40, agents=3, runs_per_result=2, days=20, page_size_cap=20)
+    account = new_account(
+        results=40, agents=3, runs_per_result=2, days=20, page_size_cap=20, now=first_syncs.now()
+    )
     return Shared(account, server.rpartition("/")[0] + "/warehouse")

@@ -20,6 +20,7 @@ PROMISE, KILL, FAULTS = (
     "tests/promises/test_faults.py",
 )
 READING = "tests/promises/test_reading.py"
+JOURNAL = "tests/promises/test_journal.py"
 COUNT, SCOPES = "tests/promises/test_count.py", "tests/commands/test_status_scopes.py"
 CLOCK = "tests/promises/test_clock.py"
 DETAILS = "tests/promises/test_details.py"
@@ -89,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "stitching: windows do not overlap",
         (
-            ("api/paging.py", "(read - overlap) // size + 1", "read // size + 1"),
+            ("api/paging.py", "(read - repeated) // size + 1", "read // size + 1"),
             ("api/paging.py", "if window.start and not self._is_linked(rows):", "if False:"),
         ),
         (LISTING, PROMISE),
@@ -99,8 +100,8 @@ MUTATIONS = (
         (
             (
                 "api/paging.py",
-                "return row.created > self.floor and self._created.get(row.key) == row.created",
-                "return row.key in self._created",
+                "return row.created > self.floor and place is not None and place.created == row.created",
+                "return place is not None",
             ),
         ),
         (LISTING,),
@@ -145,6 +146,101 @@ MUTATIONS = (
         "times: only Python reads them",
         (("api/times.py", "else _in_duckdb(value)", "else _in_python(value)"),),
         ("tests/api/test_times.py",),
+    ),
+    Mutation(
+        "an earlier reading: it may be anywhere",
+        (("api/listing.py", "if self.chain.is_in_place(window, rows):", "if True:"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "an earlier reading: the top need not meet it",
+        (("api/listing.py", "if self.chain.meets_earlier(window, rows):", "if True:"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "an earlier reading: what came since is not read",
+        (
+            (
+                "api/listing.py",
+                """not page.has_next or self._earlier == "to meet" else end""",
+                "not page.has_next else end",
+            ),
+        ),
+        (LISTING,),
+    ),
+    Mutation(
+        "journal: rows and chain apart",
+        (
+            (
+                "diff/journal.py",
+                "        with self._transaction():\n            take()\n",
+                "        take()\n        with self._transaction():\n",
+            ),
+        ),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: what was found by id stays",
+        (("diff/compare.py", "        self.changeset.keep_only_listed()\n", ""),),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: loading empties it",
+        (
+            (
+                "diff/changeset.py",
+                """self._con.execute(f"set memory_limit = '{SET_ASIDE}'")""",
+                "self.clear()",
+            ),
+        ),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: of any sync",
+        (("diff/journal.py", "if hidden[name] != theirs.get(name)", "if False"),),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: however old",
+        (
+            (
+                "diff/journal.py",
+                "if not timedelta(0) <= self._now - datetime.fromisoformat(started) < KEPT:",
+                "if False:",
+            ),
+        ),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: damaged blocks are found late",
+        (("diff/journal.py", "        self._require_sound_blocks()\n", ""),),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: the sync begins with its last start",
+        (("sync.py", "started=journal.reading.started or now,", "started=now,"),),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: it stays when the sync is done",
+        (("sync.py", "            journal.remove()\n            _tell(", "            _tell("),),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: erase leaves it",
+        (
+            (
+                "warehouse/file.py",
+                "        journal.remove(self.files.journal)\n        self.require()",
+                "        self.require()",
+            ),
+        ),
+        (JOURNAL,),
+    ),
+    Mutation(
+        "journal: it holds passes that nobody can continue",
+        (("diff/scan.py", "chain if listing.can_be_continued else None", "chain"),),
+        (JOURNAL,),
     ),
     Mutation(
         "quick reading: nothing is doubted",

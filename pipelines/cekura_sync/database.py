@@ -1,8 +1,10 @@
 """How this product opens DuckDB: times in UTC, no downloads, its errors as WarehouseError."""
 
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from cekura_sync.errors import WarehouseError
@@ -10,23 +12,41 @@ from cekura_sync.errors import WarehouseError
 if TYPE_CHECKING:
     import duckdb
 
+    _Config = dict[str, str | bool | int | float | list[str]]
+
 # DuckDB 1.x drivers, which BI tools use, cannot open a file in DuckDB 2.0's own format.
 STORAGE_VERSION = "v1.0.0"
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+T = TypeVar("T")
+
+# So that memory does not grow with the account. What exceeds it goes to a temporary folder.
+MEMORY = "100MB"
+STEPS = ("64MB", "128MB")
+_COMPARING: "_Config" = {"threads": 1, "memory_limit": MEMORY}
+_WRITING: "_Config" = {"threads": 2, "memory_limit": "100MB"}
+_CONFIG: "_Config" = {"autoinstall_known_extensions": False}
 
 
-def connect(path: Path | None = None, *, read_only: bool = False) -> "duckdb.DuckDBPyConnection":
-    """A connection to a file, or to memory. Raises WarehouseError."""
+def connect(
+    path: Path | None = None,
+    *,
+    read_only: bool = False,
+    limited: bool = False,
+    spill: Path | None = None,
+) -> "duckdb.DuckDBPyConnection":
+    """A connection to a file, or to memory, which overflows to the folder `spill`. Raises WarehouseError.
+
+    `limited`: what is written to the file may be done in little memory, though few rows of very many columns may not.
+    """
     import duckdb
 
     try:
         if path is None:
-            con = duckdb.connect(":memory:", config=_CONFIG | {"temp_directory": _spill(), "threads": 1})
+            overflow: _Config = {"temp_directory": str(spill or _spill())}
+            con = duckdb.connect(":memory:", config=_CONFIG | _COMPARING | overflow)
         else:
-            spill = (
-                {"temp_directory": _spill()} if read_only else {}
-            )  # a reader may not be allowed to write there
-            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | spill)
+            # A reader may not be allowed to write into the folder of the file.
+            more: _Config = {"temp_directory": _spill()} if read_only else _WRITING if limited else {}
+            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | more)
     except duckdb.Error as error:
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."
@@ -43,6 +63,41 @@ def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     """The time zone belongs to a session, so every cursor sets it."""
     con.execute("set timezone = 'UTC'")
     return con
+
+
+@contextmanager
+def unlimited(con: "duckdb.DuckDBPyConnection", limit: str = MEMORY) -> Iterator[None]:
+    """For a step that may need more memory than the limit, because of one large record; afterwards the limit holds again."""
+    import duckdb
+
+    con.execute("reset memory_limit")
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # more than that is in use
+            con.execute(f"set memory_limit = '{limit}'")
+
+
+def in_little_memory(con: "duckdb.DuckDBPyConnection", step: Callable[[], T]) -> T:
+    """The step's result. It runs with a low limit first; what cannot do with that gets more."""
+    import duckdb
+
+    for limit in STEPS:
+        try:
+            con.execute(f"set memory_limit = '{limit}'")
+            return step()
+        except duckdb.OutOfMemoryException:
+            continue
+    with unlimited(con, STEPS[-1]):
+        return step()
+
+
+def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+    """Another session, in the same database: to read from while the first one works."""
+    (name,) = con.execute("select current_database()").fetchall()[0]
+    cursor = in_utc(con.cursor())
+    cursor.execute(f"use {quoted(name)}")
+    return cursor
 
 
 def create(path: Path) -> None:

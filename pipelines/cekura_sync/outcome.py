@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cekura_sync import clock
+from cekura_sync.console.pace import Pace
 from cekura_sync.tables import LOG
 
 
 class Progress(Protocol):
     """Where a sync reports its progress."""
 
-    def read(self, pages: int, rows: int, expected: int | None) -> None: ...
+    def read(self, pages: int, rows: int, expected: int | None, pace: Pace) -> None: ...
 
     def read_details(self, done: int, asked: int) -> None: ...
 
@@ -55,6 +56,9 @@ class Outcome:
     finished: datetime
     warehouse: Path | str  # the file, or the engine and its schema
     changed: bool
+    went_on: datetime | None = (
+        None  # when it took up the reading of an interrupted sync, which began at `started`
+    )
     details_read: int | None = None  # None where none were asked for
     details_left: int | None = None
     shortfall: int | None = None  # of the list against the API's `count`; for the log alone
@@ -70,7 +74,8 @@ class Outcome:
             "rows_read": self.rows_read,
             **asdict(self.counts),
             "watermark": self.watermark.isoformat() if self.watermark else None,
-            "seconds": round((self.finished - self.started).total_seconds(), 3),
+            "started_at": self.started.isoformat(),
+            "seconds": round(self._seconds, 3),
             "warehouse": str(self.warehouse),
             "changed": self.changed,
             **self._details(),
@@ -83,6 +88,11 @@ class Outcome:
             return {}
         return {"details_read": self.details_read, "details_left": self.details_left}
 
+    @property
+    def _seconds(self) -> float:
+        """Of this sync, without the time between it and the one that it goes on with."""
+        return (self.finished - (self.went_on or self.started)).total_seconds()
+
     def sentence(self, *, dry_run: bool = False) -> str:
         changes = [
             f"{number:,} {name}"
@@ -94,7 +104,7 @@ class Outcome:
         return (
             f"{self.mode.capitalize()} sync: {self.rows_read:,} results read with {self.requests:,} request{'s' * (self.requests != 1)}; {verb}"
             f"{', '.join(changes) or ('no result changed' if self.changed else 'nothing changed')}; {self._said_of_details()}{self.counts.results:,} results {where}, "
-            f"{self.counts.in_flight:,} in flight ({(self.finished - self.started).total_seconds():.1f} s)."
+            f"{self.counts.in_flight:,} in flight ({self._seconds:.1f} s)."
         )
 
     def _said_of_details(self) -> str:

@@ -18,7 +18,8 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.common.typing import TSecretStrValue
 
 from cekura_sync import settings
-from cekura_sync.destination.account import ACCOUNT, require_name
+from cekura_sync.account import ACCOUNT, require_name
+from cekura_sync.console.pace import Pace
 from cekura_sync.destination.known import Known, Nothing
 from cekura_sync.destination.tables import open_tables
 from cekura_sync.diff import standalone
@@ -166,7 +167,7 @@ def _table(listing: "DltResource", name: str, account: str | None) -> "DltResour
     return dlt.transformer(rows, data_from=listing, **hints)
 
 
-def empty_table(name: str, table_format: Any = None) -> "DltResource":
+def empty_table(name: str, table_format: Any = None, account: str | None = None) -> "DltResource":
     """Makes a table, or the columns that it lacks. Dicts would give it dlt's own columns, which our loads do not fill."""
     import pyarrow as pa
 
@@ -180,6 +181,8 @@ def empty_table(name: str, table_format: Any = None) -> "DltResource":
     table = TABLES[name]
     needed = {*table.key, table.parent}
     fields = [pa.field(column, types[kind], column not in needed) for column, kind in table.columns.items()]
+    if account:
+        fields.insert(0, pa.field(ACCOUNT, pa.string(), nullable=False))
     nothing = pa.Table.from_batches([], schema=pa.schema(fields))
     made = dlt.resource([nothing], name=name, write_disposition="merge" if name in KEYS else "append")
     return made.apply_hints(table_format=table_format) if table_format else made
@@ -195,7 +198,7 @@ def _read_back(account: str | None) -> "Callable[[DuckDBPyConnection], standalon
     if package["state"].get("refresh") or results.write_disposition == "replace":
         return Nothing
     table_format = results.compute_table_schema().get("table_format")
-    tables = open_tables(pipeline, source.schema.name, table_format, account)
+    tables = open_tables(pipeline, source.schema, table_format, account)
     return partial(Known, tables=tables, required=[*source.resources.selected]) if tables else None
 
 
@@ -224,7 +227,7 @@ def _key_by_its_name_here() -> Iterator[None]:
 class _Log:
     """Progress in dlt's log."""
 
-    def read(self, pages: int, rows: int, expected: int | None) -> None: ...
+    def read(self, pages: int, rows: int, expected: int | None, pace: Pace) -> None: ...
 
     def read_details(self, done: int, asked: int) -> None: ...
 

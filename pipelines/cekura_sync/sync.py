@@ -1,18 +1,25 @@
 """One sync from start to end. The watermark decides how far to read, the content what to write, the commit when."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cekura_sync import clock
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
 from cekura_sync.api.personal import PersonalData
+from cekura_sync.console.exits import INTERRUPTED, exit_code_for
 from cekura_sync.diff import history
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import History
+from cekura_sync.diff.journal import Journal, open_journal
 from cekura_sync.diff.naming import MAX_FIELDS
 from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
-from cekura_sync.diff.scan import connect, scan
+from cekura_sync.diff.scan import connect, scan, wants_full
+from cekura_sync.errors import UnreadableAnswer
 from cekura_sync.models.team import TeamModels
 from cekura_sync.notify import receivers as notify
 from cekura_sync.notify.news import tell
@@ -22,69 +29,114 @@ from cekura_sync.settings import Settings
 from cekura_sync.warehouse import Warehouse, open_warehouse, team_changes
 from cekura_sync.warehouse.team_changes import TeamChanges
 
+if TYPE_CHECKING:
+    import duckdb
+
 
 def sync(settings: Settings, progress: Progress) -> Outcome:
     """Bring the warehouse up to date with the API. Raises CekuraSyncError, and then nothing has changed."""
-    started = clock.now()
+    now = clock.now()
     team = team_changes.read(settings.changes) if settings.changes else None
     models = TeamModels(settings.models) if settings.models else None
     receivers = notify.receivers(settings.notify, allow_http=settings.allow_http)
     warehouse = open_warehouse(settings.warehouse, settings.destination, models)
     with warehouse.observed() if settings.dry_run else warehouse.locked(), warehouse.known() as con:
-        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log(), now=started)
-        comparison = Comparison(
-            con,
-            started=started,
-            agent_id=settings.filters.agent_id,
-            covers=history.covered(settings.filters, past),
-            project_id=settings.filters.project_id,
-            personal_data=PersonalData(
-                settings.transcripts,
-                settings.profiles,
-                since=started - settings.keep_transcripts if settings.keep_transcripts else None,
-            ),
-        )
-        with connect(settings, past) as client:
-            api = Api(client, settings)
-            get_ready = partial(_get_ready, warehouse, comparison)
-            listing = scan(api, settings, past, comparison, progress, get_ready)
-            progress.say(f"Pages read: {listing.pages:,}; retries: {client.retries:,}.")
-            details = _read_details(api, settings, comparison, progress) if settings.details else None
-        _warn(comparison, team, progress)
-        _warn_of_nothing(listing, settings, past, progress)
-        outcome = Outcome(
-            mode="full" if listing.full else "quick",
-            scope=settings.filters.params(),
-            requests=client.requests,
-            retries=client.retries,
-            pages=listing.pages,
-            rows_read=len(listing.chain),
-            counts=comparison.counts(),
-            watermark=max(
-                (moment for moment in (comparison.watermark, past.watermark) if moment), default=None
-            ),
-            started=started,
-            finished=clock.now(),
-            warehouse=warehouse.name,
-            changed=comparison.changeset.has_changes()
-            or (team is not None and team_changes.differ(con, team))
-            or (models is not None and models.differ(con)),
-            shortfall=listing.shortfall,
-            **(asdict(details) if details else {}),
-        )
-        if settings.dry_run:
-            return outcome
-        outcome = warehouse.write(comparison.changeset, team, outcome, progress)
-        _tell(warehouse, receivers, progress)
-        return outcome
+        past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log(), now=now)
+        with _journal(con, warehouse, settings, past, now, progress) as journal:
+            comparison = _comparison(con, settings, past, journal, now)
+            with connect(settings, past) as client:
+                api = Api(client, settings)
+                get_ready = partial(_get_ready, warehouse, comparison)
+                listing = scan(api, settings, past, comparison, progress, journal, get_ready)
+                progress.say(f"Pages read: {listing.pages:,}; retries: {client.retries:,}.")
+                details = _read_details(api, settings, comparison, progress) if settings.details else None
+            _warn(comparison, team, progress)
+            _warn_of_nothing(listing, settings, past, progress)
+            outcome = Outcome(
+                mode="full" if listing.full else "quick",
+                scope=settings.filters.params(),
+                requests=client.requests,
+                retries=client.retries,
+                pages=listing.pages,
+                rows_read=len(listing.chain),
+                counts=comparison.counts(),
+                watermark=max(
+                    (moment for moment in (comparison.watermark, past.watermark) if moment), default=None
+                ),
+                started=comparison.started,
+                went_on=None if journal.reading.started is None else now,
+                finished=clock.now(),
+                warehouse=warehouse.name,
+                changed=comparison.changeset.has_changes()
+                or (team is not None and team_changes.differ(con, team))
+                or (models is not None and models.differ(con)),
+                shortfall=listing.shortfall,
+                **(asdict(details) if details else {}),
+            )
+            if settings.dry_run:
+                return outcome
+            outcome = warehouse.write(comparison.changeset, team, outcome, progress)
+            journal.remove()
+            _tell(warehouse, receivers, outcome, progress)
+    return outcome
 
 
-def _tell(warehouse: Warehouse, receivers: list[Receiver], progress: Progress) -> None:
+@contextmanager
+def _journal(
+    con: "duckdb.DuckDBPyConnection",
+    warehouse: Warehouse,
+    settings: Settings,
+    past: History,
+    now: datetime,
+    progress: Progress,
+) -> Iterator[Journal]:
+    """Of a full sync; it stays where the sync is interrupted, and goes where what it holds cannot be trusted."""
+    place = None if settings.dry_run else warehouse.journal()
+    if place is None:
+        yield Journal()
+        return
+    path, known = place
+    if wants_full(settings, past, now):
+        journal = open_journal(con, path, settings, known, now, progress.warn)
+        if (reading := journal.reading).chain is not None:
+            progress.say(
+                f"The reading that began at {reading.started:%Y-%m-%d %H:%M} UTC is continued: it had come as far as {len(reading.chain):,} results."
+            )
+    else:
+        journal = Journal(path=path)
+    try:
+        yield journal
+    except BaseException as error:
+        if exit_code_for(error) not in INTERRUPTED and not isinstance(error, UnreadableAnswer):
+            journal.remove()
+        raise
+
+
+def _comparison(
+    con: "duckdb.DuckDBPyConnection", settings: Settings, past: History, journal: Journal, now: datetime
+) -> Comparison:
+    """A reading that is continued counts from its own start."""
+    return Comparison(
+        con,
+        started=journal.reading.started or now,
+        agent_id=settings.filters.agent_id,
+        covers=history.covered(settings.filters, past),
+        project_id=settings.filters.project_id,
+        personal_data=PersonalData(
+            settings.transcripts,
+            settings.profiles,
+            since=now - settings.keep_transcripts if settings.keep_transcripts else None,
+        ),
+        earlier=journal.reading.comparison,
+    )
+
+
+def _tell(warehouse: Warehouse, receivers: list[Receiver], outcome: Outcome, progress: Progress) -> None:
     """The sync is committed, and no receiver or view can change that."""
     if not receivers:
         return
     try:
-        tell(warehouse, receivers, progress)
+        tell(warehouse, receivers, progress, changed=outcome.changed)
     except Exception as error:
         progress.warn(
             f"The news could not be told ({type(error).__name__}): the next sync tries again. The sync itself is not affected."

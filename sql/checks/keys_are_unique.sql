@@ -45,6 +45,9 @@ with keys as (
     select 'stuck_results', agent_id, cast(result_id as varchar), null, null
     from analytics.stuck_results
     union all
+    select 'metric_percentiles', agent_id, metric_key, cast(week as varchar), agent_version_id
+    from analytics.metric_percentiles
+    union all
     select 'data_quality', null, finding, null, null
     from analytics.data_quality
 )

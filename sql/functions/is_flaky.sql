@@ -6,7 +6,7 @@ with example as (
 select
     coalesce(
         decided >= 10
-        and passed between 0.2 * decided and 0.8 * decided
+        and rate(passed, decided) between 0.2 and 0.8
         and wilson_low(passed, decided) > 0.1
         and wilson_high(passed, decided) < 0.9,
         false

@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import pairwise
 
@@ -57,10 +58,10 @@ class RandomReading:
         self._prepare()
         self.busy = self.random.choice([0, 0.1, 0.3, 0.7])
 
-    def run(self) -> Reading:
-        habits = self.listing.habits
-        page_size = self.random.choice([habits.cap, 200])
-        return read(self.listing, page_size=page_size, concurrency=self.random.choice([1, 4, 8]))
+    def run(self, interrupted: Iterable[int] = ()) -> Reading:
+        page_size = 200 if self.size % 2 else self.listing.habits.cap
+        concurrency = self.random.choice([1, 4, 8])
+        return read(self.listing, page_size=page_size, concurrency=concurrency, interrupted=interrupted)
 
     def _created(self, number: int) -> int:
         group = self.random.choice([1, 2, 3, 5, 30]) if "ties" in self.kinds else 1
@@ -113,14 +114,17 @@ class RandomReading:
             listing.touch(place)
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_row_that_was_there_all_the_time_is_read_once_whatever_happens(family: str) -> None:
+def test_every_row_that_was_there_all_the_time_is_read_once_whatever_happens(
+    family: str, interrupted: bool
+) -> None:
     refused = 0
     for seed in range(READINGS):
         one = RandomReading(family, seed)
         before = {entry.row.key for entry in one.listing.entries}
         try:
-            reading = one.run()
+            reading = one.run([1 + seed % 9, 1 + seed % 4] if interrupted else ())
         except ListingUnverified:
             refused += 1  # honest; the tests below hold it to reading what can be read
             continue
@@ -134,6 +138,90 @@ def test_every_row_that_was_there_all_the_time_is_read_once_whatever_happens(fam
 
 def keys(listing: MovingListing) -> list[int | str]:
     return [row.key for row in listing.listed()]
+
+
+# -- a reading that goes on with an earlier one -------------------------------------------------------------------------
+
+
+WHOLE = 74  # windows that 400 rows take
+
+
+def interrupted(
+    rows: int, pages: int, change: Callable[[MovingListing], None]
+) -> tuple[MovingListing, Reading]:
+    """Of the listing after `change`, which happens when so many pages have been read."""
+    listing = MovingListing(map(row, range(rows)))
+    listing.between = lambda listing: change(listing) if len(listing.asked) == pages else None
+    return listing, read(listing, concurrency=1, interrupted=[pages])
+
+
+def test_of_an_earlier_reading_nothing_is_read_again_but_the_top_and_the_end() -> None:
+    listing, reading = interrupted(400, 40, lambda _: None)
+
+    assert {*keys(listing)} == {*reading.given}
+    assert listing.asked[40].page == 1
+    assert listing.asked[41].end > listing.asked[39].end
+    assert len(listing.asked) < WHOLE + 4
+
+
+@pytest.mark.parametrize("arrivals", [1, 9, 10, 30])
+def test_what_has_come_since_is_read_until_it_meets_the_earlier_reading(arrivals: int) -> None:
+    listing, reading = interrupted(
+        400, 40, lambda listing: listing.insert(*(row(1000 + n) for n in reversed(range(arrivals))))
+    )
+
+    assert {*keys(listing)} == {*reading.given}
+    assert len(listing.asked) < WHOLE + 4 + arrivals // 7
+
+
+def move_an_unread_row_up(listing: MovingListing) -> None:
+    """Where nobody would look again. What it shows stays as it is: it has not changed, the order has."""
+    next(entry for entry in listing.entries if entry.row.key == 20).created = 250 * 1000
+
+
+def delete_one_that_was_read_in_the_middle(listing: MovingListing) -> None:
+    listing.delete(150)
+
+
+@pytest.mark.parametrize("change", [move_an_unread_row_up, delete_one_that_was_read_in_the_middle])
+def test_everything_is_read_anew_where_the_earlier_reading_is_not_in_its_place(
+    change: Callable[[MovingListing], None],
+) -> None:
+    listing, reading = interrupted(400, 40, change)
+
+    assert {*keys(listing)} == {*reading.given}
+    assert len(listing.asked) > WHOLE + 20
+
+
+def test_the_top_may_be_deleted_as_long_as_the_rest_is_in_its_place() -> None:
+    listing, reading = interrupted(400, 40, lambda listing: listing.delete(0, 200))
+
+    assert {*keys(listing)} <= {*reading.given}
+    assert len(listing.asked) < WHOLE + 4
+
+
+def test_rows_that_come_in_while_the_top_is_met_do_not_end_the_earlier_reading() -> None:
+    numbers = itertools.count(1000)
+
+    def arrive(listing: MovingListing) -> None:
+        if len(listing.asked) in (41, 43):
+            listing.insert(row(next(numbers)))
+
+    listing = MovingListing(map(row, range(400)), between=arrive)
+
+    reading = read(listing, concurrency=1, interrupted=[40])
+
+    assert {*range(400)} <= {*reading.given}
+    assert len(listing.asked) < WHOLE + 8
+
+
+def test_an_earlier_reading_of_a_listing_that_is_empty_now_counts_no_longer() -> None:
+    _, reading = interrupted(100, 5, lambda listing: listing.delete(0, 100))
+
+    assert (reading.given, reading.complete) == ([], True)
+
+
+# -- what a reading must not refuse, and what it must ---------------------------------------------------------------------
 
 
 def test_one_delete_on_each_page_is_read_through_and_not_refused() -> None:
@@ -196,6 +284,14 @@ def test_a_cap_that_is_lowered_in_the_middle_cuts_nothing_off(concurrency: int) 
     reading = read(listing, page_size=20, concurrency=concurrency)
 
     assert reading.given == keys(listing)
+
+
+@pytest.mark.parametrize("group", [7, 8, 9])
+def test_almost_a_page_of_rows_of_one_time_is_read(group: int) -> None:
+    times = [min(number, 40) if number < 40 + group else number for number in range(70)]
+    listing = MovingListing([row(number, 1000 + time) for number, time in enumerate(times)], Habits(cap=9))
+
+    assert {*read(listing, page_size=200, concurrency=8).given} == {*range(70)}
 
 
 def test_a_size_that_a_lowered_cap_cuts_is_no_second_question_to_a_cache() -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from large import Large
+
     from cekura_sync.sandbox import Sandbox
 
 HERE = Path(__file__).parent
@@ -47,13 +49,13 @@ class Runner:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def run(self, command: list[str], folder: str, environment: dict[str, str]) -> Run:
+    def run(self, command: list[str], folder: str, environment: dict[str, str], expected: int = 0) -> Run:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([command, folder, environment]) + "\n")
         self._process.stdin.flush()
         code, *figures = json.loads(self._process.stdout.readline())
-        if code:
+        if code != expected:
             raise SystemExit(f"{command} exited {code}")
         return Run(*figures)
 
@@ -74,7 +76,7 @@ def serve() -> None:
 class Bench:
     """One served account, and a place for the files of the commands."""
 
-    def __init__(self, runner: Runner, sandbox: "Sandbox", folder: Path, runs: int) -> None:
+    def __init__(self, runner: Runner, sandbox: "Sandbox | Large", folder: Path, runs: int) -> None:
         self.runner = runner
         self.sandbox = sandbox
         self.folder = folder
@@ -107,10 +109,10 @@ class Bench:
                 requests[name] = len(self.sandbox.requests)
         return {name: _medians(found[name], requests[name]) for name in commands}
 
-    def run(self, command: list[str]) -> Run:
+    def run(self, command: list[str], expected: int = 0) -> Run:
         environment = os.environ | {"CEKURA_API_KEY": self.sandbox.key, "CEKURA_API_URL": self.sandbox.url}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        return self.runner.run(command, str(self.folder), environment)
+        return self.runner.run(command, str(self.folder), environment, expected)
 
     def forget(self) -> None:
         for path in self.folder.iterdir():

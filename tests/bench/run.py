@@ -6,17 +6,20 @@ Every figure is the median of several runs; the commands of a case take turns, s
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from large import Large
 from measure import Bench, Medians, Runner, line
 
 from cekura_sync.sandbox import Answer, Request, Sandbox, World
 
 LATENCY = 0.05  # seconds
+LARGE = int(os.environ.get("CEKURA_BENCH_LARGE", "1000000"))  # results
 
 
 def first(bench: Bench) -> None:
@@ -89,22 +92,29 @@ def limited(bench: Bench) -> None:
         bench.sandbox.intercept = None
 
 
-def growth(bench: Bench) -> None:
-    """Ten times the results: the figures below are to be ten times those of a first sync, and those of nothing new."""
-    results = 10 * len(bench.sandbox.world.results)
-    with Sandbox(a_world(results, days=900)) as sandbox:
-        sandbox.warm()
-        larger = Bench(bench.runner, sandbox, bench.folder, runs=1)
-        for case, before, limit in (
-            ("first sync", larger.forget, "wall 12 ×, memory 1.5 ×"),
-            ("nothing new", lambda: None, "wall, requests 1.2 ×"),
-        ):
-            show(
-                f"{case}, {results:,}",
-                larger.compare({"ours": larger.ours("ours.duckdb")}, before),
-                "ours",
-                limit,
-            )
+def large(bench: Bench) -> None:
+    """How time and memory grow: 20,000 results, ten times as many, and LARGE, each with five runs."""
+    for results in (20_000, 200_000, LARGE):
+        with Large(results, runs=5) as account:
+            _one_size(Bench(bench.runner, account, bench.folder, runs=1), account, f"{results:,}")
+
+
+def _one_size(bench: Bench, account: Large, size: str) -> None:
+    ours = {"ours": bench.ours("ours.duckdb")}
+    first = bench.compare(ours, bench.forget)["ours"]
+    show(f"first sync, {size}", {"ours": first}, "ours", "300, 330, 400 MB")
+    account.more(5)
+    show(f"five new, {size}", bench.compare(ours), "ours", "1.0, 1.2, 2.0 s; 220 MB")
+    show(f"nothing new, {size}", bench.compare(ours), "ours", "")
+    full = {"ours": bench.ours("ours.duckdb", "--full")}
+    show(f"full, nothing new, {size}", bench.compare(full), "ours", "2.5 CPU s at 200,000, 13 at 1,000,000")
+    bench.forget()
+    account.limit(first.requests * 9 // 10)
+    bench.run(bench.ours("ours.duckdb"), expected=3)
+    account.limit(0)
+    again = bench.compare(ours)["ours"]
+    share = (again.requests - first.requests / 10) / first.requests
+    show(f"taken up at 90 %, {size}", {"ours": again}, "ours", f"15 % read again; here {share:.1%}")
 
 
 def a_world(results: int, days: int = 90) -> World:
@@ -132,7 +142,7 @@ def show(case: str, medians: dict[str, Medians], base: str, limit: str) -> None:
         line(case, name, figures, medians[base] if name != base else None, limit if name == mine else "")
 
 
-CASES = {case.__name__: case for case in (first, nothing, changes, starts, limited, growth)}
+CASES = {case.__name__: case for case in (first, nothing, changes, starts, limited, large)}
 
 
 def main() -> None:

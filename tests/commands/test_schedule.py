@@ -176,6 +176,13 @@ def test_what_a_scheduler_cannot_do_exits_2(arguments: list[str], says: str) -> 
     assert says in ran.err
 
 
+def test_a_job_keeps_the_report_up_to_date_where_it_can_write_it(tmp_path: Path) -> None:
+    page = tmp_path / "wall" / "report.html"
+
+    assert f"--report {page}" in schedule("cron", "--report", str(page)).out
+    assert "which docker cannot see" in schedule("docker", "--report", str(page)).err
+
+
 # -- gates -----------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.answers import ANSWER, DEMO, DOCUMENTS, answer, demo_warehouse, first_demo_query
+from cekura_sync import demo
+from support.answers import ANSWER, DEMO, DOCUMENTS, NOW, answer, demo_warehouse, first_demo_query
 from support.harness import Account
 
 TEXTS = {document.name: document.read_text(encoding="utf-8") for document in DOCUMENTS}
@@ -41,3 +42,13 @@ def test_each_of_the_questions_has_an_answer() -> None:
 
     assert len(ANSWER.findall(TEXTS["README.md"])) == 3
     assert len(ANSWER.findall(questions)) >= questions.count("**") / 2 >= 8
+
+
+def test_the_demo_calls_its_flaky_scenarios_flaky_and_at_most_a_third_of_all(warehouse: Account) -> None:
+    planted = {s.id for s in demo.invent(0, NOW).account.scenarios.values() if s.temper == "flaky"}
+    verdicts = warehouse.query("select scenario_id, verdict from analytics.scenario_flakiness")
+    flaky = {scenario_id for scenario_id, verdict in verdicts if verdict == "flaky"}
+
+    assert len(planted) == 12
+    assert flaky >= planted
+    assert len(flaky) <= len(verdicts) / 3

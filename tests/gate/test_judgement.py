@@ -25,15 +25,33 @@ Suite = Sequence[bool]
 Row = dict[str, Any]
 ALL = [True] * 10
 
-(UNCHANGED, FELL, FEW, NEW, FLAKY_FELL, ALL_FLAKY, LITTLE, LOW, FLAKY_LOW, OTHERS, METRIC, STRANGE, SHORT) = (
-    range(1, 14)
-)
+(
+    UNCHANGED,
+    FELL,
+    FEW,
+    NEW,
+    FLAKY_FELL,
+    ALL_FLAKY,
+    LITTLE,
+    LOW,
+    FLAKY_LOW,
+    OTHERS,
+    METRIC,
+    STRANGE,
+    SHORT,
+    NOISY,
+) = range(1, 15)
 NAMES = {FELL: "Fallen", UNCHANGED: "Unchanged", STRANGE: AWKWARD}
 
 
 def alternating(day: int, passing: int) -> list[bool]:
     """The first scenarios always pass; the others pass on every other day."""
     return [place < passing or (day + place) % 2 == 0 for place in range(10)]
+
+
+def swaying(day: int) -> list[bool]:
+    """The first three pass on every other day, the eighth until the 28th."""
+    return [(day + place) % 2 == 0 if place < 3 else place == 7 and day < 28 for place in range(10)]
 
 
 # What each agent's suite of a day passes.
@@ -50,6 +68,7 @@ SUITES: dict[int, Callable[[int], Suite]] = {
     NEW: lambda _: ALL,
     OTHERS: lambda _: ALL,
     SHORT: lambda _: ALL[:2],
+    NOISY: lambda day: [passes or (place > 2 and place != 7) for place, passes in enumerate(swaying(day))],
     STRANGE: lambda day: ALL if day < 28 else [place < 5 for place in range(10)],
 }
 
@@ -170,6 +189,13 @@ def test_the_table_shows_the_agent_its_scenarios_and_runs_to_look_at(gate: Gate)
     assert lines[-1][:5] == ["Unchanged", "passed", "–", "0.900", "0.900"]
     assert "The gate fails: 1 of 2 agents got worse" in ran.err
     assert "Fallen got worse: 0.700 of 70 runs passed, 1.000 of 280 before" in ran.err
+
+
+def test_scenarios_that_only_sway_are_not_named(gate: Gate) -> None:
+    """One of them passed a little less than before by chance, and two a little more."""
+    ran = gate(NOISY, options=["--json"])
+
+    assert [scenario["scenario_id"] for scenario in told(ran)["scenarios"]] == [7]
 
 
 @pytest.mark.parametrize(

@@ -31,3 +31,17 @@ def test_runs_in_text_mode_are_no_calls(base: Base) -> None:
     calls(base, 2, 6.0, run_as_text=None)
 
     assert base.rows("select calls, longest_seconds from analytics.call_duration_daily") == [(1, 6.0)]
+
+
+def test_durations_of_the_list_need_no_details_and_go_before_them(base: Base) -> None:
+    base.result(1, of=3)
+    base.run(11, 1, True, duration_seconds=10.0)
+    base.run(12, 1, True, duration_seconds=20.0)
+    base.run(13, 1, True)
+
+    assert base.rows("select calls, mean_seconds from analytics.call_duration_daily") == [(2, 15.0)]
+
+    for run_id, seconds in ((11, 99.0), (13, 60.0), (14, 70.0)):
+        base.detail(run_id, 1, duration_seconds=seconds)
+
+    assert base.rows("select calls, mean_seconds from analytics.call_duration_daily") == [(4, 40.0)]

@@ -46,6 +46,7 @@ PROMISED = {
     "run_metrics": "run_id result_id agent_id metric_id metric_name metric_type score passed explanation",
     "metrics": "agent_id metric_id metric_name metric_type runs",
     "metric_scores": "agent_id agent_name metric_id metric_name day runs mean_score decided_runs passed_runs pass_rate",
+    "metric_percentiles": "agent_id agent_name metric_id metric_name agent_version agent_version_id week scored_runs p50 p95 p99",
     "metric_regressions": "agent_id metric_id difference mix_effect adjusted_difference adjusted_low adjusted_high shared_scenarios covered_share p_value"
     " smallest_visible_difference verdict possible no_verdict_because score_difference"
     " score_difference_low score_difference_high score_verdict",

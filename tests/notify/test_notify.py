@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cekura_sync import clock
 from cekura_sync.notify import receivers
 from cekura_sync.notify.message import Message
 from support.first_syncs import FirstSyncs
@@ -212,6 +213,26 @@ def test_a_shared_database_remembers_what_was_told(
     ]
 
 
+def test_what_time_brings_is_told_by_a_sync_that_changes_nothing(
+    account: Account, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = clock.now()
+    (result_id,) = account.world.start(1)
+    assert account.sync("--notify", listener.plain).code == 0
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(minutes=50))
+    assert account.sync("--notify", listener.plain).code == 0
+    assert listener.heard == []
+    (account.home / "news.json").write_text('{"at": "soon"}')
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(hours=2))
+
+    for _ in range(2):
+        ran = account.sync("--notify", listener.plain)
+        assert (ran.code, ran.json["changed"]) == (0, False)
+
+    (body,) = listener.heard
+    assert [(row["kind"], row["result_id"]) for row in body["news"]] == [("stuck", result_id)]
+
+
 # -- receivers that fail ----------------------------------------------------------------------------------------------
 
 
@@ -257,6 +278,24 @@ def test_a_receiver_that_does_not_answer_holds_a_sync_up_for_seconds_only(
     listener.hangs = None
     account.sync("--notify", listener.slack)
     assert len(listener.heard) == 2
+
+
+def test_news_that_could_not_be_noted_are_rather_told_twice_than_never(
+    account: Account, listener: Listener
+) -> None:
+    fall(account)
+    in_the_way = account.home / "scratch" / "work.duckdb"
+    listener.then = in_the_way.mkdir
+
+    failed = account.sync("--notify", listener.slack)
+    listener.then = lambda: None
+    again = account.sync("--notify", listener.slack)
+    account.sync("--notify", listener.slack)
+
+    assert (failed.code, again.code, again.err, len(listener.heard)) == (0, 0, "", 2)
+    assert failed.err.startswith("Warning: The news could not be told")
+    assert account.run("check").code == 0
+    account.assert_equals_api()
 
 
 # -- addresses --------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_at_the_first_sync_a_name_of_ours_that_is_taken_is_refused(
 
 
 def test_a_view_of_theirs_is_not_replaced_by_one_of_ours_that_is_new(shared: Shared) -> None:
-    assert shared.sync().code == 0
+    shared.begin_synced()
     shared.execute("comment on schema cekura is 'cekura-sync of an older version'")
     shared.execute(
         "drop view analytics.data_quality; create view analytics.data_quality as select 1 as theirs"
@@ -145,8 +145,8 @@ def test_a_first_sync_that_fails_leaves_nothing(shared: Shared) -> None:
 
 
 def test_a_table_of_ours_that_somebody_has_reshaped_is_no_bug_of_ours(shared: Shared) -> None:
-    assert shared.sync().code == 0
-    shared.execute("drop view analytics.sync_status")
+    shared.begin_synced()
+    shared.execute("drop view analytics.sync_status cascade")
     shared.execute("alter table cekura.rejected_rows rename to theirs")
     shared.execute("create table cekura.rejected_rows (_digest int[], id text)")
     shared.execute("insert into cekura.rejected_rows values ('{1}', 'one')")

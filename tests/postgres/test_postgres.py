@@ -120,7 +120,7 @@ def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
     """Or all who read that view after it would wait with it."""
     import psycopg2
 
-    assert shared.sync().code == 0
+    shared.begin_synced()
     shared.execute("comment on schema cekura is 'cekura-sync of an older version'")
     with closing(psycopg2.connect(shared.address, application_name="Their BI")) as reader:
         process = reader.info.backend_pid
@@ -136,7 +136,7 @@ def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
 def test_a_reader_that_keeps_a_table_locked_is_named_while_dlt_waits_for_it(shared: Shared) -> None:
     import psycopg2
 
-    assert shared.sync().code == 0
+    shared.begin_synced()
     shared.world.edit(sorted(shared.world.results)[9], name="", of_its_own=1)  # a column more
     with closing(psycopg2.connect(shared.address)) as reader:
         process = reader.info.backend_pid
@@ -150,7 +150,7 @@ def test_a_reader_that_keeps_a_table_locked_is_named_while_dlt_waits_for_it(shar
 def test_a_sync_that_waits_for_the_engine_stops_when_it_is_asked_to(shared: Shared) -> None:
     import psycopg2
 
-    assert shared.sync().code == 0
+    shared.begin_synced()
     with psycopg2.connect(shared.address) as reader, reader.cursor() as cursor:
         cursor.execute("lock table cekura.sync_log in share mode")
         process = shared.spawn()
@@ -167,7 +167,7 @@ def test_a_sync_that_waits_for_the_engine_stops_when_it_is_asked_to(shared: Shar
 
 
 def test_a_slow_commit_is_given_up_when_the_sync_is_asked_to_stop(shared: Shared) -> None:
-    assert shared.sync().code == 0
+    shared.begin_synced()
     shared.execute(
         "create or replace function public.dawdle() returns trigger language plpgsql as"
         " 'begin perform pg_sleep(120); return null; end'"
@@ -297,7 +297,7 @@ def test_the_other_commands_look_into_the_engine_too(shared: Shared, tmp_path: P
 
 
 def test_a_check_that_fails_takes_the_sync_back(shared: Shared) -> None:
-    assert shared.sync().code == 0
+    shared.begin_synced()
     (row,) = shared.query("select id from cekura.results where status = 'completed' limit 1")
     shared.execute(f"insert into cekura.runs (id, result_id) values (1, {row[0]}), (1, {row[0]})")
     shared.world.insert(2)
@@ -312,7 +312,7 @@ def test_a_check_that_fails_takes_the_sync_back(shared: Shared) -> None:
 
 
 def test_a_quick_sync_checks_what_it_wrote(shared: Shared) -> None:
-    assert shared.sync().code == 0
+    shared.begin_synced()
     newest = max(shared.world.results)
     shared.execute(f"insert into cekura.failed_reasons (result_id) values ({newest})")
     shared.world.edit(newest, name="edited")
@@ -326,7 +326,7 @@ def test_a_quick_sync_checks_what_it_wrote(shared: Shared) -> None:
 
 def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
     """Their grants, and what they have built on it; where that cannot be, the sync says so and changes nothing."""
-    assert shared.sync().code == 0
+    shared.begin_synced()
     shared.execute("drop role if exists reader")
     shared.execute("create role reader")
     shared.execute("grant select on analytics.agents to reader")
@@ -335,7 +335,7 @@ def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
     assert shared.sync().code == 0
     assert shared.query("select has_table_privilege('reader', 'analytics.agents', 'select')") == [(True,)]
 
-    shared.execute("drop view analytics.sync_status")
+    shared.execute("drop view analytics.sync_status cascade")
     shared.execute("create view analytics.of_others as select 1 as one")
     shared.execute("create schema cekura_staging_theirs")
     shared.execute("create or replace view analytics.agents as select *, 1 as more from analytics.agents")
@@ -420,7 +420,7 @@ def test_fields_with_hostile_names_may_come_and_change(shared: Shared) -> None:
 
 
 def test_a_row_with_hundreds_of_new_fields_fits(shared: Shared) -> None:
-    assert shared.sync().code == 0
+    shared.begin_synced()
     newest, second = sorted(shared.world.results, reverse=True)[:2]
     many = {f"field_{number:03d}": "a value of 24 characters" for number in range(470)}
     shared.world.edit(newest, **many)
@@ -454,7 +454,7 @@ def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared) ->
 
 
 def test_a_table_that_may_not_be_read_is_not_taken_for_an_empty_one(shared: Shared) -> None:
-    assert shared.sync().code == 0
+    shared.begin_synced()
     shared.execute("drop role if exists looker")
     shared.execute("create role looker login password 'looks'")
     address = shared.address.replace("cekura:", "looker:").replace(

@@ -33,7 +33,7 @@ MOST_STATEMENTS = 300
 
 @pytest.fixture
 def synced(shared: Shared) -> Shared:
-    assert shared.sync(*OPTIONS).code == 0
+    shared.begin_synced(*OPTIONS)
     return shared
 
 

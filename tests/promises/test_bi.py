@@ -211,3 +211,20 @@ def test_a_pool_of_connections_sees_new_data_once_it_is_disposed_of(
     assert tool.sees(*SOME) == before
     tool.reconnect()
     assert len(tool.sees("results")["results"]["rows"]) == len(before["results"]["rows"]) + 1
+
+
+def test_the_program_itself_runs_with_an_older_duckdb(
+    new_account: Callable[..., Account], tmp_path: Path
+) -> None:
+    account = new_account(results=1500, runs_per_result=10, in_flight=0)
+    older = {"PYTHONPATH": str(tmp_path / "older")}
+    Path(older["PYTHONPATH"]).mkdir()
+    for package in Path(python_with("1.5.6")).parents[1].glob("lib/python*/site-packages/*duckdb*"):
+        Path(older["PYTHONPATH"], package.name).symlink_to(package)
+    version = [sys.executable, "-c", "import duckdb; print(duckdb.__version__)"]
+    assert subprocess.check_output(version, env=os.environ | older, text=True) == "1.5.6\n"
+
+    out, err = account.start(**older).communicate(timeout=PATIENCE)
+
+    assert '"inserted": 1500' in out, err
+    account.assert_equals_api()

@@ -372,6 +372,7 @@ def a_day_passes(account: Account) -> None:
 def make_old(account: Account) -> None:
     """As a version without details left it."""
     views = (
+        "metric_percentiles",
         "metric_scores",
         "metric_regressions",
         "failing_metrics",

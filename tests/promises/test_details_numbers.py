@@ -4,7 +4,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -182,6 +182,28 @@ def test_call_duration_daily(account: Account) -> None:
             "call_duration_daily",
             2,
             "agent_id, cast(day as varchar), calls, mean_seconds, p50_seconds, p90_seconds, p95_seconds, longest_seconds",
+        ),
+        expected,
+    )
+
+
+def test_metric_percentiles(account: Account) -> None:
+    def key(one: tuple[Run, dict[str, Any]]) -> tuple[Any, ...]:
+        created = one[0].created.astimezone(UTC)
+        return one[0].result["agent"], one[1]["id"], str((created - timedelta(days=created.weekday())).date())
+
+    expected: Figures = {}
+    scored = [one for one in measured(account) if one[1]["score"] is not None and one[1]["type"] != "binary"]
+    for group, ones in grouped(scored, key).items():
+        scores = [metric["score"] for _, metric in ones]
+        expected[group] = (len(scores), *(percentile(scores, share) for share in (0.5, 0.95, 0.99)))
+
+    assert_equal(
+        shown(
+            account,
+            "metric_percentiles",
+            3,
+            "agent_id, metric_id, cast(week as varchar), scored_runs, p50, p95, p99",
         ),
         expected,
     )

@@ -73,7 +73,14 @@ WITHIN_SCENARIOS = {
 }
 DETAILS = ("call_duration_daily", "personality_pass_rate", "run_details")
 # Servers that judge metrics alike: a newer one has rubrics, and the documents count scores in another way.
-METRICS = ("failing_metrics", "metric_regressions", "metric_scores", "metrics", "run_metrics")
+METRICS = (
+    "failing_metrics",
+    "metric_percentiles",
+    "metric_regressions",
+    "metric_scores",
+    "metrics",
+    "run_metrics",
+)
 JUDGED_ALIKE = {
     "old, percent": "old",
     "old, strings and dicts, percent": "old, strings and dicts",

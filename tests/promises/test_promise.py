@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from cekura_sync import clock
+from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import EPOCH, Account, Ran, Record, assert_same
 
@@ -309,6 +310,8 @@ class Promise(RuleBasedStateMachine):
         self.aged: set[int] = set()
         self.failing: dict[int, Answer] = {}  # results whose own address brings nothing, one at most
         self.have_failed: set[int] = set()
+        # When each sync that failed began by its own clock → its scope, the state of the account, and when that really was.
+        self.interrupted: dict[datetime, tuple[Scope, int, datetime]] = {}
 
     @initialize(
         results=st.integers(20, 60),
@@ -332,6 +335,7 @@ class Promise(RuleBasedStateMachine):
         self.concurrency = concurrency
         sandbox.intercept = self.failed
         self.stack.enter_context(mock.patch.object(clock, "now", self.time_here))
+        self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", 1))  # each page is noted at once
         self.observe()
 
     def time_here(self) -> datetime:
@@ -543,6 +547,22 @@ class Promise(RuleBasedStateMachine):
         self.sync(*(("--full",) if full else ()), calm=False)
         self.account.sandbox.faults = []
 
+    @rule(
+        requests=st.lists(st.integers(2, 9), min_size=1, max_size=3),
+        changes=st.lists(st.one_of(steps(CHANGES), steps(ARRIVALS)), min_size=3, max_size=3),
+        hours=st.sampled_from([0, 0, 2, 23, 25]),
+    )
+    def a_full_sync_is_interrupted_and_taken_up(
+        self, requests: list[int], changes: list[Step], hours: float
+    ) -> None:
+        for first, change in zip(requests, changes, strict=False):
+            self.account.sandbox.faults = [Fault("503", first=first)]
+            self.sync("--full", calm=False)
+            self.account.sandbox.faults = []
+            self.change(change)
+            self.clock.time += timedelta(hours=hours)
+        self.sync("--full")
+
     @rule(after=st.integers(0, 30), change=steps(CHANGES), full=st.booleans())
     def a_sync_is_killed(self, after: int, change: Step, full: bool) -> None:
         self.change(("insert", 0))  # so that there is something to write
@@ -582,9 +602,12 @@ class Promise(RuleBasedStateMachine):
         full = "--full" in options or not known
         if "--full-every" not in options and known:
             full |= here - max(known) >= DAY  # "at most a day by default"
+        if ran.code:
+            self.interrupted[here] = (scope, place, began)
         if killer is not None and killer.dead:
             if self.fingerprint() == fingerprint:
                 return
+            began, place = self.first_start(scope, began, place)
         elif ran.code:
             assert self.fingerprint() == fingerprint, f"exit {ran.code} changed the warehouse"
             assert ran.json["outcome"] == "failed"
@@ -599,6 +622,12 @@ class Promise(RuleBasedStateMachine):
             assert ran.json["in_flight"] == sum(record["status"] in IN_FLIGHT for record in after.values())
             assert ran.json["mode"] == "full" or not full
             full |= ran.json["mode"] == "full"
+            if (counts_from := datetime.fromisoformat(ran.json["started_at"])) < here:
+                assert full
+                assert here - counts_from < DAY
+                here = max(at for at in self.interrupted if at <= counts_from)
+                interrupted, place, began = self.interrupted[here]
+                assert interrupted == scope
         lookback = options[options.index("--lookback") + 1] if "--lookback" in options else "24h"
         # The sync reads back from its last one by its own clock, which may have been ahead.
         starts = [moment for moment in self.started.get(scope, []) if moment <= here]
@@ -612,6 +641,13 @@ class Promise(RuleBasedStateMachine):
         self.started.setdefault(scope, []).append(here)
         if full:
             self.started_in_full.setdefault(scope, []).append(here)
+
+    def first_start(self, scope: Scope, began: datetime, place: int) -> tuple[datetime, int]:
+        """The earliest from which a sync may count that was killed once readers had its file, and said nothing."""
+        starts = [(at, state) for mine, state, at in self.interrupted.values() if mine == scope]
+        return min(
+            (at, state) for at, state in (*starts, (began, place)) if began - at < DAY + 2 * self.most_ahead
+        )
 
     def judge_refusal(self, ran: Ran, scope: Scope, before: dict[int, Record], calm: bool) -> None:
         if ran.code == 2:

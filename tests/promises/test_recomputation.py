@@ -106,6 +106,7 @@ def test_every_number_of_a_view_is_what_plain_python_makes_of_the_api(
 OF_RUN_DETAILS = {
     "call_duration_daily",
     "failing_metrics",
+    "metric_percentiles",
     "metric_regressions",
     "metric_scores",
     "personality_pass_rate",

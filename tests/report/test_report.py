@@ -23,7 +23,7 @@ needs_chromium = pytest.mark.skipif(
 
 MARKUP = "<script>alert(1)</script>\"'&amp; <b>bold</b> </title></style>"
 HEBREW = "\u202eמוקד שירות العملاء"
-ENDLESS = "x" * 1_000_000
+ENDLESS = "x" * 50_000
 NAMES = (MARKUP, HEBREW, ENDLESS)
 
 

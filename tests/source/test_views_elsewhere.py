@@ -1,5 +1,7 @@
 """The same story in each destination: tables and views there say what the API says, and what a file says that has just been synced from it."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+import support
 from cekura_sync import cekura_views
 from cekura_sync.errors import SettingsError
 from cekura_sync.models import runner, script
@@ -80,6 +83,38 @@ def test_every_view_has_the_rows_of_a_file_that_has_just_been_synced(
     assert cekura_views(filled[kind].pipeline()) == []
 
 
+@pytest.mark.long
+def test_every_view_has_the_same_rows_in_sail(
+    sandbox: Sandbox, filled: dict[str, Filled], truth: Path, tmp_path: Path
+) -> None:
+    """A distributed engine that speaks Spark's words, over the Delta tables."""
+    python = Path(sys.prefix) / "sail/bin/python"
+    if not python.exists():
+        pytest.skip("Sail is not installed: run `make destinations`.")
+    cekura_views(filled["delta"].pipeline())
+    printed = Account(sandbox, truth).run("models", "--dialect", "spark", "--session", "--tables", "raw")
+    (tmp_path / "views.sql").write_text(printed.out)
+    lake = filled["delta"].folder / "lake" / "raw"
+    ran = subprocess.run(
+        [python, Path(support.__file__).parent / "sail_reader.py", lake, tmp_path / "views.sql", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+    with connect(truth) as here, duckdb.connect() as there:
+        there.execute("set timezone = 'UTC'; create schema analytics")
+        for view in MODELS:
+            found = here.sql(f"select * from analytics.{view}")
+            typed = ", ".join(
+                f'cast("{name}" as {kind}) as "{name}"'
+                for name, kind in zip(found.columns, found.types, strict=True)
+            )
+            there.execute(f"create view analytics.{view} as select {typed} from '{tmp_path}/{view}.parquet'")
+            assert rows_of(there, view) == rows_of(here, view), view
+
+
 def test_views_that_somebody_has_dropped_are_made_again_with_their_comments(
     filled: dict[str, Filled],
 ) -> None:
@@ -99,7 +134,7 @@ def test_views_of_old_words_are_replaced_also_where_a_column_has_gone(filled: di
     pipeline = filled["postgres"].pipeline()
     cekura_views(pipeline)
     with pipeline.sql_client() as client:
-        client.execute_sql("delete from raw._views where name = 'agent_daily'")
+        client.execute_sql("delete from raw._views where name = 'analytics.agent_daily'")
         client.execute_sql("drop view analytics.agent_weekly")
         client.execute_sql("drop view analytics.agent_daily")
         client.execute_sql("create view analytics.agent_daily as select 1 as gone")

@@ -57,7 +57,8 @@ class Sqlalchemy:
         self.con.exec_driver_sql(sql)
 
     def view(self, name, columns):
-        self.found.reflect(self.con, schema="analytics", views=True, only=[name])
+        if not self.found.tables:
+            self.found.reflect(self.con, schema="analytics", views=True)
         found = self.found.tables[f"analytics.{name}"]
         assert found.columns.keys() == columns, found.columns
         return self.con.execute(found.select()).fetchall()
@@ -81,7 +82,12 @@ def everything(door, names):
         view: {
             "columns": columns,
             "rows": [
-                [plain(value) for value in row] for row in door.view(view, [column for column, _ in columns])
+                [plain(value) for value in row]
+                for row in (
+                    door.ask(f"from analytics.{view}")
+                    if names
+                    else door.view(view, [name for name, _ in columns])
+                )
             ],
         }
         for view, columns in found.items()

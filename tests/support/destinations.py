@@ -69,7 +69,7 @@ class Filled:
         else:
             destination = dlt.destinations.filesystem(str(self.folder / "lake"))
         return dlt.pipeline(
-            "theirs", destination=destination, dataset_name="raw", pipelines_dir=str(self.folder / state)
+            "their-own", destination=destination, dataset_name="raw", pipelines_dir=str(self.folder / state)
         )
 
     def run(self, state: str = "state", **arguments: Any) -> dict[str, int]:
@@ -77,7 +77,10 @@ class Filled:
         pipeline = self.pipeline(state)
         more: dict[str, Any] = {"table_format": self.kind} if self.kind in FORMATS else {}
         pipeline.run(cekura_source(self.sandbox.key, self.sandbox.url, **arguments), **more)
-        counts = pipeline.last_trace.last_normalize_info.row_counts
+        normalized = (
+            pipeline.last_trace.last_normalize_info
+        )  # None where it only had to load what was left over
+        counts = normalized.row_counts if normalized else {}
         return {table: rows for table, rows in counts.items() if not table.startswith("_dlt") and rows}
 
     @contextmanager

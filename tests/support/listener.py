@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +14,7 @@ class Listener:
     address: str = ""  # host and port
     status: int = 200
     hangs: threading.Event | None = None  # answers wait for it
+    then: Callable[[], object] = lambda: None  # what happens when it has heard something
     heard: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
@@ -35,6 +36,7 @@ def listening() -> Iterator[Listener]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             listener.paths.append(self.path)
             listener.heard.append(json.loads(body))
+            listener.then()
             if listener.hangs is not None:
                 listener.hangs.wait()
             self.send_response(listener.status)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from cekura_sync.api.decode_rows import Page, Row
 from cekura_sync.api.listing import Listing
-from cekura_sync.api.paging import Window
+from cekura_sync.api.paging import Chain, Saved, Window
+from cekura_sync.api.places import Place
 
 Change = Callable[["MovingListing"], None]
 
@@ -167,11 +168,34 @@ class Reading:
 
 
 def read(
-    fetch: MovingListing, *, horizon: int | None = None, page_size: int = 10, concurrency: int = 4
+    fetch: MovingListing,
+    *,
+    horizon: int | None = None,
+    page_size: int = 10,
+    concurrency: int = 4,
+    interrupted: Iterable[int] = (),
 ) -> Reading:
-    listing = Listing(fetch, page_size=page_size, concurrency=concurrency, horizon=horizon)
+    """`interrupted`: after so many pages the reader dies, and the next one goes on from what was saved."""
     given: list[int | str] = []
-    listing.on_restart(given.clear)
-    for rows in listing:
-        given.extend(row.key for row in rows)
+    places: list[Place] = []
+    saved: Saved | None = None
+
+    def restart() -> None:
+        nonlocal saved
+        given.clear()
+        places.clear()
+        saved = None
+
+    for pages in (*interrupted, None):
+        chain = None if saved is None else Chain(places, saved)
+        listing = Listing(fetch, page_size=page_size, concurrency=concurrency, horizon=horizon, chain=chain)
+        listing.on_restart(restart)
+        for number, rows in enumerate(listing, 1):
+            given.extend(row.key for row in rows)
+            unsaved, saved = listing.chain.save()
+            places.extend(unsaved)
+            if number == pages:
+                break
+        if pages and not listing.can_be_continued:
+            restart()
     return Reading(listing, given)

@@ -1,5 +1,6 @@
 """An account, and a database in a real PostgreSQL server that it is synced into; it is empty at first."""
 
+import hashlib
 import os
 from typing import Any
 
@@ -17,6 +18,20 @@ class Shared:
         self.address = server
         self.env = {"CEKURA_DESTINATION": "postgres", "DESTINATION__POSTGRES__CREDENTIALS": self.address}
         self.execute("drop schema if exists cekura, analytics cascade")
+
+    def begin_synced(self, *options: str) -> None:
+        """As after a first sync with these options. It is made once for all accounts like this one; copying its database takes a tenth of the time."""
+        listed = hashlib.md5(repr((options, self.account.api())).encode(), usedforsecurity=False)
+        copy = f"synced_{listed.hexdigest()}"
+        with PostgreSql(self.address.replace("/warehouse", "/postgres")) as engine:
+            if engine.query(f"select 1 from pg_database where datname = '{copy}'"):
+                engine.execute("drop database warehouse with (force)")
+                engine.execute(f"create database warehouse template {copy}")
+            else:
+                assert self.sync(*options).code == 0
+                self.disconnect()
+                engine.execute(f"create database {copy} template warehouse")
+            self.account.sandbox.reset_requests()
 
     def run(self, *arguments: str, **env: str) -> Ran:
         return self.account.run(*arguments, **self.env | env)

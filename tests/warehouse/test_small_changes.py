@@ -15,10 +15,8 @@ RULE = "details_were_read"
 
 
 @pytest.fixture
-def synced(new_account: Callable[..., Account]) -> Account:
-    account = new_account(results=60, runs_per_result=2, days=20)
-    assert account.sync().code == 0
-    return account
+def synced(new_synced: Callable[..., Account]) -> Account:
+    return new_synced(results=60, runs_per_result=2, days=20)
 
 
 def write_into_base(account: Account, sql: str) -> None:

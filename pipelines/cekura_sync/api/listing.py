@@ -12,6 +12,7 @@ from cekura_sync.errors import ListingUnverified, UnbelievableAnswer
 
 BARREN_WINDOWS = 8  # so many in a row without a new id are a loop; single ones happen while rows arrive
 LOWERED_CAPS = 8  # pages that are cut more often than this are not cut by a cap
+DISPLACED = 2  # times that the end of an earlier reading may have moved while the top was read
 PASS_SIZES = (1.0, 0.8, 0.9, 0.7)  # of a page, one for each try at two equal passes
 
 
@@ -38,8 +39,12 @@ class Listing:
         page_size: int,
         concurrency: int,
         horizon: int | None,
+        chain: Chain | None = None,
     ) -> None:
-        """`horizon`: microseconds since 1970; reading stops at the first window that ends before it. None: read all."""
+        """`horizon`: microseconds since 1970; reading stops at the first window that ends before it. None: read all.
+
+        `chain`: of an earlier reading, to be continued. The top is read again until it meets that chain, then what is below.
+        """
         self._fetch = fetch
         self._asked = self._cap = page_size
         self._concurrency = concurrency
@@ -55,10 +60,16 @@ class Listing:
         self._accepted = 0
         self._barren = 0
         self.counts: list[int] = []  # the API's `count`, in each answer of this reading
+        self.chain = chain or Chain()
+        self._earlier = (
+            None if chain is None else "to meet"
+        )  # what is still asked of an earlier reading; then "in place"
+        self._goes_on = chain is not None
+        self._displaced = 0  # times that its end was not where the top said
+        self.can_be_continued = True  # by another reading, from its chain
         self._repeats: dict[
             int | str, int
         ] = {}  # ids that stood in a page several times in a row, and how often more
-        self.chain = Chain()
         self.complete = False  # the end of the listing was reached and proved
         self.pages = 0
 
@@ -79,9 +90,9 @@ class Listing:
     def shortfall(self) -> int | None:
         """By how much the API's `count` exceeds the rows that were listed; negative where it is less.
 
-        None where the end was not reached, or the API does not count.
+        None where the end was not reached, or the API does not count, or counts no longer what an earlier reading read.
         """
-        if not (self.complete and self.counts):
+        if not (self.complete and self.counts) or self._goes_on:
             return None
         rows, least, most = len(self.chain) + sum(self._repeats.values()), min(self.counts), max(self.counts)
         return max(0, least - rows) or min(0, most - rows)
@@ -118,6 +129,10 @@ class Listing:
                 raise Disorder  # pages of so few rows cannot overlap here
             window, answer = ahead.popleft()
             page = self._believed(window, answer.result())
+            if not self._fits_earlier(window, page.rows):
+                _drop(ahead)
+                planned = step_back = 0
+                continue
             new = self.chain.join(window, page.rows)
             if new is None:
                 # Rows were deleted above, so what joins the chain stands further up; or many rows end it with one time.
@@ -137,19 +152,52 @@ class Listing:
                 _drop(ahead)
                 self.complete = True
                 return
-            self._refuse_loops()
+            if self._barren >= BARREN_WINDOWS:
+                raise Disorder  # as where almost a page of rows has one time
             read = self._read_up_to(served, page, rejoined=step_back > 0)
             step_back, goes_on = 0, page.has_next
             if window.page == 1 or read != window.end:
                 _drop(ahead)
                 planned = read
 
+    def _fits_earlier(self, window: Window, rows: list[Row]) -> bool:
+        """Whether this answer fits what an earlier reading has read; if it does not, planning begins at the top again.
+
+        First the top has to meet that reading. Then the next window must find the end of it where the top says: a listing
+        whose rows have changed places in between, or are in another order, could hide rows where nobody looks again.
+        """
+        if self._earlier is None:
+            return True
+        if self._earlier == "to meet":
+            if self.chain.meets_earlier(window, rows):
+                self._earlier = "in place"
+                return True
+            if self.chain.is_above(rows):
+                return True
+            self._start_again()
+            return False
+        if self.chain.is_in_place(window, rows):
+            self._earlier = None
+            return True
+        self._displaced += 1  # or rows have just come in above
+        self._earlier = "to meet"
+        if self._displaced > DISPLACED:
+            self._start_again()
+        return False
+
+    def _start_again(self) -> None:
+        self._on_restart()
+        self.chain, self.counts, self._repeats = Chain(), [], {}
+        self._stopped = self._probed = None
+        self._goes_on = False
+        self._earlier = None
+
     def _read_up_to(self, window: Window, page: Page, *, rejoined: bool) -> int:
         """Where in the listing to go on: where the chain ends, unless that is no longer there."""
         if not page.rows:
             return 0
         end, shown = self.chain.offset_after(window, page.rows), window.start + len(page.rows)
-        return shown if rejoined or not page.has_next else end
+        return shown if rejoined or not page.has_next or self._earlier == "to meet" else end
 
     def _in_flight(self, planned: int, *, careful: bool) -> int:
         """How many windows may be under way: one at first, then as many as there is evidence of work."""
@@ -264,28 +312,27 @@ class Listing:
     def _two_equal_passes(self) -> Iterator[list[Row]]:
         """The whole listing until two passes in a row give the same ids in the same sequence, and none twice.
 
-        Each pass asks for smaller pages than the one before was served: what a server gets wrong in the same way for the
-        same question (an old answer from a cache, equal times sorted anew for each page) comes out differently for another
-        one. A size that the server cuts would be the same question once more.
+        Each pass asks for pages of another size than the one before was served: what a server gets wrong in the same way
+        for the same question (an old answer from a cache, equal times sorted anew for each page) comes out differently for
+        another one. A size that the server cuts to that of before would be the same question once more.
         """
         self.horizon = None
+        self.can_be_continued = False
         before: list[int | str] | None = None
-        served, size = self._asked, 0
+        cap, served = self._asked, 0
         for share in PASS_SIZES:
-            self._on_restart()
-            self.chain, self.counts, self._repeats = Chain(), [], {}
+            self._start_again()
             one = Pass()
-            asked, size = size, max(1, min(round(served * share), served - (share < 1)))
-            if size == asked:
-                break  # smaller pages there are none
-            for page in self._pages_of(size):
+            size = round(cap * share)
+            for page in self._pages_of(max(1, size - (size == served))):
                 one.take(page.rows)
                 new = self.chain.add(page.rows)
                 self._count_page(page, new)
                 self._refuse_loops()
                 if new:
                     yield new
-            served = min(served, one.page_length() or served)
+            served = one.page_length()
+            cap = min(cap, served or cap)
             if not one.repeated and one.sequence == before:
                 self.complete = True
                 return

@@ -17,11 +17,13 @@ another sequence in each answer. We keep one claim true: **every quiet result ne
   none of them was there when we began.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cekura_sync.api.decode_rows import Row
+from cekura_sync.api.places import Place, Places, number_of
 
+OTHER_OVERLAPS = 5
 OVERLAP = 2  # rows that a window repeats: the oldest one read, and a newer one to be the link
 
 
@@ -50,31 +52,59 @@ def next_window(read: int, cap: int, overlap: int = OVERLAP, avoid: Window | Non
     """
     if not read:
         return Window(1, cap)
-    sizes = range(min(cap, read - overlap), OVERLAP, -1)
-    windows = [window for size in sizes if (window := Window((read - overlap) // size + 1, size)) != avoid]
+    # With one window to avoid, others repeat a few rows more.
+    overlaps = (overlap,) if avoid is None else range(overlap, overlap + OTHER_OVERLAPS)
+    windows = [
+        window
+        for repeated in overlaps
+        for size in range(min(cap, read - repeated), OVERLAP, -1)
+        if (window := Window((read - repeated) // size + 1, size)) != avoid
+    ]
     furthest = max(windows, key=lambda window: window.end, default=Window(1, cap - 1))
     return furthest if furthest.end > read else None
+
+
+class Saved(NamedTuple):
+    """A chain apart from its rows."""
+
+    floor: int | None
+    top: int | None
+    overlap: int
+    came_since: int
 
 
 class Chain:
     """The rows read so far, each id once: from the newest row of the first window downwards, and what has come above it since."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Iterable[Place] = (), saved: Saved = Saved(None, None, OVERLAP, 0)) -> None:  # noqa: B008 - it cannot be changed
+        """With `places` and `saved` the chain of an earlier reading, to be continued."""
         # 0 is the first window's newest row; what came in above it since has positions below 0.
-        self._position: dict[int | str, int] = {}
-        self._created: dict[int | str, int | None] = {}
-        self._came_since = 0  # rows
-        self._top: int | None = None  # the newest time of the first window
+        self._places = Places()
+        self._unsaved: list[Place] = []
+        for place in places:
+            self._put(place)
+        self.floor = saved.floor  # the oldest time read, in microseconds since 1970
+        self._top = saved.top  # the newest time of the first window
+        self.overlap = (
+            saved.overlap
+        )  # rows that the next window must repeat to hold a link: more if many end the chain with one time
+        self._came_since = saved.came_since  # rows
+        self._began_at = -saved.came_since  # the position of its newest row
         self._shift = 0  # the offset in the listing of the chain's position 0, when a window last joined
-        self.floor: int | None = None  # the oldest time read, in microseconds since 1970
-        self.overlap = OVERLAP  # rows that the next window must repeat to hold a link: more if many end the chain with one time
+        self._earlier_shift = 0  # the same, when the top met the earlier reading
+        self._unsaved = []
 
     def __len__(self) -> int:
-        return len(self._position)
+        return len(self._places)
 
     @property
     def _last(self) -> int:
-        return len(self._position) - self._came_since - 1
+        return len(self._places) - self._came_since - 1
+
+    def save(self) -> tuple[list[Place], Saved]:
+        """What has been added since the last call, and the chain as it is now."""
+        unsaved, self._unsaved = self._unsaved, []
+        return unsaved, Saved(self.floor, self._top, self.overlap, self._came_since)
 
     def join(self, window: Window, rows: Sequence[Row]) -> list[Row] | None:
         """Add a window's rows; returns the new ones, or None when something may lie between window and chain.
@@ -87,31 +117,51 @@ class Chain:
         return self.add(rows)
 
     def _is_linked(self, rows: Sequence[Row]) -> bool:
-        if any(self._is_link(row) for row in rows):
-            return True
-        return len(rows) > 0 and all(self._is_above(row) for row in rows)
+        return any(self._is_link(row) for row in rows) or self.is_above(rows)
+
+    def is_above(self, rows: Sequence[Row]) -> bool:
+        """Whether all of these rows are newer than the first row that was read."""
+        return len(rows) > 0 and all(self._is_newer(row) for row in rows)
 
     def _is_link(self, row: Row) -> bool:
         """A row whose time cannot be read is never one: nobody knows where it belongs."""
         if row.created is None or self.floor is None:
             return False
-        return row.created > self.floor and self._created.get(row.key) == row.created
+        place = self._places.get(number_of(row.key))
+        return row.created > self.floor and place is not None and place.created == row.created
 
-    def _is_above(self, row: Row) -> bool:
+    def _is_newer(self, row: Row) -> bool:
         return row.created is not None and self._top is not None and row.created > self._top
+
+    def _position(self, row: Row) -> int:
+        place = self._places.get(number_of(row.key))
+        assert place is not None  # noqa: S101 - it has just been added, or found
+        return place.position
 
     def add(self, rows: Sequence[Row]) -> list[Row]:
         """Add rows wherever they stand; returns the new ones."""
-        new = list({row.key: row for row in rows if row.key not in self._position}.values())
-        above = [row for row in new if self._is_above(row)]
+        known = {row.key: self._places.get(number_of(row.key)) for row in rows}
+        new = list({row.key: row for row in rows if known[row.key] is None}.values())
+        above = [row for row in new if self._is_newer(row)]
         self._came_since += len(above)
         for position, row in enumerate(above, -self._came_since):
-            self._position[row.key] = position
+            self._put(Place(number_of(row.key), position, row.created))
         for row in new:
-            self._position.setdefault(row.key, len(self._position) - self._came_since)
-        self._created.update((row.key, row.created) for row in rows)
+            if not self._is_newer(row):
+                self._put(Place(number_of(row.key), len(self) - self._came_since, row.created))
+        for row in rows:
+            place = known[row.key]
+            if place is not None and place.created != row.created:
+                self._put(place._replace(created=row.created))
         self._lower_floor(rows)
         return new
+
+    def _put(self, place: Place) -> None:
+        if self._places.get(place.key) is None:
+            self._places.add(place)
+        else:
+            self._places.replace(place)
+        self._unsaved.append(place)
 
     def _lower_floor(self, rows: Sequence[Row]) -> None:
         times = [row.created for row in rows if row.created is not None]
@@ -124,18 +174,35 @@ class Chain:
         links = [index for index, row in enumerate(rows) if row.created is not None and row.created > floor]
         self.overlap = max(OVERLAP, len(rows) - links[-1] if links else self.overlap + len(rows))
 
+    # A reading that goes on with an earlier one. What it does not read again must be where it was: rows that have changed
+    # places in between, or another order, could hide an unread row among those that were read.
+
+    def meets_earlier(self, window: Window, rows: Sequence[Row]) -> bool:
+        """Whether this window, which begins at the top or follows one that does, has a link that the earlier reading read."""
+        for offset, row in enumerate(rows, window.start):
+            if self._is_link(row) and self._position(row) >= self._began_at:
+                self._earlier_shift = offset - self._position(row)
+                return True
+        return False
+
+    def is_in_place(self, window: Window, rows: Sequence[Row]) -> bool:
+        """Whether this window holds a link, and begins with the row that stood there if nothing has moved since they met."""
+        place = self._places.get(number_of(rows[0].key)) if rows else None
+        in_place = place is not None and window.start - place.position == self._earlier_shift
+        return in_place and any(self._is_link(row) for row in rows)
+
     # Where things stand in the listing. For planning, and to see which window was answered; it proves no completeness.
 
     def offset_after(self, window: Window, rows: Sequence[Row]) -> int:
         """Where the chain ends in the listing, as this window, just joined, shows it."""
-        self._shift = window.start - self._position[rows[0].key]
+        self._shift = window.start - self._position(rows[0])
         # Those of one time may have changed places, so a window that ends with the floor ends where the chain does.
-        below = self._last - self._position[rows[-1].key] if rows[-1].created != self.floor else 0
+        below = self._last - self._position(rows[-1]) if rows[-1].created != self.floor else 0
         return window.start + len(rows) + below
 
     def distance(self, window: Window, rows: Sequence[Row]) -> int:
         """By how many rows this window, just joined, is off the place where the chain would have it."""
-        return abs(window.start - self._position[rows[0].key] - self._shift)
+        return abs(window.start - self._position(rows[0]) - self._shift)
 
 
 def _check_order(rows: Sequence[Row]) -> None:

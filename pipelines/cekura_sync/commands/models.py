@@ -2,6 +2,7 @@
 
 import click
 
+from cekura_sync.account import require_name
 from cekura_sync.errors import SettingsError
 
 DIALECTS = (
@@ -31,20 +32,27 @@ DIALECTS = (
     is_flag=True,
     help="Temporary views, for a session without a catalog: analytics_runs over cekura_runs.",
 )
-def models(dialect: str, schema: str, tables: str, *, session: bool) -> None:
+@click.option("--account", help="Only the rows of this account, where several share the tables.")
+def models(dialect: str, schema: str, tables: str, account: str | None, *, session: bool) -> None:
     """Print statements that create our views, with their comments, in an engine that holds our tables.
 
     It reads neither the API nor a warehouse. In a dlt pipeline of your own, cekura_views(pipeline) runs them.
     """
     from cekura_sync.models import script
 
+    require_name(account)
     if session and dialect not in script.TEMPORARY:
         raise SettingsError(
             f"--session makes temporary views, and {dialect} has none: leave it out, or choose among {', '.join(script.TEMPORARY)}."
         )
-    click.echo(f"-- Views of cekura-sync for {dialect}.")
+    click.echo(
+        f"-- Views of cekura-sync for {dialect}. They are as current as the tables: dlt commits those one after another,"
+    )
+    click.echo(
+        "-- so for a moment a reader may see a result without its runs. Nothing keeps two loads apart."
+    )
     for left_out in script.left_out(dialect):
         click.echo(f"-- {dialect} cannot express the view {left_out}: it is left out.")
     make = script.session_script if session else script.script
-    for statement in make(dialect, schema, tables):
+    for statement in make(dialect, schema, tables, account):
         click.echo(f"\n{statement};")

@@ -45,6 +45,17 @@ class ExitCode(IntEnum):
     """terminated"""
 
 
+# Why a sync ended that could have gone on; whatever else ends it casts doubt on what it has read.
+INTERRUPTED = (
+    ExitCode.USAGE,
+    ExitCode.KEY_REFUSED,
+    ExitCode.UNAVAILABLE,
+    ExitCode.BUSY,
+    ExitCode.WAREHOUSE,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+)
+
 _EXIT_CODES: dict[type[Exception], ExitCode] = {
     click.UsageError: ExitCode.USAGE,
     errors.SettingsError: ExitCode.USAGE,

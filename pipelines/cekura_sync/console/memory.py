@@ -1,8 +1,11 @@
 """Limits of memory: whether one is to blame for a failure, and whether one leaves a sync any chance."""
 
+import ctypes
 import errno
 import re
 import resource
+import sys
+from contextlib import suppress
 
 from cekura_sync.errors import WarehouseError
 
@@ -20,6 +23,14 @@ def require_address_space() -> None:
             f"The address space of this process is limited to {limit >> 20:,} MiB, too little for a sync: "
             f"raise `ulimit -v` to 2 GiB or more, or limit the real memory instead (MemoryMax, or the container's limit)."
         )
+
+
+def give_back() -> None:
+    """Return to the system what was used and freed: allocators keep it, though the next step works in other libraries."""
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def is_exhausted(error: BaseException | None) -> bool:

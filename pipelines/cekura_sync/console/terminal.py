@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from cekura_sync import clock
+from cekura_sync.console.pace import Pace, roughly
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
-
 LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
 ROWS_AT_A_TIME = 1000
 
@@ -78,7 +78,7 @@ class Reporter:
         self._quiet = quiet
         self._verbose = verbose
         self._swapping = swapping
-        self._started = self._said = time.monotonic()
+        self._said = time.monotonic()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
         self._details: TaskID | None = None
@@ -91,23 +91,18 @@ class Reporter:
             with suppress(OSError):
                 self._bar.stop()
 
-    def read(self, pages: int, rows: int, expected: int | None) -> None:
+    def read(self, pages: int, rows: int, expected: int | None, pace: Pace) -> None:
         if self._quiet:
             return
-        now = time.monotonic()
-        rate = rows / max(now - self._started, 0.001)
+        now, rate = time.monotonic(), pace.rows_a_second(rows)
         if sys.stderr.isatty() and _log_format != "json":
             with suppress(OSError):
                 self._draw(pages, rows, expected, rate)
         elif now - self._said >= LINE_EVERY:
             self._said = now
-            left = (
-                f", about {(expected - rows) / rate:,.0f} s left"
-                if expected and expected > rows and rate
-                else ""
-            )
+            left = pace.seconds_left(rows, expected)
             message(
-                f"{pages:,} pages, {rows:,} results, {rate:,.0f} a second{left}",
+                f"{pages:,} pages, {rows:,} results, {rate:,.0f} a second{f', about {roughly(left)} left' if left else ''}",
                 event="progress",
                 pages=pages,
                 rows=rows,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import duckdb
 
+from cekura_sync.account import ACCOUNT
 from cekura_sync.database import first_line, quoted
-from cekura_sync.destination.account import ACCOUNT
 from cekura_sync.destination.tables import LOAD_ID, REMOVED, Ids, Tables
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import TABLES

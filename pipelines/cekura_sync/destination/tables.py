@@ -5,21 +5,26 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.dataset.utils import get_destination_clients
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from cekura_sync.account import ACCOUNT
 from cekura_sync.database import literal, quoted
-from cekura_sync.destination.account import ACCOUNT
+from cekura_sync.errors import SettingsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
+    from dlt.common.destination.client import JobClientBase
+    from dlt.common.schema import Schema
     from dlt.pipeline.pipeline import Pipeline
 
 FETCHED_ROWS = 20_000  # at a time
 MOST_IDS = 2_000  # in one condition of an engine
 LOAD_ID = "_dlt_load_id"  # of the load that wrote a row
 REMOVED = "_removed"
+_ONE_FOR_EACH_SCHEMA = "multi_dataset_default_schema_name"
 
 
 class Ids(NamedTuple):
@@ -46,22 +51,32 @@ class Tables(Protocol):
 
 
 def open_tables(
-    pipeline: "Pipeline", schema_name: str, table_format: str | None, account: str | None
+    pipeline: "Pipeline", schema: "Schema", table_format: str | None, account: str | None
 ) -> Tables | None:
-    """None where dlt cannot read its destination back."""
+    """None where dlt cannot read its destination back. `schema`: what is known of the tables, nothing before a first run."""
     if pipeline.destination is None:
         return None
-    known_schemas = {*pipeline.schema_names}  # of a first run, none
-    client = (
-        pipeline.destination_client(schema_name)
-        if schema_name in known_schemas
-        else pipeline.destination_client()
-    )
+    client = open_client(pipeline, schema)
     if isinstance(client, FilesystemClient):
         if table_format == "delta":
             return DeltaTables(client, account)
+        if table_format == "iceberg" and account:
+            raise SettingsError(
+                "account= is not for Iceberg tables, where a merge by two columns takes minutes: use Delta tables, or a dataset for each account."
+            )
         return IcebergTables(client) if table_format == "iceberg" else None
     return SqlTables(client, account) if isinstance(client, SqlJobClientBase) else None
+
+
+def open_client(pipeline: "Pipeline", schema: "Schema") -> "JobClientBase":
+    """As `pipeline.destination_client()`, which before a first run would name a schema after the pipeline, and not every name can be that."""
+    more: dict[str, Any] = (
+        {} if pipeline.config.use_single_dataset else {_ONE_FOR_EACH_SCHEMA: pipeline.default_schema_name}
+    )
+    client, _ = get_destination_clients(
+        schema, destination=pipeline.destination, destination_dataset_name=pipeline.dataset_name, **more
+    )
+    return client
 
 
 class _Queried:

@@ -12,9 +12,9 @@ from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import RESULTS, RUNS, SCENARIOS, SCHEMA, TABLES
 
 
-def open_base(base: Path | None) -> duckdb.DuckDBPyConnection:
+def open_base(base: Path | None, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory database with the private base attached; an empty base where there is none yet."""
-    con = database.connect()
+    con = database.connect(spill=spill)
     if base is None:
         con.execute("attach ':memory:' as base")
         con.execute(f"create schema base.{SCHEMA}")

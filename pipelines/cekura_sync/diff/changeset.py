@@ -1,6 +1,7 @@
 """What one sync will write: tables in memory, compared with the private base."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.api.personal import PersonalData
+from cekura_sync.console.memory import give_back
 from cekura_sync.database import column_list
 from cekura_sync.diff import forget
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 10_000  # rows of one Arrow batch
+SET_ASIDE = "20MB"
 BY_ID = "by id: "  # begins the reason of a known row whose own address brings nothing
 
 _TABLES = f"""
@@ -30,6 +33,16 @@ _TABLES = f"""
     create or replace table gone (id bigint, aged boolean);
     create or replace table read_in_full (complete boolean);
     create or replace table read_alike (id bigint, _digest varchar);
+"""
+_FORGET_ALL_BUT_LISTED = f"""
+    delete from listed where id not in (select key from journal.places);
+    delete from changed where id not in (select key from journal.places);
+    delete from changed_runs where result_id not in (select key from journal.places);
+    delete from changed_scenarios where result_id not in (select key from journal.places);
+    delete from read_alike where id not in (select key from journal.places);
+    delete from rejected where starts_with(reason, '{BY_ID}') or starts_with(reason, '{REASON}');
+    delete from gone;
+    delete from read_in_full;
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
 _LOST_A_RUN = """
@@ -67,11 +80,10 @@ _WRITE_RESULTS = f"""
 # even there, so that row carries one that no run of the API has: its result's, negated.
 # A run that moved to another result takes the rest of the old result's runs along, written again without it.
 _WRITE_RUNS = """
-    with twice as (select id from changed_runs group by id having count(*) > 1),
+    with twice as (select id, arg_max(rowid, result_id) as kept from changed_runs group by id having count(*) > 1),
     mine as not materialized (
-        select * from changed_runs where id not in (select id from twice)
-        union all
-        (select distinct on (id) * from changed_runs where id in (select id from twice) order by id, result_id desc)
+        select * from changed_runs
+        where not exists (select 1 from twice where twice.id = changed_runs.id and twice.kept <> changed_runs.rowid)
     ),
     lost_a_run as (
         select distinct known.result_id
@@ -152,6 +164,20 @@ class Changeset:
         self._con.execute(_TABLES)
         self.details.clear()
 
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Give the memory back meanwhile, and keep the rows: if loading them fails, they are needed once more."""
+        self._con.execute(f"set memory_limit = '{SET_ASIDE}'")
+        give_back()
+        try:
+            yield
+        finally:
+            self._con.execute(f"set memory_limit = '{database.MEMORY}'")
+
+    def keep_only_listed(self) -> None:
+        """Of what the journal holds, forget what was found apart from the listing: by id, or absent."""
+        self._con.execute(_FORGET_ALL_BUT_LISTED)
+
     def mark_deleted(self, ids: Sequence[int]) -> None:
         self._con.execute("insert into gone select unnest($1::bigint[]), false", [list(ids)])
 
@@ -221,7 +247,7 @@ class Changeset:
         """The query's rows in batches; an empty one first, so that the table exists even without rows."""
         import pyarrow as pa  # a tenth of a second that a sync without changes does not spend
 
-        reader = database.in_utc(self._con.cursor()).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
+        reader = database.beside(self._con).sql(query, params=values).to_arrow_reader(BATCH_ROWS)
         yield pa.Table.from_batches([], schema=reader.schema)  # empty_table() would import pandas
         for batch in reader:
             yield pa.Table.from_batches([batch])

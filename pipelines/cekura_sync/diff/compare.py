@@ -1,11 +1,12 @@
 """What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import duckdb
 
+from cekura_sync import database
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
@@ -105,11 +106,13 @@ class Comparison:
         project_id: int | None = None,
         personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
         fetch_children: Callable[..., None] = every_child_is_there,
+        earlier: Mapping[str, Any] | None = None,
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
         `fetch_children`: where the base does not hold all runs and scenarios, it is to add those of the results that a query
         for ids names, and of those that hold the runs that a second query names.
+        `earlier`: the `state` of another comparison, whose tables are in the journal.
         """
         self._con = con
         self._fetch_children = fetch_children
@@ -126,7 +129,10 @@ class Comparison:
         self._all_live = live if agent_id is None else f"{live} and agent = {agent_id}"
         self.keys = self.changeset.keys
         self._known_content = Known(con)
-        self.restart()
+        if earlier is None:
+            self.restart()
+        else:
+            self._go_on_from(earlier)
 
     def restart(self) -> None:
         """Forget every row taken so far."""
@@ -138,10 +144,33 @@ class Comparison:
         self.rejected = 0
         self._columns: tuple[list[str], list[str]] = ([], [])
 
+    def state(self) -> dict[str, Any]:
+        """All that is not in its tables, as JSON has it."""
+        return {
+            "times": [moment and moment.isoformat() for moment in (self.watermark, self.newest)],
+            "other_agents": self.other_agents,
+            "unchanged": self._unchanged,
+            "rejected": self.rejected,
+            "keys": [self.keys.row, self.keys.run, sorted(self.keys.left_out)],
+        }
+
+    def _go_on_from(self, state: Mapping[str, Any]) -> None:
+        self.changeset.keep_only_listed()
+        self.watermark, self.newest = (time and datetime.fromisoformat(time) for time in state["times"])
+        self.other_agents, self._unchanged = state["other_agents"], state["unchanged"]
+        self.rejected = state["rejected"]
+        self.keys.row, self.keys.run = state["keys"][:2]
+        self.keys.left_out = {*state["keys"][2]}
+        self._columns = ([*self.keys.new_row_columns.values()], [*self.keys.new_run_columns.values()])
+
     # -- the rows that come in ------------------------------------------------------------------------------------
 
     def take(self, rows: Sequence[Row]) -> None:
         """Compare rows with what is known; each id at most once since the last restart."""
+        with database.unlimited(self._con):
+            self._take(rows)
+
+    def _take(self, rows: Sequence[Row]) -> None:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
             self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]
@@ -272,7 +301,7 @@ class Comparison:
         wanted = ([*self.keys.new_row_columns.values()], [*self.keys.new_run_columns.values()])
         for table, columns, present in zip(("changed", "changed_runs"), wanted, self._columns, strict=True):
             for column in columns[len(present) :]:
-                self._con.execute(f"alter table {table} add column {quoted(column)} varchar")
+                self._con.execute(f"alter table {table} add column if not exists {quoted(column)} varchar")
         self._columns = wanted
 
     # -- the rows that did not come in ----------------------------------------------------------------------------

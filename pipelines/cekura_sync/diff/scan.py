@@ -9,10 +9,14 @@ from cekura_sync.api.client import Client
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
+from cekura_sync.api.paging import Chain, Saved
+from cekura_sync.api.places import Place
+from cekura_sync.console.pace import Pace, roughly
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.counted import hold_against_count
 from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
+from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.missing import account_for_absent
 from cekura_sync.errors import ApiUnavailable, SettingsError, UnbelievableAnswer
 from cekura_sync.outcome import Progress
@@ -20,7 +24,9 @@ from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
 CLOCK_TOLERANCE = timedelta(days=1)
 FEW_ROWS = 20  # of fewer, any share may be bad
-BATCH_ROWS = 1600  # rows parsed at a time: eight full pages
+# Rows parsed at a time: eight full pages, or fewer where rows are large.
+BATCH_ROWS = 1600
+BATCH_CHARACTERS = 4 * 1024 * 1024
 
 
 def connect(settings: Settings, past: History) -> Client:
@@ -41,23 +47,24 @@ def scan(
     past: History,
     changes: Comparison,
     progress: Progress,
+    journal: Journal,
     after_batch: Callable[[], None] = lambda: None,
 ) -> Listing:
     """The listing, and by id what it did not show."""
-    full = settings.full or past.needs_full(changes.started, settings.full_every)
-    horizon = None if full else past.horizon(settings.lookback)
+    horizon = None if wants_full(settings, past, changes.started) else past.horizon(settings.lookback)
     progress.say(past.plan(settings.filters, horizon, asked=settings.full))
-    listing = _listing(api, settings, horizon)
-    with _how_far(listing):
-        _take_listing(listing, changes, progress, after_batch)
+    listing = _listing(api, settings, horizon, journal.reading.chain)
+    pace = Pace(len(listing.chain))
+    with _how_far(listing, journal, pace):
+        _take_listing(listing, changes, progress, journal, pace, after_batch)
         doubt = why_to_read_everything(api, listing, changes)
     if doubt:
         progress.say(f"{doubt}: the listing is not newest first, so everything is read.")
         changes.restart()
         listing = _listing(api, settings, None)
-    with _how_far(listing):
+    with _how_far(listing, journal, pace):
         if doubt:
-            _take_listing(listing, changes, progress, after_batch)
+            _take_listing(listing, changes, progress, journal, pace, after_batch)
         now = _time_by_most_witnesses(api, changes)
         _require_a_clock_that_is_right(changes, now, progress)
         _require_rows_that_can_be_taken(listing, changes)
@@ -76,8 +83,18 @@ def scan(
     return listing
 
 
-def _listing(api: Api, settings: Settings, horizon: int | None) -> Listing:
-    return Listing(api.page, page_size=settings.page_size, concurrency=settings.concurrency, horizon=horizon)
+def wants_full(settings: Settings, past: History, now: datetime) -> bool:
+    return settings.full or past.needs_full(now, settings.full_every)
+
+
+def _listing(api: Api, settings: Settings, horizon: int | None, chain: Chain | None = None) -> Listing:
+    return Listing(
+        api.page,
+        page_size=settings.page_size,
+        concurrency=settings.concurrency,
+        horizon=horizon,
+        chain=chain,
+    )
 
 
 def _time_by_most_witnesses(api: Api, changes: Comparison) -> datetime:
@@ -113,39 +130,54 @@ def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> No
 
 
 @contextmanager
-def _how_far(listing: Listing) -> Iterator[None]:
+def _how_far(listing: Listing, journal: Journal, pace: Pace) -> Iterator[None]:
     try:
         yield
     except ApiUnavailable as error:
-        raise ApiUnavailable(
-            f"{error} It came as far as {listing.pages} pages, {len(listing.chain):,} results."
-        ) from error
+        rows, expected = len(listing.chain), listing.expected_rows
+        of_all = f" of about {expected:,}" if expected and expected > rows else ""
+        said = f"{error} It came as far as {listing.pages} pages, {rows:,}{of_all} results."
+        if journal.outlives and listing.can_be_continued and rows:
+            left = pace.seconds_left(rows, expected)
+            rest = f"; at this pace the rest takes about {roughly(left)}" if left else ""
+            said += f" The next sync within a day goes on from there{rest}."
+        raise ApiUnavailable(said) from error
 
 
 def _take_listing(
-    listing: Listing, changes: Comparison, progress: Progress, after_batch: Callable[[], None]
+    listing: Listing,
+    changes: Comparison,
+    progress: Progress,
+    journal: Journal,
+    pace: Pace,
+    after_batch: Callable[[], None],
 ) -> None:
     """Compare the rows batch by batch, each batch while the next one arrives."""
     waiting: list[Row] = []
+    characters = 0
     with ThreadPoolExecutor(1, thread_name_prefix="compare") as thread:
         background = _Background(thread)
 
-        def take(rows: list[Row]) -> None:
-            changes.take(rows)
+        def take(rows: list[Row], chain: tuple[list[Place], Saved]) -> None:
+            journal.note(
+                lambda: changes.take(rows), chain if listing.can_be_continued else None, changes.state
+            )
             after_batch()
 
         def restart() -> None:
             waiting.clear()
-            background.do(changes.restart)
+            background.do(journal.start_again, changes.restart)
 
         listing.on_restart(restart)
         for rows in listing:
             waiting.extend(rows)
-            progress.read(listing.pages, len(listing.chain), listing.expected_rows)
-            if len(waiting) >= BATCH_ROWS:
-                background.do(take, [*waiting])
+            progress.read(listing.pages, len(listing.chain), listing.expected_rows, pace)
+            characters += sum(len(row.raw) for row in rows)
+            if len(waiting) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+                background.do(take, [*waiting], listing.chain.save())
                 waiting.clear()
-        background.do(take, waiting)
+                characters = 0
+        background.do(take, waiting, listing.chain.save())
         background.wait()
 
 

@@ -16,6 +16,7 @@ from cekura_sync.diff import history, unread
 from cekura_sync.diff.base import every_child_is_there, open_base
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import COUNTS_TO_DEPEND_ON, History
+from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.reading import Part, Reading
 from cekura_sync.diff.scan import connect, scan
 from cekura_sync.diff.unread import SCENARIO_KEY
@@ -45,6 +46,9 @@ _SCENARIOS = f"""
     where (result_id in (select id from changed where scenarios_known) or result_id in ({_ORPHANS}))
         and {SCENARIO_KEY} not in (select _key from listed)
 """
+
+
+READERS = "dlt commits one table after another, so readers see each table at its own moment; nothing keeps a second run out"
 
 
 class State(TypedDict, total=False):
@@ -113,8 +117,9 @@ def read(
         fetch_children=known.fetch_children if known else every_child_is_there,
     )
     with connect(settings, past) as client:
-        listing = scan(Api(client, settings), settings, past, comparison, progress)
+        listing = scan(Api(client, settings), settings, past, comparison, progress, Journal())
     _warn(comparison, progress)
+    progress.say(f"Into {destination or 'nothing'}: {READERS}.")
     reached = max((moment for moment in (comparison.watermark, past.watermark) if moment), default=None)
     changed = known is None or _has_changes(con, comparison, known)
     outcome = Outcome(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cekura_sync import database
+from cekura_sync.console.memory import give_back
 from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import ModelError
 from cekura_sync.models import runner
@@ -37,6 +39,7 @@ def check(con: duckdb.DuckDBPyConnection, *, just_built: bool = False) -> list[F
 
     `just_built`: the views are those of sql/. Then each is computed from copies of the views below it, in half the time.
     """
+    give_back()
     models = runner.read_models(runner.models_dir() / "checks")
     asked = set().union(*(model.references for model in models))
     copied = _copy_in_steps(con, asked) if just_built else _copy_as_they_stand(con, asked)
@@ -81,7 +84,8 @@ def _copy(con: duckdb.DuckDBPyConnection, view: str, query: str) -> None:
     import duckdb
 
     try:
-        con.execute(f"create or replace temp table {quoted(view)} as {query}")
+        statement = f"create or replace temp table {quoted(view)} as {query}"
+        database.in_little_memory(con, lambda: con.execute(statement))
     except duckdb.Error as error:
         raise ModelError(
             f"The view {runner.SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."
@@ -98,13 +102,18 @@ def _from_copies(sql: str, copied: set[str]) -> str:
 def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
     import duckdb
 
-    try:
+    def finding() -> Finding | None:
         wrong = con.sql(_from_copies(model.query, copied))
         first = wrong.limit(1).fetchall()
         if not first:
             return None
         rows = int(wrong.count("*").fetchall()[0][0])
+        example = ", ".join(
+            f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True)
+        )
+        return Finding(model.name, model.meaning, rows, example)
+
+    try:
+        return database.in_little_memory(con, finding)
     except duckdb.Error as error:
         raise runner.failure(model, error) from error
-    example = ", ".join(f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True))
-    return Finding(model.name, model.meaning, rows, example)

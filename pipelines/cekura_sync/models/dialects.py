@@ -34,16 +34,24 @@ def translated(model: "Model", engine: str) -> str:
     return _text(_translated(model, engine), engine)
 
 
-def placed(model: "Model", engine: str, place: "Callable[[str, str], exp.Table]") -> str:
-    """The same, in lines of their own, with the tables and views that it selects from under the names that `place` gives them."""
+def placed(
+    model: "Model", engine: str, place: "Callable[[str, str], exp.Table]", account: str | None = None
+) -> str:
+    """The same, in lines of their own, with the tables and views that it selects from under the names that `place` gives them.
+
+    `account`: only its rows, where several accounts share the tables.
+    """
     query = _translated(model, engine)
     for table in list(query.find_all(exp.Table)):
         if table.db in (TABLES, VIEWS):
             named = place(table.db, table.name)
-            if not table.alias:
-                table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
-            for part in ("this", "db", "catalog"):
-                table.set(part, named.args.get(part))
+            alias = table.alias or table.name
+            if table.db == TABLES and account:
+                mine = exp.column("account").eq(exp.Literal.string(account))
+                found: exp.Expr = exp.select("*").from_(named).where(mine).subquery(alias)
+            else:
+                found = exp.alias_(named, alias, table=True)
+            table.replace(found)
     return _text(query, engine, pretty=True)
 
 
@@ -69,6 +77,7 @@ def _translated(model: "Model", engine: str) -> exp.Expr:
         _in_older_words(query)
     if engine in ("spark", "databricks"):
         _choose_by_coalesce(query)
+        _tell_parts_apart(query)
     return query
 
 
@@ -103,6 +112,24 @@ def _choose_by_coalesce(query: exp.Expr) -> None:
         ):
             chosen = exp.Case().when(pair.copy(), pair.this.copy())
             case.replace(exp.func("coalesce", chosen, pair.expression.copy()))
+
+
+def _tell_parts_apart(query: exp.Expr) -> None:
+    """No two parts (`with …`) of one name: Sail forgets the outer one when the inner one ends."""
+    seen: set[str] = set()
+    for number, scope in enumerate(list(query.find_all(exp.With))):
+        for part in scope.expressions:
+            name = part.alias
+            if name not in seen:
+                seen.add(name)
+                continue
+            part.args["alias"].set("this", exp.to_identifier(f"{name}_{number}"))
+            inside: exp.Expr = scope.parent or query
+            for table in inside.find_all(exp.Table):
+                if table.name == name and not table.db:
+                    table.set("this", exp.to_identifier(f"{name}_{number}"))
+                    if not table.alias:
+                        table.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
 
 
 def _add_seconds(query: exp.Expr, engine: str) -> None:

@@ -20,6 +20,7 @@ BRACKETS = re.compile(rf"{NOT_CODE}|[(),]")
 # A function that calls another hands on what has its type already.
 TWICE = re.compile(r"cast\((cast\([\w.]+ as (\w+)\)) as \2\)")
 FORM = re.compile(r"\s*(?:with example as \((?P<example>.*?)\n\)(?P<more>,?)\s*)?(?P<rest>.*)", re.DOTALL)
+PART = re.compile(r"^(?:with )?(\w+) as \($", re.MULTILINE)
 PARAMETER = re.compile(r"cast\([^()]+ as (\w+)\) as (\w+)")
 
 
@@ -78,10 +79,19 @@ def _parsed(path: Path) -> Function:
     if value:
         return Function(path.stem, value[1], {name: kind for kind, name in PARAMETER.findall(example or "")})
     if example:
-        return Function(path.stem, f"{'with ' if more else ''}{rest}", {"example": None})
+        return Function(
+            path.stem, _with_own_names(path.stem, f"{'with ' if more else ''}{rest}"), {"example": None}
+        )
     raise ModelError(
         f"{path} is not a function: it must be `select … as {path.stem}`, or select from a first part named example."
     )
+
+
+def _with_own_names(function: str, formula: str) -> str:
+    """The formula, with names for its parts that no view uses: before 1.4, DuckDB takes a part of a view for one of the same name."""
+    parts = "|".join(PART.findall(formula)) or "(?!)"
+    uses = rf"\b(?:{parts})(?= as \(\n)|(?<=\bfrom )(?:{parts})\b|(?<=\bjoin )(?:{parts})\b|(?<![\w.])(?:{parts})(?=\.)"
+    return re.sub(uses, rf"{function}_\g<0>", formula)
 
 
 def _arguments(sql: str, call: re.Match[str]) -> tuple[list[str], int]:

@@ -36,19 +36,19 @@ def left_out(engine: str) -> tuple[str, ...]:
     return dialects.LACKS.get(engine, ())
 
 
-def script(engine: str, schema: str, tables_schema: str) -> Iterator[str]:
-    """The whole script: views of `schema` over tables of `tables_schema`."""
+def script(engine: str, schema: str, tables_schema: str, account: str | None = None) -> Iterator[str]:
+    """The whole script: views of `schema` over tables of `tables_schema`, or over an account's rows of them."""
     kind = "database" if engine == "clickhouse" else "schema"
     yield f"create {kind} if not exists {schema}"
     for model in models(engine):
-        yield from statements(model, engine, partial(in_schemas, schema, tables_schema))
+        yield from statements(model, engine, partial(in_schemas, schema, tables_schema), account)
 
 
-def session_script(engine: str, schema: str, tables_schema: str) -> Iterator[str]:
+def session_script(engine: str, schema: str, tables_schema: str, account: str | None = None) -> Iterator[str]:
     """The same as temporary views, for sessions without a catalog. These have no schema, so it becomes a part of their names."""
     for model in models(engine):
         place = partial(in_names, schema, tables_schema)
-        query = dialects.placed(model, engine, place)
+        query = dialects.placed(model, engine, place, account)
         yield f"create or replace temporary view {_name(model, engine, place)} as\n{query}"
 
 
@@ -60,9 +60,9 @@ def in_names(views: str, tables_schema: str, schema: str, name: str) -> exp.Tabl
     return exp.to_table(f"{views if schema == runner.SCHEMA else tables_schema}_{name}".replace(".", "_"))
 
 
-def statements(model: Model, engine: str, place: Place) -> list[str]:
+def statements(model: Model, engine: str, place: Place, account: str | None = None) -> list[str]:
     """Those that create or replace a view with its comments."""
-    view, query = _name(model, engine, place), dialects.placed(model, engine, place)
+    view, query = _name(model, engine, place), dialects.placed(model, engine, place, account)
     meaning, comments = _text(model.meaning, engine), _column_comments(model, engine)
     if engine in COMMENT_IN_VIEW:
         of_column, of_view = COMMENT_IN_VIEW[engine]

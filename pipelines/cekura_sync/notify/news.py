@@ -1,6 +1,6 @@
 """What is new for each receiver: what holds now, less what it was told before. The warehouse keeps what was told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -28,6 +28,12 @@ class Memory(Protocol):
     def answer(self, query: Model) -> list[dict[str, Any]]:
         """The rows of a query on what the last sync committed."""
 
+    def have_heard(self, receivers: Collection[str]) -> bool:
+        """Whether all of them have lately heard everything that there was."""
+
+    def record_heard(self, receivers: Collection[str]) -> None:
+        """Record it; nobody, before news are looked for."""
+
     def remember_told(self, rows: Sequence[Row], progress: Progress) -> None:
         """Replace the table `_told`."""
 
@@ -45,15 +51,24 @@ class News:
         return message_of(self.items)
 
 
-def tell(memory: Memory, receivers: Sequence[Receiver], progress: Progress) -> None:
-    """At most one message to each receiver. Who does not take it is told by the next sync."""
+def tell(memory: Memory, receivers: Sequence[Receiver], progress: Progress, *, changed: bool) -> None:
+    """At most one message to each receiver. Who does not take it is told by the next sync.
+
+    Without a change nothing is new but what time brings, so it is enough to look once an hour.
+    """
+    everybody = [receiver.id for receiver in receivers]
+    if not changed and memory.have_heard(everybody):
+        return
+    memory.record_heard([])
     told, news = _gather(memory, receivers)
     heard = send_all({receiver: one.message for receiver, one in news.items() if one.items}, progress.warn)
-    after = [row for row in told if row["receiver"] not in {receiver.id for receiver in receivers}]
+    after = [row for row in told if row["receiver"] not in everybody]
     for receiver, one in news.items():
         after += one.told if not one.items or receiver in heard else one.known
     if {_key(row) for row in after} != {_key(row) for row in told}:
         memory.remember_told(after, progress)
+    if all(receiver in heard for receiver, one in news.items() if one.items):
+        memory.record_heard(everybody)
     if heard:
         progress.say(f"News told to {', '.join(receiver.where for receiver in heard)}.")
 

@@ -51,6 +51,10 @@ CUSTOMERS = (
 )
 PERSONALITIES = ("Patient caller", "Hurried caller", "Confused caller", "Angry caller")
 UNKNOWN_CHANCE = 0.8
+STEADY = (
+    0.62,
+    0.95,
+)  # what an agent passes in scenarios that are neither flaky nor broken: from the worst to the best
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +119,20 @@ class Account:
         return scenario is None or scenario.expects_outcome
 
 
-def invent(agents: int, rng: random.Random, began: int, ended: int, versions: int = 0) -> Account:
-    made = tuple(_agent(number, rng) for number in range(agents))
+def invent(
+    agents: int,
+    rng: random.Random,
+    began: int,
+    ended: int,
+    versions: int = 0,
+    steady: tuple[float, float] = STEADY,
+) -> Account:
+    made = tuple(_agent(number, rng, steady) for number in range(agents))
     scenarios = {scenario.id: scenario for agent in made for scenario in agent.scenarios}
     return Account(made, scenarios, began, ended, versions)
 
 
-def _agent(number: int, rng: random.Random) -> Agent:
+def _agent(number: int, rng: random.Random, steady: tuple[float, float]) -> Agent:
     name = AGENT_NAMES[number % len(AGENT_NAMES)]
     edition = number // len(AGENT_NAMES)
     situations = rng.sample(SITUATIONS, rng.randint(6, 12))
@@ -131,7 +142,7 @@ def _agent(number: int, rng: random.Random) -> Agent:
         project=301 + number % 3,
         inbound=number % 4 != 3,
         text_share=(0.0, 0.15, 0.5)[number % 3],
-        base=rng.uniform(0.62, 0.95),
+        base=rng.uniform(*steady),
         drift=(0.0, 0.12, 0.0, -0.15)[number % 4],
         # One agent's last change was a mistake: the story a report should tell.
         drop=0.35 if number == 1 else 0.0,

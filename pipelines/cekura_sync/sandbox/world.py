@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cekura_sync.sandbox.account import DAY, Account, Agent, invent
+from cekura_sync.sandbox.account import DAY, STEADY, Account, Agent, invent
 from cekura_sync.sandbox.rows import (
     IN_FLIGHT,
     Entry,
@@ -63,6 +63,7 @@ class World:
         *,
         vary_runs: bool = True,
         versions: int = 0,
+        steady: tuple[float, float] = STEADY,
     ) -> None:
         self.lock = threading.RLock()
         self.version = 0  # moves with every change, so that a server knows when its lists are old
@@ -75,7 +76,7 @@ class World:
         self._vary_runs = vary_runs
         self._next_id, self._next_run = FIRST_RESULT, FIRST_RUN
         ended = self._last = microseconds(now or datetime.now(UTC))
-        self.account: Account = invent(agents, self._rng, ended - int(days * DAY), ended, versions)
+        self.account: Account = invent(agents, self._rng, ended - int(days * DAY), ended, versions, steady)
         self._seed_history(results, min(in_flight, results))
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cekura_sync.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import duckdb
 
@@ -35,6 +35,9 @@ class Warehouse(Protocol):
     def known(self) -> "duckdb.DuckDBPyConnection":
         """A connection with what the warehouse holds attached as `base`."""
 
+    def journal(self) -> tuple[Path, str] | None:
+        """Where a reading can outlive its sync, and what tells one state of the warehouse from another; None: nowhere."""
+
     def pending_log(self) -> list[dict[str, Any]]:
         """Completed syncs that are not in `sync_log` yet."""
 
@@ -55,6 +58,12 @@ class Warehouse(Protocol):
 
     def answer(self, query: "Model") -> list[dict[str, Any]]:
         """The rows of a query on what was committed last."""
+
+    def have_heard(self, receivers: "Collection[str]") -> bool:
+        """Whether these receivers of news have lately heard everything that there was, as far as that is on record."""
+
+    def record_heard(self, receivers: "Collection[str]") -> None:
+        """Record it; nobody, before news are looked for."""
 
     def remember_told(self, rows: "Sequence[Mapping[str, Any]]", progress: "Progress") -> None:
         """Replace what the receivers of news have been told. Only while locked."""

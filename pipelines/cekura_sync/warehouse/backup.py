@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import database
+from cekura_sync.diff import journal
 from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse import identity, steps, sync_log
 from cekura_sync.warehouse.disk import disk_errors, flush, private_files, write_json
@@ -56,6 +57,7 @@ def restore(path: Path, source: Path, swapping: Callable[[], None]) -> dict[str,
         steps.build(Copy(con), None)
 
     with warehouse.locked(restoring=True):
+        journal.remove(files.journal)
         found = identity.of_copy(source, files.work)
         newest = max(found.generation, _newest_generation(warehouse))
         warehouse.commit(write, swapping, generation=newest + 1)

@@ -1,7 +1,7 @@
 """A DuckDB file as a warehouse: a sync writes a copy of the private base, and the swap makes that copy the warehouse."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 
 import duckdb
 
-from cekura_sync import tables
+from cekura_sync import clock, tables
+from cekura_sync.diff import journal
 from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, runner
@@ -20,8 +21,9 @@ from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, reader, steps, sync_log, told
 from cekura_sync.warehouse import team_changes as team
-from cekura_sync.warehouse.disk import write_json
+from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
+from cekura_sync.warehouse.layout import read_json
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
 from cekura_sync.warehouse.team_changes import TeamChanges
@@ -48,7 +50,7 @@ class WarehouseFile(Swap):
 
     def known(self) -> duckdb.DuckDBPyConnection:
         """Raises WarehouseError for a file that a newer version wrote."""
-        con = open_base(self.existing())
+        con = open_base(self.existing(), self._spill())
         # A sync from a time when the clock was ahead says nothing about how old the log is.
         newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= current_timestamp"
         self._logged_until = con.execute(newest).fetchall()[0][0]
@@ -57,6 +59,14 @@ class WarehouseFile(Swap):
         if base is not None:
             self._is_outdated = identity.read(con, base, database="base").is_outdated
         return con
+
+    def _spill(self) -> Path | None:
+        """A dry run has no folder of its own here."""
+        return self.files.scratch / "spill" if self.files.scratch.exists() else None
+
+    def journal(self) -> tuple[Path, str]:
+        base = self.existing()
+        return self.files.journal, str(base and Fingerprint.of(base))
 
     def pending_log(self) -> list[dict[str, Any]]:
         return self._pending.read(self.generation())
@@ -137,6 +147,19 @@ class WarehouseFile(Swap):
             columns = [column[0] for column in found.description or []]
             return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
+    def have_heard(self, receivers: Collection[str]) -> bool:
+        record = read_json(self.files.news)
+        try:
+            age = clock.now() - datetime.fromisoformat(record["at"])
+            return timedelta() <= age < LOG_AT_LEAST_EVERY and {*receivers} <= {*record["receivers"]}
+        except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
+            return False
+
+    def record_heard(self, receivers: Collection[str]) -> None:
+        self.files.news.unlink(missing_ok=True)
+        if receivers:
+            write_json(self.files.news, {"at": clock.now().isoformat(), "receivers": sorted(receivers)})
+
     def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
         pending = self.pending_log()
 
@@ -151,8 +174,11 @@ class WarehouseFile(Swap):
         self._pending.forget()
 
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        # It may hold what is to be erased, even where no sync has completed yet.
+        journal.remove(self.files.journal)
         self.require()
         with self.locked():
+            journal.remove(self.files.journal)
             with self.known() as con:
                 known = {id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()}
                 rejected = con.execute(erase.REJECTED.format(schema="base.cekura")).fetchall()

@@ -5,7 +5,9 @@ warehouse.duckdb.d/
     base.duckdb         our own copy, which nobody else opens
     commit.json         the redo log of a swap; afterwards, what was published
     pending_log.jsonl   syncs that changed nothing since the last swap
+    journal.duckdb      what an interrupted full sync had read; the next one goes on from there
     last.json           the last completed sync, for `status`
+    news.json           receivers of news who have heard everything
     lock                held while a sync runs
     replaced/           published files of before that a program still has open for writing
     demo                only where the demo made the warehouse, and may throw it away
@@ -30,7 +32,9 @@ class Layout:
         self.base = self.home / "base.duckdb"
         self.commit = self.home / "commit.json"
         self.pending_log = self.home / "pending_log.jsonl"
+        self.journal = self.home / "journal.duckdb"
         self.last = self.home / "last.json"
+        self.news = self.home / "news.json"
         self.lock = self.home / "lock"
         self.replaced = self.home / "replaced"
         self.scratch = self.home / "scratch"

@@ -82,10 +82,10 @@ def run(
         extract(write_disposition="append")
     else:
         extract()
-    changeset.clear()  # all of it is in dlt's files now, and loading them needs the memory
-    pipeline.normalize()
-    # With one worker dlt would run its jobs in our main thread, and swallow the signal that should stop us.
-    pipeline.load(workers=2)
+    with changeset.set_aside():  # all of it is in dlt's files now
+        pipeline.normalize()
+        # With one worker dlt would run its jobs in our main thread, and swallow the signal that should stop us.
+        pipeline.load(workers=2)
 
 
 @contextmanager

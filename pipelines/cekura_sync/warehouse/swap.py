@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import database
+from cekura_sync.console import memory
 from cekura_sync.errors import WarehouseError
 from cekura_sync.warehouse import identity, sync_log
 from cekura_sync.warehouse.disk import (
@@ -224,11 +225,17 @@ class Swap:
         before = read_json(self.files.commit)
         if generation is None:
             generation = self.generation() + 1
-            self._copy_base(forget)
-        with database.connect(self.files.work) as con:
-            write(con)
-            identity.write(con, generation)
-            con.execute("checkpoint")
+            try:
+                self._copy_base(forget)
+                self._write_copy(write, generation, limited=True)
+            except Exception as error:
+                if not memory.is_exhausted(error):
+                    raise
+                self._clean_scratch()
+                self._copy_base(forget)
+                self._write_copy(write, generation)
+        else:
+            self._write_copy(write, generation)
         flush(self.files.work)
         self._copy_to_fresh(self.files.work)
         published = Fingerprint.of(self.files.incoming)
@@ -244,6 +251,20 @@ class Swap:
         with suppress(OSError):
             self._replace_base(generation, published)
         self._held.remember()
+
+    def _write_copy(
+        self, write: Callable[[duckdb.DuckDBPyConnection], None], generation: int, *, limited: bool = False
+    ) -> None:
+        with database.connect(self.files.work, limited=limited) as con:
+            write(con)
+            identity.write(con, generation)
+            con.execute("checkpoint")
+
+    def _clean_scratch(self) -> None:
+        """Of an attempt to write that failed; what the comparison has put there is still needed."""
+        shutil.rmtree(self.files.scratch / "dlt", ignore_errors=True)
+        for file in (self.files.work, wal(self.files.work)):
+            file.unlink(missing_ok=True)
 
     def _copy_base(self, forget: Sequence[str]) -> None:
         if not self.files.base.exists():

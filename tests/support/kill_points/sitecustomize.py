@@ -2,8 +2,8 @@
 
 A point is `file:N` (before the N-th change to a file of the warehouse), `file:EVENT NAME` (before that change, as in
 `file:os.rename commit.json`), `statement:N` (before the N-th SQL statement that dlt runs, or that PostgreSQL gets),
-`statement:TEXT` (before the first that begins so; `after statement:TEXT`, after it), or a name of `FUNCTIONS` with
-`before` or `after`. CEKURA_TEST_SIGNAL is what happens there; CEKURA_TEST_DISCONNECT, where it is set, instead ends all
+`statement:TEXT` (before the first that begins so; `after statement:TEXT`, after it), `table NAME` with `before` or `after`
+(the commit of a Delta table), or a name of `FUNCTIONS` with `before` or `after`. CEKURA_TEST_SIGNAL is what happens there; CEKURA_TEST_DISCONNECT, where it is set, instead ends all
 sessions of the database. CEKURA_TEST_RECORD is a file that gets the points that were passed, each with its time.
 """
 
@@ -83,6 +83,16 @@ def around(name: str, function: Any) -> Any:
     return wrapped
 
 
+def around_a_table(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapped(self: Any) -> None:
+        reach(f"before table {self.load_table_name}")
+        function(self)
+        reach(f"after table {self.load_table_name}")
+
+    return wrapped
+
+
 def before_each_statement(function: Any) -> Any:
     @functools.wraps(function)
     def wrapped(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
@@ -95,7 +105,7 @@ def before_each_statement(function: Any) -> Any:
 
 def wrap() -> None:
     """Loads what the program would load later; only a point inside needs it."""
-    import importlib
+    import importlib.util
 
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
@@ -104,6 +114,10 @@ def wrap() -> None:
         *owners, attribute = path.split(".")
         owner = functools.reduce(getattr, owners, importlib.import_module(module))
         setattr(owner, attribute, around(name, getattr(owner, attribute)))
+    if importlib.util.find_spec("deltalake"):
+        from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
+
+        DeltaLoadFilesystemJob.run = around_a_table(DeltaLoadFilesystemJob.run)
     DuckDbSqlClient.execute_query = before_each_statement(DuckDbSqlClient.execute_query)
     if os.environ.get("CEKURA_DESTINATION") == "postgres":
         wrap_postgres()

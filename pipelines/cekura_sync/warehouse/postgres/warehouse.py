@@ -1,7 +1,7 @@
 """An engine as a warehouse. What the swap does for the file, one transaction does here."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -120,6 +120,9 @@ class Engine:
             tables.complete(con)
             runner.build(con)
 
+    def journal(self) -> None:
+        """None: a machine that fills an engine need not have a disk."""
+
     def pending_log(self) -> list[dict[str, Any]]:
         """None: here every sync is in `sync_log`."""
         return []
@@ -163,6 +166,12 @@ class Engine:
 
     def answer(self, query: runner.Model) -> list[dict[str, Any]]:
         return self._connection.session.named_rows(dialects.translated(query, self._destination))
+
+    def have_heard(self, receivers: Collection[str]) -> bool:
+        """Nobody, as far as we know: there is no place beside an engine to record it."""
+        return not receivers
+
+    def record_heard(self, receivers: Collection[str]) -> None: ...
 
     def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
         session = self._connection.session

@@ -1,0 +1,351 @@
+"""An interrupted full sync is taken up by the next one, and the promise counts from the start of the first.
+
+CEKURA_TEST_KILLS=all interrupts at every request.
+"""
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cekura_sync import clock, database
+from cekura_sync.diff import scan
+from cekura_sync.sandbox import Answer, Fault, Request
+from support.harness import PATIENCE, Account, NewAccount, Ran, assert_same
+from support.killing import KILL_POINTS, change_the_account
+
+ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page is noted in the journal at once."""
+    monkeypatch.setattr(scan, "BATCH_ROWS", 1)
+
+
+@pytest.fixture
+def account(new_account: NewAccount) -> Account:
+    """Nothing of it has been read yet."""
+    return new_account(results=200, runs_per_result=1, in_flight=2, page_size_cap=20)
+
+
+PAGES = 15  # of this account
+LATE = 11  # a request for one of the last
+
+
+def interrupt(account: Account, request: int, *options: str) -> Ran:
+    """A sync that the API stops answering from this request on."""
+    account.sandbox.reset_requests()
+    account.sandbox.faults = [Fault("401", first=request)]
+    ran = account.sync(*options, "--concurrency", "1")
+    account.sandbox.faults = []
+    account.sandbox.reset_requests()
+    return ran
+
+
+def journal(account: Account) -> Path:
+    return account.home / "journal.duckdb"
+
+
+def assert_read_anew(account: Account, ran: Ran, reason: str) -> None:
+    assert ran.code == 0, ran.err
+    assert reason in ran.err
+    assert ran.json["pages"] >= PAGES
+    account.assert_equals_api()
+    assert not journal(account).exists()
+
+
+def test_the_next_sync_goes_on_where_a_first_one_was_interrupted(account: Account) -> None:
+    first = interrupt(account, LATE)
+    before = datetime.now(UTC)
+
+    ran = account.sync("-v")
+
+    assert first.code == 3
+    assert ran.json["pages"] <= PAGES - LATE + 4, "the top, what was left, and the end twice"
+    assert ran.json["rows_read"] == 200
+    assert datetime.fromisoformat(ran.json["started_at"]) < before
+    assert account.query("select started_at from cekura.sync_log") == [
+        (datetime.fromisoformat(ran.json["started_at"]),)
+    ]
+    assert ran.json["seconds"] < (datetime.now(UTC) - before).total_seconds() + 1
+    account.assert_equals_api()
+    assert not journal(account).exists()
+
+
+@pytest.mark.parametrize("request_", range(1, 30) if ALL else (2, 7, 12, 15, 16))
+def test_a_sync_interrupted_at_any_request_is_taken_up_without_a_wrong_row(
+    new_account: NewAccount, request_: int
+) -> None:
+    account = new_account(results=60, agents=3, runs_per_result=2, days=20, page_size_cap=10)
+    assert account.sync().code == 0
+    change_the_account(account)
+    begun = account.api()
+    if interrupt(account, request_, "--full").code == 0:
+        account.assert_equals_api()
+        return
+    change_the_account(account)
+    interrupt(account, request_ % 5 + 2, "--full")
+    change_the_account(account)
+
+    ran = account.sync("--full")
+
+    assert ran.code == 0, ran.err
+    now, found = account.api(), account.stored()
+    quiet = [id_ for id_ in begun if begun[id_] == now.get(id_)]
+    assert_same({id_: found[id_] for id_ in quiet}, {id_: now[id_] for id_ in quiet})
+    deleted = set(range(min(begun), max(begun))) - {*begun}
+    assert not deleted & {*found}
+    assert ran.json["results"] == len(found)
+    assert account.sync("--full").code == 0
+    account.assert_equals_api()
+
+
+@pytest.mark.parametrize("arrivals", [1, 70])
+def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_reading(
+    account: Account, arrivals: int
+) -> None:
+    interrupt(account, LATE)
+    account.world.insert(arrivals)
+
+    ran = account.sync()
+
+    assert ran.json["pages"] <= PAGES - LATE + 4 + -(-arrivals // 17)
+    account.assert_equals_api()
+
+
+def test_a_result_that_was_deleted_in_between_is_found_by_the_next_full_sync(account: Account) -> None:
+    interrupt(account, LATE)
+    read, unread = max(account.world.results), min(account.world.results)
+    account.world.delete(read)
+    account.world.delete(unread)
+
+    assert account.sync().code == 0
+    assert {read, unread} & {*account.stored()} == {read}, "it was there when the sync began"
+    assert account.sync("--full").json["deleted"] == 1
+    account.assert_equals_api()
+
+
+def test_an_edit_in_between_is_found_as_after_any_sync_that_began_so_early(account: Account) -> None:
+    interrupt(account, LATE)
+    edited = max(account.world.results)
+    account.world.edit(edited, name="edited in between")
+    assert account.sync().code == 0
+
+    assert account.sync().json["updated"] == 1
+    account.assert_equals_api()
+
+
+def test_where_the_top_no_longer_meets_the_earlier_reading_everything_is_read_anew(account: Account) -> None:
+    interrupt(account, 5)
+    for id_ in sorted(account.world.results)[-120:]:
+        account.world.delete(id_)
+
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+def _another_key(account: Account) -> dict[str, str]:
+    account.sandbox.change(key="another-key")
+    account.sandbox.key = "another-key"
+    return {}
+
+
+def _torn(account: Account) -> dict[str, str]:
+    whole = journal(account).read_bytes()
+    journal(account).write_bytes(whole[: len(whole) // 2])
+    return {}
+
+
+def _garbled(account: Account) -> dict[str, str]:
+    whole = bytearray(journal(account).read_bytes())
+    for place in range(20_000, len(whole), 4096):
+        whole[place] ^= 0xFF
+    journal(account).write_bytes(whole)
+    return {}
+
+
+def _of_another_format(account: Account) -> dict[str, str]:
+    with duckdb.connect(str(journal(account))) as con:
+        con.execute("update begun set format = 0")
+    return {}
+
+
+def _empty(account: Account) -> dict[str, str]:
+    journal(account).write_bytes(b"")
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_another_key, "other key"),
+        (_torn, "damaged"),
+        (_garbled, "damaged"),
+        (_of_another_format, "another version"),
+        (_empty, "damaged"),
+    ],
+)
+def test_a_journal_that_does_not_fit_is_dropped_with_a_word(
+    account: Account, change: Callable[[Account], dict[str, str]], reason: str
+) -> None:
+    interrupt(account, LATE)
+
+    env = change(account)
+
+    assert_read_anew(account, account.sync(**env), reason)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(("--search", "e"), "other filters"), (("--profiles",), "other rules for personal data")],
+)
+def test_a_journal_of_other_settings_is_dropped_with_a_word(
+    account: Account, options: tuple[str, ...], reason: str
+) -> None:
+    interrupt(account, LATE)
+
+    ran = account.sync(*options)
+
+    assert ran.code == 0, ran.err
+    assert reason in ran.err
+
+
+def test_pages_of_another_size_continue_a_reading(account: Account) -> None:
+    interrupt(account, LATE)
+    account.sandbox.change(page_size_cap=15)
+
+    ran = account.sync("--page-size", "30")
+
+    assert ran.json["pages"] < PAGES - 4
+    account.assert_equals_api()
+
+
+def test_a_journal_is_too_old_after_a_day(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(account, LATE)
+
+    tomorrow = datetime.now(UTC) + timedelta(hours=24)
+    monkeypatch.setattr(clock, "now", lambda: tomorrow)
+    account.sandbox.date = lambda: tomorrow
+
+    assert_read_anew(account, account.sync(), "too old")
+
+
+def test_what_changed_the_warehouse_in_between_ends_the_journal(account: Account) -> None:
+    assert account.sync().code == 0
+    interrupt(account, LATE, "--full")
+    account.world.insert(2)
+    left = journal(account).read_bytes()
+    assert account.sync().json["mode"] == "quick"
+    assert not journal(account).exists(), "the sync that completes removes it"
+    journal(account).write_bytes(left)  # as if that sync had been killed before it could
+
+    assert_read_anew(account, account.sync("--full"), "other state of the warehouse")
+
+
+def test_a_journal_holds_nothing_that_would_not_be_stored_and_only_its_owner_may_read_it(
+    account: Account,
+) -> None:
+    for id_ in sorted(account.world.results)[-30:]:
+        account.world.edit(id_, name=f"Name {id_}")
+
+    interrupt(account, LATE)
+
+    held = b"".join(path.read_bytes() for path in account.home.iterdir() if path.is_file())
+    assert b"Name " in held, "what would be stored is there"
+    assert b"customer_name" not in held
+    assert b"account_number" not in held
+    assert account.sandbox.key.encode() not in held
+    assert stat.S_IMODE(journal(account).stat().st_mode) == 0o600
+
+
+def test_erase_removes_the_journal_even_before_there_is_a_warehouse(account: Account) -> None:
+    interrupt(account, LATE)
+
+    ran = account.run("erase", "--result", str(max(account.world.results)))
+
+    assert ran.code == 9, ran.err
+    assert not journal(account).exists()
+
+
+@pytest.mark.parametrize("kind", ["html", "error-object"])
+def test_what_casts_doubt_on_a_reading_ends_its_journal(account: Account, kind: str) -> None:
+    account.sandbox.faults = [Fault(kind, first=LATE)]
+
+    assert account.sync("--concurrency", "1").code == 5
+    # A proxy's page says nothing about the rows before it.
+    assert journal(account).exists() == (kind == "html")
+
+
+def test_a_dry_run_neither_writes_a_journal_nor_uses_one(account: Account) -> None:
+    interrupt(account, LATE, "--dry-run")
+    assert not journal(account).exists()
+    interrupt(account, LATE)
+    left = journal(account).read_bytes()
+
+    assert account.sync("--dry-run").json["pages"] >= PAGES
+    assert journal(account).read_bytes() == left
+
+
+@pytest.mark.parametrize("point", ["after extract", "before copy"])
+def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: str) -> None:
+    process = account.spawn(PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point)
+    process.communicate(timeout=PATIENCE)
+    began = datetime.now(UTC)
+
+    ran = account.sync()
+
+    assert ran.json["pages"] <= 5
+    assert datetime.fromisoformat(ran.json["started_at"]) < began
+    account.assert_equals_api()
+
+
+def test_what_cannot_be_written_in_little_memory_gets_more(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(database._WRITING, "memory_limit", "1MB")
+
+    assert account.sync().code == 0
+    account.assert_equals_api()
+    account.world.insert(3)
+    assert account.sync().json["inserted"] == 3
+    account.assert_equals_api()
+
+
+def has_noted(account: Account, folder: Path) -> bool:
+    """Whether a kill at this moment would leave something to go on with."""
+    for file in (journal(account).name, f"{journal(account).name}.wal"):
+        shutil.copyfile(account.home / file, folder / file)
+    with duckdb.connect(str(folder / journal(account).name)) as con:
+        return con.execute("select count(*) from states").fetchall() > [(0,)]
+
+
+def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
+    new_account: NewAccount, tmp_path: Path
+) -> None:
+    account = new_account(results=2300, runs_per_result=1, in_flight=0)
+
+    def kill(request: Request) -> Answer | None:
+        if request.index != 11:
+            return None
+        while not has_noted(account, tmp_path):
+            time.sleep(0.05)
+        process.kill()
+        return Answer(disconnect=True)
+
+    account.sandbox.intercept = kill
+    process = account.spawn("--concurrency", "1")
+    process.communicate(timeout=PATIENCE)
+    account.sandbox.intercept = None
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    assert ran.json["pages"] <= 8
+    account.assert_equals_api()

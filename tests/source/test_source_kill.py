@@ -1,0 +1,125 @@
+"""`cekura_source` in real processes that are killed: after one more run the destination holds what the API lists.
+
+CEKURA_TEST_KILLS=all kills before every change to a file, before every statement, and around every commit of a table, each
+time once with the working folder kept and once with it lost.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cekura_sync.sandbox import Sandbox, World
+from support.destinations import Filled
+from support.harness import PATIENCE
+from support.killing import KILL_POINTS
+from support.story import after_the_first_run
+
+ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
+SCRIPT = """
+import sys
+import dlt
+from cekura_sync import cekura_source
+
+kind, folder, key, url = sys.argv[1:]
+destination = dlt.destinations.duckdb(f"{folder}/theirs.duckdb") if kind == "duckdb" else dlt.destinations.filesystem(f"{folder}/lake")
+pipeline = dlt.pipeline("theirs", destination=destination, dataset_name="raw", pipelines_dir=f"{folder}/state")
+pipeline.run(cekura_source(key, url, full=True), **({} if kind == "duckdb" else {"table_format": kind}))
+"""
+POINTS = [
+    ("delta", "after table results", "lost"),  # before that of runs
+    ("duckdb", 'statement:DELETE FROM "raw"."runs"', "lost"),
+]
+
+
+class Killed:
+    """A destination that has been filled once, and an account that has changed since then."""
+
+    def __init__(self, kind: str, folder: Path, sandbox: Sandbox) -> None:
+        self.filled = Filled(kind, folder / "now", sandbox)
+        self.filled.folder.mkdir(parents=True)
+        self._before = folder / "before"
+        self._record = folder / "record"
+        self.filled.run()
+        after_the_first_run(sandbox.world)
+        shutil.copytree(self.filled.folder, self._before)
+
+    def points(self) -> list[str]:
+        """All that a run passes, in their order."""
+        assert self.run(CEKURA_TEST_RECORD=str(self._record)) == 0
+        passed = [line.split(maxsplit=1)[1] for line in self._record.read_text().splitlines()]
+        self._record.unlink()
+        return passed
+
+    def run(self, **env: str) -> int:
+        """In a process of its own, from the state of before."""
+        shutil.rmtree(self.filled.folder)
+        shutil.copytree(self._before, self.filled.folder)
+        sandbox = self.filled.sandbox
+        arguments = [self.filled.kind, str(self.filled.folder), sandbox.key, sandbox.url]
+        path = os.pathsep.join(filter(None, (KILL_POINTS, os.environ.get("PYTHONPATH"))))
+        ran = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            env=os.environ
+            | {"PYTHONPATH": path, "CEKURA_WAREHOUSE": str(self.filled.folder / "x")}
+            | {"RUNTIME__DLTHUB_TELEMETRY": "false"}
+            | env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        assert ran.returncode in (0, -signal.SIGKILL), ran.stderr
+        return ran.returncode
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(World(results=25, agents=2, runs_per_result=2, days=20, in_flight=2)) as server:
+        yield server
+
+
+@pytest.mark.parametrize(("kind", "point", "folder"), POINTS)
+def test_after_one_more_run_the_destination_holds_what_the_api_lists(
+    sandbox: Sandbox, tmp_path: Path, kind: str, point: str, folder: str
+) -> None:
+    killed = Killed(kind, tmp_path, sandbox)
+    assert killed.run(CEKURA_TEST_POINT=point) == -signal.SIGKILL
+
+    _one_more_run(killed, folder)
+
+
+@pytest.mark.skipif(not ALL, reason="CEKURA_TEST_KILLS=all kills at every point")
+@pytest.mark.parametrize("kind", ["duckdb", "delta"])
+def test_at_every_point(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    killed = Killed(kind, tmp_path, sandbox)
+    points = numbered(killed.points())
+    reached = 0
+    for point in points:
+        for folder in ("state", "lost"):
+            reached += killed.run(CEKURA_TEST_POINT=point) != 0
+            try:
+                _one_more_run(killed, folder)
+            except AssertionError as error:
+                raise AssertionError(f"killed at {point}, working folder {folder}: {error}") from error
+    assert reached > len(points), "most of them were reached"
+
+
+def numbered(passed: list[str]) -> list[str]:
+    """Points whose names differ from run to run by their number."""
+    files, statements = (
+        [f"{kind}:{number + 1}" for number in range(sum(name.startswith(kind) for name in passed))]
+        for kind in ("file", "statement")
+    )
+    return [*dict.fromkeys(name for name in passed if " table " in name), *statements, *files]
+
+
+def _one_more_run(killed: Killed, folder: str) -> None:
+    shutil.rmtree(killed.filled.folder / "lost", ignore_errors=True)
+    killed.filled.run(state=folder)
+    killed.filled.assert_equals_api()
