@@ -1,10 +1,13 @@
--- One row per agent: its rate, its last week as analytics.agent_last_week has it, and its place on the page.
--- Places: agents with a result in the last 30 days first, of these the regressed ones, worst first, then the most tested.
+-- One row per agent: its rate, its last week as analytics.agent_last_week has it, since when its level differs, and its place on the page.
+-- Places: agents with a result in the last 30 days first, of these the worse ones, worst first, then the most tested.
+-- `standing` is what the first screen says. Only worse and better are corrected for the number of agents.
 with as_of as (
     select coalesce(last_sync_at, current_timestamp) as moment
     from analytics.sync_status
 ),
 
+-- A step that is older than the last week and the 28 days before did not make them differ. An agent slid where a straight line lies
+-- about as far out as any step, or further: the step's day is then not to be trusted.
 agents as (
     select
         rates.agent_id,
@@ -33,21 +36,102 @@ agents as (
         week.smallest_visible_difference,
         week.verdict,
         week.possible,
-        week.no_verdict_because
+        week.no_verdict_because,
+        points.changed_on,
+        points.step,
+        points.trend,
+        points.trend_verdict,
+        coalesce(points.changed_on > week.last_day - 35, false) as stepped_lately,
+        coalesce(
+            points.trend_verdict <> 'no trend'
+            and points.trend * points.step > 0
+            and points.trend_excursion * 1.1 > points.excursion,
+            false
+        ) as slid
     from analytics.agent_pass_rate as rates
     cross join as_of
     inner join analytics.agent_last_week as week on week.agent_id is not distinct from rates.agent_id
+    inner join analytics.agent_change_point as points on points.agent_id is not distinct from rates.agent_id
+),
+
+-- Another mix: a raw difference of 5 points, at least half of which comes from which scenarios ran.
+standings as (
+    select
+        *,
+        case
+            when not active then null
+            when verdict = 'regressed' then 'worse'
+            when verdict = 'improved' then 'better'
+            when possible and adjusted_difference < 0 then 'possibly worse'
+            when (stepped_lately and step < 0) or trend_verdict = 'declined' then 'possibly lower'
+            when abs(difference) >= 0.05 and mix_effect / difference >= 0.5 then 'other mix'
+        end as standing
+    from agents
+),
+
+-- The day since when: a step in the direction of the standing, unless the agent slid.
+dated as (
+    select
+        *,
+        case
+            when slid then null
+            when step < 0 and standing = 'possibly lower' then changed_on
+            when stepped_lately and step < 0 and standing in ('worse', 'possibly worse') then changed_on
+            when stepped_lately and step > 0 and standing = 'better' then changed_on
+        end as since
+    from standings
+),
+
+-- A step is dated to the day or so: a change noted within two days of it may be its reason. Without a step the last week is searched.
+windows as (
+    select
+        agent_id,
+        coalesce(since, last_day) as middle,
+        coalesce(since - 2, last_day - 6) as first_day,
+        coalesce(since + 2, last_day) as final_day
+    from dated
+    where since is not null or standing in ('worse', 'possibly worse', 'better')
+),
+
+noted_changes as (
+    select
+        windows.agent_id,
+        steps.changed_at,
+        noted.note,
+        row_number() over (
+            partition by windows.agent_id
+            order by
+                abs(date_diff('day', cast(steps.changed_at at time zone 'UTC' as date), windows.middle)),
+                steps.changed_at,
+                noted.line
+        ) as place
+    from windows
+    inner join analytics.agent_changes as steps
+        on steps.agent_id = windows.agent_id
+        and cast(steps.changed_at at time zone 'UTC' as date) between windows.first_day and windows.final_day
+    inner join cekura.changes as noted
+        on noted.changed_at = steps.changed_at
+        and (noted.agent_id is null or noted.agent_id = steps.agent_id)
 )
 
 select
-    *,
+    dated.*,
+    noted_changes.changed_at as noted_at,
+    noted_changes.note,
     row_number() over (
         order by
             case when active then 0 else 1 end,
-            case when verdict = 'regressed' then 0 else 1 end,
-            case when verdict = 'regressed' then adjusted_difference end,
+            case standing
+                when 'worse' then 0
+                when 'possibly worse' then 1
+                when 'possibly lower' then 2
+                when 'other mix' then 3
+                else 4
+            end,
+            case when standing in ('worse', 'possibly worse') then adjusted_difference end,
             decided_runs desc,
-            agent_id
+            dated.agent_id
     ) as place
-from agents
+from dated
+left join noted_changes on noted_changes.agent_id = dated.agent_id and noted_changes.place = 1
 order by place

@@ -1,5 +1,5 @@
 -- One row per agent and period: days while the last two years hold less than six weeks of decided runs, else weeks.
--- With the Wilson 95 % interval; periods in which nothing was decided are there, with rates NULL.
+-- With the Wilson 95 % interval, and the rate of all these periods together (`shown_`); periods in which nothing was decided are there, with rates NULL.
 with as_of as (
     select cast(coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as date) as today
     from analytics.sync_status
@@ -38,6 +38,8 @@ select
     passed_runs,
     rate(passed_runs, decided_runs) as pass_rate,
     wilson_low(passed_runs, decided_runs) as pass_rate_low,
-    wilson_high(passed_runs, decided_runs) as pass_rate_high
+    wilson_high(passed_runs, decided_runs) as pass_rate_high,
+    cast(sum(decided_runs) over (partition by agent_id) as bigint) as shown_decided_runs,
+    rate(sum(passed_runs) over (partition by agent_id), sum(decided_runs) over (partition by agent_id)) as shown_pass_rate
 from periods
 order by agent_id, period

@@ -1,21 +1,33 @@
--- One row: the UTC day of the last sync, and the seven days before it, over all agents. No verdict: a day that is not over holds
--- other runs than a whole one.
+-- One row, over all agents: the UTC day of the last sync up to that sync, and the seven days before it, each up to the same time of day:
+-- a day that is not over is held against equal parts of others. No verdict.
 with as_of as (
-    select cast(coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as date) as today
+    select coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as moment
     from analytics.sync_status
+),
+
+results as (
+    select
+        cast(as_of.moment as date) as today,
+        results.created_on as day,
+        results.decided_runs,
+        results.passed_runs
+    from as_of
+    inner join analytics.results as results
+        on results.created_on between cast(as_of.moment as date) - 7 and cast(as_of.moment as date)
+        and cast(results.created_at at time zone 'UTC' as time) <= cast(as_of.moment as time)
 ),
 
 sums as (
     select
-        coalesce(sum(case when daily.day = as_of.today then daily.decided_runs end), 0) as today_decided_runs,
-        coalesce(sum(case when daily.day = as_of.today then daily.passed_runs end), 0) as today_passed_runs,
-        coalesce(sum(case when daily.day < as_of.today then daily.decided_runs end), 0) as week_decided_runs,
-        coalesce(sum(case when daily.day < as_of.today then daily.passed_runs end), 0) as week_passed_runs
-    from as_of
-    left join analytics.agent_daily as daily on daily.day between as_of.today - 7 and as_of.today
+        coalesce(sum(case when day = today then decided_runs end), 0) as today_decided_runs,
+        coalesce(sum(case when day = today then passed_runs end), 0) as today_passed_runs,
+        coalesce(sum(case when day < today then decided_runs end), 0) as week_decided_runs,
+        coalesce(sum(case when day < today then passed_runs end), 0) as week_passed_runs
+    from results
 )
 
 select
+    (select as_of.moment from as_of) as until,
     cast(today_decided_runs as bigint) as today_decided_runs,
     cast(today_passed_runs as bigint) as today_passed_runs,
     rate(today_passed_runs, today_decided_runs) as today_pass_rate,

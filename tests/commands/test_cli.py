@@ -229,7 +229,7 @@ def test_a_rejected_row_is_warned_about_even_when_quiet(quick: Account) -> None:
 
 
 def test_the_installed_command_keeps_stdout_for_data(quick: Account) -> None:
-    process = quick.spawn()
+    process = quick.start()
     out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0

@@ -13,7 +13,7 @@ import pytest
 from cekura_sync import errors
 from cekura_sync.console import failure
 from cekura_sync.warehouse import swap
-from support.harness import Account
+from support.harness import PATIENCE, Account
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_limit_on_the_address_space_that_no_sync_survives_is_told_before(quick
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert (ran.returncode, "limited to 600 MiB" in ran.stderr) == (9, True), ran.stderr

@@ -184,7 +184,7 @@ def test_a_slow_commit_is_given_up_when_the_sync_is_asked_to_stop(shared: Shared
         assert process.poll() is None
         time.sleep(0.05)
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 143
     assert shared.log() == [("full", 1)]

@@ -203,7 +203,7 @@ def test_a_killed_sync_leaves_nothing_in_plain_text_and_only_its_own_schemas_are
     assert list(tmp_path.iterdir()), "the killed sync was to leave its files"
 
     process = synced.spawn(*OPTIONS, TMPDIR=str(tmp_path))
-    _, err = process.communicate(timeout=90)
+    _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, err
     assert list(tmp_path.iterdir()) == []

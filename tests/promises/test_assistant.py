@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from promises.test_bi import ALL
-from support.harness import Account
+from support.harness import PATIENCE, Account
 
 DOCS = (Path(__file__).parents[2] / "docs" / "bi.md").read_text(encoding="utf-8")
 SERVER = Path(sys.prefix, "readers", "1.5.6", "bin", "mcp-server-motherduck")
@@ -49,7 +49,7 @@ class Assistant:
         return not result.get("isError") and json.loads(text)["success"], text
 
     def close(self) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=PATIENCE)
 
     def _say(self, message: dict[str, Any]) -> None:
         assert self._process.stdin

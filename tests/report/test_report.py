@@ -12,10 +12,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cekura_sync.models import runner
 from cekura_sync.sandbox import Sandbox, World
 from support import browser
-from support.harness import PATIENCE, Account, NewAccount, Ran, connect, run
+from support.harness import PATIENCE, Account, NewAccount, Ran, run
 
 needs_chromium = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="no Chromium here: apt-get install chromium"
@@ -116,7 +115,7 @@ def test_every_rate_of_every_agent_is_the_views(hostile: Account, written: tuple
         " from analytics.agent_pass_rate"
     )
 
-    on_page = [tuple(row[1:6]) for row in written[1].values("3 agents, the regressed ones first")]
+    on_page = [tuple(row[1:6]) for row in written[1].values("3 agents, the worse ones first")]
 
     assert sorted(on_page) == sorted(in_view)
 
@@ -210,7 +209,7 @@ def test_the_command_says_where_the_page_is_and_what_it_says(written: tuple[Ran,
 
     assert ran.out == ""
     assert ran.err == f"The report is {target}: {page.headings[0]}.\n"
-    assert re.search(r"\d of 3 agents? got worse|No agent got worse", page.headings[0])
+    assert re.search(r"^(\d agents?|No agent) clearly worse", page.headings[0])
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -391,7 +390,7 @@ def test_one_day_of_data_is_no_comparison(new_account: NewAccount) -> None:
     _, page, _ = report(account)
 
     assert page.headings[0] == "1 agent, not enough results to compare yet"
-    assert any("too few runs to compare" in heading for heading in page.headings)
+    assert not any(" pp" in heading for heading in page.headings)
 
 
 def test_a_week_that_ended_before_the_day_of_the_last_sync_is_called_by_its_last_day(
@@ -524,10 +523,3 @@ def test_a_dash_sends_the_page_to_stdout(hostile: Account, tmp_path: Path) -> No
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_every_query_of_the_page_has_its_place_in_it(hostile: Account) -> None:
-    """A file in sql/report that nobody reads would be an error at once; one that is missing, too."""
-    with connect(hostile.warehouse) as con:
-        for query in runner.read_models(runner.models_dir() / "report"):
-            assert con.execute(query.query).fetchall(), query.name

@@ -12,9 +12,9 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from cekura_sync import cekura_source
 from cekura_sync.sandbox import Sandbox, World
-from support.destinations import FORMATS, Filled
+from support.destinations import Filled
 
-KINDS = ("duckdb", *FORMATS)
+KINDS = ("duckdb", "delta", pytest.param("iceberg", marks=pytest.mark.long))
 New = Callable[..., Filled]
 
 

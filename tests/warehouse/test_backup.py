@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from cekura_sync.sandbox import Answer, Request
-from support.harness import Account, NewAccount, stored
+from support.harness import PATIENCE, Account, NewAccount, stored
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_backup_taken_while_a_sync_runs_is_one_complete_sync(account: Account,
     account.world.insert(2)
     account.sandbox.intercept = meanwhile
     process = account.spawn("--full")
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
     assert codes == [0]

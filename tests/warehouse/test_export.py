@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from cekura_sync.sandbox import Sandbox, World
-from support.harness import Account
+from support.harness import PATIENCE, Account
 
 VIEWS = "select view_name from duckdb_views() where schema_name = 'analytics' order by 1"
 
@@ -253,7 +253,7 @@ def export_hit_by(signal_: int, account: Account, to: Path, *names: str) -> int:
         env=os.environ | account.env,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     return ran.returncode
 

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from cekura_sync.sandbox import Answer, Request
-from support.harness import Account
+from support.harness import PATIENCE, Account
 
 WRITER = """
 import duckdb, sys
@@ -106,7 +106,7 @@ def test_where_locks_keep_nobody_out_the_sync_that_was_overtaken_changes_nothing
         if not codes:
             codes.append(0)
             process = spawn()
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
             codes[0] = process.returncode
         return None
 
@@ -117,7 +117,7 @@ def test_where_locks_keep_nobody_out_the_sync_that_was_overtaken_changes_nothing
     account.world.insert(1)
     account.sandbox.intercept = meanwhile
     first = spawn()
-    _, err = first.communicate(timeout=60)
+    _, err = first.communicate(timeout=PATIENCE)
 
     assert (codes, first.returncode) == ([0], 8)
     assert "the file system does not keep locks" in err

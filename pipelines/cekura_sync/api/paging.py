@@ -83,6 +83,7 @@ class Chain:
         self._unsaved: list[Place] = []
         for place in places:
             self._put(place)
+            self._unsaved.clear()
         self.floor = saved.floor  # the oldest time read, in microseconds since 1970
         self._top = saved.top  # the newest time of the first window
         self.overlap = (
@@ -92,7 +93,6 @@ class Chain:
         self._began_at = -saved.came_since  # the position of its newest row
         self._shift = 0  # the offset in the listing of the chain's position 0, when a window last joined
         self._earlier_shift = 0  # the same, when the top met the earlier reading
-        self._unsaved = []
 
     def __len__(self) -> int:
         return len(self._places)

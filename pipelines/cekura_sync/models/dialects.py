@@ -78,6 +78,7 @@ def _translated(model: "Model", engine: str) -> exp.Expr:
     if engine in ("spark", "databricks"):
         _choose_by_coalesce(query)
         _tell_parts_apart(query)
+        _say_conditions_twice(query)
     return query
 
 
@@ -130,6 +131,16 @@ def _tell_parts_apart(query: exp.Expr) -> None:
                     table.set("this", exp.to_identifier(f"{name}_{number}"))
                     if not table.alias:
                         table.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
+
+
+def _say_conditions_twice(query: exp.Expr) -> None:
+    """After a cross join Sail loses the part of a join's condition that concerns more than its two sides."""
+    for select in query.find_all(exp.Select):
+        joins = select.args.get("joins") or []
+        if any(join.kind == "CROSS" for join in joins):
+            for join in joins:
+                if join.args.get("on") is not None and not join.side:
+                    select.where(join.args["on"].copy(), copy=False)
 
 
 def _add_seconds(query: exp.Expr, engine: str) -> None:

@@ -10,6 +10,7 @@ from cekura_sync.report.queries import Figures
 from cekura_sync.report.sections import Chart, Section
 
 SHOWN = 12  # agents that are drawn; the tables have them all
+NOTED = 3  # changes of an agent that are named below its curve; all are marked on it
 Row = dict[str, Any]
 
 
@@ -45,25 +46,32 @@ def over_time(figures: Figures) -> Section:
     rated = [row for row in figures.over_time if row["pass_rate"] is not None]
     if not rated:
         return Section("Pass rate over time", "", [])
+    unit = rated[0]["unit"]
     first, last = min(row["period"] for row in rated), max(row["period"] for row in rated)
+    today = figures.freshness[0]["today"]
+    if unit == "week":  # the newest week reaches to its Sunday, or to today
+        last = max(last, min(last + timedelta(days=6), today))
     if first == last:  # one point stands in the middle
         first, last = first - timedelta(days=1), last + timedelta(days=1)
-    unit = rated[0]["unit"]
     charts = []
     for agent in figures.agents[:SHOWN]:
         periods = [row for row in figures.over_time if row["agent_id"] == agent["agent_id"]]
         if any(row["pass_rate"] is not None for row in periods):
-            charts.append(_history(agent, periods, unit, first, last))
+            noted = [row for row in figures.noted_changes if row["agent_id"] == agent["agent_id"]]
+            charts.append(_history(agent, periods, noted, first, last))
     lead = (
-        f"By {unit}, with the 95 % interval (Wilson's): where the band is wide, few runs were decided. "
-        "The titles compare the 7 days up to the newest result with the 28 before. "
+        f"By {unit}, {wording.day(first)} to {wording.day(last)} (UTC), with the 95 % interval (Wilson's): where the band is wide, few runs "
+        "were decided. A thin line marks a noted change, a dashed one the day since when the level differs. "
         + _cut(len(figures.agents), "agents", "the table at the end")
     )
     return Section("Pass rate over time", lead, charts)
 
 
-def _history(agent: Row, periods: list[Row], unit: str, first: date, last: date) -> Chart:
-    finding = _standing(agent)
+def _history(agent: Row, periods: list[Row], noted: list[Row], first: date, last: date) -> Chart:
+    unit = periods[0]["unit"]
+    since = agent["since"] if agent["since"] and first <= agent["since"] <= last else None
+    finding = _passed(agent, periods[0]["shown_pass_rate"], since)
+    marked = [row for row in noted if first <= row["changed_on"] <= last]
     items = [
         {
             "period": row["period"].isoformat(),
@@ -81,9 +89,32 @@ def _history(agent: Row, periods: list[Row], unit: str, first: date, last: date)
         ("runs", tables.number("decided_runs")),
         ("passed", tables.number("passed_runs")),
     ]
-    svg = charts.over_time(finding.striptags(), items, unit, first, last)
-    n = f"n = {wording.counted(agent['decided_runs'], 'run')} in {wording.counted(agent['completed_results'], 'completed result')}"
-    return Chart(finding, svg, tables.table(columns, periods), n, _tone([agent]))
+    marks = charts.Marks(
+        [row["changed_on"] for row in marked], since, "regressed" if (agent["step"] or 0) < 0 else "improved"
+    )
+    svg = charts.over_time(finding.striptags(), items, unit, (first, last), marks)
+    n = Markup("n = {}.").format(wording.counted(periods[0]["shown_decided_runs"], "run"))
+    return Chart(finding, svg, tables.table(columns, periods), n + _noted(marked), _tone([agent]))
+
+
+def _passed(agent: Row, rate: float, since: date | None) -> Markup:
+    """What the curve shows, over all of it."""
+    said = Markup("{} passed {}").format(wording.isolated(wording.agent(agent)), wording.percent(rate))
+    if not agent["active"]:
+        return said + f", last tested on {wording.day(agent['last_result_at'])}"
+    return said + (f", {wording.points(agent['step'])} since {wording.day(since)}" if since else "")
+
+
+def _noted(changes: list[Row]) -> Markup:
+    """The newest noted changes of a curve in words."""
+    if not changes:
+        return Markup("")
+    said = [
+        Markup("{}{}").format(wording.day(row["changed_on"]), wording.note(row["note"]))
+        for row in changes[:NOTED]
+    ]
+    more = f"; {len(changes) - NOTED:,} earlier" if len(changes) > NOTED else ""
+    return Markup(" Noted changes: {}{}.").format(Markup("; ").join(said), more)
 
 
 def every_agent(figures: Figures) -> Section:
@@ -96,10 +127,10 @@ def every_agent(figures: Figures) -> Section:
         ("runs", tables.number("decided_runs")),
         ("results", tables.number("completed_results")),
         ("newest 7 days", tables.rate("recent_pass_rate")),
-        ("against the 28 before", tables.verdict("verdict")),
+        ("against the 28 before", tables.standing),
         ("last result (UTC)", tables.moment("last_result_at")),
     ]
-    finding = Markup("{}, the regressed ones first").format(wording.counted(len(rows), "agent"))
+    finding = Markup("{}, the worse ones first").format(wording.counted(len(rows), "agent"))
     charts = [Chart(finding, None, tables.table(columns, rows))] if rows else []
     return Section("Every agent", "Over its whole history.", charts)
 
@@ -117,18 +148,6 @@ def _most_changed(rows: list[Row], before: str, after: str, nobody: str, when: s
     )
     more = len(fallen) - 1
     return finding + (f", and {wording.counted(more, 'more agent')} fell" if more else "")
-
-
-def _standing(agent: Row) -> Markup:
-    name = wording.isolated(wording.agent(agent))
-    if not agent["active"]:
-        return Markup("{} was last tested on {}").format(name, wording.day(agent["last_result_at"]))
-    if not agent["verdict"]:
-        return Markup("{} passes {}; too few runs to compare").format(
-            name, wording.percent(agent["pass_rate"])
-        )
-    said = wording.change(agent["previous_pass_rate"], agent["recent_pass_rate"], agent["verdict"])
-    return Markup("{} {}").format(name, said)
 
 
 def _change(row: Row, before: str, after: str) -> Row:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -53,8 +54,20 @@ def intervals(title: str, items: Sequence[Item], axis: str, whole: bool = True) 
     return _svg(title, alt.layer(*_labels(base, LONGER, alt.value(INK)), bar, point), len(rows) * ROW)
 
 
-def over_time(title: str, periods: Sequence[Item], unit: str, first: date, last: date) -> Markup:
-    """`rate` by `period` with the band of its interval, broken where there is none."""
+@dataclass(frozen=True)
+class Marks:
+    """Days to mark on a curve: of noted changes, and the first of a new level, in the colour of its `verdict`."""
+
+    changes: Sequence[date]
+    step: date | None
+    verdict: str
+
+
+def over_time(
+    title: str, periods: Sequence[Item], unit: str, window: tuple[date, date], marks: Marks
+) -> Markup:
+    """`rate` by `period` in the `window`, with the band of its interval, broken where there is none."""
+    first, last = window
     base = alt.Chart(alt.InlineData(values=list(periods)))
     x = alt.X(
         "period:T",
@@ -71,7 +84,24 @@ def over_time(title: str, periods: Sequence[Item], unit: str, first: date, last:
         base.mark_line(color=SERIES, strokeWidth=2).encode(x=x, y=rate),
         base.mark_point(color=SERIES, filled=True, opacity=1, size=dot).encode(x=x, y=rate),
     ]
-    return _svg(title, alt.layer(*layers), 150)
+    return _svg(title, alt.layer(*layers, *_marked(marks)), 150)
+
+
+def _marked(marks: Marks) -> list[alt.Chart]:
+    """Lines across the whole height, without words: the note below the chart has them."""
+    noted = alt.Chart(_days(marks.changes)).mark_rule(color=INK, strokeWidth=1).encode(x="day:T")
+    flag = alt.Chart(_days(marks.changes)).mark_point(
+        shape="triangle-down", filled=True, opacity=1, size=60, color=INK
+    )
+    step = alt.Chart(_days([marks.step] if marks.step else [])).mark_rule(
+        color=TONES[marks.verdict], strokeWidth=2, strokeDash=[5, 3]
+    )
+    drawn = [noted, flag.encode(x="day:T", y=alt.value(4))] if marks.changes else []
+    return drawn + ([step.encode(x="day:T")] if marks.step else [])
+
+
+def _days(days: Sequence[date]) -> alt.InlineData:
+    return alt.InlineData(values=[{"day": day.isoformat()} for day in days])
 
 
 def stacked_days(title: str, days: Sequence[Item], most: int, first: date, last: date) -> Markup:

@@ -8,7 +8,7 @@ import jinja2
 
 from cekura_sync import clock
 from cekura_sync.errors import SettingsError
-from cekura_sync.report import agents, metrics, queries, scenarios, summary, wording
+from cekura_sync.report import agents, first, metrics, queries, scenarios, summary, wording
 from cekura_sync.report.queries import Figures
 from cekura_sync.report.sections import Section
 from cekura_sync.warehouse import disk
@@ -17,6 +17,7 @@ from cekura_sync.warehouse.layout import Layout
 TEMPLATE = "page.html.j2"
 SECTIONS: Sequence[Callable[[Figures], Section]] = (  # in the order of the page
     agents.changes,
+    scenarios.sudden,
     metrics.metrics,
     agents.over_time,
     scenarios.scenarios,
@@ -76,6 +77,7 @@ def _render(found: queries.Figures, headline: str, reload_after: timedelta | Non
         style=(here / "page.css").read_text(encoding="utf-8"),
         written=wording.moment(written),
         freshness=summary.freshness(found, written),
+        first=first.screen(found),
         tiles=summary.tiles(found),
         sections=_sections(found),
     )

@@ -21,6 +21,29 @@ def scenarios(figures: Figures) -> Section:
     )
 
 
+def sudden(figures: Figures) -> Section:
+    """Scenarios that passed reliably and fail now, and the reverse."""
+    rows = figures.new_failures
+    columns: list[tables.Column] = [
+        ("scenario", tables.scenario),
+        ("agent", tables.agent),
+        ("what", tables.text("verdict")),
+        ("seen in the", tables.text("basis")),
+        ("before", tables.rate("previous_pass_rate")),
+        ("runs", tables.number("previous_decided_runs")),
+        ("now", tables.rate("pass_rate")),
+        ("runs", tables.number("decided_runs")),
+        ("the run to look at", tables.run),
+    ]
+    failing = sum(row["verdict"] == "newly failing" for row in rows)
+    counts = Markup("{} newly failing, {:,} fixed").format(
+        wording.counted(failing, "scenario"), len(rows) - failing
+    )
+    note = "Passed reliably in the 28 days before and fails now, or the reverse."
+    drawn = [Chart(counts, None, tables.table(columns, rows), note)] if rows else []
+    return Section("New failures", "", drawn)
+
+
 def _worst(rows: list[Row]) -> list[Chart]:
     if not rows:
         return []
@@ -78,7 +101,7 @@ def _flaky(rows: list[Row]) -> list[Chart]:
         ("pass rate", tables.rate("pass_rate")),
     ]
     svg = charts.intervals(finding.striptags(), items, "runs that end differently from the run before")
-    note = f"Whole history of scenarios that failed in the last 30 days, by the lower end of the {INTERVAL}."
+    note = f"The newest 50 runs of scenarios that failed in the last 30 days, by the lower end of the {INTERVAL}."
     return [Chart(finding, svg, tables.table(columns, rows), note)]
 
 

@@ -14,7 +14,7 @@ class Chart:
     finding: Markup
     drawing: Markup | None
     table: Table
-    note: str = ""
+    note: str | Markup = ""
     tone: str = ""  # worse, better, or neither
 
 

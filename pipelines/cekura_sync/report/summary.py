@@ -1,12 +1,14 @@
 """The top of the page: headline, age of the data, today's figures."""
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from cekura_sync.report import wording
-from cekura_sync.report.queries import Figures
+from cekura_sync.report.queries import Figures, Row
 
 STALE = timedelta(days=1)
+WORTH_A_WORD = ("worse", "possibly worse", "possibly lower", "better")
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,26 @@ class Freshness:
 def headline(figures: Figures) -> str:
     active = [row for row in figures.agents if row["active"]]
     compared = [row for row in active if row["verdict"]]
-    fallen = [row for row in compared if row["verdict"] == "regressed"]
     if not figures.agents:
         return "There are no results yet"
     if not active:
         return "Nothing was tested in the last 30 days"
     if not compared:
         return f"{wording.counted(len(active), 'agent')}, not enough results to compare yet"
-    week = wording.week(compared[0]["last_day"], figures.freshness[0]["today"])
-    if not fallen:
-        return f"No agent got worse {week}, of {len(compared):,} compared"
-    return f"{wording.share_of(len(fallen), len(compared), 'agent')} got worse {week}"
+    return _counts(Counter(row["standing"] for row in active), compared, figures.freshness[0]["today"])
+
+
+def _counts(standings: Counter[str], compared: list[Row], today: date) -> str:
+    """`1 agent clearly worse this week, 1 possibly; 2 clearly better`."""
+    worse, possibly = standings["worse"], standings["possibly worse"]
+    who = wording.counted(worse, "agent") if worse else "No agent"
+    said = f"{who} clearly worse {wording.week(compared[0]['last_day'], today)}"
+    said += f", {possibly:,} possibly" if possibly else ""
+    if standings["possibly lower"]:
+        said += f"; {standings['possibly lower']:,} possibly lower over 90 days"
+    if standings["better"]:
+        said += f"; {standings['better']:,} clearly better"
+    return said if any(standings[each] for each in WORTH_A_WORD) else f"{said}, of {len(compared):,} compared"
 
 
 def freshness(figures: Figures, written: datetime) -> Freshness:
@@ -73,12 +84,12 @@ def tiles(figures: Figures) -> list[Tile]:
     now, day, lines = figures.freshness[0], figures.today[0], figures.infrastructure_agents[0]
     return [
         Tile(
-            f"Passed today, {wording.day(now['today'])}",
+            f"Passed today until {day['until']:%H:%M} UTC, {wording.day(now['today'])}",
             wording.percent(day["today_pass_rate"]),
             _n(day["today_low"], day["today_high"], day["today_decided_runs"]),
         ),
         Tile(
-            "Passed in the 7 days before",
+            f"Passed until {day['until']:%H:%M} UTC in the 7 days before",
             wording.percent(day["week_pass_rate"]),
             _n(day["week_low"], day["week_high"], day["week_decided_runs"]),
         ),

@@ -48,9 +48,25 @@ def explanation(column: str) -> Callable[[Row], Cell]:
     return lambda row: Cell(wording.isolated(wording.said(row[column])))
 
 
+def text(column: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(row[column])
+
+
 def verdict(column: str) -> Callable[[Row], Cell]:
     said = {"regressed": "▼ fell", "improved": "▲ rose", "same": "no clear change"}
     return lambda row: Cell(said.get(row[column], "nothing to compare"))
+
+
+def standing(row: Row) -> Cell:
+    unsaid = "no clear change" if row["verdict"] else "nothing to compare"
+    return Cell(wording.STANDINGS.get(row["standing"], unsaid))
+
+
+def run(row: Row) -> Cell:
+    """The run by its ids, linked where its page is known."""
+    ids = f"result {row['result_id']}, run {row['run_id']}"
+    url = wording.run_url(row)
+    return Cell(Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, ids) if url else ids)
 
 
 def rate(column: str) -> Callable[[Row], Cell]:

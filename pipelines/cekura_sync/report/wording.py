@@ -1,5 +1,6 @@
 """Numbers, names and findings in words. Names come from the data: they are cut, stripped of what cannot be shown, and escaped."""
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -7,9 +8,17 @@ from markupsafe import Markup
 
 from cekura_sync.console import terminal
 
+DASHBOARD = "https://dashboard.cekura.ai"
 LONGEST_NAME = 80
 LONGEST_EXPLANATION = 400
 NOTHING = "–"
+STANDINGS = {
+    "worse": "▼ clearly worse",
+    "possibly worse": "▽ possibly worse",
+    "possibly lower": "▽ possibly lower over 90 days",
+    "other mix": "◇ only other scenarios ran",
+    "better": "▲ clearly better",
+}
 Row = dict[str, Any]
 
 
@@ -29,6 +38,14 @@ def metric(row: Row) -> str:
     return shown(row["metric_name"]) or unnamed
 
 
+def run_url(row: Row) -> str | None:
+    """The run's page in Cekura's dashboard; None where the project is not known."""
+    project, result_id, run_id = row["project_id"], row["result_id"], row["run_id"]
+    if run_id is None or not re.fullmatch(r"[\w-]+", project or "", re.ASCII):
+        return None
+    return f"{DASHBOARD}/{project}/results/{result_id}?call_id={run_id}"
+
+
 def said(explanation: str | None) -> str:
     """An evaluation's explanation, cut to a few lines."""
     return shown(" ".join((explanation or "").split()), LONGEST_EXPLANATION) or NOTHING
@@ -46,6 +63,11 @@ def isolated(name: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(name)
 
 
+def note(text: str | None) -> Markup:
+    """What the team noted about a change, as the end of a sentence."""
+    return Markup(": {}").format(isolated(shown(text))) if shown(text) else Markup("")
+
+
 def percent(rate: float | None, digits: int = 0) -> str:
     """A rate of 0 to 1. Only an exact 0 or 1 is shown as 0 % or 100 %."""
     if rate is None:
@@ -60,7 +82,7 @@ def points(difference: float | None) -> str:
     """A difference of rates, in percentage points."""
     if difference is None:
         return NOTHING
-    text = f"{difference * 100:+.1f}".replace("-", "\N{MINUS SIGN}")
+    text = f"{round(difference * 100, 1) or 0:+.1f}".replace("-", "\N{MINUS SIGN}")
     return f"{text}\N{NO-BREAK SPACE}pp"
 
 

@@ -1,0 +1,134 @@
+"""The first screen: which agents changed, which scenarios drive it, since when, and near which noted change."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from cekura_sync.report import wording
+from cekura_sync.report.queries import Figures, Row
+
+MOST = 6  # cards of each size: a screen holds no more
+BETTER = 2  # large cards that are kept for agents that got better
+CLEAR = ("worse", "better")
+OF_THE_WEEK = ("worse", "possibly worse", "better")
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A scenario that drives a change, with a failed run to look at where its page is known."""
+
+    name: Markup
+    rates: str
+    runs: str
+    sudden: str | None
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Card:
+    tone: str
+    standing: str
+    name: Markup
+    rates: str
+    evidence: str
+    since: list[Markup]
+    drivers: list[Driver]
+
+
+@dataclass(frozen=True)
+class First:
+    """What is clear, in large cards, what may be chance or the mix, in small ones, and how much found no room."""
+
+    clear: list[Card]
+    doubtful: list[Card]
+    rest: str
+
+
+def screen(figures: Figures) -> First:
+    changed = [row for row in figures.agents if row["standing"]]
+    worse = [row for row in changed if row["standing"] == "worse"]
+    better = [row for row in changed if row["standing"] == "better"]
+    room = MOST - min(len(better), BETTER)
+    clear = (worse[:room] + better)[:MOST]
+    doubtful = [row for row in changed if row["standing"] not in CLEAR][:MOST]
+    left = len(changed) - len(clear) - len(doubtful)
+    rest = (
+        f"{wording.counted(left, 'more agent')} changed: the table of every agent has them." if left else ""
+    )
+    return First([_card(row, figures) for row in clear], [_card(row, figures) for row in doubtful], rest)
+
+
+def _card(agent: Row, figures: Figures) -> Card:
+    standing = agent["standing"]
+    return Card(
+        tone=standing if standing in CLEAR else "",
+        standing=wording.STANDINGS[standing],
+        name=wording.isolated(wording.agent(agent)),
+        rates=_rates(agent),
+        evidence=_evidence(agent),
+        since=_since(agent),
+        drivers=[
+            _driver(row, standing)
+            for row in figures.drivers
+            if row["agent_id"] == agent["agent_id"] and standing in OF_THE_WEEK
+        ],
+    )
+
+
+def _rates(agent: Row) -> str:
+    """The figure of the window that the standing speaks of."""
+    if agent["standing"] == "possibly lower":
+        return wording.points(agent["step"] if agent["since"] else agent["trend"])
+    return _from_to(agent)
+
+
+def _from_to(row: Row) -> str:
+    before, after = row["previous_pass_rate"], row["recent_pass_rate"]
+    digits = 1 if wording.percent(before) == wording.percent(after) else 0
+    return f"{wording.percent(before, digits)} → {wording.percent(after, digits)}"
+
+
+def _evidence(agent: Row) -> str:
+    """How sure, on how many runs, and how much of it comes from which scenarios ran."""
+    if agent["recent_pass_rate"] is None or agent["previous_pass_rate"] is None:
+        return "Too few runs in the last week to compare."
+    runs = f"{agent['previous_decided_runs']:,} → {wording.counted(agent['recent_decided_runs'], 'run')}"
+    if agent["standing"] == "possibly lower":
+        return f"28 days before → last 7 days: {_from_to(agent)}, no clear change, {runs}."
+    interval = f"{wording.points(agent['adjusted_low'])} to {wording.points(agent['adjusted_high'])}"
+    within = f"28 days before → last 7 days: within the same scenarios {wording.points(agent['adjusted_difference'])} ({interval}), {runs}."
+    mix = f" {wording.points(agent['mix_effect'])} come from which scenarios ran."
+    return within + (mix if abs(agent["mix_effect"]) >= 0.05 else "")
+
+
+def _since(agent: Row) -> list[Markup]:
+    said = []
+    better = agent["standing"] == "better"
+    if agent["since"]:
+        step = "" if agent["standing"] == "possibly lower" else f" ({wording.points(agent['step'])})"
+        said.append(Markup("Since {}{}").format(wording.day(agent["since"]), step))
+    elif agent["standing"] == "possibly lower":
+        said.append(Markup("Declining over 90 days"))
+    elif agent["standing"] in OF_THE_WEEK:
+        said.append(_slope(agent, "improved" if better else "declined"))
+    if agent["noted_at"]:
+        noted = wording.day(agent["noted_at"].date())
+        said.append(Markup("Change noted on {}{}").format(noted, wording.note(agent["note"])))
+    return said
+
+
+def _slope(agent: Row, direction: str) -> Markup:
+    if agent["trend_verdict"] != direction:
+        return Markup("No single day stands out")
+    slope = "Improving" if direction == "improved" else "Declining"
+    return Markup("{} over 90 days ({})").format(slope, wording.points(agent["trend"]))
+
+
+def _driver(row: Row, standing: str) -> Driver:
+    return Driver(
+        name=wording.isolated(wording.scenario(row)),
+        rates=_from_to(row),
+        runs=f"{row['previous_decided_runs']:,} → {wording.counted(row['recent_decided_runs'], 'run')}",
+        sudden=row["sudden"],
+        url=None if standing == "better" else wording.run_url(row),
+    )

@@ -1,0 +1,67 @@
+-- One row per agent and scenario: the three scenarios that drove the change of its last week most, the strongest first. Each drove
+-- a tenth of it at least: less is noise.
+-- With the newest run of the last week that failed in it, for who wants to look.
+with scenarios as (
+    select *, sum(contribution) over (partition by agent_id) as adjusted_difference
+    from analytics.agent_last_week_scenarios
+    where contribution <> 0
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by agent_id order by abs(contribution) desc, scenario_key) as place
+    from scenarios
+    where contribution / nullif(adjusted_difference, 0) >= 0.1
+),
+
+drivers as (
+    select *
+    from ranked
+    where place <= 3
+),
+
+failed as (
+    select
+        runs.agent_id,
+        runs.scenario_key,
+        runs.run_id,
+        runs.result_id,
+        runs.project_id,
+        row_number() over (
+            partition by runs.agent_id, runs.scenario_key order by runs.created_at desc, runs.run_id desc
+        ) as place
+    from analytics.agent_last_week_results as results
+    inner join analytics.runs as runs on runs.result_id = results.result_id
+    where results.of_last_week and not runs.passed
+),
+
+sudden as (
+    select agent_id, scenario_key, max(verdict) as verdict
+    from analytics.new_failures
+    group by agent_id, scenario_key
+)
+
+select
+    drivers.agent_id,
+    drivers.place,
+    drivers.scenario_id,
+    drivers.scenario_name,
+    drivers.decided_runs as recent_decided_runs,
+    drivers.pass_rate as recent_pass_rate,
+    drivers.previous_decided_runs,
+    drivers.previous_pass_rate,
+    drivers.contribution,
+    sudden.verdict as sudden,
+    failed.result_id,
+    failed.run_id,
+    failed.project_id
+from drivers
+left join sudden
+    on sudden.agent_id is not distinct from drivers.agent_id
+    and sudden.scenario_key is not distinct from drivers.scenario_key
+left join failed
+    on failed.agent_id is not distinct from drivers.agent_id
+    and failed.scenario_key is not distinct from drivers.scenario_key
+    and failed.place = 1
+order by drivers.agent_id, drivers.place
