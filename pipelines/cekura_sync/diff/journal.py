@@ -27,6 +27,7 @@ from cekura_sync.settings import Settings
 
 FORMAT = 1
 KEPT = timedelta(days=1)
+ROWS_AT_A_TIME = 10_000
 _TABLES = """
     create table journal.begun (format bigint, started varchar, salt varchar, conditions varchar);
     create table journal.places (key bigint, position bigint, created bigint);
@@ -184,10 +185,15 @@ class _Earlier:
             return ""  # nothing was read
         self._require_sound_blocks()
         state = json.loads(states[0][0])
-        places = self._con.execute("from journal.places order by rowid").fetchall()
-        chain = Chain((Place(*place) for place in places), Saved(*state["chain"]))
+        chain = Chain(self._places(), Saved(*state["chain"]))
         self.reading = replace(self.reading, chain=chain, comparison=state["comparison"])
         return None
+
+    def _places(self) -> Iterator[Place]:
+        """So many at a time that memory does not depend on how many there are."""
+        places = self._con.execute("from journal.places order by rowid")
+        while rows := places.fetchmany(ROWS_AT_A_TIME):
+            yield from (Place(*row) for row in rows)
 
     def _require_sound_blocks(self) -> None:
         """Read each block once, because a damaged one would be found only when it is too late to read everything anew."""
