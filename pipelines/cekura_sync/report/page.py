@@ -17,9 +17,9 @@ from cekura_sync.warehouse.layout import Layout
 TEMPLATE = "page.html.j2"
 SECTIONS: Sequence[Callable[[Figures], Section]] = (  # in the order of the page
     agents.changes,
-    scenarios.sudden,
     metrics.metrics,
     agents.over_time,
+    scenarios.sudden,
     scenarios.scenarios,
     scenarios.infrastructure,
     agents.every_agent,
