@@ -7,30 +7,18 @@ with agents as (
     from analytics.agents
 ),
 
-recent as (
-    select result_id, result_name, agent_id, channel, created_at, of_last_week
-    from analytics.agent_last_week_results
-),
-
-series as (
-    select agent_id, result_name, channel, row_number() over (order by agent_id, result_name, channel) as series
-    from recent
-    group by agent_id, result_name, channel
-),
-
 placed as (
     select
         recent.result_id,
         recent.of_last_week,
         agents.agent_number,
-        series.series,
-        row_number() over (partition by series.series order by recent.created_at desc, recent.result_id desc) as place
-    from recent
+        dense_rank() over (order by agents.agent_number, recent.result_name, recent.channel) as series,
+        row_number() over (
+            partition by agents.agent_number, recent.result_name, recent.channel
+            order by recent.created_at desc, recent.result_id desc
+        ) as place
+    from analytics.agent_last_week_results as recent
     inner join agents on agents.agent_id is not distinct from recent.agent_id
-    inner join series
-        on series.agent_id is not distinct from recent.agent_id
-        and series.result_name is not distinct from recent.result_name
-        and series.channel is not distinct from recent.channel
 ),
 
 decided as (
@@ -110,7 +98,7 @@ called as (
                 and wilson_low(after_passed, after_runs) > wilson_high(before_passed, before_runs)
                 then 'fixed'
         end as verdict
-    from named_scenarios(runs) as compared
+    from compared_scenarios(runs) as compared
     where after_runs >= 2
 ),
 
@@ -118,6 +106,8 @@ called as (
 examples as (
     select
         called.*,
+        runs.scenario_id,
+        runs.scenario_name,
         runs.basis,
         runs.agent_number,
         runs.run_id,
@@ -139,7 +129,7 @@ select
     agents.agent_name, -- its newest name
     examples.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
     examples.scenario as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
-    examples.scenario_name, -- the name that its newest run, the one with the greatest id, carries
+    examples.scenario_name, -- its name in the run to look at
     examples.basis, -- last result, or last week
     examples.verdict, -- newly failing, fixed
     examples.before_runs as previous_decided_runs, -- its decided runs before

@@ -90,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "stitching: windows do not overlap",
         (
-            ("api/paging.py", "(read - overlap) // size + 1", "read // size + 1"),
+            ("api/paging.py", "(read - repeated) // size + 1", "read // size + 1"),
             ("api/paging.py", "if window.start and not self._is_linked(rows):", "if False:"),
         ),
         (LISTING, PROMISE),
@@ -121,10 +121,15 @@ MUTATIONS = (
         (
             (
                 "api/listing.py",
-                "if not has_room or new or self._stopped_at != before:",
+                "if not has_room or new or before is None or self._stopped[0] != before[0]:",
                 "if not has_room:",
             ),
         ),
+        (LISTING,),
+    ),
+    Mutation(
+        "one question twice is enough for the end",
+        (("api/listing.py", "else self._stopped != before", "else True"),),
         (LISTING,),
     ),
     Mutation(
@@ -134,7 +139,7 @@ MUTATIONS = (
     ),
     Mutation(
         "passes: a row in two places is no sign",
-        (("api/listing.py", "self.repeated |= row.key in self._seen", "self.repeated |= False"),),
+        (("api/passes.py", "self.repeated |= row.key in self._seen", "self.repeated |= False"),),
         (LISTING,),
     ),
     Mutation(

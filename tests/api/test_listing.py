@@ -29,6 +29,8 @@ FAMILIES = {
     "times that nobody can read": {"unreadable"},
     "ordered by updated_at": {"updated"},
     "old answers from a cache": {"cache"},
+    "a cap that is lowered, and old answers": {"cap", "cache", "deletions"},
+    "a cap that is lowered, and `next` lies": {"cap", "next", "ties", "deletions"},
     "several of these": {"several"},
 }
 
@@ -57,8 +59,9 @@ class RandomReading:
         self.busy = self.random.choice([0, 0.1, 0.3, 0.7])
 
     def run(self, interrupted: Iterable[int] = ()) -> Reading:
-        cap, concurrency = self.listing.habits.cap, self.random.choice([1, 4, 8])
-        return read(self.listing, page_size=cap, concurrency=concurrency, interrupted=interrupted)
+        page_size = 200 if self.size % 2 else self.listing.habits.cap
+        concurrency = self.random.choice([1, 4, 8])
+        return read(self.listing, page_size=page_size, concurrency=concurrency, interrupted=interrupted)
 
     def _created(self, number: int) -> int:
         group = self.random.choice([1, 2, 3, 5, 30]) if "ties" in self.kinds else 1
@@ -281,6 +284,27 @@ def test_a_cap_that_is_lowered_in_the_middle_cuts_nothing_off(concurrency: int) 
     reading = read(listing, page_size=20, concurrency=concurrency)
 
     assert reading.given == keys(listing)
+
+
+@pytest.mark.parametrize("group", [7, 8, 9])
+def test_almost_a_page_of_rows_of_one_time_is_read(group: int) -> None:
+    times = [min(number, 40) if number < 40 + group else number for number in range(70)]
+    listing = MovingListing([row(number, 1000 + time) for number, time in enumerate(times)], Habits(cap=9))
+
+    assert {*read(listing, page_size=200, concurrency=8).given} == {*range(70)}
+
+
+def test_a_size_that_a_lowered_cap_cuts_is_no_second_question_to_a_cache() -> None:
+    def delete_once(listing: MovingListing) -> None:
+        if len(listing.asked) == 7:
+            listing.delete(9)
+
+    habits = Habits(cap=10, lowered_cap=(2, 4), cached=True, count="missing")
+    listing = MovingListing(map(row, range(37)), habits, between=delete_once)
+
+    reading = read(listing, page_size=200, concurrency=1)
+
+    assert {*keys(listing)} <= {*reading.given}
 
 
 def test_a_next_that_is_null_too_early_hides_nothing_even_when_rows_above_are_deleted_then() -> None:

@@ -81,10 +81,12 @@ def base() -> Base:
     base = Base()
     base.sync(SYNCED, mode="full")
     nightly(base, 1, f"Fallen {HOSTILE}", fallen, project="42")
-    nightly(base, 2, "Risen", risen, project="../evil")
+    nightly(base, 2, "Risen", risen)
     nightly(base, 3, "Sliding", sliding)
     nightly(base, 4, "Uneven", uneven, again=8)
     nightly(base, 5, "Steady", steady)
+    nightly(base, 6, "Stray", fallen, project="../evil?")
+    base.change(str(LAST - timedelta(days=12)), 6, "Too early to be the reason")
     base.change(str(LAST - timedelta(days=7)), 1, f"Prompt v12 {HOSTILE}")
     base.change(str(LAST - timedelta(days=30)), 1, "Other voice")
     return base
@@ -106,7 +108,9 @@ def card(page: str, name: str) -> str:
 
 
 def test_the_headline_counts_what_is_clear_apart_from_what_is_possible(page: str) -> None:
-    assert "<h1>1 agent clearly worse this week; 1 possibly lower over 90 days; 1 clearly better</h1>" in page
+    assert (
+        "<h1>2 agents clearly worse this week; 1 possibly lower over 90 days; 1 clearly better</h1>" in page
+    )
 
 
 def test_an_agent_that_fell_is_told_with_its_scenarios_the_day_and_the_noted_change(page: str) -> None:
@@ -121,6 +125,13 @@ def test_an_agent_that_fell_is_told_with_its_scenarios_the_day_and_the_noted_cha
     assert {scenario for scenario, _, _ in drivers[:2]} == {"1", "2"}, said
     assert len(drivers) <= 3
     assert "newly failing" in said
+
+
+def test_a_change_noted_days_before_the_level_changed_is_not_named_with_it(page: str) -> None:
+    said = card(page, "Stray")
+
+    assert "Since 4 Mar 2024" in said
+    assert "Change noted" not in said
 
 
 def test_an_agent_that_rose_is_told_too(page: str) -> None:
@@ -148,7 +159,7 @@ def test_where_only_other_scenarios_ran_the_page_says_so(page: str) -> None:
 
 
 def test_an_agent_that_did_not_change_has_no_card(page: str) -> None:
-    assert page.count('<div class="card') == 4
+    assert page.count('<div class="card') == 5
 
 
 def test_runs_are_linked_only_where_the_project_is_known(page: str, base: Base) -> None:
@@ -165,7 +176,7 @@ def test_runs_are_linked_only_where_the_project_is_known(page: str, base: Base) 
 
 
 def test_noted_changes_are_named_below_the_curve(page: str) -> None:
-    (note,) = re.findall(r"Noted changes: .*?</p>", page)
+    (note,) = re.findall(r"Noted changes: .*?</p>", page.partition("<bdi>Stray</bdi> passed")[0])
 
     assert "3 Mar 2024: <bdi>Prompt v12 &lt;script&gt;" in note
     assert "9 Feb 2024: <bdi>Other voice</bdi>" in note

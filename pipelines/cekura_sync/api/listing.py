@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cekura_sync.api.decode_rows import Page, Row
 from cekura_sync.api.paging import OVERLAP, Chain, Disorder, Window, next_window
+from cekura_sync.api.passes import Pass
 from cekura_sync.errors import ListingUnverified, UnbelievableAnswer
 
 BARREN_WINDOWS = 8  # so many in a row without a new id are a loop; single ones happen while rows arrive
@@ -51,8 +52,10 @@ class Listing:
         self._on_restart: Callable[[], None] = lambda: None
         self._lowered = 0  # times that the server has cut a page to fewer rows than before
         self._false_promises = 0  # pages that `next` spoke of, and that were not there
-        self._stopped_at: int | str | None = (
-            None  # the last row of the last window that joined: its time, else its key
+        # Of the last window that joined: the last row's time, else its key; its page, and how many rows it had.
+        self._stopped: tuple[int | str, int, int] | None = None
+        self._probed: Window | None = (
+            None  # it may have shown the end; the same question again would prove nothing
         )
         self._accepted = 0
         self._barren = 0
@@ -113,7 +116,10 @@ class Listing:
             while len(ahead) < self._in_flight(planned, careful=step_back > 0 or not goes_on) or not ahead:
                 # What ends the chain is known only before others are asked for ahead.
                 window = next_window(
-                    planned, self._cap, overlap if ahead else max(overlap, self.chain.overlap)
+                    planned,
+                    self._cap,
+                    overlap if ahead else max(overlap, self.chain.overlap),
+                    avoid=self._probed,
                 )
                 if window is None:
                     break
@@ -146,7 +152,8 @@ class Listing:
                 _drop(ahead)
                 self.complete = True
                 return
-            self._refuse_loops()
+            if self._barren >= BARREN_WINDOWS:
+                raise Disorder  # as where almost a page of rows has one time
             read = self._read_up_to(served, page, rejoined=step_back > 0)
             step_back, goes_on = 0, page.has_next
             if window.page == 1 or read != window.end:
@@ -181,6 +188,7 @@ class Listing:
     def _start_again(self) -> None:
         self._on_restart()
         self.chain, self.counts, self._repeats = Chain(), [], {}
+        self._stopped = self._probed = None
         self._goes_on = False
         self._earlier = None
 
@@ -274,42 +282,57 @@ class Listing:
     def _shows_the_end(self, window: Window, page: Page, new: list[Row]) -> bool:
         """Whether this answer, which joined, proves that the listing ends: everything quiet below its link is in it.
 
-        It had room for more rows and there were none; it brought nothing new; and it stops where the answer before it
-        stopped. One answer alone would be wrong where a lowered cap meets a `next` that is null too early. And one page
-        that `next` names and nobody finds does not yet prove that `next` always promises too much.
+        It had room for more rows and there were none; it brought nothing new; and it stops where another answer before it
+        stopped. One answer alone would be wrong where a lowered cap meets a `next` that is null too early; so would the
+        same page twice, cut to the same length. And one page that `next` names and nobody finds does not yet prove that
+        `next` always promises too much.
         """
         if not page.rows:
             return window.page == 1
-        before, self._stopped_at = self._stopped_at, page.rows[-1].created or page.rows[-1].key
+        last = page.rows[-1]
+        before, self._stopped = self._stopped, (last.created or last.key, window.page, len(page.rows))
         has_room = len(page.rows) < window.size and (not page.has_next or self._false_promises > 1)
-        if not has_room or new or self._stopped_at != before:
+        self._probed = window if has_room else None
+        if not has_room or new or before is None or self._stopped[0] != before[0]:
             return False
         # At the top, a cut page stands where a whole one would.
-        return window.page > 1 or not self._exists(Window(2, len(page.rows)))
+        return self._ends_at_top(page.rows) if window.page == 1 else self._stopped != before
+
+    def _ends_at_top(self, rows: list[Row]) -> bool:
+        """Whether these are all: nothing follows the last of them, in an answer that holds it too if it can."""
+        if len(rows) <= OVERLAP:
+            return not self._exists(Window(2, len(rows)))
+        probe = Window(2, len(rows) - 1)
+        page = self._fetch(probe).result()
+        found = page.rows if page is not None else []
+        return len(found) < probe.size and found[-1:] != [] and found[-1].key == rows[-1].key
 
     # -- any other order: the same listing twice ------------------------------------------------------------------
 
     def _two_equal_passes(self) -> Iterator[list[Row]]:
         """The whole listing until two passes in a row give the same ids in the same sequence, and none twice.
 
-        Each pass asks for pages of another size: what a server gets wrong in the same way for the same question (an old
-        answer from a cache, equal times sorted anew for each page) comes out differently for another one.
+        Each pass asks for pages of another size than the one before was served: what a server gets wrong in the same way
+        for the same question (an old answer from a cache, equal times sorted anew for each page) comes out differently for
+        another one. A size that the server cuts to that of before would be the same question once more.
         """
         self.horizon = None
         self.can_be_continued = False
         before: list[int | str] | None = None
-        size = self._asked
+        cap, served = self._asked, 0
         for share in PASS_SIZES:
             self._start_again()
-            one = _Pass()
-            for page in self._pages_of(max(1, round(size * share))):
+            one = Pass()
+            size = round(cap * share)
+            for page in self._pages_of(max(1, size - (size == served))):
                 one.take(page.rows)
                 new = self.chain.add(page.rows)
                 self._count_page(page, new)
                 self._refuse_loops()
                 if new:
                     yield new
-            size = min(size, one.longest_page or size)
+            served = one.page_length()
+            cap = min(cap, served or cap)
             if not one.repeated and one.sequence == before:
                 self.complete = True
                 return
@@ -335,26 +358,6 @@ class Listing:
             if page.count is not None:
                 self.counts.append(page.count)
             yield page
-
-
-class _Pass:
-    """The ids of one pass, in the sequence in which they were listed."""
-
-    def __init__(self) -> None:
-        self.sequence: list[int | str] = []
-        self.repeated = False  # an id stood in two places: rows have moved meanwhile, or have no fixed place
-        self.longest_page = 0
-        self._seen: set[int | str] = set()
-
-    def take(self, rows: list[Row]) -> None:
-        self.longest_page = max(self.longest_page, len(rows))
-        for row in rows:
-            # `scenarios=` repeats a row right after itself.
-            if self.sequence and row.key == self.sequence[-1]:
-                continue
-            self.repeated |= row.key in self._seen
-            self._seen.add(row.key)
-            self.sequence.append(row.key)
 
 
 def _drop(ahead: deque[tuple[Window, PendingPage]]) -> None:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.places import Place, Places, number_of
 
+OTHER_OVERLAPS = 5
 OVERLAP = 2  # rows that a window repeats: the oldest one read, and a newer one to be the link
 
 
@@ -43,16 +44,22 @@ class Window(NamedTuple):
         return self.page * self.size
 
 
-def next_window(read: int, cap: int, overlap: int = OVERLAP) -> Window | None:
+def next_window(read: int, cap: int, overlap: int = OVERLAP, avoid: Window | None = None) -> Window | None:
     """The window of at most `cap` rows that repeats the last `overlap` of the first `read` rows and reaches furthest.
 
-    None where no window crosses such a point, as at 60 rows with a cap of 5. Never the first window again: an answer that
-    was given twice to one question proves nothing.
+    None where no window crosses such a point, as at 60 rows with a cap of 5. Never the first window again, nor the one to
+    `avoid`: an answer that was given twice to one question proves nothing.
     """
     if not read:
         return Window(1, cap)
-    sizes = range(min(cap, read - overlap), OVERLAP, -1)
-    windows = [Window((read - overlap) // size + 1, size) for size in sizes]
+    # With one window to avoid, others repeat a few rows more.
+    overlaps = (overlap,) if avoid is None else range(overlap, overlap + OTHER_OVERLAPS)
+    windows = [
+        window
+        for repeated in overlaps
+        for size in range(min(cap, read - repeated), OVERLAP, -1)
+        if (window := Window((read - repeated) // size + 1, size)) != avoid
+    ]
     furthest = max(windows, key=lambda window: window.end, default=Window(1, cap - 1))
     return furthest if furthest.end > read else None
 

@@ -1,12 +1,14 @@
 """The report: one HTML page of what the analytics views say. It loads nothing and runs no script.
 
-figures.py      what the views say: the queries of sql/report, as rows
+queries.py      what the views say: the queries of sql/report, as rows
 wording.py      numbers, names and findings in words
-drawing.py      charts as SVG
+first.py        the first screen: who changed, what drives it, since when
+charts.py       charts as SVG
 tables.py       what a chart shows, in figures
-content.py      what a page is made of
-agents.py, trouble.py   the sections; sections.py their order; summary.py the top of the page
-page.py         the page, written whole or not at all
+sections.py     what a section is made of
+summary.py      headline, age of the data, today's figures
+agents.py, scenarios.py, metrics.py   the sections
+page.py         their order, and the page, written whole or not at all
 """
 
 from datetime import timedelta

@@ -46,12 +46,10 @@ def _called(results: list[Result], new_results: Callable[[list[Pair]], list[Key]
         if verdict and key is not None:
             shown = [pair for pair in after if pair[1].passed == (verdict == "fixed")]
             result, run = max(shown, key=lambda pair: (pair[0].created, pair[1].id))
-            by_id = sorted((one for _, one in mine), key=lambda one: one.id)
-            names = [one.scenario_name for one in by_id if one.scenario_name is not None]
             yield {
-                "scenario_id": by_id[-1].scenario_id,
+                "scenario_id": run.scenario_id,
                 "scenario_key": key,
-                "scenario_name": names[-1] if names else None,
+                "scenario_name": run.scenario_name,
                 "verdict": verdict,
                 "run_id": run.id,
                 "result_id": result.id,

@@ -1,0 +1,29 @@
+"""One reading of a listing without an order, to be compared with another one."""
+
+from collections import Counter
+
+from cekura_sync.api.decode_rows import Row
+
+
+class Pass:
+    """The ids of one pass, in the sequence in which they were listed, and how long its pages were."""
+
+    def __init__(self) -> None:
+        self.sequence: list[int | str] = []
+        self.repeated = False  # an id stood in two places: rows have moved meanwhile, or have no fixed place
+        self._lengths: Counter[int] = Counter()
+        self._seen: set[int | str] = set()
+
+    def take(self, rows: list[Row]) -> None:
+        self._lengths[len(rows)] += 1
+        for row in rows:
+            # `scenarios=` repeats a row right after itself.
+            if self.sequence and row.key == self.sequence[-1]:
+                continue
+            self.repeated |= row.key in self._seen
+            self._seen.add(row.key)
+            self.sequence.append(row.key)
+
+    def page_length(self) -> int:
+        """Of most pages: a single one may be longer, from a time before the server lowered its cap."""
+        return max(self._lengths, key=lambda length: (self._lengths[length], length), default=0)
