@@ -65,12 +65,20 @@ def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     return con
 
 
+def tune(con: "duckdb.DuckDBPyConnection", statement: str) -> None:
+    """Change a setting, unless all are locked, as for those who only read."""
+    import duckdb
+
+    with suppress(duckdb.InvalidInputException):
+        con.execute(statement)
+
+
 @contextmanager
 def unlimited(con: "duckdb.DuckDBPyConnection", limit: str = MEMORY) -> Iterator[None]:
     """For a step that may need more memory than the limit, because of one large record; afterwards the limit holds again."""
     import duckdb
 
-    con.execute("reset memory_limit")
+    tune(con, "reset memory_limit")
     try:
         yield
     finally:
@@ -84,7 +92,7 @@ def in_little_memory(con: "duckdb.DuckDBPyConnection", step: Callable[[], T]) ->
 
     for limit in STEPS:
         try:
-            con.execute(f"set memory_limit = '{limit}'")
+            tune(con, f"set memory_limit = '{limit}'")
             return step()
         except duckdb.OutOfMemoryException:
             continue

@@ -40,7 +40,7 @@ def check(con: duckdb.DuckDBPyConnection, *, just_built: bool = False) -> list[F
     `just_built`: the views are those of sql/. Then each is computed from copies of the views below it, in half the time.
     """
     give_back()
-    con.execute("set threads = 1")  # two take twice the memory, and save little
+    database.tune(con, "set threads = 1")  # two take twice the memory, and save little
     models = runner.read_models(runner.models_dir() / "checks")
     asked = set().union(*(model.references for model in models))
     copied = _copy_in_steps(con, asked) if just_built else _copy_as_they_stand(con, asked)
