@@ -74,11 +74,11 @@ class Outcome:
             "rows_read": self.rows_read,
             **asdict(self.counts),
             "watermark": self.watermark.isoformat() if self.watermark else None,
-            "started_at": self.started.isoformat(),
             "seconds": round(self._seconds, 3),
             "warehouse": str(self.warehouse),
             "changed": self.changed,
             **self._details(),
+            **({"started_at": self.started.isoformat()} if self.went_on else {}),
         }
         return outcome | {"dry_run": True} if dry_run else outcome
 

@@ -622,8 +622,10 @@ class Promise(RuleBasedStateMachine):
             assert ran.json["in_flight"] == sum(record["status"] in IN_FLIGHT for record in after.values())
             assert ran.json["mode"] == "full" or not full
             full |= ran.json["mode"] == "full"
-            if (counts_from := datetime.fromisoformat(ran.json["started_at"])) < here:
+            if "started_at" in ran.json:
+                counts_from = datetime.fromisoformat(ran.json["started_at"])
                 assert full
+                assert counts_from < here
                 assert here - counts_from < DAY
                 here = max(at for at in self.interrupted if at <= counts_from)
                 interrupted, place, began = self.interrupted[here]
