@@ -101,7 +101,9 @@ def _of_other_programs(text: str) -> set[str]:
 
 def test_every_variable_that_is_named_is_read_and_every_one_that_is_read_is_named() -> None:
     ours = _variables(ROOT / "pipelines")
-    of_tests = {name for name in _variables(ROOT / "tests") if name.startswith("CEKURA_TEST_")}
+    of_tests = {
+        name for name in _variables(ROOT / "tests") if name.startswith(("CEKURA_TEST_", "CEKURA_BENCH_"))
+    }
     named = set(VARIABLE.findall(ALL))
 
     assert ours - named == set(), "in no document"

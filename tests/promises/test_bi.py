@@ -18,6 +18,7 @@ import pytest
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Sandbox, World
 from support.harness import LONG, PATIENCE, Account
+from support.planted import plant_a_new_failure
 
 VERSIONS = ["1.1.3", "1.3.2", "1.4.5"]
 WITH_SQLALCHEMY = "1.4.5"
@@ -95,6 +96,7 @@ def open_with() -> Iterator[Callable[..., Tool]]:
 def diverse_world() -> World:
     """Something to see in every view."""
     world = World(results=150, agents=4, runs_per_result=3, days=30, in_flight=2, now=NOW, versions=2)
+    plant_a_new_failure(world, NOW)
     world.insert(1, status="running", created_at=NOW - timedelta(hours=3))
     world.edit(next(iter(world.results)), failed_runs_count=99)
     return world

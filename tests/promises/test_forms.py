@@ -1,6 +1,5 @@
 """One account, served in every form in which the API's servers and documents have it, gives one set of numbers."""
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account, connect
+from support.planted import plant_a_new_failure
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FORMS: dict[str, dict[str, Any]] = {
@@ -112,16 +112,7 @@ Numbers = dict[str, list[dict[str, Any]]]
 def world() -> World:
     """Three agents over twenty days; one scenario of the first passes always, and fails always in the last week."""
     world = World(results=60, agents=3, runs_per_result=6, days=20, seed=3, now=NOW, in_flight=3, versions=2)
-    mine = {id_: row for id_, row in world.results.items() if row["agent"] == world.agents[0].id}
-    scenario, _ = Counter(run["scenario"] for row in mine.values() for run in row["runs"]).most_common(1)[0]
-    a_week_ago = f"{NOW - timedelta(days=6):%Y-%m-%d}"
-    for id_, row in mine.items():
-        passes = row["created_at"] < a_week_ago
-        runs = [
-            run | {"success": passes} if run["scenario"] == scenario and run["status"] == "completed" else run
-            for run in row["runs"]
-        ]
-        world.touchless_edit(id_, runs=runs)
+    plant_a_new_failure(world, NOW)
     return world
 
 

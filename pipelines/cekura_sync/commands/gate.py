@@ -130,7 +130,7 @@ class Share(click.FloatRange):
     "--summary",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Append the judgement as Markdown, as to $GITHUB_STEP_SUMMARY.",
+    help="Append the judgement as Markdown, for a summary of the step.",
 )
 @warehouse_option
 @destination_option

@@ -19,7 +19,13 @@ DIALECTS = (
 
 
 @click.command(short_help="Print the views as a script for another engine.")
-@click.option("--dialect", required=True, type=click.Choice(DIALECTS), help="The engine's words.")
+@click.option(
+    "--dialect",
+    required=True,
+    metavar="NAME",
+    type=click.Choice(DIALECTS),
+    help=f"The engine's words: {', '.join(DIALECTS[:-1])} or {DIALECTS[-1]}.",
+)
 @click.option("--schema", default="analytics", show_default=True, help="Where the views are to be.")
 @click.option(
     "--tables",
