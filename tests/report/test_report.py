@@ -164,7 +164,11 @@ def test_this_week_is_told_as_agent_last_week_tells_it(
 
     headline, first, *_ = written[1].headings
 
-    assert sorted(tuple(row[2:]) for row in written[1].values(first)) == sorted(in_view)
+    on_page = sorted(tuple(row[2:]) for row in written[1].values(first))
+    assert len(on_page) == len(in_view)
+    # Two plans of one query may add doubles up in another order.
+    for row, expected in zip(on_page, sorted(in_view), strict=True):
+        assert row == pytest.approx(expected, rel=1e-12)
     assert headline.startswith(f"{fallen or 'No'} ")
 
 
