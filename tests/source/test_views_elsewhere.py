@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pytest
@@ -34,10 +35,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def filled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, server: str) -> dict[str, Filled]:
-    """Each destination after the same three runs."""
+    """Each destination after the same three runs; a worker may come back to these tests, so the name is new each time."""
+    database = f"story_{uuid4().hex}"
     with PostgreSql(server) as admin:
-        admin.execute("create database story")
-    kinds = {"duckdb": None, "delta": None, "postgres": server.replace("/postgres", "/story")}
+        admin.execute(f"create database {database}")
+    kinds = {"duckdb": None, "delta": None, "postgres": server.replace("/postgres", f"/{database}")}
     found = {
         kind: Filled(kind, tmp_path_factory.mktemp(kind), sandbox, credentials=credentials)
         for kind, credentials in kinds.items()
