@@ -51,7 +51,9 @@ def scan(
     after_batch: Callable[[], None] = lambda: None,
 ) -> Listing:
     """The listing, and by id what it did not show."""
-    horizon = None if wants_full(settings, past, changes.started) else past.horizon(settings.lookback)
+    # A full reading that is continued began at another time, when perhaps none was due and --full asked for it.
+    full = journal.outlives or wants_full(settings, past, changes.started)
+    horizon = None if full else past.horizon(settings.lookback)
     progress.say(past.plan(settings.filters, horizon, asked=settings.full))
     listing = _listing(api, settings, horizon, journal.reading.chain)
     pace = Pace(len(listing.chain))
