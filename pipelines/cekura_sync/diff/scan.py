@@ -142,7 +142,7 @@ def _how_far(listing: Listing, journal: Journal, pace: Pace) -> Iterator[None]:
         if journal.outlives and listing.can_be_continued and rows:
             left = pace.seconds_left(rows, expected)
             rest = f"; at this pace the rest takes about {roughly(left)}" if left else ""
-            said += f" The next sync within a day goes on from there{rest}."
+            said += f" The next full sync within a day goes on from there{rest}."
         raise ApiUnavailable(said) from error
 
 
