@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
+from cekura_sync import clock
 from cekura_sync.api.client import Client
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
@@ -19,7 +21,7 @@ from cekura_sync.diff.history import History
 from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.missing import account_for_absent
 from cekura_sync.errors import ApiUnavailable, SettingsError, UnbelievableAnswer
-from cekura_sync.outcome import Progress
+from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -83,6 +85,26 @@ def scan(
         )
         hold_against_count(listing, past, explained, allow_less=settings.allow_mass_delete, progress=progress)
     return listing
+
+
+def outcome_of(
+    listing: Listing, changes: Comparison, settings: Settings, past: History, client: Client, **others: Any
+) -> Outcome:
+    """What was read and compared. `others`: the fields that depend on where it is written."""
+    return Outcome(
+        mode="full" if listing.full else "quick",
+        scope=settings.filters.params(),
+        requests=client.requests,
+        retries=client.retries,
+        pages=listing.pages,
+        rows_read=len(listing.chain),
+        counts=changes.counts(),
+        watermark=clock.latest(changes.watermark, past.watermark),
+        started=changes.started,
+        finished=clock.now(),
+        shortfall=listing.shortfall,
+        **others,
+    )
 
 
 def wants_full(settings: Settings, past: History, now: datetime) -> bool:
