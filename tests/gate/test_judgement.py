@@ -267,7 +267,9 @@ def test_a_fall_that_is_no_chance_result_but_small_is_tolerated_up_to_max_drop(g
     assert gate(LITTLE, options=["--max-drop", "0.02"]).code == 11
 
 
-def test_an_agent_that_fell_by_less_than_max_drop_passes_even_if_its_steady_scenarios_fell_by_more(gate: Gate) -> None:
+def test_an_agent_that_fell_by_less_than_max_drop_passes_even_if_its_steady_scenarios_fell_by_more(
+    gate: Gate,
+) -> None:
     ran = gate(OFFSET, options=["--json"])
 
     assert (ran.code, told(ran)["because"]) == (0, "fell by less than the limit")
