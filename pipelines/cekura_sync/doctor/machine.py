@@ -9,7 +9,7 @@ from cekura_sync import __version__, settings
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import SettingsError
 
-TESTED = ((3, 11), (3, 13))
+TESTED = ((3, 11), (3, 14))
 
 
 def versions() -> Iterator[Finding]:
@@ -19,8 +19,9 @@ def versions() -> Iterator[Finding]:
         f"cekura-sync {__version__}, Python {python}, DuckDB {version('duckdb')}, dlt {version('dlt')}.",
     )
     if not TESTED[0] <= sys.version_info[:2] <= TESTED[1]:
+        oldest, newest = (".".join(map(str, tested)) for tested in TESTED)
         yield warning(
-            "versions", f"Python {python} is not a tested version: install with Python 3.11 to 3.14."
+            "versions", f"Python {python} is not a tested version: install with Python {oldest} to {newest}."
         )
 
 
