@@ -3,18 +3,16 @@
 import errno
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from cekura_sync import login
+from cekura_sync import login, vendor
+from cekura_sync.addresses import API_URL as API_URL
+from cekura_sync.addresses import check_url
 from cekura_sync.errors import SettingsError
 
-API_URL = "https://api.cekura.ai"
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
 WAREHOUSE = "warehouse.duckdb"
@@ -45,12 +43,6 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
 )
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def vendor_config() -> Path:
-    """The official CLI's file; read, never written."""
-    return Path.home() / ".cekura" / "config.toml"
 
 
 @dataclass(frozen=True)
@@ -103,16 +95,16 @@ class Settings:
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from command-line options (None = not given). Raises SettingsError, KeyRefused."""
-    vendor = read_vendor_file() if needs_vendor_file(options, environ) else {}
+    from_file = vendor.read() if vendor.is_needed(options, environ) else {}
 
     def pick(name: str, env: str, default: str, vendor_key: str = "") -> str:
         option = options.get(name)
         if option is not None:
             return str(option)
-        given = environ.get(env) or vendor.get(vendor_key)
+        given = environ.get(env) or from_file.get(vendor_key)
         return given if isinstance(given, str) and given else default
 
-    secret, is_token = login.find(environ, vendor)
+    secret, is_token = login.find(environ, from_file)
     changes = pick("changes", "CEKURA_CHANGES", "")
     models = pick("models", "CEKURA_MODELS", "")
     transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
@@ -173,22 +165,26 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _above_zero(text: str, otherwise: str) -> timedelta:
+    """A duration. Raises SettingsError; for a duration of zero it says `otherwise`."""
+    length = duration(text)
+    if not length:
+        raise SettingsError(otherwise)
+    return length
+
+
 def interval(text: str) -> timedelta:
     """The duration between two syncs. Raises SettingsError."""
-    every = duration(text)
-    if not every:
-        raise SettingsError(f"--every {text} leaves no time between two syncs: write a duration such as 15m.")
-    return every
+    return _above_zero(
+        text, f"--every {text} leaves no time between two syncs: write a duration such as 15m."
+    )
 
 
 def baseline(text: str) -> timedelta:
     """How far a baseline reaches. Raises SettingsError."""
-    length = duration(text)
-    if not length:
-        raise SettingsError(
-            f"--baseline {text} leaves nothing to compare with: write a duration such as 28d."
-        )
-    return length
+    return _above_zero(
+        text, f"--baseline {text} leaves nothing to compare with: write a duration such as 28d."
+    )
 
 
 def moment(text: str, option: str) -> datetime:
@@ -200,62 +196,6 @@ def moment(text: str, option: str) -> datetime:
         raise SettingsError(
             f"{option} '{text}' is not a time: write it as in 2026-03-10 or 2026-03-10T14:30:00Z."
         ) from None
-
-
-def check_url(url: str, *, allow_http: bool = False) -> str:
-    """The API's origin without a trailing slash; plain http only to loopback or when allowed."""
-    if "@" in url:
-        raise SettingsError(
-            f"The API's address must not contain a user name or password: write it as {API_URL}."
-        )
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if (
-        not _is_host(host)
-        or parts.scheme not in ("http", "https")
-        or parts.query
-        or parts.fragment
-        or re.search(r"\s", url)  # urlsplit drops line breaks
-    ):
-        raise SettingsError(f"'{url}' is not an API address: write it as {API_URL}.")
-    if parts.scheme == "http" and not (is_loopback(host) or allow_http):
-        raise SettingsError(
-            f"Refusing to send the API key over plain http to {host}: use https, or --allow-http if you must."
-        )
-    return url.rstrip("/")
-
-
-def check_ping(url: str) -> str:
-    """The address of a dead-man's switch; plain http only to loopback."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if not _is_host(host) or "@" in parts.netloc or parts.fragment or re.search(r"[\s\0]", url):
-        raise SettingsError(
-            "--ping is not a complete address: copy all of it, as in https://hc-ping.com/your-uuid."
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise SettingsError(f"--ping goes to {host} without https: write https://.")
-    return url
-
-
-def _is_host(name: str) -> bool:
-    """Whether it can be a host at all: an address, or a name whose parts DNS could hold."""
-    try:
-        if ":" in name:
-            return bool(ip_address(name.partition("%")[0]))
-        return re.fullmatch(rb"[a-zA-Z0-9_.-]{1,253}", name.encode("idna")) is not None
-    except ValueError:  # also what the codec raises for a part that is empty or longer than 63 letters
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def check_warehouse(path: str) -> Path:
@@ -293,23 +233,19 @@ def _is_loop(path: Path) -> bool:
 def _timeout(text: object) -> timedelta | None:
     if text is None:
         return None
-    timeout = duration(str(text))
-    if not timeout:
-        raise SettingsError(
-            f"--timeout {text} leaves no time to read anything: give a longer one, or leave it out for the default."
-        )
-    return timeout
+    return _above_zero(
+        str(text),
+        f"--timeout {text} leaves no time to read anything: give a longer one, or leave it out for the default.",
+    )
 
 
 def _keep_transcripts(text: object) -> timedelta | None:
     if text is None:
         return None
-    keep = duration(str(text))
-    if not keep:
-        raise SettingsError(
-            f"--keep-transcripts {text} keeps nothing: give a longer duration, or leave out --transcripts and run `cekura-sync erase`."
-        )
-    return keep
+    return _above_zero(
+        str(text),
+        f"--keep-transcripts {text} keeps nothing: give a longer duration, or leave out --transcripts and run `cekura-sync erase`.",
+    )
 
 
 def filters(options: Mapping[str, object]) -> Filters:
@@ -353,24 +289,3 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise SettingsError(f"'{value}' is not an API version: choose {' or '.join(allowed)}.")
     return value
-
-
-def needs_vendor_file(options: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> bool:
-    """Not where key and address are set elsewhere: then even a broken file does not matter."""
-    has_url = options.get("api_url") is not None or environ.get("CEKURA_API_URL")
-    return not (environ.get("CEKURA_API_KEY") and has_url)
-
-
-def read_vendor_file() -> dict[str, object]:
-    """Its values by name; empty without the file. Raises SettingsError."""
-    try:
-        path = vendor_config()
-    except RuntimeError:  # a user without a home directory, as in many containers
-        return {}
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}): fix it, or move it away.") from None
-    return {name: value for name, value in values.items() if not isinstance(value, dict | list)}

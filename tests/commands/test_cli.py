@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 import pytest
 
-from cekura_sync import cli, errors, settings
+from cekura_sync import cli, errors, settings, vendor
 from cekura_sync.console import exits
 from cekura_sync.sandbox import Fault
 from support.harness import PATIENCE, Account, run
@@ -650,7 +650,7 @@ def test_commands_refuse_a_file_that_is_no_warehouse(tmp_path: Path, command: li
 
 
 def vendor_file(text: str) -> None:
-    path = settings.vendor_config()
+    path = vendor.path()
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -659,14 +659,14 @@ def test_the_vendors_own_file_is_enough(
     quick: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     vendor_file(f'api_key = "{quick.sandbox.key}"\napi_url = "{quick.sandbox.url}"\ndefault_project_id = 7\n')
-    before = settings.vendor_config().read_bytes()
+    before = vendor.path().read_bytes()
     monkeypatch.chdir(tmp_path)
 
     ran = run("sync", "--json", env={})
 
     assert ran.code == 0, ran.err
     assert ran.json["warehouse"] == str(tmp_path / "warehouse.duckdb")
-    assert settings.vendor_config().read_bytes() == before
+    assert vendor.path().read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -685,7 +685,7 @@ def test_the_login_of_the_vendors_cli_is_used_as_a_bearer_token(
 ) -> None:
     text = f'access_token = "{settled.sandbox.key}"\nrefresh_token = "another"\n'
     vendor_file(text + (f"token_expires_at = {expires}\n" if expires else ""))
-    before = settings.vendor_config().read_bytes()
+    before = vendor.path().read_bytes()
     settled.sandbox.reset_requests()
 
     ran = settled.sync(CEKURA_API_KEY="")
@@ -694,7 +694,7 @@ def test_the_login_of_the_vendors_cli_is_used_as_a_bearer_token(
     headers = settled.sandbox.requests[0].headers
     assert headers["authorization"] == f"Bearer {settled.sandbox.key}"
     assert "x-cekura-api-key" not in headers
-    assert settings.vendor_config().read_bytes() == before
+    assert vendor.path().read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -775,8 +775,8 @@ def test_a_vendor_file_without_a_usable_key_exits_2(quick: Account, text: str) -
 
 
 def test_a_vendor_file_that_cannot_be_read_as_text_does_not_leak_its_content(quick: Account) -> None:
-    settings.vendor_config().parent.mkdir()
-    settings.vendor_config().write_bytes(b'api_key = "very-secret-key\xff')
+    vendor.path().parent.mkdir()
+    vendor.path().write_bytes(b'api_key = "very-secret-key\xff')
 
     ran = quick.sync(CEKURA_API_KEY="")
 

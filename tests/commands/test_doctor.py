@@ -16,7 +16,7 @@ from typing import NamedTuple
 import duckdb
 import pytest
 
-from cekura_sync import settings
+from cekura_sync import vendor
 from cekura_sync.doctor import disk, warehouse
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import PATIENCE, Account, NewAccount, Ran, run
@@ -269,7 +269,7 @@ def test_without_a_key_the_files_are_looked_at_all_the_same(synced: Account) -> 
 
 
 def vendor_file(text: str, mode: int) -> None:
-    path = settings.vendor_config()
+    path = vendor.path()
     path.parent.mkdir()
     path.write_text(text)
     path.chmod(mode)

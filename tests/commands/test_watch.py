@@ -3,12 +3,11 @@
 import json
 import signal
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from cekura_sync import __version__, clock
 from cekura_sync.monitoring import ping
 from cekura_sync.sandbox import Fault
 from support.harness import HANG, PATIENCE, Account, NewAccount
+from support.listener import serving
 from support.processes import Started
 
 
@@ -48,16 +48,9 @@ def monitor() -> Iterator[Monitor]:
             self.send_header("Location", "http://127.0.0.1:9/elsewhere")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        heard.url = f"http://127.0.0.1:{server.server_address[1]}/secret-uuid"
+    with serving(Handler) as address:
+        heard.url = f"http://{address}/secret-uuid"
         yield heard
-        server.shutdown()
 
 
 # -- a dead-man's switch ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cekura_sync import __version__
+from cekura_sync.doctor.machine import TESTED
 from support.harness import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,10 @@ def test_the_documents_name_the_versions_of_python_that_are_declared() -> None:
     for name in ("README.md", "CONTRIBUTING.md"):
         spans = re.findall(r"3\.\d+ to 3\.\d+", (ROOT / name).read_text(encoding="utf-8"))
         assert set(spans) == {f"{PYTHONS[0]} to {PYTHONS[-1]}"}, name
+
+
+def test_doctor_knows_the_versions_of_python_that_are_declared() -> None:
+    assert [".".join(map(str, version)) for version in TESTED] == [PYTHONS[0], PYTHONS[-1]]
 
 
 def test_the_changelog_has_a_dated_section_for_this_version_below_the_unreleased_one() -> None:

@@ -40,7 +40,8 @@ ALL = [True] * 10
     STRANGE,
     SHORT,
     NOISY,
-) = range(1, 15)
+    OFFSET,
+) = range(1, 16)
 NAMES = {FELL: "Fallen", UNCHANGED: "Unchanged", STRANGE: AWKWARD}
 
 
@@ -52,6 +53,12 @@ def alternating(day: int, passing: int) -> list[bool]:
 def swaying(day: int) -> list[bool]:
     """The first three pass on every other day, the eighth until the 28th."""
     return [(day + place) % 2 == 0 if place < 3 else place == 7 and day < 28 for place in range(10)]
+
+
+def offset(day: int) -> list[bool]:
+    """Since the 28th day two of 36 steady scenarios fail, and one of four flaky ones always passes."""
+    flaky = [(day + place) % 2 == 0 or (place == 0 and day >= 28) for place in range(4)]
+    return [place > 1 or day < 28 for place in range(36)] + flaky
 
 
 # What each agent's suite of a day passes.
@@ -68,6 +75,7 @@ SUITES: dict[int, Callable[[int], Suite]] = {
     NEW: lambda _: ALL,
     OTHERS: lambda _: ALL,
     SHORT: lambda _: ALL[:2],
+    OFFSET: offset,
     NOISY: lambda day: [passes or (place > 2 and place != 7) for place, passes in enumerate(swaying(day))],
     STRANGE: lambda day: ALL if day < 28 else [place < 5 for place in range(10)],
 }
@@ -257,6 +265,16 @@ def test_a_fall_that_is_no_chance_result_but_small_is_tolerated_up_to_max_drop(g
     assert (tolerated.code, told(tolerated)["verdict"]) == (0, "regressed")
     assert told(tolerated)["adjusted_difference"] == pytest.approx(-0.025)
     assert gate(LITTLE, options=["--max-drop", "0.02"]).code == 11
+
+
+def test_an_agent_that_fell_by_less_than_max_drop_passes_even_if_its_steady_scenarios_fell_by_more(
+    gate: Gate,
+) -> None:
+    ran = gate(OFFSET, options=["--json"])
+
+    assert (ran.code, told(ran)["because"]) == (0, "fell by less than the limit")
+    assert told(ran)["steady_difference"] == pytest.approx(-2 / 36)
+    assert -0.05 < told(ran)["adjusted_difference"] < -0.03
 
 
 def test_flaky_scenarios_do_not_fail_a_gate_alone(gate: Gate) -> None:

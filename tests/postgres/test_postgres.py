@@ -1,13 +1,16 @@
 """`sync --destination postgres`, against a real server: the tables, views and promises of the file, in a shared engine."""
 
+import os
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2.extensions
 import pytest
 
+from cekura_sync import cli
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Answer, Request
 from support.engines import comparable
@@ -72,6 +75,17 @@ def test_a_sync_with_nothing_new_writes_its_line_in_the_log_and_no_more(
     changes.write_text("agent_id,at,note\n")
     assert shared.sync(*options).json["changed"] is True
     assert shared.query(noted) == []
+
+
+def test_a_sync_leaves_the_process_as_it_was(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline of one's own in the same process copies rows in bulk, and its sessions are not taken for those of a sync."""
+    for name, value in (shared.account.env | shared.env | {"PGAPPNAME": "theirs"}).items():
+        monkeypatch.setenv(name, value)
+    for options in (["--full"], ["--dry-run"], ["--api-url", "http://127.0.0.1:1"]):
+        cli.run(["sync", "-q", "--timeout", "1s", *options])
+
+        assert os.environ["PGAPPNAME"] == "theirs"
+        assert psycopg2.extensions.get_wait_callback() is None
 
 
 def test_a_dry_run_writes_nothing(shared: Shared) -> None:

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import duckdb
 import pytest
-from psycopg2.extensions import get_wait_callback, set_wait_callback
 
 import support
 from cekura_sync import cekura_views
@@ -45,15 +44,11 @@ def filled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, server: s
         kind: Filled(kind, tmp_path_factory.mktemp(kind), sandbox, credentials=credentials)
         for kind, credentials in kinds.items()
     }
-    # A sync into PostgreSQL that ran in this process before waits in a way in which dlt's own copying cannot.
-    waits = get_wait_callback()
-    set_wait_callback(None)
     for happen in (None, after_the_first_run, before_the_last_run):
         if happen:
             happen(sandbox.world)
         for one in found.values():
             one.run(full=happen is before_the_last_run)
-    set_wait_callback(waits)
     return found
 
 

@@ -28,6 +28,22 @@ class Listener:
 
 
 @contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serves on loopback without logging requests, and yields host and port. Its end does not wait for answers that hang."""
+
+    class Quiet(handler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@contextmanager
 def listening() -> Iterator[Listener]:
     listener = Listener()
 
@@ -44,13 +60,5 @@ def listening() -> Iterator[Listener]:
             self.end_headers()
             self.wfile.write(b"ok")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        listener.address = f"127.0.0.1:{server.server_address[1]}"
+    with serving(Handler) as listener.address:
         yield listener
-        server.shutdown()

@@ -137,19 +137,9 @@ class Share(click.FloatRange):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout instead of the table.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def gate(
-    agent_ids: tuple[int, ...],
-    result_ids: tuple[int, ...],
-    since: str | None,
-    last: int | None,
-    version: str | None,
-    baseline: str,
-    max_drop: float,
-    min_pass_rate: float | None,
-    must_show: float,
-    metric: str | None,
-    wait: str,
     *,
     no_sync: bool,
+    wait: str,
     junit: Path | None,
     summary: Path | None,
     as_json: bool,
@@ -163,39 +153,54 @@ def gate(
     Exits with 0 when no agent got worse, 11 when one did, 12 when one cannot be judged because it has too few runs. If
     the sync fails, its exit code is the gate's.
     """
-    if sum((bool(result_ids), since is not None, last is not None, version is not None)) > 1:
-        raise click.UsageError(
-            "Choose the results to judge by one of --result-id, --since, --last and --version."
-        )
-    question = Question(
-        agent_ids=agent_ids,
-        result_ids=result_ids,
-        since=settings.moment(since, "--since") if since is not None else None,
-        newest=last or (None if result_ids or since is not None or version is not None else NEWEST),
-        version=version,
-        metric=metric,
-        baseline=settings.baseline(baseline),
-        max_drop=max_drop,
-        min_pass_rate=min_pass_rate,
-        must_show=must_show,
-    )
+    of_sync = {name: options.pop(name) for name in _OF_SYNC}
+    question = _question(**options)
     for file in (junit, summary):
         _require_directory(file)
-    options |= {"details": options["details"] or metric is not None or None, "destination": destination}
-    options |= {} if engine_of(destination) else {"warehouse": warehouse}
+    of_sync |= {
+        "details": of_sync["details"] or question.metric is not None or None,
+        "destination": destination,
+    }
+    of_sync |= {} if engine_of(destination) else {"warehouse": warehouse}
     from cekura_sync.gate import waiting
 
     judgement = waiting.judge_when_finished(
         question,
         partial(readable, warehouse, destination),
-        None if no_sync else partial(_sync, options, agent_ids, quiet=quiet),
+        None if no_sync else partial(_sync, of_sync, question.agent_ids, quiet=quiet),
         settings.duration(wait),
         (lambda _: None) if quiet else terminal.message,
     )
-    _tell(judgement, question, junit, summary, as_json=as_json)
+    _report(judgement, question, junit, summary, as_json=as_json)
 
 
 gate.params.extend(option for option in sync_command.params if option.name in _OF_SYNC)
+
+
+def _question(
+    agent_ids: tuple[int, ...],
+    result_ids: tuple[int, ...],
+    since: str | None,
+    last: int | None,
+    version: str | None,
+    baseline: str,
+    **others: Any,
+) -> Question:
+    """What the options ask. Raises UsageError, SettingsError."""
+    chosen = sum((bool(result_ids), since is not None, last is not None, version is not None))
+    if chosen > 1:
+        raise click.UsageError(
+            "Choose the results to judge by one of --result-id, --since, --last and --version."
+        )
+    return Question(
+        agent_ids=agent_ids,
+        result_ids=result_ids,
+        since=settings.moment(since, "--since") if since is not None else None,
+        newest=last if chosen else NEWEST,
+        version=version,
+        baseline=settings.baseline(baseline),
+        **others,
+    )
 
 
 def _sync(options: dict[str, Any], agent_ids: tuple[int, ...], *, quiet: bool) -> None:
@@ -210,7 +215,7 @@ def _sync(options: dict[str, Any], agent_ids: tuple[int, ...], *, quiet: bool) -
         stop_signals.heed()
 
 
-def _tell(
+def _report(
     judgement: "Judgement", question: Question, junit: Path | None, summary: Path | None, *, as_json: bool
 ) -> None:
     """Exits with the code of the judgement, unless no agent got worse."""

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
-from cekura_sync import __version__, settings
+from cekura_sync import __version__, vendor
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import SettingsError
 
-TESTED = ((3, 11), (3, 13))
+TESTED = ((3, 11), (3, 14))
 
 
 def versions() -> Iterator[Finding]:
@@ -19,21 +19,22 @@ def versions() -> Iterator[Finding]:
         f"cekura-sync {__version__}, Python {python}, DuckDB {version('duckdb')}, dlt {version('dlt')}.",
     )
     if not TESTED[0] <= sys.version_info[:2] <= TESTED[1]:
+        oldest, newest = (".".join(map(str, tested)) for tested in TESTED)
         yield warning(
-            "versions", f"Python {python} is not a tested version: install with Python 3.11 to 3.14."
+            "versions", f"Python {python} is not a tested version: install with Python {oldest} to {newest}."
         )
 
 
 def vendor_file(options: Mapping[str, object]) -> Iterator[Finding]:
     try:
-        found = settings.read_vendor_file()
+        found = vendor.read()
     except SettingsError as error:
-        if not settings.needs_vendor_file(options):  # otherwise the settings report it
+        if not vendor.is_needed(options):  # otherwise the settings report it
             yield warning("vendor file", f"{error} With the current environment, no sync reads it.")
         return
     if not found:
         return
-    path = settings.vendor_config()
+    path = vendor.path()
     yield ok(
         "vendor file",
         f"{path} supplies {', '.join(sorted(found))}, unless an option or the environment does.",

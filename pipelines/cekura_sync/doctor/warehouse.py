@@ -133,7 +133,7 @@ def _freshness(
         if scope.finished != finished:
             yield warning(
                 "scope",
-                f"{scope.name} was last synced at {scope.finished:%Y-%m-%d}, though others were since: sync it again. If you no longer need it, do nothing: it stops to count {FORGOTTEN_AFTER.days} days after its last sync.",
+                f"{scope.name} was last synced at {scope.finished:%Y-%m-%d}, though others were since: sync it again. If you no longer need it, do nothing: it stops counting {FORGOTTEN_AFTER.days} days after its last sync.",
             )
     if last_full is None or now - last_full > FULL_SYNC_WITHIN:
         ever = (

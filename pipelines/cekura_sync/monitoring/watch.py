@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cekura_sync import clock, settings
+from cekura_sync import addresses, clock, settings
 from cekura_sync.console import terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for
 from cekura_sync.console.signals import stop_signals
@@ -55,7 +55,7 @@ class Watch:
 @contextmanager
 def watched(ping: str | None, metrics_file: str | None, options: Mapping[str, Any]) -> Iterator[Watch]:
     """Report the sync inside. A dry run is not a sync and is not reported. Raises SettingsError for a malformed address."""
-    address = settings.check_ping(ping) if ping else None
+    address = addresses.check_ping(ping) if ping else None
     if options["dry_run"]:
         address = metrics_file = None
     watch = Watch(_switch(address), metrics_file, _labels(options) if metrics_file else {})

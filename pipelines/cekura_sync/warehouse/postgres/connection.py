@@ -17,7 +17,7 @@ from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.load import pipeline_into
 from cekura_sync.warehouse.postgres.access import Access
-from cekura_sync.warehouse.postgres.session import Session
+from cekura_sync.warehouse.postgres.session import Session, hearing_signals
 from cekura_sync.warehouse.postgres.staging import LOCK_TIMEOUT, Postgres
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class Connection:
 @contextmanager
 def connected(access: Access) -> Iterator[Connection]:
     """Raises WarehouseError for every error of the engine or dlt."""
-    os.environ["PGAPPNAME"] = READ_SESSION
-    with _errors(access), temporary_folder() as folder:
+    with _errors(access), hearing_signals(), _sessions_named(READ_SESSION), temporary_folder() as folder:
         staging = f"{STAGING}_{secrets.token_hex(4)}"
         engine = Postgres(staging, access.dsn)
         pipeline = pipeline_into(engine, folder)
@@ -111,6 +110,19 @@ def connected(access: Access) -> Iterator[Connection]:
             session = Session(client.native_connection)
             with _blockers_named(session, access.name):
                 yield Connection(access.name, session, pipeline, engine.merges, staging)
+
+
+@contextmanager
+def _sessions_named(name: str) -> Iterator[None]:
+    """Sessions that the process opens afterwards are not ours, and the next sync must not end them for those of a dead one."""
+    before = os.environ.get("PGAPPNAME")
+    os.environ["PGAPPNAME"] = name
+    try:
+        yield
+    finally:
+        os.environ.pop("PGAPPNAME")
+        if before is not None:
+            os.environ["PGAPPNAME"] = before
 
 
 @contextmanager

@@ -32,7 +32,15 @@ def _wait(connection: Any) -> None:
             asked_to_give_up = True
 
 
-psycopg2.extensions.set_wait_callback(_wait)
+@contextmanager
+def hearing_signals() -> Iterator[None]:
+    """The driver knows one way to wait for the whole process, and with ours nobody can copy rows in bulk: so it ends with our work."""
+    before = psycopg2.extensions.get_wait_callback()
+    psycopg2.extensions.set_wait_callback(_wait)
+    try:
+        yield
+    finally:
+        psycopg2.extensions.set_wait_callback(before)
 
 
 class Session:
