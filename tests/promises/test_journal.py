@@ -171,6 +171,17 @@ def _garbled(account: Account) -> dict[str, str]:
     return {}
 
 
+def _garbled_in_one_table(account: Account) -> dict[str, str]:
+    """In the rows that wait to be written, which nothing else reads before the list has been continued."""
+    with duckdb.connect(str(journal(account))) as con:
+        storage = "select max(block_id) from pragma_storage_info('changed')"
+        (block,) = con.execute(storage).fetchall()[0]
+    whole = bytearray(journal(account).read_bytes())
+    whole[3 * 4096 + block * 262_144 + 100] ^= 0xFF  # three headers stand before the blocks
+    journal(account).write_bytes(whole)
+    return {}
+
+
 def _of_another_format(account: Account) -> dict[str, str]:
     with duckdb.connect(str(journal(account))) as con:
         con.execute("update begun set format = 0")
@@ -188,6 +199,7 @@ def _empty(account: Account) -> dict[str, str]:
         (_another_key, "other key"),
         (_torn, "damaged"),
         (_garbled, "damaged"),
+        (_garbled_in_one_table, "damaged"),
         (_of_another_format, "another version"),
         (_empty, "damaged"),
     ],

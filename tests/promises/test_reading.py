@@ -67,7 +67,8 @@ def test_a_row_in_flight_is_followed_in_each_of_two_filters_that_share_a_warehou
     new_account: NewAccount,
 ) -> None:
     account = new_account(results=60, in_flight=0, page_size_cap=12)
-    account.world.insert(20, name="alpha")
+    for id_ in sorted(account.world.results)[:30]:
+        account.world.edit(id_, name="alpha")
     oldest = min(account.world.results)
     account.world.edit(oldest, name="alpha", status="running")
     assert account.sync("--search", "smoke").code == 0
@@ -76,7 +77,7 @@ def test_a_row_in_flight_is_followed_in_each_of_two_filters_that_share_a_warehou
 
     ran = account.sync("--search", "alpha")
 
-    assert ran.json["mode"] == "quick"
+    assert (ran.json["mode"], ran.json["pages"]) == ("quick", 1), "the list is not read down to it"
     assert account.stored()[oldest]["status"] == "completed"
 
 
