@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -332,6 +333,30 @@ def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: 
 
     assert ran.json["pages"] <= 5
     assert datetime.fromisoformat(ran.json["started_at"]) < began
+    account.assert_equals_api()
+
+
+def test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_it_now(
+    account: Account,
+) -> None:
+    assert account.sync().code == 0
+    newest = max(account.world.results)
+    account.world.edit(newest, name="first")
+
+    def hide(_: Request, payload: dict[str, Any]) -> None:
+        if "results" in payload:
+            payload["results"] = [row for row in payload["results"] if row["id"] != newest]
+
+    account.sandbox.rewrite = hide
+    process = account.spawn("--full", PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT="after extract")
+    process.communicate(timeout=PATIENCE)
+    account.sandbox.rewrite = None
+    account.world.edit(newest, name="second")
+
+    ran = account.sync("--full")
+
+    assert ran.json["pages"] <= 5, "the reading is continued"
+    assert ran.json["updated"] == 1
     account.assert_equals_api()
 
 
