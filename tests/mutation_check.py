@@ -169,12 +169,17 @@ MUTATIONS = (
         (LISTING,),
     ),
     Mutation(
-        "journal: rows and chain apart",
+        "journal: the chain before its rows",
         (
             (
                 "diff/journal.py",
-                "        with self._transaction():\n            take()\n",
-                "        take()\n        with self._transaction():\n",
+                "            take()\n            if self._con is None or chain is None:\n                return\n",
+                "            if self._con is None or chain is None:\n                return take()\n",
+            ),
+            (
+                "diff/journal.py",
+                """self._con.execute("insert into journal.states values ($1)", [text])\n""",
+                """self._con.execute("insert into journal.states values ($1)", [text])\n        take()\n""",
             ),
         ),
         (JOURNAL,),

@@ -4,6 +4,7 @@ CEKURA_TEST_KILLS=all interrupts at every request.
 """
 
 import os
+import re
 import shutil
 import stat
 import time
@@ -137,7 +138,13 @@ def test_an_edit_in_between_is_found_as_after_any_sync_that_began_so_early(accou
     interrupt(account, LATE)
     edited = max(account.world.results)
     account.world.edit(edited, name="edited in between")
-    assert account.sync().code == 0
+
+    ran = account.run("sync", "-v")
+
+    assert ran.code == 0
+    assert re.search(
+        r"The reading that began at .* is continued: it had come as far as 1\d\d results", ran.err
+    )
 
     assert account.sync().json["updated"] == 1
     account.assert_equals_api()
@@ -149,6 +156,17 @@ def test_where_the_top_no_longer_meets_the_earlier_reading_everything_is_read_an
         account.world.delete(id_)
 
     assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+def test_a_reading_of_a_list_without_an_order_is_not_continued(account: Account) -> None:
+    account.sandbox.change(order="shuffled_stable")
+    interrupt(account, LATE)
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    assert "started_at" not in ran.json
     account.assert_equals_api()
 
 
@@ -259,7 +277,7 @@ def test_a_full_sync_that_was_asked_for_is_continued_as_one_when_the_next_is_due
     monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(hours=23, minutes=50))
     account.sandbox.date = lambda: clock.now()
 
-    ran = account.sync("-v", "--full-every", "23h")
+    ran = account.sync("--full-every", "23h")
 
     assert (ran.code, ran.json["mode"]) == (0, "full")
     assert ran.json["pages"] <= PAGES - LATE + 4
@@ -357,6 +375,15 @@ def test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_
 
     assert ran.json["pages"] <= 5, "the reading is continued"
     assert ran.json["updated"] == 1
+    account.assert_equals_api()
+
+
+def test_a_sync_killed_before_it_has_compared_what_it_read_reads_that_again(account: Account) -> None:
+    process = account.spawn("--concurrency", "1", PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT="before take")
+    process.communicate(timeout=PATIENCE)
+    assert journal(account).exists()
+
+    assert account.sync().code == 0
     account.assert_equals_api()
 
 

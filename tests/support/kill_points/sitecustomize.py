@@ -24,6 +24,7 @@ RECORD = os.environ.get("CEKURA_TEST_RECORD")
 FOLDER = str(Path(os.environ.get("CEKURA_WAREHOUSE", "/nowhere/warehouse")).parent)
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile", "shutil.rmtree")
 FUNCTIONS = {
+    "take": "cekura_sync.diff.compare:Comparison.take",
     "extract": "dlt.pipeline.pipeline:Pipeline.extract",
     "normalize": "dlt.pipeline.pipeline:Pipeline.normalize",
     "load": "dlt.pipeline.pipeline:Pipeline.load",
