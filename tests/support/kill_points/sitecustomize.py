@@ -90,11 +90,12 @@ def around_a_table(function: Any) -> Any:
     @functools.wraps(function)
     def wrapped(self: Any) -> None:
         name = f"table {self.load_table_name}"
-        if POINT.endswith(" alone") and POINT != f"{name} alone":
+        alone = f"{name} alone"
+        if POINT.endswith(" alone") and alone != POINT:
             threading.Event().wait()
         reach(f"before {name}")
         function(self)
-        reach(f"after {name}", f"{name} alone")
+        reach(alone, f"after {name}")
 
     return wrapped
 
