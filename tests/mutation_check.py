@@ -222,6 +222,11 @@ MUTATIONS = (
         (JOURNAL,),
     ),
     Mutation(
+        "journal: whether the sync is full is asked as of its first start",
+        (("diff/scan.py", "full = journal.outlives or wants_full(", "full = wants_full("),),
+        (JOURNAL,),
+    ),
+    Mutation(
         "journal: it stays when the sync is done",
         (("sync.py", "            journal.remove()\n            _tell(", "            _tell("),),
         (JOURNAL,),

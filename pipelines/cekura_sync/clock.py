@@ -5,3 +5,8 @@ from datetime import UTC, datetime
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def latest(*moments: datetime | None) -> datetime | None:
+    """Of those that are known; None where none is."""
+    return max((moment for moment in moments if moment is not None), default=None)

@@ -18,7 +18,7 @@ from cekura_sync.diff.history import History
 from cekura_sync.diff.journal import Journal, open_journal
 from cekura_sync.diff.naming import MAX_FIELDS
 from cekura_sync.diff.read_details import DetailCounts, count_due, read_details
-from cekura_sync.diff.scan import connect, scan, wants_full
+from cekura_sync.diff.scan import connect, outcome_of, scan, wants_full
 from cekura_sync.errors import UnreadableAnswer
 from cekura_sync.models.team import TeamModels
 from cekura_sync.notify import receivers as notify
@@ -52,25 +52,17 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
                 details = _read_details(api, settings, comparison, progress) if settings.details else None
             _warn(comparison, team, progress)
             _warn_of_nothing(listing, settings, past, progress)
-            outcome = Outcome(
-                mode="full" if listing.full else "quick",
-                scope=settings.filters.params(),
-                requests=client.requests,
-                retries=client.retries,
-                pages=listing.pages,
-                rows_read=len(listing.chain),
-                counts=comparison.counts(),
-                watermark=max(
-                    (moment for moment in (comparison.watermark, past.watermark) if moment), default=None
-                ),
-                started=comparison.started,
+            outcome = outcome_of(
+                listing,
+                comparison,
+                settings,
+                past,
+                client,
                 went_on=None if journal.reading.started is None else now,
-                finished=clock.now(),
                 warehouse=warehouse.name,
                 changed=comparison.changeset.has_changes()
                 or (team is not None and team_changes.differ(con, team))
                 or (models is not None and models.differ(con)),
-                shortfall=listing.shortfall,
                 **(asdict(details) if details else {}),
             )
             if settings.dry_run:

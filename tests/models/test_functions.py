@@ -1,5 +1,6 @@
 """The formulas of sql/functions/: written once, called in the views, written out when a view is built."""
 
+import subprocess
 from pathlib import Path
 
 import duckdb
@@ -8,6 +9,7 @@ import pytest
 from cekura_sync.errors import ModelError
 from cekura_sync.models import functions, runner
 from cekura_sync.models.runner import Model
+from support.drivers import VERSIONS, python_with
 
 FUNCTIONS = runner.read_models(runner.models_dir() / "functions")
 GIVEN = {
@@ -16,6 +18,27 @@ GIVEN = {
     "half_of.sql": "with example as (\n    select cast(1 as double) as n\n)\n\nselect half() * part_of(n, 1) as half_of\nfrom example\n",
     "said.sql": "with example as (\n    select cast('x' as varchar) as n\n)\n\nselect 'n is ' || n as said\nfrom example\n",
 }
+
+# A part, a column and a text are called `results`.
+DOUBLED = """
+with example as (
+    select 1 as n
+),
+
+results as (
+    select n as results, 'from results, results.n' as said
+    from example
+),
+
+days as (
+    select example.n + results.results as days, said
+    from example
+    inner join results on results.results = example.n
+)
+
+select days, said
+from days
+"""
 
 
 @pytest.fixture
@@ -88,3 +111,18 @@ def test_a_wrong_call_in_a_view_names_its_file(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match=r"a\.sql: rate takes 2 arguments"):
         assert model.query
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_view_may_name_a_part_as_a_function_names_one_of_its_own(tmp_path: Path, version: str) -> None:
+    """Before 1.4, DuckDB takes the function's part for the view's: `given` would select from itself."""
+    (tmp_path / "doubled.sql").write_text(DOUBLED)
+    view = "with results as (select 4 as n), given as (select n from results) select * from doubled(given)"
+
+    query = functions.expand(view, functions.read(tmp_path))
+
+    printing = f"import duckdb; print(duckdb.sql({query!r}).fetchall())"
+    printed = subprocess.run(
+        [python_with(version), "-c", printing], capture_output=True, text=True, check=False
+    )
+    assert printed.stdout.strip() == "[(8, 'from results, results.n')]", printed.stderr

@@ -17,30 +17,17 @@ import pytest
 
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Sandbox, World
+from support.drivers import OURS, VERSIONS, python_with
 from support.harness import LONG, PATIENCE, Account
 from support.planted import plant_a_new_failure
 
-VERSIONS = ["1.1.3", "1.3.2", "1.4.5"]
 WITH_SQLALCHEMY = "1.4.5"
-OURS = "ours"
 READER = Path(__file__).parents[1] / "support" / "bi_reader.py"
 SOME = ("results", "agent_pass_rate", "agent_daily")  # where it is about the file, and not about the views
 ZONES = ["UTC", "Asia/Kolkata"]
-ALL = os.environ.get("CEKURA_TEST_READERS") == "all"
 NOW = datetime.now(UTC)
 
 Views = dict[str, Any]
-
-
-def python_with(version: str) -> str:
-    """The Python that has this version of DuckDB."""
-    if version == OURS:
-        return sys.executable
-    python = Path(sys.prefix, "readers", version, "bin", "python")
-    if not python.exists():
-        missing = f"There is no driver of DuckDB {version} in {python.parent.parent}: run `make readers`."
-        (pytest.fail if ALL else pytest.skip)(missing)
-    return str(python)
 
 
 class Tool:

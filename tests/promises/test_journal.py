@@ -237,6 +237,23 @@ def test_a_journal_is_too_old_after_a_day(account: Account, monkeypatch: pytest.
     assert_read_anew(account, account.sync(), "too old")
 
 
+def test_a_full_sync_that_was_asked_for_is_continued_as_one_when_the_next_is_due(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert account.sync().code == 0
+    begun = datetime.now(UTC)
+    interrupt(account, LATE, "--full")
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(hours=23, minutes=50))
+    account.sandbox.date = lambda: clock.now()
+
+    ran = account.sync("-v", "--full-every", "23h")
+
+    assert (ran.code, ran.json["mode"]) == (0, "full")
+    assert ran.json["pages"] <= PAGES - LATE + 4
+    assert datetime.fromisoformat(ran.json["started_at"]) - begun < timedelta(minutes=10)
+    account.assert_equals_api()
+
+
 def test_what_changed_the_warehouse_in_between_ends_the_journal(account: Account) -> None:
     assert account.sync().code == 0
     interrupt(account, LATE, "--full")

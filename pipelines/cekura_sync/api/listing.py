@@ -1,10 +1,9 @@
 """Reads one listing to its end, or to a horizon, and proves that nothing between was missed."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import Protocol
 
+from cekura_sync.api.ahead import Ahead, FetchPage
 from cekura_sync.api.decode_rows import Page, Row
 from cekura_sync.api.paging import OVERLAP, Chain, Disorder, Window, next_window
 from cekura_sync.api.passes import Pass
@@ -14,19 +13,6 @@ BARREN_WINDOWS = 8  # so many in a row without a new id are a loop; single ones 
 LOWERED_CAPS = 8  # pages that are cut more often than this are not cut by a cap
 DISPLACED = 2  # times that the end of an earlier reading may have moved while the top was read
 PASS_SIZES = (1.0, 0.8, 0.9, 0.7)  # of a page, one for each try at two equal passes
-
-
-class PendingPage(Protocol):
-    """A window asked for."""
-
-    def result(self) -> Page | None: ...
-
-    def cancel(self) -> object: ...
-
-
-class FetchPage(Protocol):
-    def __call__(self, window: Window, /) -> PendingPage:
-        """Ask for a window; the answer is None where the API says that there is no such page."""
 
 
 class Listing:
@@ -107,58 +93,54 @@ class Listing:
 
     def _stitched(self) -> Iterator[list[Row]]:
         """Window after window, each joined to the chain; windows are asked for ahead and joined in order."""
-        ahead: deque[tuple[Window, PendingPage]] = deque()
-        planned = 0  # rows of the listing that are read once every window asked for has joined
+        ahead = Ahead(self._fetch)
         overlap = OVERLAP  # rows that a window repeats; more where many have one time
         step_back = 0
         goes_on = True  # so says the API's last answer
         while True:
-            while len(ahead) < self._in_flight(planned, careful=step_back > 0 or not goes_on) or not ahead:
-                # What ends the chain is known only before others are asked for ahead.
-                window = next_window(
-                    planned,
-                    self._cap,
-                    overlap if ahead else max(overlap, self.chain.overlap),
-                    avoid=self._probed,
-                )
-                if window is None:
-                    break
-                ahead.append((window, self._fetch(window)))
-                planned = window.end
-            if not ahead:
-                raise Disorder  # pages of so few rows cannot overlap here
-            window, answer = ahead.popleft()
-            page = self._believed(window, answer.result())
+            self._ask_ahead(ahead, overlap, careful=step_back > 0 or not goes_on)
+            window, answer = ahead.next()
+            page = self._believed(window, answer)
             if not self._fits_earlier(window, page.rows):
-                _drop(ahead)
-                planned = step_back = 0
+                ahead.plan_from(0)
+                step_back = 0
                 continue
             new = self.chain.join(window, page.rows)
             if new is None:
                 # Rows were deleted above, so what joins the chain stands further up; or many rows end it with one time.
                 overlap = max(overlap, min(self.chain.overlap, self._cap // 2))
                 step_back = max(2 * step_back, self._cap // 2)
-                planned = max(0, window.start + OVERLAP - step_back)
-                _drop(ahead)
+                ahead.plan_from(max(0, window.start + OVERLAP - step_back))
                 continue
             self._count_page(page, new)
             if new:
                 yield new
             if self._beyond_horizon(page.rows):
-                _drop(ahead)
-                return
+                break
             served = self._served(window, page.rows, has_next=page.has_next)
             if self._shows_the_end(served, page, new):
-                _drop(ahead)
                 self.complete = True
-                return
+                break
             if self._barren >= BARREN_WINDOWS:
                 raise Disorder  # as where almost a page of rows has one time
             read = self._read_up_to(served, page, rejoined=step_back > 0)
             step_back, goes_on = 0, page.has_next
             if window.page == 1 or read != window.end:
-                _drop(ahead)
-                planned = read
+                ahead.plan_from(read)
+        ahead.drop()
+
+    def _ask_ahead(self, ahead: Ahead, overlap: int, *, careful: bool) -> None:
+        """Ask for as many windows as may be under way, but for one at least."""
+        while len(ahead) < self._in_flight(ahead.planned, careful=careful) or not len(ahead):
+            # What ends the chain is known only before others are asked for ahead.
+            repeated = overlap if len(ahead) else max(overlap, self.chain.overlap)
+            window = next_window(ahead.planned, self._cap, repeated, avoid=self._probed)
+            if window is not None:
+                ahead.ask(window)
+            elif len(ahead):
+                return
+            else:
+                raise Disorder  # pages of so few rows cannot overlap here
 
     def _fits_earlier(self, window: Window, rows: list[Row]) -> bool:
         """Whether this answer fits what an earlier reading has read; if it does not, planning begins at the top again.
@@ -343,23 +325,16 @@ class Listing:
 
     def _pages_of(self, size: int) -> Iterator[Page]:
         """Page after page, to the first that is empty or not there."""
-        ahead: deque[tuple[Window, PendingPage]] = deque()
+        ahead = Ahead(self._fetch)
         page_number, self._barren = 0, 0
         while True:
             while len(ahead) < self._concurrency:
                 page_number += 1
-                window = Window(page_number, size)
-                ahead.append((window, self._fetch(window)))
-            _, answer = ahead.popleft()
-            page = answer.result()
+                ahead.ask(Window(page_number, size))
+            _, page = ahead.next()
             if page is None or not page.rows:
-                _drop(ahead)
+                ahead.drop()
                 return
             if page.count is not None:
                 self.counts.append(page.count)
             yield page
-
-
-def _drop(ahead: deque[tuple[Window, PendingPage]]) -> None:
-    while ahead:
-        ahead.pop()[1].cancel()

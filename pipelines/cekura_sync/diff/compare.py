@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from cekura_sync import database
+from cekura_sync import clock, database
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
@@ -237,8 +237,8 @@ class Comparison:
             f"select max(updated_at) filter (updated_at <= $1), max(updated_at) from {table} where flaw is null",
             [self.started],
         ).fetchall()[0]
-        self.watermark = max((moment for moment in (self.watermark, reached) if moment), default=None)
-        self.newest = max((moment for moment in (self.newest, newest) if moment), default=None)
+        self.watermark = clock.latest(self.watermark, reached)
+        self.newest = clock.latest(self.newest, newest)
 
     def _drop_other_agents(self, table: str, agent_id: int) -> None:
         """The API's filter has been seen to be loose; a row of another agent is not of this scope."""

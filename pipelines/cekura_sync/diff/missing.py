@@ -29,8 +29,11 @@ def account_for_absent(
     allow_mass_delete: bool,
     progress: Progress,
 ) -> int:
-    """Read by id what needs it, and mark what is gone. `now`: by the API's clock. Returns how many results the listing did not show rightly so,
-    or that were found all the same. Raises MassDeleteRefused, UnbelievableAnswer."""
+    """Read by id what needs it, and mark what is gone. `now`: by the API's clock.
+
+    Returns for how many results that were not listed it is now known why: deleted, or there by their own address.
+    Raises MassDeleteRefused, UnbelievableAnswer.
+    """
     known, listed = changes.known_and_listed()
     if listing.complete:
         changes.age_out(listing.chain.floor, now)  # before all else: what has aged out is not deleted too

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
+from cekura_sync import clock
 from cekura_sync.api.client import Client
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
@@ -19,7 +21,7 @@ from cekura_sync.diff.history import History
 from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.missing import account_for_absent
 from cekura_sync.errors import ApiUnavailable, SettingsError, UnbelievableAnswer
-from cekura_sync.outcome import Progress
+from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -51,7 +53,9 @@ def scan(
     after_batch: Callable[[], None] = lambda: None,
 ) -> Listing:
     """The listing, and by id what it did not show."""
-    horizon = None if wants_full(settings, past, changes.started) else past.horizon(settings.lookback)
+    # A full reading that is continued began at another time, when perhaps none was due and --full asked for it.
+    full = journal.outlives or wants_full(settings, past, changes.started)
+    horizon = None if full else past.horizon(settings.lookback)
     progress.say(past.plan(settings.filters, horizon, asked=settings.full))
     listing = _listing(api, settings, horizon, journal.reading.chain)
     pace = Pace(len(listing.chain))
@@ -81,6 +85,26 @@ def scan(
         )
         hold_against_count(listing, past, explained, allow_less=settings.allow_mass_delete, progress=progress)
     return listing
+
+
+def outcome_of(
+    listing: Listing, changes: Comparison, settings: Settings, past: History, client: Client, **others: Any
+) -> Outcome:
+    """What was read and compared. `others`: the fields that depend on where it is written."""
+    return Outcome(
+        mode="full" if listing.full else "quick",
+        scope=settings.filters.params(),
+        requests=client.requests,
+        retries=client.retries,
+        pages=listing.pages,
+        rows_read=len(listing.chain),
+        counts=changes.counts(),
+        watermark=clock.latest(changes.watermark, past.watermark),
+        started=changes.started,
+        finished=clock.now(),
+        shortfall=listing.shortfall,
+        **others,
+    )
 
 
 def wants_full(settings: Settings, past: History, now: datetime) -> bool:
@@ -140,7 +164,7 @@ def _how_far(listing: Listing, journal: Journal, pace: Pace) -> Iterator[None]:
         if journal.outlives and listing.can_be_continued and rows:
             left = pace.seconds_left(rows, expected)
             rest = f"; at this pace the rest takes about {roughly(left)}" if left else ""
-            said += f" The next sync within a day goes on from there{rest}."
+            said += f" The next full sync within a day goes on from there{rest}."
         raise ApiUnavailable(said) from error
 
 

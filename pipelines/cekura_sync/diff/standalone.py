@@ -18,7 +18,7 @@ from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import COUNTS_TO_DEPEND_ON, History
 from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.reading import Part, Reading
-from cekura_sync.diff.scan import connect, scan
+from cekura_sync.diff.scan import connect, outcome_of, scan
 from cekura_sync.diff.unread import SCENARIO_KEY
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import Settings
@@ -120,34 +120,17 @@ def read(
         listing = scan(Api(client, settings), settings, past, comparison, progress, Journal())
     _warn(comparison, progress)
     progress.say(f"Into {destination or 'nothing'}: {READERS}.")
-    reached = max((moment for moment in (comparison.watermark, past.watermark) if moment), default=None)
     changed = known is None or _has_changes(con, comparison, known)
-    outcome = Outcome(
-        mode="full" if listing.full else "quick",
-        scope=settings.filters.params(),
-        requests=client.requests,
-        retries=client.retries,
-        pages=listing.pages,
-        rows_read=len(listing.chain),
-        counts=comparison.counts(),
-        watermark=reached,
-        started=started,
-        finished=clock.now(),
-        warehouse=destination,
-        changed=changed,
-        shortfall=listing.shortfall,
-    )
+    outcome = outcome_of(listing, comparison, settings, past, client, warehouse=destination, changed=changed)
     logged = changed or _log_is_old(con, started)
     _prepare_log(con, outcome, is_known=known is not None)
-    _note(con, state, comparison, known, full=listing.full, logged=logged)
-    if listing.shortfall is not None:
-        state["shortfalls"] = [listing.shortfall, *past.shortfalls][:COUNTS_TO_DEPEND_ON]
+    _note(con, state, comparison, known, outcome, past, logged=logged)
     if known is None:
-        return Reading(con, reached, _everything(first=past.last_started is None), set())
+        return Reading(con, outcome.watermark, _everything(first=past.last_started is None), set())
     parts = _changes(comparison) if changed else {}
-    return Reading(
-        con, reached, parts | ({"sync_log": [Part("from new_log")]} if logged else {}), known.present
-    )
+    if logged:
+        parts["sync_log"] = [Part("from new_log")]
+    return Reading(con, outcome.watermark, parts, known.present)
 
 
 def _changes(comparison: Comparison) -> dict[str, list[Part]]:
@@ -207,15 +190,11 @@ def _past(
         return logged
     return replace(
         logged,
-        last_started=_later(logged.last_started, started),
-        last_full_started=_later(logged.last_full_started, full),
-        watermark=_later(logged.watermark, watermark),
+        last_started=clock.latest(logged.last_started, started),
+        last_full_started=clock.latest(logged.last_full_started, full),
+        watermark=clock.latest(logged.watermark, watermark),
         shortfalls=shortfalls or logged.shortfalls,
     )
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((moment for moment in (one, other) if moment), default=None)
 
 
 def _log_is_old(con: "duckdb.DuckDBPyConnection", now: datetime) -> bool:
@@ -243,8 +222,9 @@ def _note(
     state: State,
     comparison: Comparison,
     known: Known | None,
+    outcome: Outcome,
+    past: History,
     *,
-    full: bool,
     logged: bool,
 ) -> None:
     """For the next run."""
@@ -253,8 +233,10 @@ def _note(
     state["last_started"] = comparison.started.isoformat()
     if logged:
         state["logged_at"] = comparison.started.isoformat()
-    if full:
+    if outcome.mode == "full":
         state["last_full_started"] = comparison.started.isoformat()
+    if outcome.shortfall is not None:
+        state["shortfalls"] = [outcome.shortfall, *past.shortfalls][:COUNTS_TO_DEPEND_ON]
 
 
 def _warn(comparison: Comparison, progress: Progress) -> None:

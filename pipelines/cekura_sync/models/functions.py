@@ -90,8 +90,8 @@ def _parsed(path: Path) -> Function:
 def _with_own_names(function: str, formula: str) -> str:
     """The formula, with names for its parts that no view uses: before 1.4, DuckDB takes a part of a view for one of the same name."""
     parts = "|".join(PART.findall(formula)) or "(?!)"
-    uses = rf"\b(?:{parts})(?= as \(\n)|(?<=\bfrom )(?:{parts})\b|(?<=\bjoin )(?:{parts})\b|(?<![\w.])(?:{parts})(?=\.)"
-    return re.sub(uses, rf"{function}_\g<0>", formula)
+    uses = rf"{NOT_CODE}|\b(?:{parts})(?= as \(\n)|(?<=\bfrom )(?:{parts})\b|(?<=\bjoin )(?:{parts})\b|(?<![\w.])(?:{parts})(?=\.)"
+    return re.sub(uses, lambda use: use[0] if use[0].startswith("'") else f"{function}_{use[0]}", formula)
 
 
 def _arguments(sql: str, call: re.Match[str]) -> tuple[list[str], int]:
