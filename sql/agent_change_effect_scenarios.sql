@@ -24,7 +24,7 @@ select
     agents.agent_name, -- its newest name
     changes.changed_at, -- when the change was made
     scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
-    scenarios.scenario as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    scenarios.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
     scenarios.scenario_name, -- the name that its newest run, the one with the greatest id, carries
     scenarios.before_runs as before_decided_runs, -- its decided runs before the change
     scenarios.before_passed as before_passed_runs, -- how many of them passed

@@ -39,7 +39,7 @@ scenarios as (
     group by agent_number, scenario
 ),
 
--- By how many passes a day lies above its scenarios' rates; and what a straight line needs: how far its runs lie from the middle of their scenario's days.
+-- By how many passes a day exceeds its scenarios' rates, and, for the straight line, how far its runs lie from the middle of their scenario's days.
 days as (
     select
         cells.agent_number,
@@ -54,7 +54,7 @@ days as (
     group by cells.agent_number, cells.day, cells.day_number
 ),
 
--- No day is NULL; BigQuery wants it said where it would stand.
+-- No day is NULL: the position of NULL is only named because BigQuery needs it.
 sums as (
     select
         agent_number,
@@ -77,7 +77,7 @@ variances as (
     group by agent_number
 ),
 
--- The least-squares line through the runs of all scenarios, each with a level of its own.
+-- The least-squares line through the runs of all scenarios, each with its own level.
 trends as (
     select
         days.agent_number,
@@ -116,7 +116,7 @@ select
     agents.agent_name, -- its newest name
     case when excursion >= 3.35 then ranked.next_day end as changed_on, -- the first UTC day of the new level; NULL without a step
     case when excursion >= 3.35 then ranked.step end as step, -- how much higher the pass rate is since then, within scenarios; NULL without a step
-    ranked.excursion, -- how far the largest excursion lies out; unchanged agents pass 3.35 in at most 5 % of cases
+    ranked.excursion, -- the largest excursion in standard deviations; unchanged agents pass 3.35 in at most 5 % of cases
     coalesce(trends.days, 0) as days, -- days with runs in these 90
     case
         when ranked.agent_number is null then null

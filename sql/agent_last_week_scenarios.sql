@@ -29,7 +29,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
-    scenarios.scenario as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    scenarios.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
     scenarios.scenario_name, -- the name that its newest run, the one with the greatest id, carries
     scenarios.after_runs as decided_runs, -- its decided runs of the last week
     scenarios.after_passed as passed_runs, -- how many of them passed

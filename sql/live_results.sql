@@ -6,7 +6,7 @@ select
     agent as agent_id, -- Cekura's id of the agent under test
     not_blank(agent_name) as agent_name, -- name of the agent as this result carries it
     not_blank(agent_version) as agent_version, -- name of the agent's version; NULL where the API sends none
-    coalesce(not_blank(agent_version_id), not_blank(agent_version)) as agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
+    coalesce(not_blank(agent_version_id), not_blank(agent_version)) as agent_version_id, -- identifies the version: Cekura's id, or the name if there is no id
     project_id, -- the project, where the API or the scope of a sync says it
     case when run_as_text then 'text' when not run_as_text then 'voice' end as channel, -- voice or text
     case when agent_inbound then 'inbound' when not agent_inbound then 'outbound' end as direction, -- inbound or outbound

@@ -1,5 +1,5 @@
 -- One row per agent, metric, version of the agent and week with scores of completed results: their 50th, 95th and 99th percentile.
--- Of metrics that give a score other than passed or failed, such as a latency; percentiles are interpolated. A week begins on Monday, in UTC.
+-- Covers metrics that give a score other than passed or failed, such as a latency; percentiles are interpolated. A week begins on Monday, in UTC.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -73,16 +73,16 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     metrics.metric_id, -- Cekura's id of the metric
-    metrics.metric_key, -- what tells metrics apart: the id, or the name of one that has none
+    metrics.metric_key, -- identifies the metric: its id, or its name if it has no id
     metrics.metric_name, -- its newest name
     metrics.metric_type, -- its newest type: continuous_qualitative or numeric
     versions.agent_version, -- newest name of the agent's version; NULL where the API sends none
-    weeks.agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
+    weeks.agent_version_id, -- identifies the version: Cekura's id, or the name if there is no id
     weeks.week, -- Monday of the week in which the results were triggered
     weeks.scored_runs, -- runs with a score
-    weeks.p50, -- half of the scores are no higher: the median, in the metric's own scale
-    weeks.p95, -- nineteen of twenty are no higher
-    weeks.p99 -- ninety-nine of a hundred are no higher
+    weeks.p50, -- median of the scores, in the metric's own scale
+    weeks.p95, -- 95th percentile: 19 of 20 scores are not higher
+    weeks.p99 -- 99th percentile: 99 of 100 scores are not higher
 from weeks
 inner join agents on agents.agent_id is not distinct from weeks.agent_id
 inner join metrics

@@ -35,7 +35,7 @@ counts as (
 
 select
     counts.agent_id, -- the agent under test
-    counts.metric_key, -- what tells metrics apart: the id, or the name of one that has none
+    counts.metric_key, -- identifies the metric: its id, or its name if it has no id
     ranked.metric_id, -- Cekura's id of the metric
     ranked.metric_name, -- the name that its newest run carries
     ranked.metric_type, -- the type that its newest run carries

@@ -51,7 +51,7 @@ last_results as (
     having count(*) filter (where place = 1 and of_last_week) > 0
 ),
 
--- Comparisons of the last week are numbered below 0.
+-- Comparisons of the last week have negative numbers.
 runs as (
     select
         -cast(decided.agent_number as bigint) as comparison,
@@ -102,7 +102,7 @@ called as (
     where after_runs >= 2
 ),
 
--- A scenario can have a last result under several names: the newest run tells.
+-- A scenario can have a last result under several names: the newest run is shown.
 examples as (
     select
         called.*,
@@ -128,7 +128,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     examples.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
-    examples.scenario as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    examples.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
     examples.scenario_name, -- its name in the run to look at
     examples.basis, -- last result, or last week
     examples.verdict, -- newly failing, fixed

@@ -66,12 +66,12 @@ select
     agent_id, -- the agent under test
     agent_name, -- its name as the result carries it
     agent_version, -- name of the agent's version; NULL where the API sends none
-    agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
+    agent_version_id, -- identifies the version: Cekura's id, or the name if there is no id
     channel, -- voice or text
     trigger, -- scheduled or manual
     project_id, -- the project, where the API or the scope of a sync says it
     scenario as scenario_id, -- the scenario that was executed; NULL where the API only names it
-    scenario_key(scenario, scenario_name) as scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    scenario_key(scenario, scenario_name) as scenario_key, -- identifies the scenario: its id, or its name if it has no id
     scenario_name, -- name of the scenario as this run carries it
     status, -- status of the run in the API's own word
     outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown

@@ -1,4 +1,4 @@
--- One row per agent and scenario that completed results have run: what its newest 50 decided runs say about it.
+-- One row per agent and scenario of completed results, judged by its newest 50 decided runs.
 -- Verdicts: reliable, mostly passes, flaky (neither outcome is the rule), mostly fails, broken, changed (it passed until some run
 -- and fails since, or the reverse), not enough runs (under 10). docs/statistics.md has the thresholds and how often they are wrong.
 with names as (
@@ -16,7 +16,7 @@ decided as (
     where result_status_group = 'completed' and passed is not null
 ),
 
--- Counted from the newest run backwards; a flip is a flip from either side. No place is NULL; BigQuery wants it said so.
+-- Counted from the newest run backwards; a flip is a flip from either side. No place is NULL: the position of NULL is only named because BigQuery needs it.
 steps as (
     select
         agent_id,
@@ -82,7 +82,7 @@ select
     agent_id, -- Cekura's id of the agent
     agent_name, -- its newest name
     scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
-    scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    scenario_key, -- identifies the scenario: its id, or its name if it has no id
     scenario_name, -- its newest name
     decided_runs, -- its newest runs in completed results that passed or failed, 50 at most
     passed_runs, -- how many of them passed

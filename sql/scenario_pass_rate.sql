@@ -28,7 +28,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     sums.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
-    sums.scenario_key, -- what tells scenarios apart: the id, or the name of one that has none
+    sums.scenario_key, -- identifies the scenario: its id, or its name if it has no id
     names.scenario_name, -- the name that its newest run, the one with the greatest id, carries
     sums.runs, -- runs of it in completed results
     sums.decided_runs, -- those that passed or failed

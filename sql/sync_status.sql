@@ -21,7 +21,7 @@ last_sync as (
     where newest_first = 1
 ),
 
--- A sync that seems to be later than the last one was written while the clock was ahead: its time says nothing.
+-- A sync that seems to be later than the last one was written while the clock was ahead, so its time is ignored.
 syncs as (
     select
         finished_at,

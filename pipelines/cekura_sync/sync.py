@@ -131,7 +131,7 @@ def _tell(warehouse: Warehouse, receivers: list[Receiver], outcome: Outcome, pro
         tell(warehouse, receivers, progress, changed=outcome.changed)
     except Exception as error:
         progress.warn(
-            f"The news could not be told ({type(error).__name__}): the next sync tries again. The sync itself is not affected."
+            f"The news could not be sent ({type(error).__name__}): the next sync tries again. The sync itself is not affected."
         )
 
 

@@ -25,7 +25,7 @@ differences as (
     group by comparison
 ),
 
--- What each run adds to the difference when it passes, what it misses its scenario's rate by, and its binomial variance as if nothing had changed.
+-- For each run: what it adds to the difference if it passes, its distance from its scenario's rate, and its binomial variance if nothing had changed.
 shares as (
     select
         example.comparison,
@@ -40,7 +40,7 @@ shares as (
         and scenarios.scenario = example.scenario
 ),
 
--- Runs of one day share that day: what they miss is added up before it is squared.
+-- Runs of one day are not independent: their distances are added up before they are squared.
 days as (
     select
         comparison,
@@ -52,7 +52,7 @@ days as (
     group by comparison, is_after, day
 ),
 
--- A side of n days misses its own rates, so its days tell as much as n - 1.
+-- The n days of a side are measured against that side's own rates, so they count as n - 1.
 sides as (
     select
         comparison,
@@ -112,7 +112,7 @@ reasons as (
         differences.difference,
         spreads.variance + spreads.day_variance * spreads.squared_share as variance,
         nullif(spreads.degrees, 0) as days_to_judge_by,
-        -- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days that hold more runs than others weigh more, and so fewer count.
+        -- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days with more runs than others weigh more, so fewer days count.
         power(spreads.variance + spreads.day_variance * spreads.squared_share, 2) * power(leverage, 2)
         / nullif(
             (

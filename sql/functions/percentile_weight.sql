@@ -1,5 +1,5 @@
--- How much the value at a place, counted from 0 by size, adds to a percentile: it lies between two neighbours and takes from each the
--- more the nearer it is. The percentile is sum(value * percentile_weight(place, last_place, 0.95)); not every engine has a word for it.
+-- The weight in a percentile of the value at a place, counted from 0 by size: the percentile lies between two neighbours, and the nearer
+-- one weighs more. The percentile is sum(value * percentile_weight(place, last_place, 0.95)); not every engine has a function for it.
 with example as (
     select cast(9 as double) as place, cast(10 as double) as last_place, cast(0.95 as double) as share
 )

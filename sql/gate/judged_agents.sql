@@ -36,7 +36,7 @@ open_results as (
     group by comparison
 ),
 
--- What is left when flaky scenarios are taken out.
+-- The same without flaky scenarios.
 steady as (
     select
         comparison,
@@ -102,7 +102,7 @@ rated as (
     from counted
 ),
 
--- Flaky scenarios do nothing alone: the others have to have fallen as well, or to lie below the minimum.
+-- Flaky scenarios alone decide nothing: the others must have fallen as well, or be below the minimum.
 findings as (
     select
         *,
@@ -168,7 +168,7 @@ select
     steady_pass_rate,
     days,
     unfinished,
-    -- The variance of the difference goes with 1 / runs + 1 / baseline runs.
+    -- The variance of the difference is proportional to 1 / runs + 1 / baseline runs.
     case
         when because = 'minimum not proven' then runs_needed(passed_runs, decided_runs, min_pass_rate - pass_rate)
         when because = 'too few runs'

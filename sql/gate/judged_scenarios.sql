@@ -1,5 +1,5 @@
 -- One row per agent and scenario that ran on either side.
--- Scenarios drive a fall as long as those that are worse do not explain all of it. One that was flaky in the baseline is marked.
+-- A scenario drives the fall unless worse ones already explain all of it. One that was flaky in the baseline is marked.
 with scenarios as (
     select *
     from compared_scenarios(judged_runs) as compared
@@ -35,7 +35,7 @@ contributions as (
     inner join names on names.comparison = scenarios.comparison and names.scenario = scenarios.scenario
 ),
 
--- Nothing here is NULL; BigQuery wants it said where it would stand.
+-- Nothing here is NULL: the position of NULL is only named because BigQuery needs it.
 explained as (
     select
         *,

@@ -1,4 +1,4 @@
--- One row per agent that has no result in the warehouse, and per result by id that is no live result of the agents asked about.
+-- One row per agent that has no result in the warehouse, and per result by id that is not a live result of these agents.
 select 'agent' as kind, asked.agent_id as id
 from asked
 left join analytics.agents as agents on agents.agent_id = asked.agent_id

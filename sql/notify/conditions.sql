@@ -1,5 +1,5 @@
--- One row per thing that holds now and that people want to hear of once: an agent got worse, a scenario newly fails, runs are lost to the
--- infrastructure, a result is stuck. It is told when to_tell is true, and forgotten when its row is gone, so that it can be told again.
+-- One row per condition that holds now and is reported once: an agent got worse, a scenario newly fails, runs are lost to the
+-- infrastructure, a result is stuck. It is reported when to_tell is true, and forgotten when its row is gone, so that it can be reported again.
 with newest as (
     select max(created_at) as last_at
     from analytics.results
@@ -57,7 +57,7 @@ select
 from failures
 where place = 1
 union all
--- A loss is told from 20 % of at least 10 runs on, and forgotten below 10 %: one that sways about a limit is told once.
+-- A loss is reported from 20 % of at least 10 runs, and forgotten below 10 %, so that one that sways about a limit is reported once.
 select
     'runs lost',
     coalesce(cast(losses.agent_id as varchar), '-'),

@@ -1,4 +1,4 @@
--- One row per told fall that is over, so that another one can be told. Agents: not worse any more, and at least half way up to the
+-- One row per reported fall that is over, so that another one can be reported. Agents: no longer worse, and at least half way up to the
 -- rate before the fall; a fall that has only become part of the weeks before is not over. Scenarios: their newest two runs passed.
 with placed as (
     select

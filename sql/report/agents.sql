@@ -6,8 +6,8 @@ with as_of as (
     from analytics.sync_status
 ),
 
--- A step that is older than the last week and the 28 days before did not make them differ. An agent slid where a straight line lies
--- about as far out as any step, or further: the step's day is then not to be trusted.
+-- A step that is older than the last week and the 28 days before did not make them differ. An agent slid if a straight line fits
+-- about as well as any step, or better: the step's day is not reliable then.
 agents as (
     select
         rates.agent_id,
@@ -69,7 +69,7 @@ standings as (
     from agents
 ),
 
--- The day since when: a step in the direction of the standing, unless the agent slid.
+-- The day of the change: a step in the direction of the standing, unless the agent slid.
 dated as (
     select
         *,
@@ -82,7 +82,7 @@ dated as (
     from standings
 ),
 
--- A step is dated to the day or so: a change noted within two days of it may be its reason. Without a step the last week is searched.
+-- A step's day is not exact: a change noted within two days of it may be its reason. Without a step the last week is searched.
 windows as (
     select
         agent_id,

@@ -1,6 +1,5 @@
--- One row per agent and scenario: the three scenarios that drove the change of its last week most, the strongest first. Each drove
--- a tenth of it at least: less is noise.
--- With the newest run of the last week that failed in it, for who wants to look.
+-- One row per agent and scenario: the three scenarios that drove the change of its last week most, the strongest first. Each drove at least a tenth of it; less is noise.
+-- With its newest failed run of the last week, to look at.
 with scenarios as (
     select *, sum(contribution) over (partition by agent_id) as adjusted_difference
     from analytics.agent_last_week_scenarios

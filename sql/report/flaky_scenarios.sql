@@ -1,4 +1,4 @@
--- The ten flakiest scenarios, by their newest 50 runs, of those that failed in the last 30 days: one that was fixed leaves.
+-- The ten flakiest scenarios, by their newest 50 runs, of those that failed in the last 30 days, so that a fixed one disappears.
 -- The lower end of the interval of the flip rate decides, so that few runs do not make a scenario the flakiest of all.
 with as_of as (
     select coalesce(last_sync_at, current_timestamp) as moment

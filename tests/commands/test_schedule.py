@@ -114,9 +114,7 @@ def test_no_key_is_needed_to_print_a_file() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("variable", ["CEKURA_PING", "CEKURA_NOTIFY"])
-def test_a_secret_address_is_no_part_of_a_file_but_the_file_says_where_it_goes(
-    kind: str, variable: str
-) -> None:
+def test_a_secret_address_is_not_in_a_file_but_the_file_says_where_it_goes(kind: str, variable: str) -> None:
     with_address = schedule(kind, **{variable: "https://hc-ping.com/very-secret-uuid"}).out
 
     assert "secret-uuid" not in with_address

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 import pytest
 
 from cekura_sync import demo
-from support.answers import ANSWER, DEMO, DOCUMENTS, NOW, answer, demo_warehouse, first_demo_query
+from support.answers import (
+    ANSWER,
+    DEMO,
+    DOCUMENTS,
+    GATE,
+    NOW,
+    answer,
+    demo_warehouse,
+    first_demo_query,
+    judgement,
+)
 from support.harness import Account
 
 TEXTS = {document.name: document.read_text(encoding="utf-8") for document in DOCUMENTS}
@@ -35,6 +45,12 @@ def test_a_query_that_is_shown_without_its_answer_runs(warehouse: Account, query
 
 def test_the_readme_shows_the_first_table_of_the_demo(warehouse: Account) -> None:
     assert DEMO.findall(TEXTS["README.md"]) == [answer(warehouse, first_demo_query())], STALE
+
+
+def test_the_gate_judges_the_demo_as_the_document_says(warehouse: Account) -> None:
+    ((options, shown),) = GATE.findall(TEXTS["ci.md"])
+
+    assert shown == judgement(warehouse, options), STALE
 
 
 def test_each_of_the_questions_has_an_answer() -> None:

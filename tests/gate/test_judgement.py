@@ -234,7 +234,7 @@ def test_the_baseline_reaches_no_further_back_than_it_says(gate: Gate) -> None:
     assert (ran.code, told(ran)["baseline_results"]) == (11, 10)
 
 
-def test_a_pass_rate_surely_below_the_minimum_exits_11_and_names_what_fails_most(gate: Gate) -> None:
+def test_a_pass_rate_certainly_below_the_minimum_exits_11_and_names_what_fails_most(gate: Gate) -> None:
     ran = gate(LOW, options=["--json", "--min-pass-rate", "0.9"])
 
     assert (ran.code, told(ran)["because"]) == (11, "below the minimum")
@@ -259,7 +259,7 @@ def test_an_unchanged_agent_passes_whatever_its_rate(gate: Gate) -> None:
     assert "The gate passes." in ran.err
 
 
-def test_a_fall_that_is_no_chance_result_but_small_is_tolerated_up_to_max_drop(gate: Gate) -> None:
+def test_a_certain_but_small_fall_is_tolerated_up_to_max_drop(gate: Gate) -> None:
     tolerated = gate(LITTLE, options=["--json"])
 
     assert (tolerated.code, told(tolerated)["verdict"]) == (0, "regressed")
@@ -318,12 +318,12 @@ def test_of_100_unchanged_agents_at_most_3_fail(tmp_path: Path, world: str) -> N
         (NEW, ["--last", "3"], "its baseline is empty: at least 3 results before"),
         (UNCHANGED, ["--last", "7", "--baseline", "2d"], "those of the baseline 2: at least 3 and 3 are needed"),
         (UNCHANGED, ["--last", "3", "--baseline", "1h"], "its baseline is empty"),
-        (UNCHANGED, ["--since", "2030-01-01"], "no decided runs to judge: run its tests first; 3 completed results are needed"),
+        (UNCHANGED, ["--since", "2030-01-01"], "no decided runs to judge: run its tests first; at least 3 completed results are needed"),
         (UNCHANGED, ["--version", "v9"], "no decided runs to judge"),
         (OTHERS, ["--last", "7"], "none of the scenarios of its 70 runs ran in the baseline"),
         (ALL_FLAKY, ["--last", "7"], "every scenario that ran on both sides is flaky"),
         (SHORT, ["--last", "3", "--must-show", "0.01"], "the baseline is too small as well"),
-        (LOW, ["--last", "3", "--min-pass-rate", "0.8"], "below --min-pass-rate 0.8, but so few runs do not prove it: about "),
+        (LOW, ["--last", "3", "--min-pass-rate", "0.8"], "below --min-pass-rate 0.8, but the runs are too few to prove it: about "),
     ],
 )  # fmt: skip
 def test_too_little_to_judge_by_exits_12_and_says_what_is_needed(
@@ -401,7 +401,7 @@ def test_junit_has_a_case_for_each_agent_whatever_its_name(gate: Gate, tmp_path:
     assert cases[f"Unchanged ({UNCHANGED})"].find("failure") is None
 
 
-def test_the_summary_is_appended_and_names_are_no_markup(gate: Gate, tmp_path: Path) -> None:
+def test_the_summary_is_appended_and_names_are_not_markup(gate: Gate, tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     file.write_text("before\n")
 

@@ -15,7 +15,7 @@ def test_a_fall_is_dated_to_the_first_day_of_the_new_level(base: Base) -> None:
     assert base.rows(STEP) == [("2024-02-10", -0.3, "fell")]
 
 
-def test_another_mix_of_scenarios_is_no_step(base: Base) -> None:
+def test_another_mix_of_scenarios_is_not_a_step(base: Base) -> None:
     base.suites(0, "2024-01-01", 40, passed=5)
     base.con.execute("delete from cekura.runs where result_id >= 20 and success and id % 100 > 0")
     base.con.execute("update cekura.runs set success = not success where id % 100 = 7 and result_id % 2 = 0")

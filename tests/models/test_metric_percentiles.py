@@ -18,7 +18,7 @@ def measured(
         )
 
 
-def test_percentiles_are_told_by_version_and_week(base: Base) -> None:
+def test_percentiles_are_given_by_version_and_week(base: Base) -> None:
     measured(base, 1, *range(101), day="2024-03-04", agent_version="v1")
     measured(base, 2, 10.0, 20.0, None, day="2024-03-10", agent_version="v2")
     measured(base, 3, 7.0, day="2024-03-11", agent_version="v2")

@@ -87,7 +87,7 @@ def test_a_single_sync_says_nothing_about_the_next(base: Base) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["2023-03-05 00:00:00+00", "2025-03-05 00:00:00+00"])
-def test_a_wrong_clock_once_is_no_pause_and_no_full_sync(base: Base, wrong: str) -> None:
+def test_one_wrong_clock_counts_neither_as_a_pause_nor_as_a_full_sync(base: Base, wrong: str) -> None:
     for generation, finished in enumerate(f"2024-03-05 00:{minute:02}:00+00" for minute in range(25)):
         base.sync(finished, mode="full" if generation == 0 else "quick", generation=generation)
     base.sync(wrong, mode="full", generation=25)

@@ -121,7 +121,7 @@ def test_a_scenario_that_newly_fails_is_told_until_it_passes_again(
     assert account.query("select * from cekura._told") == []
 
 
-def test_names_are_no_markup_in_slack(account: Account, listener: Listener) -> None:
+def test_names_are_not_read_as_markup_in_slack(account: Account, listener: Listener) -> None:
     fall(account)
     account.sync("--notify", listener.slack)
 
@@ -189,7 +189,7 @@ def test_the_address_is_nowhere_in_the_warehouse(account: Account, listener: Lis
 
     ran = account.run("sync", "-v", "--notify", listener.slack)
 
-    assert "News told to http://127.0.0.1." in ran.err
+    assert "News sent to http://127.0.0.1." in ran.err
     files = [account.warehouse, *(path for path in account.home.rglob("*") if path.is_file())]
     assert [path for path in files if b"verysecret" in path.read_bytes()] == []
     assert "verysecret" not in ran.out + ran.err
@@ -249,7 +249,7 @@ def test_news_wait_for_a_receiver_that_refuses_and_no_other_is_told_twice(
 
         assert (refused.code, taken.code, taken.err) == (0, 0, "")
         assert (len(listener.heard), len(other.heard)) == (1, 2)
-    assert "The news were not taken by http://127.0.0.1 (it answers 503): check --notify." in refused.err
+    assert "The news could not be sent to http://127.0.0.1 (it answers 503): check --notify." in refused.err
     assert "secret" not in refused.err
 
 
@@ -259,7 +259,7 @@ def test_a_receiver_that_is_down_is_a_warning(account: Account) -> None:
     ran = account.sync("--notify", "http://127.0.0.1:9/verysecret")
 
     assert (ran.code, ran.json["outcome"]) == (0, "ok")
-    assert ran.err.startswith("Warning: The news were not taken by http://127.0.0.1 (ConnectError)")
+    assert ran.err.startswith("Warning: The news could not be sent to http://127.0.0.1 (ConnectError)")
     assert "verysecret" not in ran.err
 
 
@@ -274,7 +274,7 @@ def test_a_receiver_that_does_not_answer_holds_a_sync_up_for_seconds_only(
     listener.hangs.set()
 
     assert ran.code == 0
-    assert "were not taken by http://127.0.0.1" in ran.err
+    assert "could not be sent to http://127.0.0.1" in ran.err
     listener.hangs = None
     account.sync("--notify", listener.slack)
     assert len(listener.heard) == 2
@@ -293,7 +293,7 @@ def test_news_that_could_not_be_noted_are_rather_told_twice_than_never(
     account.sync("--notify", listener.slack)
 
     assert (failed.code, again.code, again.err, len(listener.heard)) == (0, 0, "", 2)
-    assert failed.err.startswith("Warning: The news could not be told")
+    assert failed.err.startswith("Warning: The news could not be sent")
     assert account.run("check").code == 0
     account.assert_equals_api()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from promises.test_bi import ALL
+from support.drivers import ALL
 from support.harness import PATIENCE, Account
 
 DOCS = (Path(__file__).parents[2] / "docs" / "bi.md").read_text(encoding="utf-8")

@@ -191,7 +191,7 @@ def test_a_curve_and_its_title_speak_of_the_same_days(page: str, base: Base) -> 
     assert f"n = {of} runs." in page
 
 
-def test_a_day_that_is_not_over_is_held_against_equal_parts_of_others(tmp_path: Path) -> None:
+def test_a_day_that_is_not_over_is_compared_with_equal_parts_of_others(tmp_path: Path) -> None:
     base = Base()
     base.sync("2024-03-10 12:30:00+00", mode="full")
     base.result(1, runs=[True, False], created_at="2024-03-10 12:00:00+00")

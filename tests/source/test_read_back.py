@@ -75,7 +75,8 @@ def test_what_a_load_that_never_ended_has_written_counts_as_unknown(new: New, ki
     filled.run(full=True)
     _undo_all_but(filled, snapshot, table)
     shutil.rmtree(filled.folder / "state")
-    world.touchless_edit(old, **original)
+    if table == "runs":  # or the next run would see that the result is another one
+        world.touchless_edit(old, **original)
 
     filled.run()
     filled.assert_equals_api()

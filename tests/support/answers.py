@@ -14,6 +14,9 @@ from support.harness import Account
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 ANSWER = re.compile(r'(?<=^\$ cekura-sync query ")([^"]*)"\n\n(.*?)(?=^```$)', re.MULTILINE | re.DOTALL)
+GATE = re.compile(
+    r"(?<=^\$ cekura-sync gate )(--agent-id \d+ --last \d+)\n\n(.*?)(?=^```$)", re.MULTILINE | re.DOTALL
+)
 DEMO = re.compile(r"(?<=^\$ make demo\n…\n)(.*?)(?=^…$)", re.MULTILINE | re.DOTALL)
 NOW = datetime(2026, 11, 17, 15, tzinfo=UTC)  # a Tuesday: so was the day of the change a week before
 
@@ -37,7 +40,18 @@ def answer(account: Account, query: str) -> str:
     """What `cekura-sync query` prints, without blanks around it and at the ends of its lines."""
     ran = account.run("query", query)
     assert ran.code == 0, ran.err
-    return "\n".join(line.rstrip() for line in ran.out.splitlines()).strip("\n") + "\n"
+    return _trimmed(ran.out)
+
+
+def judgement(account: Account, options: str) -> str:
+    """What `cekura-sync gate` prints about a warehouse that has just been synced."""
+    ran = account.run("gate", "--no-sync", *options.split())
+    assert ran.code == 11, ran.err
+    return _trimmed(ran.out) + _trimmed(ran.err)
+
+
+def _trimmed(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n") + "\n"
 
 
 def first_demo_query() -> str:
@@ -48,6 +62,7 @@ def first_demo_query() -> str:
 def answered(text: str, account: Account) -> str:
     """The document with today's answers in it."""
     text = ANSWER.sub(lambda found: f'{found[1]}"\n\n{answer(account, found[1])}', text)
+    text = GATE.sub(lambda found: f"{found[1]}\n\n{judgement(account, found[1])}", text)
     return DEMO.sub(lambda _: answer(account, first_demo_query()), text)
 
 

@@ -44,7 +44,7 @@ _OF_SYNC = (
 
 
 class Share(click.FloatRange):
-    """From 0 to 1; NaN is not."""
+    """A number from 0 to 1; NaN is refused."""
 
     name = "share"
 
@@ -76,7 +76,7 @@ class Share(click.FloatRange):
 )
 @click.option("--since", metavar="TIME", help="Judge results created since then, as in 2026-03-10T14:30:00Z.")
 @click.option(
-    "--last", type=WholeNumber(min=1), help=f"Judge the newest results, so many.  [default: {NEWEST}]"
+    "--last", type=WholeNumber(min=1), help=f"Judge this many of the newest results.  [default: {NEWEST}]"
 )
 @click.option(
     "--version", metavar="NAME", help="Judge results of this version of the agent, by its name or id."
@@ -86,17 +86,19 @@ class Share(click.FloatRange):
     metavar="DUR",
     default=BASELINE,
     show_default=True,
-    help="Compare with the completed results of this long before the first one that is judged.",
+    help="Compare with the completed results of this period before the first judged result.",
 )
 @click.option(
     "--max-drop",
     type=Share(),
     default=0.05,
     show_default=True,
-    help="Tolerate a fall of the pass rate by so much. A larger one counts only if it is no chance result.",
+    help="Tolerate a fall of the pass rate up to this size. A larger one counts only if chance does not explain it.",
 )
 @click.option(
-    "--min-pass-rate", type=Share(), help="Also fail an agent whose pass rate surely lies below this."
+    "--min-pass-rate",
+    type=Share(),
+    help="Also fail an agent whose pass rate is below this, and not by chance.",
 )
 @click.option(
     "--must-show",
@@ -115,10 +117,10 @@ class Share(click.FloatRange):
     metavar="DUR",
     default=WAIT,
     show_default=True,
-    help="Wait so long for results in flight that would be judged.",
+    help="Wait up to this long for results in flight that would be judged.",
 )
 @click.option(
-    "--no-sync", is_flag=True, help="Judge what the warehouse holds: do not sync first, and wait for nothing."
+    "--no-sync", is_flag=True, help="Judge what the warehouse holds: do not sync first, and do not wait."
 )
 @click.option(
     "--junit",
@@ -148,7 +150,7 @@ def gate(
     destination: str | None,
     **options: Any,
 ) -> None:
-    """Sync, wait for results in flight, and tell whether agents got worse: for release pipelines.
+    """Sync, wait for results in flight, and check whether agents got worse: for release pipelines.
 
     Exits with 0 when no agent got worse, 11 when one did, 12 when one cannot be judged because it has too few runs. If
     the sync fails, its exit code is the gate's.
@@ -186,7 +188,7 @@ def _question(
     baseline: str,
     **others: Any,
 ) -> Question:
-    """What the options ask. Raises UsageError, SettingsError."""
+    """The question that the options ask. Raises UsageError, SettingsError."""
     chosen = sum((bool(result_ids), since is not None, last is not None, version is not None))
     if chosen > 1:
         raise click.UsageError(

@@ -24,9 +24,9 @@ DIALECTS = (
     required=True,
     metavar="NAME",
     type=click.Choice(DIALECTS),
-    help=f"The engine's words: {', '.join(DIALECTS[:-1])} or {DIALECTS[-1]}.",
+    help=f"The engine's SQL dialect: {', '.join(DIALECTS[:-1])} or {DIALECTS[-1]}.",
 )
-@click.option("--schema", default="analytics", show_default=True, help="Where the views are to be.")
+@click.option("--schema", default="analytics", show_default=True, help="Schema for the views.")
 @click.option(
     "--tables",
     default="cekura",

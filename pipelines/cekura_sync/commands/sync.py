@@ -120,7 +120,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
     multiple=True,
     envvar="CEKURA_NOTIFY",
     show_envvar=True,
-    help="Tell a webhook of Slack, Teams or anything else what is new: agents that got worse or recovered, scenarios newly failing, runs lost, results stuck. Can be repeated.",
+    help="Send what is new to a webhook of Slack, Teams or any other service: agents that got worse or recovered, scenarios newly failing, runs lost, results stuck. Can be repeated.",
 )
 @click.option("--notify-test", is_flag=True, help="Send a sample to each --notify, and do not sync.")
 @click.option(
@@ -195,7 +195,7 @@ def sync(
 
 
 def _write_report(page: Path, resolved: settings.Settings, *, changed: bool) -> None:
-    """The sync is done, and no page can change that."""
+    """Never fails: the sync is already done."""
     try:
         if changed or not page.exists():
             from cekura_sync.report import write
@@ -214,13 +214,13 @@ def _send_sample(urls: tuple[str, ...], *, allow_http: bool) -> None:
     from cekura_sync.notify.wording import SAMPLE
 
     if not urls:
-        raise click.UsageError("There is nobody to send a sample to: add --notify URL, or set CEKURA_NOTIFY.")
+        raise click.UsageError("The sample has no receiver: add --notify URL, or set CEKURA_NOTIFY.")
     found = receivers(urls, allow_http=allow_http)
     heard = send_all(dict.fromkeys(found, SAMPLE), terminal.warn)
     for receiver in heard:
-        terminal.message(f"{receiver.where} has taken the sample.")
+        terminal.message(f"{receiver.where} accepted the sample.")
     if len(heard) < len(found):
-        raise SettingsError("The sample was not taken everywhere: check --notify.")
+        raise SettingsError("Not every receiver accepted the sample: check --notify.")
 
 
 @click.command(short_help="Rebuild the SQL views in the warehouse.")

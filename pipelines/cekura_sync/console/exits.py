@@ -45,7 +45,7 @@ class ExitCode(IntEnum):
     """terminated"""
 
 
-# Why a sync ended that could have gone on; whatever else ends it casts doubt on what it has read.
+# After these ends a sync can be continued; any other end casts doubt on what was read.
 INTERRUPTED = (
     ExitCode.USAGE,
     ExitCode.KEY_REFUSED,

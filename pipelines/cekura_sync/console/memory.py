@@ -26,7 +26,7 @@ def require_address_space() -> None:
 
 
 def give_back() -> None:
-    """Return to the system what was used and freed: allocators keep it, though the next step works in other libraries."""
+    """Return freed memory to the system: allocators keep it, although the next step uses other libraries."""
     if "pyarrow" in sys.modules:
         sys.modules["pyarrow"].default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):  # only glibc has it

@@ -4,7 +4,7 @@ import time
 
 
 class Pace:
-    """Counts from when it is made."""
+    """Counts from its creation."""
 
     def __init__(self, earlier: int = 0) -> None:
         """`earlier`: rows that an interrupted sync has read."""
@@ -15,7 +15,7 @@ class Pace:
         return (rows - self._earlier) / max(time.monotonic() - self._began, 0.001)
 
     def seconds_left(self, rows: int, expected: int | None) -> float | None:
-        """None where nobody knows."""
+        """None if the expected number or the pace is unknown, or everything has been read."""
         rate = self.rows_a_second(rows)
         return (expected - rows) / rate if expected and expected > rows and rate > 0 else None
 

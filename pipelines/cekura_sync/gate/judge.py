@@ -58,7 +58,7 @@ class Judgement:
 
     @property
     def outcome(self) -> str:
-        """The gravest of the agents' outcomes."""
+        """The worst of the agents' outcomes."""
         outcomes = {agent.outcome for agent in self.agents}
         return next(outcome for outcome in (WORSE, UNDECIDED, PASSED) if outcome in outcomes)
 

@@ -30,7 +30,7 @@ def markdown(judgement: Judgement, question: Question) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text in which nothing is markup, and no @name is told of it."""
+    """The text without any markup; an @name in it notifies nobody."""
     return _MARKUP.sub(lambda found: f"\\{found[0]}", plain(text)).replace("@", "@\N{ZERO WIDTH SPACE}")
 
 

@@ -1,4 +1,4 @@
-"""Syncs and looks until nothing that the gate is to judge is in flight, or the patience is over."""
+"""Syncs until no result that the gate judges is in flight, or until `--wait` is over."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from cekura_sync.gate.judge import Judgement, judge
 from cekura_sync.gate.question import Question
 
 POLL = timedelta(seconds=20)  # between two syncs while something is in flight
-HANGS = timedelta(hours=1)  # in flight for longer, and for longer than --wait, a result is not waited for
+HANGS = timedelta(hours=1)  # a result in flight for longer than this and than --wait is not waited for
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
         time.sleep(duration.total_seconds())
 
 
-clock = Clock()  # tests put one in its place that does not wait
+clock = Clock()  # tests replace it with one that does not wait
 
 
 def judge_when_finished(
@@ -32,7 +32,7 @@ def judge_when_finished(
     wait: timedelta,
     say: Callable[[str], None],
 ) -> Judgement:
-    """Without `sync` nothing would change while one waits, so it looks once. Raises CekuraSyncError."""
+    """Without `sync` nothing would change during a wait, so it looks once. Raises CekuraSyncError."""
     began = clock.now()
     while True:
         if sync is not None:

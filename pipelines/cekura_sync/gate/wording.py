@@ -1,4 +1,4 @@
-"""Judgements in sentences: what was found, and what is missing where nothing could be."""
+"""Judgements in sentences: what was found, or what is missing for a judgement."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -101,7 +101,7 @@ def _in_flight(row: Row, _question: Question) -> str:
 def _one_side(row: Row, question: Question) -> str:
     if not row["decided_runs"]:
         return (
-            f"there are no decided runs to judge: run its tests first; {_results(question)} needed at least"
+            f"there are no decided runs to judge: run its tests first; at least {_results(question)} needed"
         )
     return (
         f"its baseline is empty: at least 3 results before the ones to judge are needed, and 6 {_days(question)} on both sides together;"
@@ -131,18 +131,18 @@ def _few_runs(row: Row, question: Question) -> str:
         else "the baseline is too small as well"
     )
     return (
-        f"its {row['decided_runs']:,} runs would show a fall of {row['smallest_visible_difference']:.2f} at best,"
+        f"its {row['decided_runs']:,} runs can only show a fall of {row['smallest_visible_difference']:.2f} or more,"
         f" and --must-show asks for {question.must_show:g}: {needed}"
     )
 
 
 def _only_flaky(row: Row, question: Question) -> str:
-    return f"{_rates(row, question)}, but every scenario that ran on both sides is flaky, and flaky scenarios fail no gate"
+    return f"{_rates(row, question)}, but every scenario that ran on both sides is flaky, and flaky scenarios alone never fail a gate"
 
 
 def _not_proven(row: Row, question: Question) -> str:
     return (
-        f"{_rates(row, question)}, which is below --min-pass-rate {question.min_pass_rate:g}, but so few runs do not prove it:"
+        f"{_rates(row, question)}, which is below --min-pass-rate {question.min_pass_rate:g}, but the runs are too few to prove it:"
         f" about {row['runs_needed']:,} are needed"
     )
 

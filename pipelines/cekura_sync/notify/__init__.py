@@ -1,7 +1,7 @@
-"""What is new, told to Slack, Teams and any other webhook: once, and never as a reason for a sync to fail.
+"""Sends what is new to Slack, Teams and any other webhook: once, and without ever failing a sync.
 
-news.py        what holds now (sql/notify) against what was told before (the table cekura._told)
+news.py        compares what holds now (sql/notify) with what was sent before (the table cekura._told)
 wording.py     news in sentences
-message.py     a message as each kind of receiver takes it
+message.py     a message in the form of each kind of receiver
 receivers.py   addresses, and the sending itself
 """

@@ -17,22 +17,22 @@ Row = Mapping[str, Any]
 Things = set[tuple[str, str]]  # kind and subject
 
 REGRESSED, RECOVERED = "regressed", "recovered"
-LASTING = (REGRESSED, "newly failing")  # told until it is over, although its row may come and go
-# By then a fall is part of both sides of the comparison: another verdict speaks of another fall.
+LASTING = (REGRESSED, "newly failing")  # known until it is over, even if its row comes and goes
+# After this time both sides of the comparison include the fall, so a new verdict means another fall.
 FADES = timedelta(days=35)
 
 
 class Memory(Protocol):
-    """The warehouse, as far as news need it."""
+    """The part of the warehouse that news need."""
 
     def answer(self, query: Model) -> list[dict[str, Any]]:
         """The rows of a query on what the last sync committed."""
 
     def have_heard(self, receivers: Collection[str]) -> bool:
-        """Whether all of them have lately heard everything that there was."""
+        """Whether all of them recently received everything that was new."""
 
     def record_heard(self, receivers: Collection[str]) -> None:
-        """Record it; nobody, before news are looked for."""
+        """Record who has received everything; called without receivers before a search for news."""
 
     def remember_told(self, rows: Sequence[Row], progress: Progress) -> None:
         """Replace the table `_told`."""
@@ -52,9 +52,9 @@ class News:
 
 
 def tell(memory: Memory, receivers: Sequence[Receiver], progress: Progress, *, changed: bool) -> None:
-    """At most one message to each receiver. Who does not take it is told by the next sync.
+    """At most one message to each receiver. A receiver that does not accept it gets the news from the next sync.
 
-    Without a change nothing is new but what time brings, so it is enough to look once an hour.
+    Without a change only the passage of time brings news, so looking once an hour is enough.
     """
     everybody = [receiver.id for receiver in receivers]
     if not changed and memory.have_heard(everybody):
@@ -70,7 +70,7 @@ def tell(memory: Memory, receivers: Sequence[Receiver], progress: Progress, *, c
     if all(receiver in heard for receiver, one in news.items() if one.items):
         memory.record_heard(everybody)
     if heard:
-        progress.say(f"News told to {', '.join(receiver.where for receiver in heard)}.")
+        progress.say(f"News sent to {', '.join(receiver.where for receiver in heard)}.")
 
 
 def _gather(memory: Memory, receivers: Sequence[Receiver]) -> tuple[list[Row], dict[Receiver, News]]:

@@ -1,4 +1,4 @@
-"""Who is told: webhooks of Slack, Teams and others by https, and what the library apprise knows by other schemes."""
+"""The receivers: webhooks of Slack, Teams and others over https, and the services that the library apprise knows by other schemes."""
 
 import logging
 import re
@@ -27,12 +27,12 @@ _UNENCRYPTED = ("json", "xml", "form")
 
 
 class _NotTakenError(Exception):
-    """Why; its text holds nothing of the address."""
+    """Says why, without the address."""
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Its address is a secret: whoever knows it can write to the channel."""
+    """Its address is a secret: anyone who knows it can write to the channel."""
 
     url: str = field(repr=False)
 
@@ -43,7 +43,7 @@ class Receiver:
 
     @property
     def where(self) -> str:
-        """What may be shown of the address."""
+        """The part of the address that may be shown."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.hostname}" if self.is_web else f"{parts.scheme}://…"
 
@@ -124,7 +124,7 @@ def _apprise(url: str) -> Any:
 
 
 def send_all(messages: Mapping[Receiver, Message], warn: Callable[[str], None]) -> list[Receiver]:
-    """Who has taken the message. Each in a thread of its own: the timeouts of httpx and DNS do not bound the whole request."""
+    """The receivers that accepted the message. Each gets a thread, because the timeouts of httpx and DNS do not bound the whole request."""
     problems: dict[Receiver, str] = dict.fromkeys(messages, f"no answer within {SECONDS:.0f} s")
     threads = [
         Thread(target=_send, args=(receiver, message, problems), daemon=True)
@@ -135,11 +135,11 @@ def send_all(messages: Mapping[Receiver, Message], warn: Callable[[str], None]) 
     deadline = monotonic() + SECONDS
     for thread in threads:
         thread.join(max(0.0, deadline - monotonic()))
-    outcome = dict(problems)  # what a thread says later comes too late
+    outcome = dict(problems)  # a copy: it ignores threads that end later
     for receiver, problem in outcome.items():
         if problem:
             warn(
-                f"The news were not taken by {receiver.where} ({problem}): check --notify. The sync itself is not affected; the next one tells them."
+                f"The news could not be sent to {receiver.where} ({problem}): check --notify. The sync itself is not affected; the next one tries again."
             )
     return [receiver for receiver, problem in outcome.items() if not problem]
 

@@ -8,7 +8,7 @@ from cekura_sync.notify.message import Message
 
 Row = Mapping[str, Any]
 
-MOST = 10  # of each kind are told one by one
+MOST = 10  # of each kind are listed
 LONGEST = 200  # characters of a name
 
 SAMPLE = Message(
@@ -19,7 +19,7 @@ SAMPLE = Message(
 
 
 def message_of(items: Sequence[Row]) -> Message:
-    """One message of all that is new, the gravest kind first."""
+    """One message of all that is new, the worst kind first."""
     lines, heads = [], []
     for kind, (head, sentence) in _KINDS.items():
         rows = [row for row in items if row["kind"] == kind]

@@ -5,7 +5,7 @@ wording.py      numbers, names and findings in words
 first.py        the first screen: who changed, what drives it, since when
 charts.py       charts as SVG
 tables.py       what a chart shows, in figures
-sections.py     what a section is made of
+sections.py     the parts of a section
 summary.py      headline, age of the data, today's figures
 agents.py, scenarios.py, metrics.py   the sections
 page.py         their order, and the page, written whole or not at all

@@ -88,7 +88,7 @@ def over_time(
 
 
 def _marked(marks: Marks) -> list[alt.Chart]:
-    """Lines across the whole height, without words: the note below the chart has them."""
+    """Lines across the whole height; the note below the chart explains them."""
     noted = alt.Chart(_days(marks.changes)).mark_rule(color=INK, strokeWidth=1).encode(x="day:T")
     flag = alt.Chart(_days(marks.changes)).mark_point(
         shape="triangle-down", filled=True, opacity=1, size=60, color=INK

@@ -37,7 +37,7 @@ class Card:
 
 @dataclass(frozen=True)
 class First:
-    """What is clear, in large cards, what may be chance or the mix, in small ones, and how much found no room."""
+    """Clear changes in large cards, those that may be chance or the mix in small ones, and the number of those left out."""
 
     clear: list[Card]
     doubtful: list[Card]
@@ -76,7 +76,7 @@ def _card(agent: Row, figures: Figures) -> Card:
 
 
 def _rates(agent: Row) -> str:
-    """The figure of the window that the standing speaks of."""
+    """The change over the period that the standing is about."""
     if agent["standing"] == "possibly lower":
         return wording.points(agent["step"] if agent["since"] else agent["trend"])
     return _from_to(agent)
@@ -89,7 +89,7 @@ def _from_to(row: Row) -> str:
 
 
 def _evidence(agent: Row) -> str:
-    """How sure, on how many runs, and how much of it comes from which scenarios ran."""
+    """The interval, the number of runs, and the part that comes from which scenarios ran."""
     if agent["recent_pass_rate"] is None or agent["previous_pass_rate"] is None:
         return "Too few runs in the last week to compare."
     runs = f"{agent['previous_decided_runs']:,} → {wording.counted(agent['recent_decided_runs'], 'run')}"

@@ -14,7 +14,7 @@ from cekura_sync.schedule.job import Job, duration_text, this_command
 
 ELSEWHERE = ("docker", "kubernetes", "github")  # these run on other machines, without the files of this one
 _IN_CONTAINER = "/data"
-_IMAGE_USER = 10001  # of the Dockerfile; nobody needs to be root
+_IMAGE_USER = 10001  # the user of the Dockerfile; root is not needed
 _ENGINES = {"postgres": "PostgreSQL"}
 
 
@@ -200,7 +200,7 @@ def _dagster(job: Job) -> dict[str, str]:
     return {"times": repr(job.cron()), "command": quoting.python(_here(job, "--json", "--quiet"))}
 
 
-# What each file says of a secret that is set here, and the lines that pass it on.
+# For each kind, the text about a secret that is set here, and the lines that pass it on.
 _IN_FILE = ("\n# {is_secret} add a line {name}='…' to that file.", "")
 _SECRETS = {
     "cron": _IN_FILE,

@@ -3,8 +3,10 @@
 A point is `file:N` (before the N-th change to a file of the warehouse), `file:EVENT NAME` (before that change, as in
 `file:os.rename commit.json`), `statement:N` (before the N-th SQL statement that dlt runs, or that PostgreSQL gets),
 `statement:TEXT` (before the first that begins so; `after statement:TEXT`, after it), `table NAME` with `before` or `after`
-(the commit of a Delta table), or a name of `FUNCTIONS` with `before` or `after`. CEKURA_TEST_SIGNAL is what happens there; CEKURA_TEST_DISCONNECT, where it is set, instead ends all
-sessions of the database. CEKURA_TEST_RECORD is a file that gets the points that were passed, each with its time.
+(the commit of a Delta table), `table NAME alone` (after its commit, or its merge in SQL, while all other tables are kept
+waiting: dlt loads them at the same time), or a name of `FUNCTIONS` with `before` or `after`. CEKURA_TEST_SIGNAL is what
+happens there; CEKURA_TEST_DISCONNECT, where it is set, instead ends all sessions of the database. CEKURA_TEST_RECORD is a
+file that gets the points that were passed, each with its time.
 """
 
 import contextlib
@@ -13,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -87,9 +90,13 @@ def around(name: str, function: Any) -> Any:
 def around_a_table(function: Any) -> Any:
     @functools.wraps(function)
     def wrapped(self: Any) -> None:
-        reach(f"before table {self.load_table_name}")
+        name = f"table {self.load_table_name}"
+        alone = f"{name} alone"
+        if POINT.endswith(" alone") and alone != POINT:
+            threading.Event().wait()
+        reach(f"before {name}")
         function(self)
-        reach(f"after table {self.load_table_name}")
+        reach(alone, f"after {name}")
 
     return wrapped
 
@@ -119,6 +126,10 @@ def wrap() -> None:
         from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
         DeltaLoadFilesystemJob.run = around_a_table(DeltaLoadFilesystemJob.run)
+    if POINT.endswith(" alone"):
+        from dlt.destinations.job_client_impl import SqlLoadJob
+
+        SqlLoadJob.run = around_a_table(SqlLoadJob.run)
     DuckDbSqlClient.execute_query = before_each_statement(DuckDbSqlClient.execute_query)
     if os.environ.get("CEKURA_DESTINATION") == "postgres":
         wrap_postgres()
