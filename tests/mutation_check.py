@@ -268,7 +268,7 @@ MUTATIONS = (
     Mutation(
         "quick reading: old rows that are new are no sign",
         (("diff/doubts.py", "if late := changes.new_below(listing.horizon):", "if late := 0:"),),
-        (READING,),
+        (f"{READING}::test_an_import_that_is_newer_than_all_that_is_known_does_not_end_a_quick_reading",),
     ),
     Mutation(
         "agent: what another one got is left out",
