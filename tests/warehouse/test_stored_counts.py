@@ -46,18 +46,25 @@ def assert_counted(account: Account) -> None:
         assert con.execute(COUNTED).fetchall() == con.execute(RUNS).fetchall()
 
 
-def test_what_a_quick_sync_writes_is_counted_and_so_is_the_result_that_a_run_has_left(synced: Account) -> None:
+def test_what_a_quick_sync_writes_is_counted_and_so_is_the_result_that_a_run_has_left(
+    synced: Account,
+) -> None:
     assert_counted(synced)
     world, ids = synced.world, sorted(synced.world.results)
     moved = world.results[ids[0]]["runs"][0]
     world.edit(ids[-1], runs=[*world.results[ids[-1]]["runs"], moved])
-    world.edit(ids[-2], runs=[run | {"success": not run["success"]} for run in world.results[ids[-2]]["runs"]])
+    world.edit(
+        ids[-2],
+        runs=[run | {"status": "completed", "success": True} for run in world.results[ids[-2]]["runs"]],
+    )
     world.insert(2)
 
     ran = synced.sync("--lookback", "0")
 
     assert ran.code == 0, ran.err
-    assert synced.query(f"select _runs_listed from cekura.results where id in ({ids[0]}, {ids[-1]}) order by id") == [
+    assert synced.query(
+        f"select _runs_listed from cekura.results where id in ({ids[0]}, {ids[-1]}) order by id"
+    ) == [
         (len(world.results[ids[0]]["runs"]) - 1,),
         (len(world.results[ids[-1]]["runs"]),),
     ]
@@ -82,7 +89,7 @@ def test_a_view_counts_the_runs_that_nobody_has_counted(synced: Account, tmp_pat
 
 def test_a_wrong_count_is_published_by_no_full_sync_and_a_build_counts_anew(synced: Account) -> None:
     with duckdb.connect(str(synced.home / "base.duckdb")) as con:
-        con.execute("update cekura.results set _runs_passed = _runs_passed + 1")
+        con.execute("update cekura.results set _runs_with_outcome = _runs_with_outcome + 1")
     synced.world.insert(1)
     refused = synced.sync("--full")
 
