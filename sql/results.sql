@@ -7,15 +7,25 @@ with results as (
     from analytics.live_results
 ),
 
+-- A sync stores these counts with each result that it writes (sql/stored). Where nobody has, they are made here.
+uncounted as (
+    select result_id, outcome
+    from analytics.runs
+    where result_id in (select id from cekura.results where deleted_at is null and _runs_listed is null)
+),
+
 summaries as (
     select
-        result_id as summaries_of,
-        count(*) as listed,
-        count(*) filter (where outcome <> 'unknown') as known,
-        count(*) filter (where outcome = 'passed') as passed,
-        count(*) filter (where outcome in ('passed', 'failed')) as decided
-    from analytics.runs
-    group by result_id
+        id as summaries_of,
+        _runs_listed as listed,
+        _runs_with_outcome as known,
+        _runs_passed as passed,
+        _runs_decided as decided
+    from cekura.results
+    where _runs_listed is not null
+    union all
+    select result_id, listed, known, passed, decided
+    from counted_outcomes(uncounted) as counted
 ),
 
 -- Newer servers count what passed and what failed; older ones count all that ended as a success.

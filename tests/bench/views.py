@@ -13,7 +13,7 @@ import duckdb
 
 from cekura_sync import database, tables
 from cekura_sync.diff.base import open_base
-from cekura_sync.models import runner
+from cekura_sync.models import counts, runner
 
 RUNS = 10  # of each result
 _RESULTS = """
@@ -46,6 +46,7 @@ def build(path: Path, results: int) -> None:
         con.execute(_CHILDREN, {"runs": RUNS})
         tables.complete(con)
         runner.build(con)
+        con.execute(counts.storing(counts.uncounted().query))
 
 
 def seconds(con: duckdb.DuckDBPyConnection, view: str) -> float:

@@ -7,7 +7,8 @@ import pytest
 
 from cekura_sync import database
 from cekura_sync.database import quoted
-from cekura_sync.models import checks, runner
+from cekura_sync.models import checks, counts, runner
+from cekura_sync.tables import COUNTED
 from support.base import Base
 from support.harness import LONG
 
@@ -139,6 +140,10 @@ BREAKS = [
         "agent_change_effect",
         "select * replace (0.5 as adjusted_difference) from {view}",
     ),
+    *(
+        ("stored_counts_are_right", None, f"update cekura.results set {column} = {column} + 1 where id = 1")
+        for column in COUNTED
+    ),
     ("sync_status_is_one_row", "sync_status", "select * from {view} where false"),
     ("sync_status_is_one_row", "sync_status", "select * from {view} union all select * from {view}"),
 ]
@@ -159,6 +164,7 @@ def own_base(base: Base, monkeypatch: pytest.MonkeyPatch) -> Iterator[Base]:
     base.result(5, passed=2, of=2, agent=None)
     base.metric(100, 1, True)
     base.metric(101, 1, False)
+    base.con.execute(counts.storing(counts.uncounted().query))
     yield base
     base.con.rollback()
 

@@ -15,7 +15,7 @@ from cekura_sync import clock, tables
 from cekura_sync.diff import journal
 from cekura_sync.diff.base import open_base
 from cekura_sync.diff.changeset import Changeset
-from cekura_sync.models import checks, runner
+from cekura_sync.models import checks, counts, runner
 from cekura_sync.models.checks import Finding
 from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
@@ -249,6 +249,11 @@ class Copy:
             "create or replace table cekura._views as select $1 as signature", [runner.signature(self._con)]
         )
         return names
+
+    def count_runs(self) -> None:
+        if not self._views_stay:
+            self._con.execute(counts.FORGET)
+        self._con.execute(counts.storing(counts.uncounted().query))
 
     def findings(self, since: datetime | None) -> list[Finding]:
         if since is None or not self._views_stay:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cekura_sync import tables
 from cekura_sync.errors import WarehouseBusy
-from cekura_sync.models import checks, dialects
+from cekura_sync.models import checks, counts, dialects
 from cekura_sync.models.checks import Finding
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse import sync_log
@@ -58,6 +58,11 @@ class Transaction:
         for_a_sync = self._merges is not None
         self._views_stay = for_a_sync and views.are_built(self._session)
         return views.names() if self._views_stay else views.build(self._session, self._engine)
+
+    def count_runs(self) -> None:
+        if not self._views_stay:
+            self._session.run(counts.FORGET)
+        self._session.run(counts.storing(dialects.translated(counts.uncounted(), self._engine)))
 
     def findings(self, since: datetime | None) -> list[Finding]:
         """None where nothing was merged: those rows have been checked before, and a quiet sync is to stay quick."""
