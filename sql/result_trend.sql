@@ -20,6 +20,8 @@ series as (
     group by agent_id, result_name, channel
 ),
 
+-- One order for all that is asked of it, so that it is sorted once. Of created_at the position of NULL is written out because
+-- BigQuery cannot be asked for it in such a window; series and result_id are never NULL.
 placed as (
     select
         completed.result_id,
@@ -34,30 +36,27 @@ placed as (
         completed.comparable,
         series.series,
         completed.created_on between newest.last_day - 34 and newest.last_day as judged,
-        row_number() over (
-            partition by series.series, completed.comparable order by completed.created_at, completed.result_id
-        ) as place
+        row_number() over earlier as place,
+        lag(completed.result_id) over earlier as previous_result_id,
+        count(*) over ten_before as previous_results,
+        sum(completed.decided_runs) over ten_before as previous_decided_runs,
+        sum(completed.passed_runs) over ten_before as previous_passed_runs
     from completed
     cross join newest
     inner join series
         on series.agent_id is not distinct from completed.agent_id
         and series.result_name is not distinct from completed.result_name
         and series.channel is not distinct from completed.channel
-),
-
--- No place is NULL; BigQuery wants it said where it would stand.
-histories as (
-    select
-        *,
-        lag(result_id) over earlier as previous_result_id,
-        count(*) over ten_before as previous_results,
-        sum(decided_runs) over ten_before as previous_decided_runs,
-        sum(passed_runs) over ten_before as previous_passed_runs
-    from placed
     window
-        earlier as (partition by series, comparable order by place nulls first),
+        earlier as (
+            partition by series.series, completed.comparable
+            order by
+                case when completed.created_at is null then 1 else 0 end, completed.created_at nulls first, completed.result_id nulls first
+        ),
         ten_before as (
-            partition by series, comparable order by place nulls first
+            partition by series.series, completed.comparable
+            order by
+                case when completed.created_at is null then 1 else 0 end, completed.created_at nulls first, completed.result_id nulls first
             rows between 10 preceding and 1 preceding
         )
 ),
@@ -84,6 +83,20 @@ pairs as (
     where judged.comparable and judged.judged
 ),
 
+-- Chosen before they are joined, so that the runs of all other results are left alone.
+needed as (
+    select result_id
+    from pairs
+    group by result_id
+),
+
+decided as (
+    select runs.result_id, runs.scenario_key, runs.passed
+    from needed
+    inner join analytics.runs as runs on runs.result_id = needed.result_id
+    where runs.passed is not null
+),
+
 runs as (
     select
         pairs.comparison,
@@ -91,12 +104,11 @@ runs as (
         pairs.is_after,
         pairs.result_id,
         pairs.result_id as day,
-        runs.scenario_key as scenario,
-        runs.passed,
+        decided.scenario_key as scenario,
+        decided.passed,
         1 as least_results
     from pairs
-    inner join analytics.runs as runs on runs.result_id = pairs.result_id
-    where runs.passed is not null
+    inner join decided on decided.result_id = pairs.result_id
 ),
 
 comparisons as (
@@ -109,7 +121,7 @@ rated as (
         *,
         rate(passed_runs, decided_runs) as pass_rate,
         case when comparable then rate(previous_passed_runs, previous_decided_runs) end as previous_pass_rate
-    from histories
+    from placed
 )
 
 select
