@@ -88,10 +88,16 @@ batches as (
     group by synced_at
 ),
 
-moments as (
-    select distinct results.synced_at, batches.synced_at as voted_at
+times as (
+    select synced_at
     from results
-    left join batches on batches.synced_at = results.synced_at
+    group by synced_at
+),
+
+moments as (
+    select times.synced_at, batches.synced_at as voted_at
+    from times
+    left join batches on batches.synced_at = times.synced_at
 ),
 
 neighbours as (
