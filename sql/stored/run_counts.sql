@@ -1,8 +1,11 @@
 -- One row per live result that has no stored counts of its runs: it was written since, or by an older version.
+-- No more than 100,000 at a time, so that counting takes little memory.
 with uncounted as (
     select id as result_id
     from cekura.results
     where deleted_at is null and _runs_listed is null
+    order by id
+    limit 100000
 ),
 
 outcomes as (

@@ -51,7 +51,7 @@ def build(path: Path, results: int) -> None:
         con.execute(_CHILDREN, {"runs": RUNS})
         tables.complete(con)
         runner.build(con)
-        con.execute(counts.storing(counts.uncounted().query))
+        counts.store_in_file(con)
 
 
 class Times(NamedTuple):

@@ -164,7 +164,7 @@ def own_base(base: Base, monkeypatch: pytest.MonkeyPatch) -> Iterator[Base]:
     base.result(5, passed=2, of=2, agent=None)
     base.metric(100, 1, True)
     base.metric(101, 1, False)
-    base.con.execute(counts.storing(counts.uncounted().query))
+    counts.store_in_file(base.con)
     yield base
     base.con.rollback()
 

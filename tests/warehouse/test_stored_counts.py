@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from cekura_sync.console.exits import ExitCode
+from cekura_sync.models import counts
 from support.harness import Account, connect
 
 COUNTED = """
@@ -85,6 +86,17 @@ def test_a_view_counts_the_runs_that_nobody_has_counted(synced: Account, tmp_pat
         con.execute("update cekura.results set _runs_listed = null where id % 2 = 0")
 
         assert results(con) == before
+
+
+def test_many_results_are_counted_some_at_a_time(synced: Account, tmp_path: Path) -> None:
+    a_few = counts.uncounted().query.replace("limit 100000", "limit 7")
+    with copied(synced, tmp_path) as con:
+        before = con.execute(COUNTED).fetchall()
+        con.execute(counts.FORGET)
+        counts.store(a_few, con.execute, lambda query: con.execute(query).fetchall()[0][0])
+
+        assert len(before) > 14
+        assert con.execute(COUNTED).fetchall() == before
 
 
 def test_a_wrong_count_is_published_by_no_full_sync_and_a_build_counts_anew(synced: Account) -> None:

@@ -253,7 +253,7 @@ class Copy:
     def count_runs(self) -> None:
         if not self._views_stay:
             self._con.execute(counts.FORGET)
-        self._con.execute(counts.storing(counts.uncounted().query))
+        counts.store_in_file(self._con)
 
     def findings(self, since: datetime | None) -> list[Finding]:
         if since is None or not self._views_stay:

@@ -62,7 +62,9 @@ class Transaction:
     def count_runs(self) -> None:
         if not self._views_stay:
             self._session.run(counts.FORGET)
-        self._session.run(counts.storing(dialects.translated(counts.uncounted(), self._engine)))
+        counts.store(
+            dialects.translated(counts.uncounted(), self._engine), self._session.run, self._session.value
+        )
 
     def findings(self, since: datetime | None) -> list[Finding]:
         """None where nothing was merged: those rows have been checked before, and a quiet sync is to stay quick."""
