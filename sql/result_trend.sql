@@ -20,8 +20,6 @@ series as (
     group by agent_id, result_name, channel
 ),
 
--- One order for all that is asked of it, so that it is sorted once. Of created_at the position of NULL is written out because
--- BigQuery cannot be asked for it in such a window; series and result_id are never NULL.
 placed as (
     select
         completed.result_id,
@@ -36,27 +34,30 @@ placed as (
         completed.comparable,
         series.series,
         completed.created_on between newest.last_day - 34 and newest.last_day as judged,
-        row_number() over earlier as place,
-        lag(completed.result_id) over earlier as previous_result_id,
-        count(*) over ten_before as previous_results,
-        sum(completed.decided_runs) over ten_before as previous_decided_runs,
-        sum(completed.passed_runs) over ten_before as previous_passed_runs
+        row_number() over (
+            partition by series.series, completed.comparable order by completed.created_at, completed.result_id
+        ) as place
     from completed
     cross join newest
     inner join series
         on series.agent_id is not distinct from completed.agent_id
         and series.result_name is not distinct from completed.result_name
         and series.channel is not distinct from completed.channel
+),
+
+-- No place is NULL; BigQuery wants it said where it would stand.
+histories as (
+    select
+        *,
+        lag(result_id) over earlier as previous_result_id,
+        count(*) over ten_before as previous_results,
+        sum(decided_runs) over ten_before as previous_decided_runs,
+        sum(passed_runs) over ten_before as previous_passed_runs
+    from placed
     window
-        earlier as (
-            partition by series.series, completed.comparable
-            order by
-                case when completed.created_at is null then 1 else 0 end, completed.created_at nulls first, completed.result_id nulls first
-        ),
+        earlier as (partition by series, comparable order by place nulls first),
         ten_before as (
-            partition by series.series, completed.comparable
-            order by
-                case when completed.created_at is null then 1 else 0 end, completed.created_at nulls first, completed.result_id nulls first
+            partition by series, comparable order by place nulls first
             rows between 10 preceding and 1 preceding
         )
 ),
@@ -121,7 +122,7 @@ rated as (
         *,
         rate(passed_runs, decided_runs) as pass_rate,
         case when comparable then rate(previous_passed_runs, previous_decided_runs) end as previous_pass_rate
-    from placed
+    from histories
 )
 
 select
