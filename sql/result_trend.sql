@@ -84,20 +84,6 @@ pairs as (
     where judged.comparable and judged.judged
 ),
 
--- Chosen before they are joined, so that the runs of all other results are left alone.
-needed as (
-    select result_id
-    from pairs
-    group by result_id
-),
-
-decided as (
-    select runs.result_id, runs.scenario_key, runs.passed
-    from needed
-    inner join analytics.runs as runs on runs.result_id = needed.result_id
-    where runs.passed is not null
-),
-
 runs as (
     select
         pairs.comparison,
@@ -105,11 +91,12 @@ runs as (
         pairs.is_after,
         pairs.result_id,
         pairs.result_id as day,
-        decided.scenario_key as scenario,
-        decided.passed,
+        runs.scenario_key as scenario,
+        runs.passed,
         1 as least_results
     from pairs
-    inner join decided on decided.result_id = pairs.result_id
+    inner join analytics.runs as runs on runs.result_id = pairs.result_id
+    where runs.passed is not null
 ),
 
 comparisons as (
