@@ -113,14 +113,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a cut page stands where a whole one would",
-        (("api/listing.py", "        self._lowered += 1\n", "        return window\n"),),
+        (("api/ends.py", "        self._lowered += 1\n", "        return window\n"),),
         (LISTING,),
     ),
     Mutation(
         "one end is enough",
         (
             (
-                "api/listing.py",
+                "api/ends.py",
                 "if not has_room or new or before is None or self._stopped[0] != before[0]:",
                 "if not has_room:",
             ),
@@ -129,7 +129,7 @@ MUTATIONS = (
     ),
     Mutation(
         "one question twice is enough for the end",
-        (("api/listing.py", "else self._stopped != before", "else True"),),
+        (("api/ends.py", "else self._stopped != before", "else True"),),
         (LISTING,),
     ),
     Mutation(
@@ -259,7 +259,7 @@ MUTATIONS = (
     ),
     Mutation(
         "quick reading: old rows that are new are no sign",
-        (("diff/doubts.py", "if late := changes.new_below(listing.horizon):", "if late := 0:"),),
+        (("diff/doubts.py", "if late := changes.absent.new_below(listing.horizon):", "if late := 0:"),),
         (READING,),
     ),
     Mutation(
@@ -277,16 +277,16 @@ MUTATIONS = (
         "in flight: only of a scope that can be judged",
         (
             (
-                "diff/compare.py",
-                "covers = self._covers if self.is_judged else self._all_live",
-                "covers = self._covers",
+                "diff/absent.py",
+                "covered = self._covered if self.is_judged else self._all_live",
+                "covered = self._covered",
             ),
         ),
         (READING,),
     ),
     Mutation(
         "in flight: whoever reads it marks it",
-        (("diff/missing.py", "if row is None and not changes.is_judged:", "if False:"),),
+        (("diff/missing.py", "if row is None and not changes.absent.is_judged:", "if False:"),),
         (READING,),
     ),
     Mutation(
@@ -301,7 +301,7 @@ MUTATIONS = (
     ),
     Mutation(
         "any share of rows may be bad",
-        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected > read / 2:", "if False:"),),
+        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected.count > read / 2:", "if False:"),),
         (READING,),
     ),
     Mutation(

@@ -276,8 +276,7 @@ def _first(left: Item, names: Iterable[str]) -> int | None:
 
 
 def _bigint(value: object) -> int | None:
-    number = identity(value)
-    return number if number is not None and -(2**63) <= number < 2**63 else None
+    return json_values.bigint(identity(value))
 
 
 def _number(left: Item, name: str) -> float | None:
