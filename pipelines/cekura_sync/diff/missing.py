@@ -13,10 +13,10 @@ from cekura_sync.diff.records import LISTS
 from cekura_sync.errors import CekuraSyncError, MassDeleteRefused, UnbelievableAnswer
 from cekura_sync.outcome import Progress
 
-ALWAYS_REREAD = timedelta(days=1)  # rows in flight whose content changed so recently are read at every sync
-TRY_AGAIN_AFTER = timedelta(
-    minutes=15
-)  # an address that brought nothing; then after twice as long, and so on
+# Rows in flight whose content changed so recently are read at every sync.
+ALWAYS_REREAD = timedelta(days=1)
+# An address that brought nothing is asked again after this time, then after twice as long, and so on.
+TRY_AGAIN_AFTER = timedelta(minutes=15)
 BRAKE_ROWS, BRAKE_SHARE = 20, 0.05
 
 
@@ -55,9 +55,17 @@ def account_for_absent(
     if not asked:
         return 0
     progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
+    answers = _ask(api, changes, asked, known=known, allow_mass_delete=allow_mass_delete)
+    changes.changeset.mark_deleted(answers.deleted)
+    changes.take(answers.found)
+    changes.rejected.keep_by_id(answers.failed)
+    return len(answers.deleted) + len(answers.found)
+
+
+def _ask(api: Api, changes: Comparison, ids: list[int], *, known: int, allow_mass_delete: bool) -> "_Answers":
     answers = _Answers([], [], [])
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
-    for id_, row in read_by_id(api, changes, asked):
+    for id_, row in read_by_id(api, changes, ids):
         if row is None and not changes.absent.is_judged:
             continue  # gone, but whoever can judge it marks it
         answers.add(id_, row)
@@ -69,10 +77,7 @@ def account_for_absent(
             )
     if answers.deleted or len(answers.failed) > 1:
         _require_answers_by_id(api, changes, answers.failed[-1][1] if answers.failed else None)
-    changes.changeset.mark_deleted(answers.deleted)
-    changes.take(answers.found)
-    changes.rejected.keep_by_id(answers.failed)
-    return len(answers.deleted) + len(answers.found)
+    return answers
 
 
 class _Answers(NamedTuple):
