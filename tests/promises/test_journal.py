@@ -5,9 +5,12 @@ CEKURA_TEST_KILLS=all interrupts at every request, and kills some 200 processes 
 
 import os
 import re
+import resource
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -98,6 +101,47 @@ def test_the_next_sync_goes_on_where_a_first_one_was_interrupted(account: Accoun
     assert ran.json["seconds"] < (datetime.now(UTC) - before).total_seconds() + 1
     account.assert_equals_api()
     assert not journal(account).exists()
+
+
+def test_a_first_sync_that_a_rate_limit_cuts_short_says_how_far_it_came_and_what_is_left(
+    account: Account,
+) -> None:
+    account.sandbox.faults = [Fault("429", first=LATE, retry_after=10**6)]
+
+    ran = account.sync("--concurrency", "1")
+
+    assert ran.code == 4
+    assert re.search(
+        r"limits the rate .* It came as far as 10 pages, 1\d\d of about 200 results\."
+        r" The next full sync within a day goes on from there; at this pace the rest takes about ",
+        ran.err,
+    ), ran.err
+    account.sandbox.faults = []
+    assert account.sync().json["pages"] <= PAGES - LATE + 4
+    account.assert_equals_api()
+
+
+@pytest.mark.parametrize("limit_", (10_000, 40_000, 100_000, 300_000, 600_000, 900_000) if ALL else (40_000,))
+def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: Account, limit_: int) -> None:
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_, limit_))
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "cekura_sync", "sync", "-q", "--concurrency", "1"],
+        env=os.environ | account.env | {"PYTHONPATH": KILL_POINTS, "CEKURA_TEST_BATCH_ROWS": "1"},
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert ran.returncode == 9, ran.stderr
+    assert "File too large. Nothing was changed; fix that and sync again." in ran.stderr
+    assert not account.warehouse.exists()
+    assert account.sync().code == 0
+    account.assert_equals_api()
 
 
 @pytest.mark.parametrize("request_", range(1, 30) if ALL else (7, 16))
