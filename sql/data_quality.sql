@@ -1,5 +1,5 @@
--- One row per kind of suspect data that the warehouse holds; no row, no suspicion. An example is one of its rows.
--- Severity: error where figures may be wrong, warning where they leave something out, info where they are second best.
+-- One row per kind of suspect data in the warehouse, with one example. It is empty when nothing is suspect.
+-- Severity: error means that figures may be wrong, warning that they leave something out, info that they are based on less exact data.
 with results as (
     select
         result_id, agent_id, status, status_group, success_rate, rate_whole, rate_evidence, runs, passed_runs,
@@ -22,7 +22,7 @@ scale_votes as (
     group by synced_at
 ),
 
--- The minority of what was written at one time; or some run passed by that rate, yet less than half a run.
+-- Rows whose scale differs from that of most rows of their sync; or a rate above 0 that makes less than half a run, so the scale is probably wrong.
 mixed_scale as (
     select
         'mixed_success_rate_scale' as finding,
@@ -193,8 +193,8 @@ findings as (
 select
     finding, -- name of the finding
     severity, -- error, warning or info
-    count(*) as rows, -- how many rows it concerns
+    count(*) as rows, -- number of suspect rows
     min(example) as example, -- one of them
-    meaning -- what was found, and what the figures make of it
+    meaning -- what was found, and how the figures treat it
 from findings
 group by finding, severity, meaning
