@@ -25,6 +25,7 @@ from support.rare import rare
 WITH_SQLALCHEMY = "1.4.5"
 READER = Path(__file__).parents[1] / "support" / "bi_reader.py"
 SOME = ("results", "agent_pass_rate", "agent_daily")  # where it is about the file, and not about the views
+SLOW = {"result_trend"}  # DuckDB 1.1 plans this one for ten seconds, however few rows there are
 ZONES = ["UTC", "Asia/Kolkata"]
 NOW = datetime.now(UTC)
 
@@ -123,9 +124,11 @@ def test_an_older_driver_reads_the_same_rows_in_every_view(
 ) -> None:
     tool = open_with(version, published, door=door)
 
-    at_home, elsewhere = tool.sees(zone=ZONES[0]), tool.sees(*SOME, zone=ZONES[1])
+    every = expected[ZONES[0]].keys()
+    some = [] if LONG or version != VERSIONS[0] else sorted(every - SLOW)
+    at_home, elsewhere = tool.sees(*some, zone=ZONES[0]), tool.sees(*SOME, zone=ZONES[1])
 
-    assert at_home.keys() == expected[ZONES[0]].keys()
+    assert at_home.keys() == ({*some} or every)
     for zone, seen in zip(ZONES, (at_home, elsewhere), strict=True):
         for view in seen:
             assert seen[view] == expected[zone][view], view
