@@ -34,6 +34,25 @@ def test_old_results_on_top_of_the_list_do_not_end_a_quick_reading(
     account.assert_equals_api()
 
 
+def test_an_import_that_is_newer_than_all_that_is_known_does_not_end_a_quick_reading(
+    new_account: NewAccount,
+) -> None:
+    """No known result stands where it would be missed."""
+    today = datetime.now(UTC)
+    account = new_account(results=15, in_flight=0, page_size_cap=12, now=today - timedelta(days=80))
+    account.world.edit(max(account.world.results), name="evaluated again today")
+    assert account.sync().code == 0
+    account.sandbox.change(order="id_desc")
+    account.world.insert(3)
+    for minute in range(20):
+        account.world.insert(created_at=today - timedelta(days=60) + timedelta(minutes=minute))
+
+    ran = account.sync()
+
+    assert (ran.code, ran.json["inserted"]) == (0, 23), ran.err
+    account.assert_equals_api()
+
+
 def test_a_quick_sync_with_nothing_to_doubt_stays_at_one_request(new_synced: NewAccount) -> None:
     account = new_synced(results=80, in_flight=0, page_size_cap=40)
     account.world.insert(3)
