@@ -25,6 +25,7 @@ from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import PATIENCE, Account, NewAccount, Ran, Record, assert_same
 from support.killing import KILL_POINTS, change_the_account
+from support.rare import rare
 
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
 
@@ -144,7 +145,7 @@ def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: 
     account.assert_equals_api()
 
 
-@pytest.mark.parametrize("request_", range(1, 30) if ALL else (7, 16))
+@pytest.mark.parametrize("request_", range(1, 30) if ALL else (7, *rare(16)))
 def test_a_sync_interrupted_at_any_request_is_taken_up_without_a_wrong_row(
     new_account: NewAccount, request_: int
 ) -> None:
@@ -201,7 +202,7 @@ def test_processes_killed_one_after_another_while_they_read_leave_no_wrong_row(
     assert kills > 2 * request
 
 
-@pytest.mark.parametrize("arrivals", [1, 70])
+@pytest.mark.parametrize("arrivals", [*rare(1), 70])
 def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_reading(
     account: Account, arrivals: int
 ) -> None:
@@ -308,11 +309,11 @@ def _empty(account: Account) -> dict[str, str]:
     ("change", "reason"),
     [
         (_another_key, "other key"),
-        (_torn, "damaged"),
-        (_garbled, "damaged"),
+        pytest.param(_torn, "damaged", marks=pytest.mark.long),
+        pytest.param(_garbled, "damaged", marks=pytest.mark.long),
         (_garbled_in_one_table, "damaged"),
         (_of_another_format, "another version"),
-        (_empty, "damaged"),
+        pytest.param(_empty, "damaged", marks=pytest.mark.long),
     ],
 )
 def test_a_journal_that_does_not_fit_is_dropped_with_a_word(
@@ -433,7 +434,7 @@ def test_a_dry_run_neither_writes_a_journal_nor_uses_one(account: Account) -> No
     assert journal(account).read_bytes() == left
 
 
-@pytest.mark.parametrize("point", ["after extract", "before copy"])
+@pytest.mark.parametrize("point", [*rare("after extract"), "before copy"])
 def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: str) -> None:
     process = account.spawn(PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point)
     process.communicate(timeout=PATIENCE)
