@@ -35,8 +35,8 @@ from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import EPOCH, Account, Ran, Record, assert_same
 
 EXAMPLES = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0"))
-STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "20"))
-SHARDS = 5  # for as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more
+STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "16"))
+SHARDS = 4  # for as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more
 SHRINK = bool(os.environ.get("CEKURA_TEST_SHRINK"))  # minutes, for a failure that is a few steps long
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -800,7 +800,7 @@ def test_whatever_happens_each_completed_sync_keeps_the_promise(shard: int) -> N
     run_state_machine_as_test(
         Shard if EXAMPLES else seed(shard)(Shard),
         settings=settings(
-            max_examples=-(-(EXAMPLES or 10) // SHARDS),
+            max_examples=-(-(EXAMPLES or 2 * SHARDS) // SHARDS),
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
