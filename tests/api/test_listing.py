@@ -16,7 +16,7 @@ from cekura_sync.api.paging import Window, next_window
 from cekura_sync.errors import ListingUnverified
 from support.moving_listing import Habits, MovingListing, Reading, read, row
 
-READINGS = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0")) or 120  # of each family
+READINGS = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0")) or 60  # of each family
 
 # What servers and accounts have been seen to do, and how each may hide a row from a reader.
 FAMILIES = {

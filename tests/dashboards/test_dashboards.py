@@ -175,6 +175,8 @@ def test_a_second_archive_of_a_warehouse_is_the_same_and_one_of_another_shares_n
     assert write(tmp_path / "b", tmp_path / "two.duckdb").code == 0
 
     assert (tmp_path / "a" / ARCHIVE).read_bytes() == first
+    with zipfile.ZipFile(tmp_path / "a" / ARCHIVE) as bundle:  # an archive holds no time of writing
+        assert {entry.date_time for entry in bundle.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     ids = [
         {content["uuid"] for content in contents(tmp_path / name).values() if "uuid" in content}
         for name in "ab"

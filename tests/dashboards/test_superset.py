@@ -51,7 +51,7 @@ EXPECTED = {
 
 class Superset:
     def __init__(self, port: int) -> None:
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False)
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False)
         login = {"username": USER, "password": PASSWORD, "provider": "db"}
         token = self._http.post("/api/v1/security/login", json=login).json()["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"

@@ -11,7 +11,7 @@ from cekura_sync.console.signals import Stopped, stop_signals
 
 
 class ExitCode(IntEnum):
-    """What the exit status means. The command has changed nothing unless it is OK; only `gate` may have synced before."""
+    """What the exit status means. A sync has changed nothing unless it is OK; a gate judges after it has synced."""
 
     OK = 0
     """done, committed"""

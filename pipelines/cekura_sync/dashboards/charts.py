@@ -18,7 +18,6 @@ class Chart:
     kind: str
     params: Mapping[str, Any]
     queries: Sequence[Mapping[str, Any]]
-    width: int  # of twelve columns
     height: int  # in units of eight pixels
 
 
@@ -49,7 +48,8 @@ def all_charts() -> list[list[Chart]]:
         [_last_week()],
         [_drivers()],
         [_by_agent(), _with_intervals()],
-        [_noted_changes(), _infrastructure()],
+        [_noted_changes()],
+        [_infrastructure()],
         [_scenarios()],
     ]
 
@@ -109,14 +109,8 @@ def _noted_changes() -> Chart:
         "adjusted_low": SIGNED,
         "adjusted_high": SIGNED,
     }
-    return _table(
-        "noted_changes",
-        "Your changes, and whether they helped",
-        "noted_changes",
-        columns,
-        ["-changed_at"],
-        width=6,
-    )
+    name = "Your changes, and whether they helped"
+    return _table("noted_changes", name, "noted_changes", columns, ["-changed_at"], height=35)
 
 
 def _scenarios() -> Chart:
@@ -178,7 +172,6 @@ def _table(
     query: str,
     columns: Mapping[str, str],
     order: Sequence[str] = (),
-    width: int = 12,
     height: int = 50,
     *,
     search: bool = True,
@@ -197,7 +190,7 @@ def _table(
         "table_timestamp_format": MOMENT,
     }
     asked = {"columns": [*columns], "orderby": [[*by] for by in orders], "row_limit": ROWS}
-    return Chart(key, name, query, "table", params, [asked], width, height)
+    return Chart(key, name, query, "table", params, [asked], height)
 
 
 def _format(form: str) -> dict[str, str]:
@@ -226,7 +219,7 @@ def _over_time(key: str, name: str, query: str, kind: str, time: str, series: Ma
         }
         for end in sets
     ]
-    return Chart(key, name, query, kind, params | dict(series), asked, 6, 50)
+    return Chart(key, name, query, kind, params | dict(series), asked, 50)
 
 
 def _axis(time: str, grain: object) -> dict[str, object]:

@@ -23,6 +23,7 @@ FILE = "cekura-superset.zip"
 VERSION = "1.0.0"  # of Superset's format
 _OURS = UUID("6f1c2a52-3f0b-4c4e-9d0f-5d0a3f7c1b9e")
 _TIMES = ("DATE", "TIMESTAMP")
+_COLUMNS = 12  # of a row
 Text = Mapping[str, Any]
 
 
@@ -171,7 +172,7 @@ def _position(rows: list[list[Chart]], ids: _Ids) -> Text:
     }
     for number, row in enumerate(rows):
         name = f"ROW-{number}"
-        charts = [_place(chart, name, ids) for chart in row]
+        charts = [_place(chart, name, _COLUMNS // len(row), ids) for chart in row]
         places[name] = {
             "id": name,
             "type": "ROW",
@@ -183,7 +184,7 @@ def _position(rows: list[list[Chart]], ids: _Ids) -> Text:
     return places
 
 
-def _place(chart: Chart, row: str, ids: _Ids) -> dict[str, Any]:
+def _place(chart: Chart, row: str, width: int, ids: _Ids) -> dict[str, Any]:
     return {
         "id": f"CHART-{chart.key}",
         "type": "CHART",
@@ -193,7 +194,7 @@ def _place(chart: Chart, row: str, ids: _Ids) -> dict[str, Any]:
             "chartId": _number(chart),
             "uuid": ids.of("chart", chart.key),
             "sliceName": chart.name,
-            "width": chart.width,
+            "width": width,
             "height": chart.height,
         },
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow.parquet  # noqa: F401 - dlt would import it when everybody waits for it
+from dlt.destinations import duckdb as duckdb_destination
 
 from cekura_sync.source import changeset_source
 from cekura_sync.tables import SCHEMA
@@ -37,6 +38,25 @@ PRUNING = (
 _PLAIN = re.compile(r"[\w /.-]+")  # characters without a meaning in SQL and glob patterns
 
 
+class DuckDb(duckdb_destination):
+    """dlt's DuckDB destination, except that what it can do is found out once: dlt asks fifty times a load."""
+
+    __orig_base__ = duckdb_destination  # where dlt looks for the defaults of arguments
+    _without_credentials: Any = None
+
+    @property
+    def destination_type(self) -> str:
+        """The name under which dlt looks for its configuration."""
+        return "dlt.destinations.duckdb"
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
+        if not accept_partial:
+            return super().configuration(initial_config)
+        if self._without_credentials is None:
+            self._without_credentials = super().configuration(initial_config, accept_partial=True)
+        return self._without_credentials
+
+
 def load(
     con: "duckdb.DuckDBPyConnection",
     folder: Path,
@@ -49,7 +69,7 @@ def load(
     """Run the pipeline into the database of `con`; its state is restored from there and kept there."""
     with _plainly_named(folder) as pipelines_dir:
         run(
-            pipeline_into(dlt.destinations.duckdb(con), pipelines_dir),
+            pipeline_into(DuckDb(con), pipelines_dir),
             changeset,
             scope,
             watermark,

@@ -146,7 +146,7 @@ class Swap:
         base = identity.of_file(self._stand_in or self.files.base)
         if not published.is_same(base):
             raise WarehouseError(
-                f"{self.files.published} ({_described(copy)}) and our own copy {self.files.base} ({_described(self.files.base)}) hold different syncs: one of them was replaced. Choose which one to go on from: `cekura-sync restore {self._quoted(self.files.published)}` or `cekura-sync restore {self._quoted(self.files.base)}`. Nothing was changed."
+                f"{self.files.published} ({_described(copy)}) and the private copy {self.files.base} ({_described(self.files.base)}) hold different syncs: one of them was replaced. Choose which one to go on from: `cekura-sync restore {self._quoted(self.files.published)}` or `cekura-sync restore {self._quoted(self.files.base)}`. Nothing was changed."
             )
 
     def _quoted(self, file: Path) -> str:
