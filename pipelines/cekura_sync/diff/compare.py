@@ -1,6 +1,6 @@
 """What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,12 +12,12 @@ from cekura_sync.api.endpoints import only_id
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
-from cekura_sync.diff.base import Known, every_child_is_there, name_erased
+from cekura_sync.diff.base import Known, Lookup, name_erased
 from cekura_sync.diff.changeset import BY_ID, Changeset
 from cekura_sync.diff.records import RARE, runs_of, scenarios_of
 from cekura_sync.errors import CekuraSyncError
 from cekura_sync.outcome import Counts
-from cekura_sync.tables import TERMINAL
+from cekura_sync.tables import UNFINISHED
 
 AGED_OUT_AFTER = timedelta(days=90)
 MAX_RAW = 100_000  # characters of a rejected row that are kept
@@ -105,23 +105,22 @@ class Comparison:
         covers: str,
         project_id: int | None = None,
         personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
-        fetch_children: Callable[..., None] = every_child_is_there,
+        lookup: Lookup | None = None,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
-        `fetch_children`: where the base does not hold all runs and scenarios, it is to add those of the results that a query
-        for ids names, and of those that hold the runs that a second query names.
+        `lookup`: where the base does not hold everything.
         `earlier`: the `state` of another comparison, whose tables are in the journal.
         """
         self._con = con
-        self._fetch_children = fetch_children
+        self._lookup = lookup or Lookup(con)
         name_erased(con)
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
         self.personal_data = personal_data
         self.started = started
-        self.changeset = Changeset(con, started, personal_data)
+        self.changeset = Changeset(con, started, personal_data, self._lookup)
         self.covers = f"({covers})"
         self.is_judged = covers != "false"
         live = "deleted_at is null and aged_out_at is null"
@@ -177,6 +176,7 @@ class Comparison:
         ids, raws = [_key(row.key) for row in sound], [row.raw for row in sound]
         records.receive(self._con, ids, raws, self.keys.reading)
         self._leave_out_erased()
+        self._lookup.fetch_listed("select id from raw_rows where id is not null")
         self._recognise()
         if self._value("select count(*) from raw_rows"):
             self._read()
@@ -200,7 +200,7 @@ class Comparison:
     def _read(self) -> None:
         """Parse the others, and keep those whose content is new."""
         records.parse(self._con, self.keys)
-        self._fetch_children("select id from parsed", "select unnest(runs).id from parsed")
+        self._lookup.fetch_children("select id from parsed", "select unnest(runs).id from parsed")
         self._leave_runs_where_they_are()
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():
@@ -311,8 +311,9 @@ class Comparison:
 
         Of the scope, where it can be told which they are; else of all: reading one anew does nobody harm.
         """
+        self._lookup.fetch_unfinished()
         covers = self._covers if self.is_judged else self._all_live
-        unfinished = self._known("id, synced_at", f"status is null or status not in {TERMINAL}", covers)
+        unfinished = self._known("id, synced_at", UNFINISHED, covers)
         return [InFlight(*row) for row in unfinished]
 
     def failing_by_id(self) -> dict[int, datetime]:
@@ -324,6 +325,7 @@ class Comparison:
 
     def missing(self, above: int | None) -> list[int]:
         """Known rows of the scope that the listing should have shown: all, or those created after `above`."""
+        self._lookup.fetch_live(above)
         newer = "true" if above is None else f"epoch_us(created_at) > {above}"
         return [row[0] for row in self._known("id", newer)]
 
@@ -363,11 +365,12 @@ class Comparison:
         known, listed = self._con.execute(
             f"select count(*), count(*) filter (id in (select id from listed)) from base.cekura.results where {self._covers}"
         ).fetchall()[0]
-        return known, listed
+        return known + self._lookup.count_others(self._covers)[0], listed
 
     def list_keys(self) -> tuple[set[str], set[str]]:
         """What the list shows of a result and of a run, so that a record by id is held against nothing else."""
-        self._fetch_children(_NEWEST_KNOWN)
+        self._lookup.fetch_newest()
+        self._lookup.fetch_children(_NEWEST_KNOWN)
         rows = {key for key in self.keys.row if key not in RARE or self._lists("results", "changed", key)}
         runs = {key for key in self.keys.run if key not in RARE or self._lists("runs", "changed_runs", key)}
         return rows, runs
@@ -396,6 +399,7 @@ class Comparison:
     def age_out(self, oldest_listed: int | None, now: datetime) -> None:
         """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:
+            self._lookup.fetch_live(None)
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covers}"
                 " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
