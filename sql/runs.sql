@@ -14,11 +14,17 @@ results as (
     from analytics.live_results
 ),
 
--- Some lists give no verdicts at all; then a run without one proves nothing.
+-- Some lists give no verdicts at all; then a run without one proves nothing. Only results with such a run are looked at: there are few.
+without_verdict as (
+    select result_id
+    from cekura.runs
+    where status = 'completed' and success is null
+),
+
 judged as (
     select result_id
-    from runs
-    where success is not null
+    from cekura.runs
+    where success is not null and result_id in (select result_id from without_verdict)
     group by result_id
 ),
 

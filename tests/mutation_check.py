@@ -34,7 +34,7 @@ LISTING, SYNC, WAREHOUSE = (
 
 @dataclass(frozen=True)
 class Mutation:
-    """`edits`: file, text, and what stands in its place. `tests`: asked in this order, until one is red."""
+    """`edits`: file, text, and what stands in its place. `tests`: files, or tests of them, asked in this order until one is red."""
 
     name: str
     edits: tuple[tuple[str, str, str], ...]
@@ -113,14 +113,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a cut page stands where a whole one would",
-        (("api/listing.py", "        self._lowered += 1\n", "        return window\n"),),
+        (("api/ends.py", "        self._lowered += 1\n", "        return window\n"),),
         (LISTING,),
     ),
     Mutation(
         "one end is enough",
         (
             (
-                "api/listing.py",
+                "api/ends.py",
                 "if not has_room or new or before is None or self._stopped[0] != before[0]:",
                 "if not has_room:",
             ),
@@ -129,12 +129,20 @@ MUTATIONS = (
     ),
     Mutation(
         "one question twice is enough for the end",
-        (("api/listing.py", "else self._stopped != before", "else True"),),
+        (("api/ends.py", "else self._stopped != before", "else True"),),
         (LISTING,),
     ),
     Mutation(
         "passes: the same windows",
-        (("api/listing.py", "PASS_SIZES = (1.0, 0.8, 0.9, 0.7)", "PASS_SIZES = (1.0, 1.0, 1.0, 1.0)"),),
+        (
+            ("api/listing.py", "PASS_SIZES = (1.0, 0.8, 0.9, 0.7)", "PASS_SIZES = (1.0, 1.0, 1.0, 1.0)"),
+            ("api/listing.py", "max(1, size - (size == served))", "size"),
+        ),
+        (LISTING,),
+    ),
+    Mutation(
+        "passes: a size that the server cuts is another question",
+        (("api/listing.py", "cap = min(cap, served or cap)", "pass"),),
         (LISTING,),
     ),
     Mutation(
@@ -182,12 +190,12 @@ MUTATIONS = (
                 """self._con.execute("insert into journal.states values ($1)", [text])\n        take()\n""",
             ),
         ),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_sync_killed_before_it_has_compared_what_it_read_reads_that_again",),
     ),
     Mutation(
         "journal: what was found by id stays",
         (("diff/compare.py", "        self.changeset.keep_only_listed()\n", ""),),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_it_now",),
     ),
     Mutation(
         "journal: loading empties it",
@@ -198,12 +206,12 @@ MUTATIONS = (
                 "self.clear()",
             ),
         ),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_sync_killed_while_it_writes_is_taken_up_too",),
     ),
     Mutation(
         "journal: of any sync",
         (("diff/journal.py", "if hidden[name] != theirs.get(name)", "if False"),),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_journal_that_does_not_fit_is_dropped_with_a_word",),
     ),
     Mutation(
         "journal: however old",
@@ -214,27 +222,27 @@ MUTATIONS = (
                 "if False:",
             ),
         ),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_journal_is_too_old_after_a_day",),
     ),
     Mutation(
         "journal: damaged blocks are found late",
         (("diff/journal.py", "        self._require_sound_blocks()\n", ""),),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_journal_that_does_not_fit_is_dropped_with_a_word",),
     ),
     Mutation(
         "journal: the sync begins with its last start",
         (("sync.py", "started=journal.reading.started or now,", "started=now,"),),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_the_next_sync_goes_on_where_a_first_one_was_interrupted",),
     ),
     Mutation(
         "journal: whether the sync is full is asked as of its first start",
         (("diff/scan.py", "full = journal.outlives or wants_full(", "full = wants_full("),),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_full_sync_that_was_asked_for_is_continued_as_one_when_the_next_is_due",),
     ),
     Mutation(
         "journal: it stays when the sync is done",
         (("sync.py", "            journal.remove()\n            _tell(", "            _tell("),),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_the_next_sync_goes_on_where_a_first_one_was_interrupted",),
     ),
     Mutation(
         "journal: erase leaves it",
@@ -245,12 +253,12 @@ MUTATIONS = (
                 "        self.require()",
             ),
         ),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_erase_removes_the_journal_even_before_there_is_a_warehouse",),
     ),
     Mutation(
         "journal: it holds passes that nobody can continue",
         (("diff/scan.py", "chain if listing.can_be_continued else None", "chain"),),
-        (JOURNAL,),
+        (f"{JOURNAL}::test_a_reading_of_a_list_without_an_order_is_not_continued",),
     ),
     Mutation(
         "quick reading: nothing is doubted",
@@ -259,8 +267,8 @@ MUTATIONS = (
     ),
     Mutation(
         "quick reading: old rows that are new are no sign",
-        (("diff/doubts.py", "if late := changes.new_below(listing.horizon):", "if late := 0:"),),
-        (READING,),
+        (("diff/doubts.py", "if late := changes.absent.new_below(listing.horizon):", "if late := 0:"),),
+        (f"{READING}::test_an_import_that_is_newer_than_all_that_is_known_does_not_end_a_quick_reading",),
     ),
     Mutation(
         "agent: what another one got is left out",
@@ -277,16 +285,16 @@ MUTATIONS = (
         "in flight: only of a scope that can be judged",
         (
             (
-                "diff/compare.py",
-                "covers = self._covers if self.is_judged else self._all_live",
-                "covers = self._covers",
+                "diff/absent.py",
+                "covered = self._covered if self.is_judged else self._all_live",
+                "covered = self._covered",
             ),
         ),
         (READING,),
     ),
     Mutation(
         "in flight: whoever reads it marks it",
-        (("diff/missing.py", "if row is None and not changes.is_judged:", "if False:"),),
+        (("diff/missing.py", "if row is None and not changes.absent.is_judged:", "if False:"),),
         (READING,),
     ),
     Mutation(
@@ -301,7 +309,7 @@ MUTATIONS = (
     ),
     Mutation(
         "any share of rows may be bad",
-        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected > read / 2:", "if False:"),),
+        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected.count > read / 2:", "if False:"),),
         (READING,),
     ),
     Mutation(
@@ -565,7 +573,8 @@ def mutate(copy: Path, mutation: Mutation) -> None:
 
 def run(copy: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Python with the copy in front of what is installed."""
-    env = {**os.environ, "PYTHONPATH": str(copy / "pipelines")}
+    longer = {"CEKURA_TEST_STEPS": "30"}  # of stories: a mutant has to be met
+    env = {**longer, **os.environ, "PYTHONPATH": str(copy / "pipelines")}
     return subprocess.run(
         [sys.executable, *arguments], cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False
     )

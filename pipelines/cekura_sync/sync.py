@@ -162,9 +162,9 @@ def _read_details(api: Api, settings: Settings, comparison: Comparison, progress
 def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) -> None:
     for flaw in team.flaws if team else ():
         progress.warn(flaw)
-    if comparison.rejected:
+    if comparison.rejected.count:
         progress.warn(
-            f"{comparison.rejected:,} rows could not be stored: see the table cekura.rejected_rows."
+            f"{comparison.rejected.count:,} rows could not be stored: see the table cekura.rejected_rows."
         )
     if left_out := comparison.keys.left_out:
         progress.warn(

@@ -14,4 +14,5 @@ def test_the_code_that_a_mutation_changes_is_found_once(mutation: Mutation) -> N
     assert [(package / name).read_text(encoding="utf-8").count(text) for name, text, _ in mutation.edits] == [
         1
     ] * len(mutation.edits)
-    assert all(Path(REPOSITORY, test).is_file() for test in mutation.tests)
+    for file, _, test in (test.partition("::") for test in mutation.tests):
+        assert f"def {test}" in Path(REPOSITORY, file).read_text(encoding="utf-8")

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from support.harness import Account
+from support.rare import rare
 
 NewAccount = Callable[..., Account]
 
 
 @pytest.mark.parametrize("order", ["id_desc", "updated_desc"])
-@pytest.mark.parametrize("count", ["right", "zero"])
+@pytest.mark.parametrize("count", [*rare("right"), "zero"])
 def test_old_results_on_top_of_the_list_do_not_end_a_quick_reading(
     new_synced: NewAccount, order: str, count: str
 ) -> None:
@@ -33,6 +34,25 @@ def test_old_results_on_top_of_the_list_do_not_end_a_quick_reading(
     account.assert_equals_api()
 
 
+def test_an_import_that_is_newer_than_all_that_is_known_does_not_end_a_quick_reading(
+    new_account: NewAccount,
+) -> None:
+    """No known result stands where it would be missed."""
+    today = datetime.now(UTC)
+    account = new_account(results=15, in_flight=0, page_size_cap=12, now=today - timedelta(days=80))
+    account.world.edit(max(account.world.results), name="evaluated again today")
+    assert account.sync().code == 0
+    account.sandbox.change(order="id_desc")
+    account.world.insert(3)
+    for minute in range(20):
+        account.world.insert(created_at=today - timedelta(days=60) + timedelta(minutes=minute))
+
+    ran = account.sync()
+
+    assert (ran.code, ran.json["inserted"]) == (0, 23), ran.err
+    account.assert_equals_api()
+
+
 def test_a_quick_sync_with_nothing_to_doubt_stays_at_one_request(new_synced: NewAccount) -> None:
     account = new_synced(results=80, in_flight=0, page_size_cap=40)
     account.world.insert(3)
@@ -42,7 +62,9 @@ def test_a_quick_sync_with_nothing_to_doubt_stays_at_one_request(new_synced: New
     assert (ran.json["mode"], ran.json["requests"], ran.json["inserted"]) == ("quick", 1, 3)
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["alone", "with another scope"])
+@pytest.mark.parametrize(
+    "shared", [pytest.param(False, marks=pytest.mark.long), True], ids=["alone", "with another scope"]
+)
 def test_a_result_that_gets_another_agent_leaves_the_scope_of_the_old_one(
     new_account: NewAccount, shared: bool
 ) -> None:
@@ -97,13 +119,13 @@ def test_a_deleted_row_in_flight_is_left_to_the_scope_that_can_judge_it(new_acco
 
 
 def test_a_run_that_two_results_list_belongs_to_the_newer_one_and_is_settled_once(
-    new_account: NewAccount,
+    new_synced: NewAccount,
 ) -> None:
-    account = new_account(results=30, in_flight=0)
+    account = new_synced(results=30, in_flight=0)
     older, newer = sorted(account.world.results)[-2:]
     shared = account.world.results[newer]["runs"][0]
     account.world.edit(older, runs=[*account.world.results[older]["runs"], shared])
-    assert account.sync("--full").code == 0
+    assert account.sync().code == 0
     owner = account.query(f"select result_id from cekura.runs where id = {shared['id']}")
 
     later = [account.sync("--full") for _ in range(3)]
@@ -138,7 +160,7 @@ def test_a_list_half_of_whose_rows_cannot_be_taken_is_taken(new_account: NewAcco
     assert (ran.code, ran.json["rejected"]) == (0, 15)
 
 
-@pytest.mark.parametrize("raw", [b'{"name": "no id"}', b'{"id": 99999999, "created_at": "soon"}'])
+@pytest.mark.parametrize("raw", [b'{"name": "no id"}', *rare(b'{"id": 99999999, "created_at": "soon"}')])
 def test_a_rejected_row_that_is_listed_no_more_ends_with_the_reading_that_shows_it(
     new_account: NewAccount, raw: bytes
 ) -> None:

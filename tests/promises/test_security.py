@@ -20,6 +20,7 @@ import pytest
 
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import PATIENCE, Account, NewAccount, Ran
+from support.rare import rare
 
 KEY = "5ecre7-c0ffee-0123456789abcdef0123456789abcdef"
 
@@ -537,7 +538,7 @@ def test_the_fault_of_one_request_shows_no_key_in_verbose_tracebacks(
     assert KEY not in ran.err
 
 
-@pytest.mark.parametrize("output", [(), ("--csv",), ("--json",)])
+@pytest.mark.parametrize("output", [(), *rare(("--csv",), ("--json",))])
 def test_names_cannot_drive_a_real_terminal(account: Account, output: tuple[str, ...]) -> None:
     for id_, name in zip(sorted(account.world.results), HOSTILE_NAMES, strict=False):
         account.world.edit(id_, name=name)

@@ -61,7 +61,8 @@ The shell completes commands, options and file names after one line in its start
 EXIT_CODES = """\
 ## Exit codes
 
-A code other than 0 means that the command has changed nothing.
+A code other than 0 means that nothing has changed. `gate`, `demo` and `sync --every` sync more than once: what their earlier syncs wrote stays.
+`gate` exits with 11 or 12 after it has synced.
 """
 
 VIEWS = """\

@@ -9,6 +9,7 @@ import pytest
 
 from cekura_sync.sandbox import Answer, Request
 from support.harness import PATIENCE, Account, NewAccount, stored
+from support.rare import rare
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def _another_warehouse_of_as_many_syncs(account: Account, aside: Path) -> None:
     shutil.copyfile(other.warehouse, account.warehouse)
 
 
-@pytest.mark.parametrize("replace", [_older_home, _older_file, _another_warehouse_of_as_many_syncs])
+@pytest.mark.parametrize("replace", [_older_home, *rare(_older_file), _another_warehouse_of_as_many_syncs])
 def test_a_warehouse_of_two_histories_is_refused_until_somebody_chooses_one(
     account: Account, tmp_path: Path, replace: Callable[[Account, Path], None]
 ) -> None:

@@ -11,7 +11,7 @@ from cekura_sync.console.signals import Stopped, stop_signals
 
 
 class ExitCode(IntEnum):
-    """What the exit status means. Nothing has changed unless it is OK."""
+    """What the exit status means. A sync has changed nothing unless it is OK; a gate judges after it has synced."""
 
     OK = 0
     """done, committed"""

@@ -30,6 +30,10 @@ def open_base(base: Path | None, spill: Path | None = None) -> duckdb.DuckDBPyCo
     return con
 
 
+# Of the results, which have an id, those that were erased on purpose.
+ERASED = "id in (select id from erased where not transcripts_only)"
+
+
 def name_erased(con: duckdb.DuckDBPyConnection) -> None:
     """Make the view `erased`; a base that an older version wrote has no such table."""
     known = "select 1 from duckdb_tables() where database_name = 'base' and table_name = '_erased'"

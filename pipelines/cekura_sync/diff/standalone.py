@@ -239,8 +239,8 @@ def _note(
 
 
 def _warn(comparison: Comparison, progress: Progress) -> None:
-    if comparison.rejected:
-        progress.warn(f"{comparison.rejected:,} rows could not be stored: see the table rejected_rows.")
+    if comparison.rejected.count:
+        progress.warn(f"{comparison.rejected.count:,} rows could not be stored: see the table rejected_rows.")
     if comparison.other_agents:
         progress.warn(
             f"{comparison.other_agents:,} rows of other agents came back despite agent_id; left out."

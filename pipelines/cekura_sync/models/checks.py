@@ -113,16 +113,17 @@ def _from_copies(sql: str, copied: set[str]) -> str:
 def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
     import duckdb
 
+    query = _from_copies(model.query, copied)
+
     def finding() -> Finding | None:
-        wrong = con.sql(_from_copies(model.query, copied))
-        first = wrong.limit(1).fetchall()
+        # Executed once and not as a relation, which DuckDB binds again at every step.
+        first = con.execute(f"select * from (\n{query}\n) limit 1").fetchall()
         if not first:
             return None
-        rows = int(wrong.count("*").fetchall()[0][0])
-        example = ", ".join(
-            f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True)
-        )
-        return Finding(model.name, model.meaning, rows, example)
+        columns = [column[0] for column in con.description or []]
+        rows = con.execute(f"select count(*) from (\n{query}\n)").fetchall()[0][0]
+        example = ", ".join(f"{column} {value}" for column, value in zip(columns, first[0], strict=True))
+        return Finding(model.name, model.meaning, int(rows), example)
 
     try:
         return database.in_little_memory(con, finding)

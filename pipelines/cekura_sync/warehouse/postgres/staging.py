@@ -14,6 +14,7 @@ from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
+from cekura_sync.warehouse.load import AskedOnce
 from cekura_sync.warehouse.postgres.session import open_connection
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from dlt.common.schema import Schema
 
 
-class Postgres(postgres):
+class Postgres(AskedOnce, postgres):
     __orig_base__ = postgres  # where dlt looks for the defaults of arguments
 
     def __init__(self, schema: str, dsn: str) -> None:
