@@ -287,6 +287,7 @@ def test_transcripts_asked_for_later_are_read_again(detailed: Account) -> None:
     assert detailed.sync("--details").json["details_read"] == 0
 
 
+@pytest.mark.long  # test_personal_data.py looks into every file in every run
 def test_a_result_read_again_without_transcripts_keeps_none(account: Account) -> None:
     account.sync(CEKURA_TRANSCRIPTS="yes")
     (id_, *_) = [id_ for id_ in finished(account) if account.world.results[id_]["status"] == "completed"]
@@ -405,7 +406,7 @@ def make_old(account: Account) -> None:
             con.execute("update cekura.sync_log set finished_at = finished_at - interval 2 hour")
 
 
-@pytest.mark.parametrize("command", [["build"], *rare(["sync"]), ["sync", "--details"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["build"], *rare(["sync"], ["sync", "--details"])], ids=" ".join)
 def test_a_warehouse_from_before_gets_the_tables_and_the_views(
     new_synced: NewAccount, command: list[str]
 ) -> None:

@@ -312,7 +312,7 @@ def _empty(account: Account) -> dict[str, str]:
         pytest.param(_torn, "damaged", marks=pytest.mark.long),
         pytest.param(_garbled, "damaged", marks=pytest.mark.long),
         (_garbled_in_one_table, "damaged"),
-        (_of_another_format, "another version"),
+        pytest.param(_of_another_format, "another version", marks=pytest.mark.long),
         pytest.param(_empty, "damaged", marks=pytest.mark.long),
     ],
 )
@@ -328,7 +328,10 @@ def test_a_journal_that_does_not_fit_is_dropped_with_a_word(
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [(("--search", "e"), "other filters"), (("--profiles",), "other rules for personal data")],
+    [
+        pytest.param(("--search", "e"), "other filters", marks=pytest.mark.long),
+        (("--profiles",), "other rules for personal data"),
+    ],
 )
 def test_a_journal_of_other_settings_is_dropped_with_a_word(
     account: Account, options: tuple[str, ...], reason: str
@@ -501,12 +504,10 @@ def has_noted(account: Account, folder: Path) -> bool:
 
 
 def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
-    new_account: NewAccount, tmp_path: Path
+    account: Account, tmp_path: Path
 ) -> None:
-    account = new_account(results=2300, runs_per_result=1, in_flight=0)
-
     def kill(request: Request) -> Answer | None:
-        if request.index != 11:
+        if request.index != LATE:
             return None
         while not has_noted(account, tmp_path):
             time.sleep(0.05)
@@ -514,12 +515,12 @@ def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
         return Answer(disconnect=True)
 
     account.sandbox.intercept = kill
-    process = account.spawn("--concurrency", "1")
+    process = account.spawn("--concurrency", "1", PYTHONPATH=KILL_POINTS, CEKURA_TEST_BATCH_ROWS="1")
     process.communicate(timeout=PATIENCE)
     account.sandbox.intercept = None
 
     ran = account.sync()
 
     assert ran.code == 0, ran.err
-    assert ran.json["pages"] <= 8
+    assert ran.json["pages"] <= PAGES - LATE + 4
     account.assert_equals_api()

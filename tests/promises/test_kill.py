@@ -122,7 +122,7 @@ def the_next_sync_mends(account: Account, point: object) -> None:
 
 
 def test_a_sync_killed_at_any_request_has_not_happened(account: Account) -> None:
-    for index in range(1, 30, 1 if ALL else 4):
+    for index in range(1, 30, 1 if ALL else 6):
         change_the_account(account)
         before = account.stored()
         if kill_at_request(account, index) == 0:

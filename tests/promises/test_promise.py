@@ -33,6 +33,7 @@ from cekura_sync import clock
 from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import EPOCH, Account, Ran, Record, assert_same
+from support.rare import rare
 
 EXAMPLES = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0"))
 STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "16"))
@@ -844,7 +845,7 @@ def test_a_result_in_flight_that_ages_out_is_not_deleted_too(new_account: Callab
     assert account.query("select id from cekura.results where aged_out_at is not null") == [(oldest,)]
 
 
-@pytest.mark.parametrize("name", ["base.duckdb", "commit.json", "last.json", "pending_log.jsonl"])
+@pytest.mark.parametrize("name", ["pending_log.jsonl", *rare("base.duckdb", "commit.json", "last.json")])
 def test_once_readers_have_the_new_file_no_full_disk_turns_the_sync_into_a_failure(
     synced_account: Account, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

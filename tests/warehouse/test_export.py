@@ -16,6 +16,7 @@ from pyarrow import parquet
 
 from cekura_sync.sandbox import Sandbox, World
 from support.harness import PATIENCE, Account
+from support.rare import rare
 
 VIEWS = "select view_name from duckdb_views() where schema_name = 'analytics' order by 1"
 
@@ -202,7 +203,7 @@ def test_a_file_in_the_place_of_the_directory_is_told(synced: Account, tmp_path:
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+@pytest.mark.parametrize("file_format", [*rare("csv"), "parquet"])
 def test_a_disk_that_is_full_leaves_the_files_before_as_they_were(
     synced: Account, tmp_path: Path, file_format: str
 ) -> None:

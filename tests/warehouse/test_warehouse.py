@@ -596,7 +596,7 @@ def assert_dry_run_foretells(account: Account) -> None:
         assert dry.json == real.json
 
 
-@pytest.mark.parametrize("break_it", BROKEN if LONG else BROKEN[::2])
+@pytest.mark.parametrize("break_it", BROKEN if LONG else BROKEN[::4])
 def test_a_dry_run_foretells_the_sync_that_makes_it_whole(
     account: Account, break_it: Callable[[Account], None]
 ) -> None:
