@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
     BUSY = 8
     """another sync is running on this warehouse"""
     WAREHOUSE = 9
-    """the warehouse is unreadable, not ours or not permitted, or the disk or memory is full"""
+    """the warehouse cannot be read or written, or is not ours, or the disk or memory is full"""
     STALE = 10
     """status: the last sync of a scope is older than --max-age, or its age is unknown"""
     GATE_WORSE = 11
