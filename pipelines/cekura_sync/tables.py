@@ -44,6 +44,7 @@ RESULTS = {
     "project_id": "varchar",
 }
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
+UNFINISHED = f"(status is null or status not in {TERMINAL})"
 RUNS = {
     "id": "bigint",
     "result_id": "bigint",

@@ -8,8 +8,9 @@ import duckdb
 
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.json_values import bigint
+from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.changeset import BY_ID
-from cekura_sync.tables import TERMINAL
+from cekura_sync.tables import UNFINISHED
 
 AGED_OUT_AFTER = timedelta(days=90)
 _LIVE = "deleted_at is null and aged_out_at is null"
@@ -23,9 +24,12 @@ class InFlight(NamedTuple):
 class Absent:
     """Of one scope, on the connection of a comparison."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, *, covers: str, agent_id: int | None) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, lookup: Lookup, *, covers: str, agent_id: int | None
+    ) -> None:
         """`covers`: a SQL predicate over the known rows that the scope can be judged for."""
         self._con = con
+        self._lookup = lookup
         self.covers = f"({covers})"
         self.is_judged = covers != "false"
         self._covered = f"{self.covers} and {_LIVE}"
@@ -36,8 +40,9 @@ class Absent:
 
         Of the scope, where it can be told which they are; else of all: reading one anew does nobody harm.
         """
+        self._lookup.fetch_unfinished()
         covered = self._covered if self.is_judged else self._all_live
-        unfinished = self._known("id, synced_at", f"status is null or status not in {TERMINAL}", covered)
+        unfinished = self._known("id, synced_at", UNFINISHED, covered)
         return [InFlight(*row) for row in unfinished]
 
     def failing_by_id(self) -> dict[int, datetime]:
@@ -49,6 +54,7 @@ class Absent:
 
     def missing(self, above: int | None) -> list[int]:
         """Rows of the scope that the listing should have shown: all, or those created after `above`."""
+        self._lookup.fetch_live(above)
         newer = "true" if above is None else f"epoch_us(created_at) > {above}"
         return [row[0] for row in self._known("id", newer, self._covered)]
 
@@ -64,7 +70,7 @@ class Absent:
         known, listed = self._con.execute(
             f"select count(*), count(*) filter (id in (select id from listed)) from base.cekura.results where {self._covered}"
         ).fetchall()[0]
-        return known, listed
+        return known + self._lookup.count_others(self._covered)[0], listed
 
     def new_below(self, horizon: int | None) -> int:
         """How many listed rows were created before this moment and are new to a warehouse that knows others."""
@@ -90,6 +96,7 @@ class Absent:
     def age_out(self, oldest_listed: int | None, now: datetime) -> None:
         """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:
+            self._lookup.fetch_live(None)
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covered}"
                 " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",

@@ -1,6 +1,6 @@
 """What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
 from cekura_sync.diff.absent import Absent
-from cekura_sync.diff.base import ERASED, Known, every_child_is_there, name_erased
+from cekura_sync.diff.base import ERASED, Known, Lookup, name_erased
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.diff.records import runs_of, scenarios_of
 from cekura_sync.diff.rejected import Rejected
@@ -81,28 +81,27 @@ class Comparison:
         covers: str,
         project_id: int | None = None,
         personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
-        fetch_children: Callable[..., None] = every_child_is_there,
+        lookup: Lookup | None = None,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
-        `fetch_children`: where the base does not hold all runs and scenarios, it is to add those of the results that a query
-        for ids names, and of those that hold the runs that a second query names.
+        `lookup`: where the base does not hold everything.
         `earlier`: the `state` of another comparison, whose tables are in the journal.
         """
         self._con = con
-        self._fetch_children = fetch_children
+        self._lookup = lookup or Lookup(con)
         name_erased(con)
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
         self.personal_data = personal_data
         self.started = started
-        self.changeset = Changeset(con, started, personal_data)
+        self.changeset = Changeset(con, started, personal_data, self._lookup)
         self.keys = self.changeset.keys
         self._known_content = Known(con)
         self.rejected = Rejected(con, started=started, personal_data=personal_data)
-        self.absent = Absent(con, covers=covers, agent_id=agent_id)
-        self.shown = Shown(con, self.keys, self._known_content, fetch_children)
+        self.absent = Absent(con, self._lookup, covers=covers, agent_id=agent_id)
+        self.shown = Shown(con, self.keys, self._known_content, self._lookup)
         if earlier is None:
             self.restart()
         else:
@@ -151,6 +150,7 @@ class Comparison:
         ids, raws = [bigint(row.key) for row in sound], [row.raw for row in sound]
         records.receive(self._con, ids, raws, self.keys.reading)
         self._leave_out_erased()
+        self._lookup.fetch_listed("select id from raw_rows where id is not null")
         self._recognise()
         if self._value("select count(*) from raw_rows"):
             self._read()
@@ -172,7 +172,7 @@ class Comparison:
     def _read(self) -> None:
         """Parse the others, and keep those whose content is new."""
         records.parse(self._con, self.keys)
-        self._fetch_children("select id from parsed", "select unnest(runs).id from parsed")
+        self._lookup.fetch_children("select id from parsed", "select unnest(runs).id from parsed")
         self._leave_runs_where_they_are()
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():

@@ -1,10 +1,8 @@
 """What the list shows of a result and of a run, so that a record by id is compared with nothing else."""
 
-from collections.abc import Callable
-
 import duckdb
 
-from cekura_sync.diff.base import Known
+from cekura_sync.diff.base import Known, Lookup
 from cekura_sync.diff.records import RARE, Keys
 
 # As the view analytics.results reads the scale, less what it takes from the counts.
@@ -29,17 +27,16 @@ _NEWEST_KNOWN = "select id from base.cekura.results where _runs_known order by s
 class Shown:
     """By what was listed in this sync, and by what is known; on the connection of a comparison."""
 
-    def __init__(
-        self, con: duckdb.DuckDBPyConnection, keys: Keys, known: Known, fetch_children: Callable[..., None]
-    ) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, keys: Keys, known: Known, lookup: Lookup) -> None:
         self._con = con
         self._keys = keys
         self._known = known
-        self._fetch_children = fetch_children
+        self._lookup = lookup
 
     def keys(self) -> tuple[set[str], set[str]]:
         """Those of a result and those of a run."""
-        self._fetch_children(_NEWEST_KNOWN)
+        self._lookup.fetch_newest()
+        self._lookup.fetch_children(_NEWEST_KNOWN)
         rows = {key for key in self._keys.row if key not in RARE or self._is_shown("results", "changed", key)}
         runs = {
             key for key in self._keys.run if key not in RARE or self._is_shown("runs", "changed_runs", key)

@@ -38,23 +38,27 @@ PRUNING = (
 _PLAIN = re.compile(r"[\w /.-]+")  # characters without a meaning in SQL and glob patterns
 
 
-class DuckDb(duckdb_destination):
-    """dlt's DuckDB destination, except that what it can do is found out once: dlt asks fifty times a load."""
+class AskedOnce:
+    """A destination of dlt's of which it is found out once what it can do: dlt asks fifty times a load."""
 
-    __orig_base__ = duckdb_destination  # where dlt looks for the defaults of arguments
     _without_credentials: Any = None
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
+        ask: Any = super()
+        if not accept_partial:
+            return ask.configuration(initial_config)
+        if self._without_credentials is None:
+            self._without_credentials = ask.configuration(initial_config, accept_partial=True)
+        return self._without_credentials
+
+
+class DuckDb(AskedOnce, duckdb_destination):
+    __orig_base__ = duckdb_destination  # where dlt looks for the defaults of arguments
 
     @property
     def destination_type(self) -> str:
         """The name under which dlt looks for its configuration."""
         return "dlt.destinations.duckdb"
-
-    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
-        if not accept_partial:
-            return super().configuration(initial_config)
-        if self._without_credentials is None:
-            self._without_credentials = super().configuration(initial_config, accept_partial=True)
-        return self._without_credentials
 
 
 def load(
