@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Without compiled files every start would cost three times as much.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo sync test statistics test-long readers destinations check reference screenshot bench format dist clean
+.PHONY: help install demo sync test statistics test-long readers destinations dashboards check reference screenshot bench format dist clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -25,13 +25,15 @@ sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
 test: $(VENV)/developer ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-long: $(VENV)/destinations ## Run the tests with every rare case, long stories and a kill at every point: hours
+test-long: $(VENV)/destinations $(VENV)/superset/made ## Run the tests with every rare case, long stories and a kill at every point: hours
 	CEKURA_TEST_LONG=1 CEKURA_TEST_EXAMPLES=200 CEKURA_TEST_STEPS=30 CEKURA_TEST_KILLS=all CEKURA_TEST_CYCLES=100 \
 		$(BIN)/python -m pytest -n auto --dist worksteal
 
 readers: $(VENV)/readers/made ## Install the DuckDB drivers of BI tools, for the tests that read with them
 
 destinations: $(VENV)/destinations $(VENV)/sail/made ## Install the engines and tools for the tests of destinations
+
+dashboards: $(VENV)/superset/made ## Install Superset, for the long tests of ready dashboards
 
 check: $(VENV)/developer ## Check style, types and import rules; edits nothing
 	$(BIN)/ruff check .
@@ -82,6 +84,13 @@ $(VENV)/destinations: $(VENV)/developer
 $(VENV)/sail/made: .ci/sail.txt
 	$(PYTHON) -m venv $(@D)
 	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip install --quiet --requirement .ci/sail.txt
+	@touch $@
+
+# It wants other versions of what we use, too.
+$(VENV)/superset/made: .ci/superset.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip install --quiet --requirement .ci/superset.txt
 	@touch $@
 
 # Each line of the list is an environment of its own, named for the DuckDB in it; our own constraints say nothing about those.

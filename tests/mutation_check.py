@@ -31,6 +31,7 @@ LISTING, SYNC, WAREHOUSE = (
     "tests/promises/test_sync.py",
     "tests/warehouse/test_warehouse.py",
 )
+MANY = (PROMISE, FAULTS, LISTING, SYNC)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Mutation:
 
     name: str
     edits: tuple[tuple[str, str, str], ...]
-    tests: tuple[str, ...] = (PROMISE, FAULTS, LISTING, SYNC)
+    tests: tuple[str, ...] = MANY
 
 
 MUTATIONS = (
@@ -114,14 +115,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a cut page stands where a whole one would",
-        (("api/listing.py", "        self._lowered += 1\n", "        return window\n"),),
+        (("api/ends.py", "        self._lowered += 1\n", "        return window\n"),),
         (LISTING,),
     ),
     Mutation(
         "one end is enough",
         (
             (
-                "api/listing.py",
+                "api/ends.py",
                 "if not has_room or new or before is None or self._stopped[0] != before[0]:",
                 "if not has_room:",
             ),
@@ -130,7 +131,7 @@ MUTATIONS = (
     ),
     Mutation(
         "one question twice is enough for the end",
-        (("api/listing.py", "else self._stopped != before", "else True"),),
+        (("api/ends.py", "else self._stopped != before", "else True"),),
         (LISTING,),
     ),
     Mutation(
@@ -268,7 +269,7 @@ MUTATIONS = (
     ),
     Mutation(
         "quick reading: old rows that are new are no sign",
-        (("diff/doubts.py", "if late := changes.new_below(listing.horizon):", "if late := 0:"),),
+        (("diff/doubts.py", "if late := changes.absent.new_below(listing.horizon):", "if late := 0:"),),
         (f"{READING}::test_an_import_that_is_newer_than_all_that_is_known_does_not_end_a_quick_reading",),
     ),
     Mutation(
@@ -286,41 +287,51 @@ MUTATIONS = (
         "in flight: only of a scope that can be judged",
         (
             (
-                "diff/compare.py",
-                "covers = self._covers if self.is_judged else self._all_live",
-                "covers = self._covers",
+                "diff/absent.py",
+                "covered = self._covered if self.is_judged else self._all_live",
+                "covered = self._covered",
             ),
         ),
         (READING,),
     ),
     Mutation(
         "in flight: whoever reads it marks it",
-        (("diff/missing.py", "if row is None and not changes.is_judged:", "if False:"),),
-        (READING,),
+        (("diff/missing.py", "if row is None and not changes.absent.is_judged:", "if False:"),),
+        (f"{READING}::test_a_deleted_row_in_flight_is_left_to_the_scope_that_can_judge_it", READING),
     ),
     Mutation(
         "a run changes hands at each sync",
         (("diff/compare.py", "        self._leave_runs_where_they_are()\n        ", "        "),),
-        (READING,),
+        (
+            f"{READING}::test_a_run_that_two_results_list_belongs_to_the_newer_one_and_is_settled_once",
+            READING,
+        ),
     ),
     Mutation(
         "our clock is right",
         (("diff/scan.py", "        _require_a_clock_that_is_right(changes, now, progress)\n", ""),),
-        (READING,),
+        (f"{READING}::test_a_clock_that_is_a_year_ahead_of_the_api_changes_nothing", READING),
     ),
     Mutation(
         "any share of rows may be bad",
-        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected > read / 2:", "if False:"),),
-        (READING,),
+        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected.count > read / 2:", "if False:"),),
+        (f"{READING}::test_a_list_most_of_whose_rows_cannot_be_taken_is_refused", READING),
     ),
     Mutation(
         "rejected rows without an id stay",
         (("diff/scan.py", "            changes.changeset.mark_read_in_full()\n", "            pass\n"),),
-        (READING,),
+        (
+            f"{READING}::test_a_rejected_row_that_is_listed_no_more_ends_with_the_reading_that_shows_it",
+            READING,
+        ),
     ),
     Mutation(
         "in-flight re-read",
         (("diff/missing.py", "sorted({*in_flight, *missing}", "sorted({*missing}"),),
+        (
+            f"{PROMISE}::test_a_result_in_flight_below_the_lookback_is_followed_until_its_end",
+            *MANY,
+        ),
     ),
     Mutation(
         "comparison: updated_at decides",
@@ -331,10 +342,15 @@ MUTATIONS = (
                 "when known.updated_at is distinct from parsed.updated_at",
             ),
         ),
+        (f"{SYNC}::test_a_full_sync_finds_old_edits_that_moved_no_timestamp", *MANY),
     ),
     Mutation(
         "comparison: a known id is enough",
         (("diff/compare.py", " and known._digest = raw_rows._digest", ""),),
+        (
+            f"{SYNC}::test_a_quick_sync_brings_exactly_what_was_inserted_and_edited",
+            *MANY,
+        ),
     ),
     Mutation(
         "comparison: fields only",
@@ -344,6 +360,10 @@ MUTATIONS = (
                 'yield f"select result_id from ({one} except {other})"',
                 'yield f"select result_id from ({one}) limit 0"',
             ),
+        ),
+        (
+            f"{SYNC}::test_runs_that_are_dropped_from_a_live_result_leave_no_orphan",
+            *MANY,
         ),
     ),
     Mutation("lookback", (("diff/history.py", "(min(starts) - lookback - EPOCH)", "(min(starts) - EPOCH)"),)),
@@ -356,6 +376,7 @@ MUTATIONS = (
                 "        answers.add(id_, None if id_ in missing else row)\n",
             ),
         ),
+        (f"{FAULTS}::test_results_by_id_and_deletions", *MANY),
     ),
     Mutation(
         "canary",
@@ -366,22 +387,22 @@ MUTATIONS = (
                 "if len(answers.failed) > 1:",
             ),
         ),
-        (FAULTS, SYNC, PROMISE),
+        (f"{FAULTS}::test_results_by_id_and_deletions", FAULTS, SYNC, PROMISE),
     ),
     Mutation(
         "by id: each failure ends the sync",
         (("diff/missing.py", "if any(isinstance", "if error is None and any(isinstance"),),
-        (FAULTS,),
+        (f"{FAULTS}::test_results_by_id_and_deletions", FAULTS),
     ),
     Mutation(
         "by id: an API that is down is each record's own trouble",
         (("diff/missing.py", "if any(isinstance", "if error or any(isinstance"),),
-        (FAULTS,),
+        (f"{FAULTS}::test_results_by_id_and_deletions", FAULTS),
     ),
     Mutation(
         "details: an API that is down is each record's own trouble",
         (("api/endpoints.py", "if self.page(Window(1, 1)).result() is None:", "if False:"),),
-        (DETAILS,),
+        (f"{DETAILS}::test_a_fault_in_the_middle_of_the_details_changes_nothing", DETAILS),
     ),
     Mutation(
         "fields: names end as they are cut",
@@ -391,7 +412,7 @@ MUTATIONS = (
     Mutation(
         "fields: as many columns as there are fields",
         (("diff/naming.py", "MAX_FIELDS = 300", "MAX_FIELDS = 3000"),),
-        (ENGINE,),
+        (f"{ENGINE}::test_a_row_with_hundreds_of_new_fields_fits", ENGINE),
     ),
     Mutation(
         "comparison: JSON as it is spelled",
@@ -401,28 +422,42 @@ MUTATIONS = (
     Mutation(
         "engine: a signal waits for a slow commit",
         (("warehouse/postgres/session.py", "and stop_signals.waiting and", "and False and"),),
-        (ENGINE,),
+        (f"{ENGINE}::test_a_slow_commit_is_given_up_when_the_sync_is_asked_to_stop", ENGINE),
     ),
     Mutation(
         "engine: the encoding of the role",
         (("warehouse/postgres/staging.py", 'connection.set_client_encoding("UTF8")', "pass"),),
-        (ENGINE,),
+        (f"{ENGINE}::test_what_a_database_sets_for_its_sessions_does_not_count", ENGINE),
     ),
-    Mutation("brake", (("diff/missing.py", "if len(answers.deleted) > limit:", "if False:"),)),
+    Mutation(
+        "brake",
+        (("diff/missing.py", "if len(answers.deleted) > limit:", "if False:"),),
+        (f"{FAULTS}::test_results_by_id_and_deletions", *MANY),
+    ),
     Mutation(
         "brake: nothing listed is fine",
         (("diff/missing.py", "and not listed and not allow_mass_delete:", "and False:"),),
-        (FAULTS, SYNC, PROMISE),
+        (f"{FAULTS}::test_results_by_id_and_deletions", FAULTS, SYNC, PROMISE),
     ),
     Mutation(
         "swap: a cut one is forgotten",
         (("warehouse/swap.py", "            self._settle_swap()\n", "            pass\n"),),
-        (KILL, WAREHOUSE, PROMISE),
+        (
+            f"{KILL}::test_a_sync_killed_after_the_published_file_was_replaced_has_happened",
+            KILL,
+            WAREHOUSE,
+            PROMISE,
+        ),
     ),
     Mutation(
         "swap: its record stays open",
         (("warehouse/swap.py", "        self._record(generation, published)\n", ""),),
-        (KILL, WAREHOUSE, PROMISE),
+        (
+            f"{KILL}::test_a_sync_killed_after_the_published_file_was_replaced_has_happened",
+            KILL,
+            WAREHOUSE,
+            PROMISE,
+        ),
     ),
     Mutation(
         "swap: what nobody saw is published late",
@@ -437,7 +472,7 @@ MUTATIONS = (
                 ),
             ),
         ),
-        (KILL, WAREHOUSE, PROMISE),
+        (f"{KILL}::test_a_sync_killed_before_the_swap_has_not_happened", KILL, WAREHOUSE, PROMISE),
     ),
     Mutation(
         "swap: the published file is written in place",
@@ -451,12 +486,17 @@ MUTATIONS = (
                 ),
             ),
         ),
-        (KILL, WAREHOUSE, PROMISE),
+        (f"{KILL}::test_a_sync_killed_before_the_swap_has_not_happened", KILL, WAREHOUSE, PROMISE),
     ),
     Mutation(
         "watermark cap",
         (("diff/compare.py", "filter (updated_at <= $1)", "filter ($1 is not null)"),),
-        (SYNC, FAULTS, PROMISE),
+        (
+            f"{SYNC}::test_the_watermark_is_the_newest_change_and_a_date_from_the_future_never_moves_it",
+            SYNC,
+            FAULTS,
+            PROMISE,
+        ),
     ),
     Mutation(
         "order check",
@@ -472,12 +512,12 @@ MUTATIONS = (
                 "or false",
             ),
         ),
-        (DETAILS,),
+        (f"{DETAILS}::test_a_result_that_changed_is_read_again_and_its_old_details_leave_no_orphan", DETAILS),
     ),
     Mutation(
         "details: what a result has no more stays",
         (("diff/detail_changes.py", "in (select result_id from known_{table})", "in (select -1)"),),
-        (DETAILS,),
+        (f"{DETAILS}::test_a_result_that_changed_is_read_again_and_its_old_details_leave_no_orphan", DETAILS),
     ),
     Mutation(
         "details: a 404 is asked for at every sync",
@@ -488,7 +528,7 @@ MUTATIONS = (
                 "(known.outcome <> 'read' or $started - known.read_at >= least(",
             ),
         ),
-        (DETAILS,),
+        (f"{DETAILS}::test_a_404_marks_nothing_and_is_asked_again_a_day_later", DETAILS),
     ),
     Mutation(
         "details: transcripts unasked",
@@ -499,7 +539,7 @@ MUTATIONS = (
                 "for turn in _turns(run)]",
             ),
         ),
-        (DETAILS,),
+        (f"{DETAILS}::test_what_was_said_is_not_kept_unless_it_is_asked_for", DETAILS),
     ),
     Mutation(
         "engine: nobody is kept out",
@@ -510,12 +550,12 @@ MUTATIONS = (
                 "if False:",
             ),
         ),
-        (ENGINE,),
+        (f"{ENGINE}::test_while_one_sync_is_at_work_another_ends_with_exit_8", ENGINE),
     ),
     Mutation(
         "engine: nobody looks who was quicker",
         (("warehouse/postgres/warehouse.py", "            transaction.require_nobody_wrote()\n", ""),),
-        (ENGINE_KILL,),
+        (f"{ENGINE_KILL}::test_a_sync_that_another_has_overtaken_writes_nothing", ENGINE_KILL),
     ),
     Mutation(
         "engine: each table is merged for itself",
@@ -526,7 +566,7 @@ MUTATIONS = (
                 "        self.merges.clear()\n        return super()._create_merge_followup_jobs(table_chain)",
             ),
         ),
-        (ENGINE_KILL,),
+        (f"{ENGINE_KILL}::test_a_sync_that_is_killed_has_happened_entirely_or_not_at_all", ENGINE_KILL),
     ),
     Mutation(
         "engine: the log comes first",
@@ -542,7 +582,7 @@ MUTATIONS = (
             ),
             ("warehouse/steps.py", "    target.log(outcome.log_entry())\n", ""),
         ),
-        (ENGINE_KILL,),
+        (f"{ENGINE_KILL}::test_a_sync_that_is_killed_has_happened_entirely_or_not_at_all", ENGINE_KILL),
     ),
     Mutation(
         "counts: a result that has lost a run keeps its counts",
@@ -583,7 +623,7 @@ MUTATIONS = (
             ),
             ("warehouse/postgres/warehouse.py", "        self._connection.tidy()\n", ""),
         ),
-        (ENGINE_KILL,),
+        (f"{ENGINE_KILL}::test_a_sync_that_is_killed_has_happened_entirely_or_not_at_all", ENGINE_KILL),
     ),
 )
 
@@ -603,7 +643,8 @@ def mutate(copy: Path, mutation: Mutation) -> None:
 
 def run(copy: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Python with the copy in front of what is installed."""
-    env = {**os.environ, "PYTHONPATH": str(copy / "pipelines")}
+    longer = {"CEKURA_TEST_STEPS": "30"}  # of stories: a mutant has to be met
+    env = {**longer, **os.environ, "PYTHONPATH": str(copy / "pipelines")}
     return subprocess.run(
         [sys.executable, *arguments], cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False
     )

@@ -8,6 +8,7 @@ import click
 from cekura_sync import __version__
 from cekura_sync.commands import (
     backup,
+    dashboards,
     demo,
     doctor,
     erase,
@@ -53,6 +54,7 @@ for command in (
     report.report,
     gate.gate,
     export.export,
+    dashboards.dashboards,
     backup.backup,
     backup.restore,
     erase.erase,

@@ -13,6 +13,7 @@ from cekura_sync.api.listing import Listing
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.console.exits import INTERRUPTED, exit_code_for
 from cekura_sync.diff import history
+from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import History
 from cekura_sync.diff.journal import Journal, open_journal
@@ -43,7 +44,7 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
     with warehouse.observed() if settings.dry_run else warehouse.locked(), warehouse.known() as con:
         past = history.read(con, history.scope_text(settings.filters), warehouse.pending_log(), now=now)
         with _journal(con, warehouse, settings, past, now, progress) as journal:
-            comparison = _comparison(con, settings, past, journal, now)
+            comparison = _comparison(con, settings, past, journal, now, warehouse.lookup(con))
             with connect(settings, past) as client:
                 api = Api(client, settings)
                 get_ready = partial(_get_ready, warehouse, comparison)
@@ -105,7 +106,12 @@ def _journal(
 
 
 def _comparison(
-    con: "duckdb.DuckDBPyConnection", settings: Settings, past: History, journal: Journal, now: datetime
+    con: "duckdb.DuckDBPyConnection",
+    settings: Settings,
+    past: History,
+    journal: Journal,
+    now: datetime,
+    lookup: Lookup,
 ) -> Comparison:
     """A reading that is continued counts from its own start."""
     return Comparison(
@@ -119,6 +125,7 @@ def _comparison(
             settings.profiles,
             since=now - settings.keep_transcripts if settings.keep_transcripts else None,
         ),
+        lookup=lookup,
         earlier=journal.reading.comparison,
     )
 
@@ -155,9 +162,9 @@ def _read_details(api: Api, settings: Settings, comparison: Comparison, progress
 def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) -> None:
     for flaw in team.flaws if team else ():
         progress.warn(flaw)
-    if comparison.rejected:
+    if comparison.rejected.count:
         progress.warn(
-            f"{comparison.rejected:,} rows could not be stored: see the table cekura.rejected_rows."
+            f"{comparison.rejected.count:,} rows could not be stored: see the table cekura.rejected_rows."
         )
     if left_out := comparison.keys.left_out:
         progress.warn(

@@ -44,6 +44,7 @@ RESULTS = {
     "project_id": "varchar",
 }
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
+UNFINISHED = f"(status is null or status not in {TERMINAL})"
 RUNS = {
     "id": "bigint",
     "result_id": "bigint",
@@ -64,7 +65,7 @@ READING = {
 }
 GONE = {"deleted_at": "timestamptz", "aged_out_at": "timestamptz"}
 # How many runs of a result are listed, have an outcome other than unknown, passed, and passed or failed, by analytics.runs. Every
-# row that is written anew has NULL; the sync that writes it counts its runs before it commits, and views count what is NULL.
+# row that is written anew has NULL; a sync into a file counts its runs before it commits, and views count where there is NULL.
 COUNTED = {
     "_runs_listed": "bigint",
     "_runs_with_outcome": "bigint",

@@ -9,7 +9,7 @@ import pytest
 
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Request
-from support.harness import Account
+from support.harness import Account, NewAccount
 
 
 @contextmanager
@@ -105,8 +105,11 @@ class RateLimit:
             return Answer(429, b"{}", {"Retry-After": "0"})
 
 
-def test_a_rate_limit_costs_few_requests_in_vain(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rate_limit_costs_few_requests_in_vain(
+    new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client, "backoff", 0.25)
+    account = new_account(results=160, runs_per_result=1, in_flight=0)
     limit = RateLimit(10)
     account.sandbox.intercept = limit
 

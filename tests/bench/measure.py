@@ -76,11 +76,19 @@ def serve() -> None:
 class Bench:
     """One served account, and a place for the files of the commands."""
 
-    def __init__(self, runner: Runner, sandbox: "Sandbox | Large", folder: Path, runs: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        sandbox: "Sandbox | Large",
+        folder: Path,
+        runs: int,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.runner = runner
         self.sandbox = sandbox
         self.folder = folder
         self.runs = runs
+        self._environment = environment or {}
 
     def ours(self, warehouse: str, *options: str) -> list[str]:
         return [sys.executable, "-m", "cekura_sync", "sync", "-q", "--warehouse", warehouse, *options]
@@ -111,6 +119,7 @@ class Bench:
 
     def run(self, command: list[str], expected: int = 0) -> Run:
         environment = os.environ | {"CEKURA_API_KEY": self.sandbox.key, "CEKURA_API_URL": self.sandbox.url}
+        environment |= self._environment
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         return self.runner.run(command, str(self.folder), environment, expected)
 
@@ -140,7 +149,7 @@ def _medians(runs: list[Run], requests: int) -> Medians:
 def line(case: str, name: str, mine: Medians, base: Medians | None = None, limit: str = "") -> None:
     ratio = f"{mine.wall / base.wall:6.2f} {mine.cpu / base.cpu:6.2f}" if base else f"{'':6} {'':6}"
     print(
-        f"{case:<26} {name:<10} {mine.wall:7.2f} {mine.cpu:7.2f} {mine.memory:7.0f} {mine.requests:9} {ratio}  {limit}"
+        f"{case:<37} {name:<10} {mine.wall:7.2f} {mine.cpu:7.2f} {mine.memory:7.0f} {mine.requests:9} {ratio}  {limit}"
     )
 
 

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the helpers of the tests
+
 from large import Large
 from measure import Bench, Medians, Runner, line
 
@@ -20,6 +22,7 @@ from cekura_sync.sandbox import Answer, Request, Sandbox, World
 
 LATENCY = 0.05  # seconds
 LARGE = int(os.environ.get("CEKURA_BENCH_LARGE", "1000000"))  # results
+LARGE_IN_POSTGRES = int(os.environ.get("CEKURA_BENCH_POSTGRES", "200000"))
 
 
 def first(bench: Bench) -> None:
@@ -117,6 +120,43 @@ def _one_size(bench: Bench, account: Large, size: str) -> None:
     show(f"taken up at 90 %, {size}", {"ours": again}, "ours", f"15 % read again; here {share:.1%}")
 
 
+def postgres(bench: Bench) -> None:
+    """Into a PostgreSQL server that is started for it: 20,000 results, and ten times as many. Its own CPU seconds are not counted."""
+    import pytest
+
+    from support.engines import postgres_server
+
+    try:
+        with postgres_server() as address:
+            for results in (20_000, LARGE_IN_POSTGRES):
+                _into_postgres(bench, address, results)
+    except pytest.skip.Exception as missing:
+        print(missing)
+
+
+def _into_postgres(bench: Bench, server: str, results: int) -> None:
+    from support.engines import PostgreSql
+
+    name, size = f"results_{results}", f"PostgreSQL, {results:,}"
+    address = f"{server.rpartition('/')[0]}/{name}"
+    environment = {"CEKURA_DESTINATION": "postgres", "DESTINATION__POSTGRES__CREDENTIALS": address}
+
+    def empty() -> None:
+        with PostgreSql(server) as admin:
+            admin.execute(f"drop database if exists {name} with (force)")
+            admin.execute(f"create database {name}")
+
+    with Large(results, runs=10) as account:
+        into = Bench(bench.runner, account, bench.folder, bench.runs, environment)
+        sync = [sys.executable, "-m", "cekura_sync", "sync", "-q"]
+        show(f"first, {size}", into.compare({"ours": sync}, empty, runs=1), "ours", "8 s, 300 MB at 20,000")
+        more = into.compare({"ours": sync}, lambda: account.more(3))
+        show(f"three new, {size}", more, "ours", "2 s; 3 s at 200,000")
+        show(f"nothing new, {size}", into.compare({"ours": sync}), "ours", "0.6 s; 0.9 s at 200,000")
+        full = into.compare({"ours": [*sync, "--full"]}, runs=1)
+        show(f"full, nothing new, {size}", full, "ours", "")
+
+
 def a_world(results: int, days: int = 90) -> World:
     return World(results=results, runs_per_result=10, in_flight=0, seed=3, days=days)
 
@@ -142,7 +182,7 @@ def show(case: str, medians: dict[str, Medians], base: str, limit: str) -> None:
         line(case, name, figures, medians[base] if name != base else None, limit if name == mine else "")
 
 
-CASES = {case.__name__: case for case in (first, nothing, changes, starts, limited, large)}
+CASES = {case.__name__: case for case in (first, nothing, changes, starts, limited, large, postgres)}
 
 
 def main() -> None:
@@ -155,7 +195,7 @@ def main() -> None:
         parser.error(f"there is no case {', '.join(unknown)}")
     print(f"{arguments.results:,} results, medians of {arguments.runs} runs\n")
     print(
-        f"{'case':<26} {'command':<10} {'wall s':>7} {'cpu s':>7} {'MB':>7} {'requests':>9} {'wall ×':>6} {'cpu ×':>6}  target"
+        f"{'case':<37} {'command':<10} {'wall s':>7} {'cpu s':>7} {'MB':>7} {'requests':>9} {'wall ×':>6} {'cpu ×':>6}  target"
     )
     with (
         Runner() as runner,

@@ -51,7 +51,7 @@ def build(path: Path, results: int) -> None:
         con.execute(_CHILDREN, {"runs": RUNS})
         tables.complete(con)
         runner.build(con)
-        counts.store_in_file(con)
+        counts.store(con)
 
 
 class Times(NamedTuple):

@@ -178,8 +178,8 @@ def test_no_key_exits_2_and_names_the_ways_to_give_one(quick: Account) -> None:
 # -- output -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_sync_prints_one_object_of_the_promised_form(quick: Account) -> None:
-    ran = quick.run("sync", "--json")
+def test_a_sync_prints_one_object_of_the_promised_form(settled: Account) -> None:
+    ran = settled.run("sync", "--json")
 
     assert list(ran.json) == [
         "outcome", "mode", "scope", "requests", "retries", "pages", "rows_read", "inserted", "updated", "unchanged",
@@ -187,7 +187,7 @@ def test_a_sync_prints_one_object_of_the_promised_form(quick: Account) -> None:
     ]  # fmt: skip
     assert ran.out.count("\n") == 1
     assert ran.json["outcome"] == "ok"
-    assert ran.json["warehouse"] == str(quick.warehouse)
+    assert ran.json["warehouse"] == str(settled.warehouse)
     assert datetime.fromisoformat(ran.json["watermark"]).tzinfo is not None
 
 
@@ -219,17 +219,17 @@ def test_without_json_stdout_stays_empty_and_stderr_has_one_sentence(settled: Ac
     assert settled.run("sync", "-q").err == ""
 
 
-def test_a_rejected_row_is_warned_about_even_when_quiet(quick: Account) -> None:
-    quick.world.edit(max(quick.world.results), total_runs_count="many")
+def test_a_rejected_row_is_warned_about_even_when_quiet(settled: Account) -> None:
+    settled.world.edit(max(settled.world.results), total_runs_count="many")
 
-    ran = quick.run("sync", "-q")
+    ran = settled.run("sync", "-q")
 
     assert ran.code == 0
     assert ran.err == "Warning: 1 rows could not be stored: see the table cekura.rejected_rows.\n"
 
 
-def test_the_installed_command_keeps_stdout_for_data(quick: Account) -> None:
-    process = quick.start()
+def test_the_installed_command_keeps_stdout_for_data(settled: Account) -> None:
+    process = settled.start()
     out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
@@ -662,7 +662,7 @@ def test_the_vendors_own_file_is_enough(
     before = vendor.path().read_bytes()
     monkeypatch.chdir(tmp_path)
 
-    ran = run("sync", "--json", env={})
+    ran = run("sync", "--json", "--dry-run", env={})
 
     assert ran.code == 0, ran.err
     assert ran.json["warehouse"] == str(tmp_path / "warehouse.duckdb")

@@ -7,7 +7,6 @@ import select
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -92,24 +91,29 @@ def test_zsh_completes_commands_options_and_files(environment: dict[str, str], t
         f"PS1='> '\nautoload -Uz compinit && compinit -u\n{script('zsh', environment)}\n"
     )
 
-    said = at_a_prompt(["zsh", "-i"], environment, "cekura-sync stat\t", "--warehouse warehouse-of\t", "\n")
+    typed = {
+        "cekura-sync stat\t": "us",
+        "--warehouse warehouse-of\t": "-mine.duckdb",
+        "\n": "completed yet",
+    }
+    said = at_a_prompt(["zsh", "-i"], environment, typed)
 
     assert f"last sync of {tmp_path}" not in said
     assert "No sync of" in said, said
     assert str(tmp_path / "warehouse-of-mine.duckdb") in re.sub(r"\s", "", said)
 
 
-def at_a_prompt(command: list[str], environment: dict[str, str], *typed: str) -> str:
-    """What the shell shows while somebody types."""
+def at_a_prompt(command: list[str], environment: dict[str, str], typed: dict[str, str]) -> str:
+    """What the shell shows while somebody types; each text is followed by what has to appear before the next."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(environment["HOME"])
         os.execvpe(command[0], command, environment)  # noqa: S606
     try:
         said = until(terminal, "> ")
-        for text in typed:
+        for text, expected in typed.items():
             os.write(terminal, text.encode())
-            said += until(terminal, "completed yet" if text == "\n" else "", quiet=2.0)
+            said += until(terminal, expected)
     finally:
         os.write(terminal, b"\x03\x04")
         os.close(terminal)
@@ -117,12 +121,11 @@ def at_a_prompt(command: list[str], environment: dict[str, str], *typed: str) ->
     return said
 
 
-def until(terminal: int, expected: str, *, quiet: float = 15.0) -> str:
-    """What appears until the text is there, or nothing more comes."""
-    said, ends = "", time.monotonic() + PATIENCE
-    while (not expected or expected not in said) and time.monotonic() < ends:
-        if not select.select([terminal], [], [], quiet)[0]:
-            break
+def until(terminal: int, expected: str) -> str:
+    """What appears until the text is there; fails when nothing more comes."""
+    said = ""
+    while expected not in said:
+        assert select.select([terminal], [], [], PATIENCE)[0], said
         said += os.read(terminal, 65536).decode(errors="replace")
     return said
 

@@ -456,8 +456,8 @@ def test_a_full_sync_of_long_ago_is_told(synced: Account, monkeypatch: pytest.Mo
     assert "sync --full" in told(synced, "full sync").message
 
 
-def test_rows_that_were_rejected_and_doubtful_data_are_told(new_account: NewAccount) -> None:
-    account = new_account(results=20, runs_per_result=1)
+def test_rows_that_were_rejected_and_doubtful_data_are_told(settled: Account) -> None:
+    account = settled
     account.world.edit(max(account.world.results), total_runs_count="many")
     account.sync()
 

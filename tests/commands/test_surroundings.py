@@ -60,13 +60,15 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_a_working_directory_that_is_gone_hinders_nothing_with_absolute_paths(quick: Account) -> None:
-    ran = quick.sync()
+def test_a_working_directory_that_is_gone_hinders_nothing_with_absolute_paths(settled: Account) -> None:
+    settled.world.insert(1)
+
+    ran = settled.sync()
 
     assert (ran.code, ran.err) == (0, "")
-    quick.assert_equals_api()
+    settled.assert_equals_api()
     for command in (["query", "select 1"], ["status"], ["check"], ["build"]):
-        assert quick.run(*command).code == 0, command
+        assert settled.run(*command).code == 0, command
 
 
 @pytest.mark.usefixtures("nowhere")

@@ -136,7 +136,7 @@ def test_a_table_into_a_pipe_is_as_wide_as_its_rows(synced: Account) -> None:
 
 
 def test_the_bar_keeps_to_its_narrow_line_and_leaves_nothing_behind(slow: Account) -> None:
-    terminal = Terminal(slow, "sync", columns=40)
+    terminal = Terminal(slow, "sync", "--dry-run", columns=40)
 
     assert terminal.finish() == 0
     drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.text)
@@ -149,7 +149,7 @@ def test_the_bar_keeps_to_its_narrow_line_and_leaves_nothing_behind(slow: Accoun
 
 
 def test_no_color_is_heeded(slow: Account) -> None:
-    terminal = Terminal(slow, "sync", NO_COLOR="1")
+    terminal = Terminal(slow, "sync", "--dry-run", NO_COLOR="1")
 
     assert terminal.finish() == 0
     assert "Reading results" in terminal.text
@@ -157,7 +157,7 @@ def test_no_color_is_heeded(slow: Account) -> None:
 
 
 def test_a_dumb_terminal_is_told_in_plain_lines(slow: Account) -> None:
-    terminal = Terminal(slow, "sync", TERM="dumb")
+    terminal = Terminal(slow, "sync", "--dry-run", TERM="dumb")
 
     assert terminal.finish() == 0
     assert "\x1b" not in terminal.text
@@ -185,9 +185,8 @@ def test_ctrl_c_stops_a_sync_and_gives_the_terminal_back(new_account: Callable[.
     assert not account.warehouse.exists()
 
 
-def test_ctrl_c_between_two_syncs_is_a_clean_end(new_account: Callable[..., Account]) -> None:
-    account = new_account(results=5, runs_per_result=1, in_flight=0)
-    terminal = Terminal(account, "sync", "--every", "1h")
+def test_ctrl_c_between_two_syncs_is_a_clean_end(settled: Account) -> None:
+    terminal = Terminal(settled, "sync", "--every", "1h")
     ends = time.monotonic() + PATIENCE
     while b"results in the warehouse" not in terminal.raw and time.monotonic() < ends:
         terminal.raw += os.read(terminal._master, 4096)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from cekura_sync import database, tables
-from cekura_sync.diff.compare import InFlight
+from cekura_sync.diff.absent import InFlight
 from cekura_sync.diff.history import History
 from cekura_sync.diff.missing import is_due
 from cekura_sync.warehouse import sync_log

@@ -16,6 +16,7 @@ import pytest
 
 from support.base import Base
 from support.harness import Ran, run
+from support.rare import rare
 from support.warehouse_file import publish
 from support.worlds import World, write
 
@@ -310,7 +311,7 @@ def test_flaky_scenarios_do_not_bring_a_pass_rate_below_the_minimum_alone(gate: 
     assert "because of flaky scenarios alone" in ran.err
 
 
-@pytest.mark.parametrize("world", ["nightly suite", "good and bad nights"])
+@pytest.mark.parametrize("world", [*rare("nightly suite"), "good and bad nights"])
 def test_of_100_unchanged_agents_at_most_3_fail(tmp_path: Path, world: str) -> None:
     nights = 0.5 if world == "good and bad nights" else 0.0
     base = Base()

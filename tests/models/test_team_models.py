@@ -17,8 +17,8 @@ from analytics.agent_pass_rate
 
 
 @pytest.fixture
-def account(new_account: Callable[..., Account]) -> Account:
-    return new_account(results=40, runs_per_result=2)
+def account(new_synced: Callable[..., Account]) -> Account:
+    return new_synced(results=40, runs_per_result=2)
 
 
 @pytest.fixture

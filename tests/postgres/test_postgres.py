@@ -13,10 +13,12 @@ import pytest
 from cekura_sync import cli
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Answer, Request
+from cekura_sync.warehouse.postgres import staging
 from support.engines import comparable
 from support.harness import HANG, PATIENCE, Ran, assert_same
 from support.hostile_fields import FIELDS
 from support.killing import change_the_account
+from support.rare import rare
 from support.shared import Shared
 
 # What stands in these is of the moment at which they are asked, or at which the one sync or the other ran.
@@ -127,7 +129,14 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
     assert "Another sync is running on postgres:127.0.0.1/warehouse" in others[0].err
 
 
-@pytest.mark.parametrize("command", ["sync", "build"])
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second of waiting for a lock is as good as five."""
+    monkeypatch.setitem(staging.SETTINGS, "lock_timeout", "1s")
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("command", ["sync", *rare("build")])
 def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
     shared: Shared, command: str
 ) -> None:
@@ -147,6 +156,7 @@ def test_a_reader_that_keeps_a_view_locked_stops_it_in_seconds_and_is_named(
     assert shared.run(command).code == 0
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_reader_that_keeps_a_table_locked_is_named_while_dlt_waits_for_it(shared: Shared) -> None:
     import psycopg2
 

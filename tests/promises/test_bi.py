@@ -20,10 +20,12 @@ from cekura_sync.sandbox import Sandbox, World
 from support.drivers import OURS, VERSIONS, python_with
 from support.harness import LONG, PATIENCE, Account
 from support.planted import plant_a_new_failure
+from support.rare import rare
 
 WITH_SQLALCHEMY = "1.4.5"
 READER = Path(__file__).parents[1] / "support" / "bi_reader.py"
 SOME = ("results", "agent_pass_rate", "agent_daily")  # where it is about the file, and not about the views
+SLOW = {"result_trend"}  # DuckDB 1.1 plans this one for ten seconds, however few rows there are
 ZONES = ["UTC", "Asia/Kolkata"]
 NOW = datetime.now(UTC)
 
@@ -110,29 +112,36 @@ def expected(published: Path) -> dict[str, Views]:
 
 
 @pytest.mark.parametrize(
-    ("version", "door"), [*((version, "duckdb") for version in VERSIONS), (WITH_SQLALCHEMY, "sqlalchemy")]
+    ("version", "door"),
+    [
+        (VERSIONS[0], "duckdb"),
+        *(pytest.param(version, "duckdb", marks=pytest.mark.long) for version in VERSIONS[1:]),
+        (WITH_SQLALCHEMY, "sqlalchemy"),
+    ],
 )
 def test_an_older_driver_reads_the_same_rows_in_every_view(
     published: Path, expected: dict[str, Views], open_with: Callable[..., Tool], version: str, door: str
 ) -> None:
     tool = open_with(version, published, door=door)
 
-    at_home, elsewhere = tool.sees(zone=ZONES[0]), tool.sees(*SOME, zone=ZONES[1])
+    every = expected[ZONES[0]].keys()
+    some = [] if LONG or version != VERSIONS[0] else sorted(every - SLOW)
+    at_home, elsewhere = tool.sees(*some, zone=ZONES[0]), tool.sees(*SOME, zone=ZONES[1])
 
-    assert at_home.keys() == expected[ZONES[0]].keys()
+    assert at_home.keys() == ({*some} or every)
     for zone, seen in zip(ZONES, (at_home, elsewhere), strict=True):
         for view in seen:
             assert seen[view] == expected[zone][view], view
 
 
-@pytest.mark.parametrize("version", [*VERSIONS, OURS])
+@pytest.mark.parametrize("version", [VERSIONS[0], *rare(*VERSIONS[1:-1]), VERSIONS[-1], OURS])
 def test_a_warehouse_that_is_attached_under_another_name_answers(published: Path, version: str) -> None:
     """DuckDB 1.1 looks for a view's tables in the database in use; later versions look where the view is."""
     use = "con.execute('use wh');" if version == "1.1.3" else ""
     views = {path.stem for path in runner.models_dir().glob("*.sql")}
     script = (
         f"import duckdb, sys; con = duckdb.connect(); con.execute(f\"attach '{{sys.argv[1]}}' as wh (read_only)\"); {use}"
-        "[con.execute('select * from wh.analytics.' + view).fetchall() for view in sys.argv[2:]]; print(len(sys.argv[2:]))"
+        "[con.execute('describe select * from wh.analytics.' + view).fetchall() for view in sys.argv[2:]]; print(len(sys.argv[2:]))"
     )
 
     ran = subprocess.run(

@@ -13,7 +13,7 @@ import pytest
 
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Request, Sandbox, World
-from support.harness import Account, Ran, Record, assert_same
+from support.harness import Account, NewAccount, Ran, Record, assert_same
 from support.hostile_fields import FIELDS
 
 Row = dict[str, Any]
@@ -204,6 +204,8 @@ def test_after_mending_the_warehouse_equals_the_api(story: Story) -> None:
     assert_same(story.after, story.truth)
 
 
+FORTY = {"results": 40, "agents": 3, "runs_per_result": 2}
+
 # -- rows that are odd, but can be taken ------------------------------------------------------------------------------
 
 NAMES = {
@@ -222,8 +224,9 @@ NAMES = {
 }
 
 
-def test_names_arrive_byte_for_byte(account: Account) -> None:
-    ids = dict(zip(sorted(account.world.results), NAMES.values(), strict=False))
+def test_names_arrive_byte_for_byte(synced_account: Account) -> None:
+    account = synced_account
+    ids = dict(zip(sorted(account.world.results, reverse=True), NAMES.values(), strict=False))
     for id_, name in ids.items():
         runs = [run | {"scenario_name": name} for run in account.world.results[id_]["runs"]]
         account.world.edit(id_, name=name, agent_name=name, runs=runs, scenarios=[{"id": 1, "name": name}])
@@ -236,9 +239,9 @@ def test_names_arrive_byte_for_byte(account: Account) -> None:
     assert account.sync("--full").json["changed"] is False
 
 
-def test_fields_with_hostile_names_harm_nobody(account: Account) -> None:
+def test_fields_with_hostile_names_harm_nobody(synced_account: Account) -> None:
+    account = synced_account
     newest, second = sorted(account.world.results, reverse=True)[:2]
-    account.sync()
     account.world.edit(newest, **{key: value for key, value in FIELDS.items() if key != "result_id"})
     some_run = account.world.results[second]["runs"][0]
     account.world.edit(
@@ -279,7 +282,8 @@ def test_fields_with_hostile_names_harm_nobody(account: Account) -> None:
     assert account.sync("--full").json["changed"] is False
 
 
-def test_fields_with_hostile_names_may_come_change_and_go_again(account: Account) -> None:
+def test_fields_with_hostile_names_may_come_change_and_go_again(new_synced: NewAccount) -> None:
+    account = new_synced(**FORTY)
     newest, second = sorted(account.world.results, reverse=True)[:2]
     in_rows = {key: value for key, value in FIELDS.items() if key != "result_id"}
     in_runs = {key: value for key, value in FIELDS.items() if key != "raw"}
@@ -299,13 +303,14 @@ def test_fields_with_hostile_names_may_come_change_and_go_again(account: Account
     assert "a smile change" not in kept
 
 
-def test_a_field_may_change_its_type_from_row_to_row(account: Account) -> None:
+def test_a_field_may_change_its_type_from_row_to_row(synced_account: Account) -> None:
+    account = synced_account
     values = [1, "one", 1.5, True, None, [1], {"a": 1}, 2**70, "2026-01-01"]
-    ids = sorted(account.world.results)
+    ids = sorted(account.world.results, reverse=True)
     for turn in range(2):
         for id_, value in zip(ids, values[turn:] + values[:turn], strict=False):
             account.world.edit(id_, mood=value)
-        assert account.sync("--full").code == 0
+        assert account.sync().code == 0
 
     moods = dict(account.query("select id, mood from cekura.results where mood is not null"))
     assert moods[ids[0]] == "one"
@@ -313,8 +318,9 @@ def test_a_field_may_change_its_type_from_row_to_row(account: Account) -> None:
     assert moods[ids[5]] == '{"a":1}'
 
 
-def test_an_empty_text_where_a_number_a_flag_or_a_time_belongs_is_no_value(account: Account) -> None:
-    id_, other = sorted(account.world.results)[:2]
+def test_an_empty_text_where_a_number_a_flag_or_a_time_belongs_is_no_value(synced_account: Account) -> None:
+    account = synced_account
+    id_, other = sorted(account.world.results)[-12:-10]
     empty = ("agent", "agent_inbound", "success_rate", "is_cronjob", "failed_runs_count", "updated_at")
     account.world.set_raw(id_, dump(account.world.results[id_] | dict.fromkeys(empty, "")))
     account.world.set_raw(other, dump(account.world.results[other] | dict.fromkeys(empty, None)))
@@ -326,10 +332,11 @@ def test_an_empty_text_where_a_number_a_flag_or_a_time_belongs_is_no_value(accou
     assert values == [(None,) * len(empty)] * 2
     for raw in (id_, other):
         account.world.set_raw(raw, dump(account.world.results[raw] | {"updated_at": ""}))
-    assert account.sync("--full").json["rejected"] == 0
+    assert account.sync().json["rejected"] == 0
 
 
-def test_keys_in_another_order_and_numbers_spelled_otherwise_are_no_change(account: Account) -> None:
+def test_keys_in_another_order_and_numbers_spelled_otherwise_are_no_change(new_account: NewAccount) -> None:
+    account = new_account(**FORTY)
     settings = {"voice": "f", "language": "de", "limits": {"seconds": 30, "turns": 5}}
     for row in account.world.results.values():
         runs = [run | {"profile": {"name": "Ann", "age": 40}} for run in row["runs"]]
@@ -359,7 +366,8 @@ def test_an_id_sent_as_text_is_the_number(synced_account: Account) -> None:
     synced_account.assert_equals_api()
 
 
-def test_a_run_listed_twice_is_one_run(account: Account) -> None:
+def test_a_run_listed_twice_is_one_run(synced_account: Account) -> None:
+    account = synced_account
     id_ = max(account.world.results)
     runs = account.world.results[id_]["runs"]
     account.world.edit(id_, runs=[*runs, *runs])
@@ -371,7 +379,8 @@ def test_a_run_listed_twice_is_one_run(account: Account) -> None:
     assert stored == [(run["id"],) for run in runs]
 
 
-def test_duplicate_keys_in_a_row_harm_nobody(account: Account) -> None:
+def test_duplicate_keys_in_a_row_harm_nobody(synced_account: Account) -> None:
+    account = synced_account
     id_ = sorted(account.world.results)[100]
     raw = dump(account.world.results[id_])
     account.world.set_raw(id_, raw[:-1] + b', "name": "second", "NAME": "third"}')

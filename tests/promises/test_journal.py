@@ -5,9 +5,12 @@ CEKURA_TEST_KILLS=all interrupts at every request, and kills some 200 processes 
 
 import os
 import re
+import resource
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,6 +25,7 @@ from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import PATIENCE, Account, NewAccount, Ran, Record, assert_same
 from support.killing import KILL_POINTS, change_the_account
+from support.rare import rare
 
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
 
@@ -100,7 +104,48 @@ def test_the_next_sync_goes_on_where_a_first_one_was_interrupted(account: Accoun
     assert not journal(account).exists()
 
 
-@pytest.mark.parametrize("request_", range(1, 30) if ALL else (7, 16))
+def test_a_first_sync_that_a_rate_limit_cuts_short_says_how_far_it_came_and_what_is_left(
+    account: Account,
+) -> None:
+    account.sandbox.faults = [Fault("429", first=LATE, retry_after=10**6)]
+
+    ran = account.sync("--concurrency", "1")
+
+    assert ran.code == 4
+    assert re.search(
+        r"limits the rate .* It came as far as 10 pages, 1\d\d of about 200 results\."
+        r" The next full sync within a day goes on from there; at this pace the rest takes about ",
+        ran.err,
+    ), ran.err
+    account.sandbox.faults = []
+    assert account.sync().json["pages"] <= PAGES - LATE + 4
+    account.assert_equals_api()
+
+
+@pytest.mark.parametrize("limit_", (10_000, 40_000, 100_000, 300_000, 600_000, 900_000) if ALL else (40_000,))
+def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: Account, limit_: int) -> None:
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_, limit_))
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "cekura_sync", "sync", "-q", "--concurrency", "1"],
+        env=os.environ | account.env | {"PYTHONPATH": KILL_POINTS, "CEKURA_TEST_BATCH_ROWS": "1"},
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert ran.returncode == 9, ran.stderr
+    assert "File too large. Nothing was changed; fix that and sync again." in ran.stderr
+    assert not account.warehouse.exists()
+    assert account.sync().code == 0
+    account.assert_equals_api()
+
+
+@pytest.mark.parametrize("request_", range(1, 30) if ALL else (7, *rare(16)))
 def test_a_sync_interrupted_at_any_request_is_taken_up_without_a_wrong_row(
     new_account: NewAccount, request_: int
 ) -> None:
@@ -157,7 +202,7 @@ def test_processes_killed_one_after_another_while_they_read_leave_no_wrong_row(
     assert kills > 2 * request
 
 
-@pytest.mark.parametrize("arrivals", [1, 70])
+@pytest.mark.parametrize("arrivals", [*rare(1), 70])
 def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_reading(
     account: Account, arrivals: int
 ) -> None:
@@ -264,11 +309,11 @@ def _empty(account: Account) -> dict[str, str]:
     ("change", "reason"),
     [
         (_another_key, "other key"),
-        (_torn, "damaged"),
-        (_garbled, "damaged"),
+        pytest.param(_torn, "damaged", marks=pytest.mark.long),
+        pytest.param(_garbled, "damaged", marks=pytest.mark.long),
         (_garbled_in_one_table, "damaged"),
-        (_of_another_format, "another version"),
-        (_empty, "damaged"),
+        pytest.param(_of_another_format, "another version", marks=pytest.mark.long),
+        pytest.param(_empty, "damaged", marks=pytest.mark.long),
     ],
 )
 def test_a_journal_that_does_not_fit_is_dropped_with_a_word(
@@ -283,7 +328,10 @@ def test_a_journal_that_does_not_fit_is_dropped_with_a_word(
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [(("--search", "e"), "other filters"), (("--profiles",), "other rules for personal data")],
+    [
+        pytest.param(("--search", "e"), "other filters", marks=pytest.mark.long),
+        (("--profiles",), "other rules for personal data"),
+    ],
 )
 def test_a_journal_of_other_settings_is_dropped_with_a_word(
     account: Account, options: tuple[str, ...], reason: str
@@ -389,7 +437,7 @@ def test_a_dry_run_neither_writes_a_journal_nor_uses_one(account: Account) -> No
     assert journal(account).read_bytes() == left
 
 
-@pytest.mark.parametrize("point", ["after extract", "before copy"])
+@pytest.mark.parametrize("point", [*rare("after extract"), "before copy"])
 def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: str) -> None:
     process = account.spawn(PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point)
     process.communicate(timeout=PATIENCE)
@@ -456,12 +504,10 @@ def has_noted(account: Account, folder: Path) -> bool:
 
 
 def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
-    new_account: NewAccount, tmp_path: Path
+    account: Account, tmp_path: Path
 ) -> None:
-    account = new_account(results=2300, runs_per_result=1, in_flight=0)
-
     def kill(request: Request) -> Answer | None:
-        if request.index != 11:
+        if request.index != LATE:
             return None
         while not has_noted(account, tmp_path):
             time.sleep(0.05)
@@ -469,12 +515,12 @@ def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
         return Answer(disconnect=True)
 
     account.sandbox.intercept = kill
-    process = account.spawn("--concurrency", "1")
+    process = account.spawn("--concurrency", "1", PYTHONPATH=KILL_POINTS, CEKURA_TEST_BATCH_ROWS="1")
     process.communicate(timeout=PATIENCE)
     account.sandbox.intercept = None
 
     ran = account.sync()
 
     assert ran.code == 0, ran.err
-    assert ran.json["pages"] <= 8
+    assert ran.json["pages"] <= PAGES - LATE + 4
     account.assert_equals_api()

@@ -21,6 +21,7 @@ from support import details_reader
 from support.harness import HANG, PATIENCE, Account, Record
 from support.killing import KILL_POINTS, change_the_account
 from support.processes import Started
+from support.rare import rare
 
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
 OWN_FILES = {"base.duckdb", "commit.json", "last.json", "lock", "pending_log.jsonl"}
@@ -121,7 +122,7 @@ def the_next_sync_mends(account: Account, point: object) -> None:
 
 
 def test_a_sync_killed_at_any_request_has_not_happened(account: Account) -> None:
-    for index in range(1, 30, 1 if ALL else 4):
+    for index in range(1, 30, 1 if ALL else 6):
         change_the_account(account)
         before = account.stored()
         if kill_at_request(account, index) == 0:
@@ -152,7 +153,7 @@ def test_a_sync_killed_after_the_published_file_was_replaced_has_happened(accoun
         the_next_sync_mends(account, point)
 
 
-@pytest.mark.parametrize("point", [PUBLISH, "file:os.rename work.duckdb"])
+@pytest.mark.parametrize("point", [*rare(PUBLISH), "file:os.rename work.duckdb"])
 def test_a_first_sync_that_is_killed_leaves_nothing_or_everything(
     new_account: Callable[..., Account], point: str
 ) -> None:
@@ -293,7 +294,9 @@ def assert_stopped(process: Started, number: signal.Signals) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize(("number", "index"), [(signal.SIGINT, 3), (signal.SIGTERM, 1)])
+@pytest.mark.parametrize(
+    ("number", "index"), [(signal.SIGINT, 3), pytest.param(signal.SIGTERM, 1, marks=pytest.mark.long)]
+)
 def test_a_signal_while_answers_are_awaited_stops_the_sync_at_once(
     account: Account, number: signal.Signals, index: int
 ) -> None:

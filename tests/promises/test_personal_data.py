@@ -1,12 +1,8 @@
 """Personal data is kept only where it was asked for, and removed from every file once it no longer is."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from cekura_sync.sandbox import Sandbox, World
-from support.harness import Account
+from support.harness import Account, NewAccount
 from support.shared import Shared
 
 CALLER, NUMBER, SAID, LINK, DRAWING = (
@@ -20,17 +16,25 @@ PROFILE = {CALLER, NUMBER}
 EVERYTHING = {CALLER, NUMBER, SAID, LINK, DRAWING}
 
 
+KIND = {"results": 30, "agents": 2, "runs_per_result": 2, "days": 5, "in_flight": 0, "generation": "new"}
+
+
 @pytest.fixture
-def account(tmp_path: Path) -> Iterator[Account]:
+def unsynced(new_account: NewAccount) -> Account:
     """Newer servers hand out all of it; one result carries what is looked for, another cannot be stored."""
-    world = World(results=30, agents=2, runs_per_result=2, days=5, in_flight=0)
-    with Sandbox(world, generation="new") as sandbox:
-        plant(sandbox)
-        yield Account(sandbox, tmp_path / "warehouse.duckdb")
+    account = new_account(**KIND)
+    plant(account)
+    return account
 
 
-def plant(sandbox: Sandbox) -> None:
-    world = sandbox.world
+@pytest.fixture
+def account(new_synced: NewAccount) -> Account:
+    """The same, after a first sync that was asked for nothing."""
+    return new_synced(**KIND, arrange=plant)
+
+
+def plant(account: Account) -> None:
+    sandbox, world = account.sandbox, account.world
     newest, *_, flawed = sorted(world.results, reverse=True)
     for id_ in (newest, flawed):
         runs = [{**run, **private()} for run in world.results[id_]["runs"]]
@@ -66,13 +70,15 @@ def found(account: Account) -> set[str]:
     return {text for text in EVERYTHING if any(text.encode() in content for content in files)}
 
 
-def test_without_being_asked_a_sync_keeps_nothing_of_what_was_said_or_of_who_called(account: Account) -> None:
-    ran = account.sync("--details")
+def test_without_being_asked_a_sync_keeps_nothing_of_what_was_said_or_of_who_called(
+    unsynced: Account,
+) -> None:
+    ran = unsynced.sync("--details")
 
     assert ran.code == 0, ran.err
     assert ran.json["rejected"] == 1
-    assert found(account) == set()
-    assert account.query("select distinct metadata from cekura.run_details") == [
+    assert found(unsynced) == set()
+    assert unsynced.query("select distinct metadata from cekura.run_details") == [
         ('{"endedReason":"hangup"}',)
     ]
 
@@ -98,8 +104,6 @@ def test_profiles_are_a_choice_of_their_own_and_go_at_the_next_sync_without_it(a
 
 
 def test_profiles_asked_for_later_are_read_for_every_run_that_is_listed(account: Account) -> None:
-    account.sync()
-
     ran = account.sync("--full", "--profiles")
 
     assert ran.code == 0, ran.err
@@ -140,14 +144,14 @@ def found_in_engine(shared: Shared) -> set[str]:
 
 
 def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
-    account: Account, server: str
+    unsynced: Account, server: str
 ) -> None:
-    shared = Shared(account, server)
+    shared = Shared(unsynced, server)
     ran = shared.sync("--details")
     assert (ran.code, ran.json["rejected"]) == (0, 1), ran.err
     assert found_in_engine(shared) == set()
-    for id_ in account.world.results:
-        account.world.touchless_edit(id_, name="Evaluated again")
+    for id_ in unsynced.world.results:
+        unsynced.world.touchless_edit(id_, name="Evaluated again")
     ran = shared.sync("--full", "--details", "--transcripts", "--profiles")
     assert ran.code == 0, ran.err
     assert found_in_engine(shared) == EVERYTHING - {DRAWING}
@@ -156,8 +160,8 @@ def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
 
     assert ran.code == 0, ran.err
     assert not found_in_engine(shared) & PROFILE
-    for id_ in account.world.results:
-        account.world.touchless_edit(id_, name="Evaluated once more")
+    for id_ in unsynced.world.results:
+        unsynced.world.touchless_edit(id_, name="Evaluated once more")
     ran = shared.sync("--full", "--details")
     assert ran.code == 0, ran.err
     assert found_in_engine(shared) == set()

@@ -33,10 +33,11 @@ from cekura_sync import clock
 from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import EPOCH, Account, Ran, Record, assert_same
+from support.rare import rare
 
 EXAMPLES = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0"))
-STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "20"))
-SHARDS = 5  # for as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more
+STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "16"))
+SHARDS = 4  # for as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more
 SHRINK = bool(os.environ.get("CEKURA_TEST_SHRINK"))  # minutes, for a failure that is a few steps long
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -802,7 +803,7 @@ def test_whatever_happens_each_completed_sync_keeps_the_promise(shard: int) -> N
     run_state_machine_as_test(
         Shard if EXAMPLES else seed(shard)(Shard),
         settings=settings(
-            max_examples=-(-(EXAMPLES or 10) // SHARDS),
+            max_examples=-(-(EXAMPLES or 2 * SHARDS) // SHARDS),
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
@@ -846,7 +847,7 @@ def test_a_result_in_flight_that_ages_out_is_not_deleted_too(new_account: Callab
     assert account.query("select id from cekura.results where aged_out_at is not null") == [(oldest,)]
 
 
-@pytest.mark.parametrize("name", ["base.duckdb", "commit.json", "last.json", "pending_log.jsonl"])
+@pytest.mark.parametrize("name", ["pending_log.jsonl", *rare("base.duckdb", "commit.json", "last.json")])
 def test_once_readers_have_the_new_file_no_full_disk_turns_the_sync_into_a_failure(
     synced_account: Account, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account, connect
 from support.living import live
+from support.rare import rare
 from support.recomputed import comparisons, details, views
 from support.recomputed.change_point import agent_change_point
 from support.recomputed.facts import facts
@@ -52,7 +53,7 @@ VIEWS: dict[str, tuple[Callable[[Warehouse], Iterable[Row]], str]] = {
 OWN = {"synced_at", "example", "meaning"}
 
 
-@pytest.fixture(scope="module", params=["fraction", "percent"])
+@pytest.fixture(scope="module", params=["fraction", *rare("percent")])
 def synced(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Account, Warehouse]]:

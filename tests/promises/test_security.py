@@ -20,6 +20,7 @@ import pytest
 
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import PATIENCE, Account, NewAccount, Ran
+from support.rare import rare
 
 KEY = "5ecre7-c0ffee-0123456789abcdef0123456789abcdef"
 
@@ -391,13 +392,20 @@ def drives_a_terminal(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("output", [(), ("--json",)])
-def test_names_cannot_drive_a_terminal(account: Account, output: tuple[str, ...]) -> None:
+def name_them(account: Account) -> None:
     for id_, name in zip(sorted(account.world.results), HOSTILE_NAMES, strict=False):
         account.world.edit(id_, name=name, agent_name=name)
-    assert account.sync().code == 0
 
-    ran = account.run(
+
+@pytest.fixture
+def named(new_synced: NewAccount) -> Account:
+    """Twenty results, twelve of them with hostile names, synced."""
+    return new_synced(arrange=name_them, results=20, runs_per_result=1, in_flight=0)
+
+
+@pytest.mark.parametrize("output", [(), ("--json",)])
+def test_names_cannot_drive_a_terminal(named: Account, output: tuple[str, ...]) -> None:
+    ran = named.run(
         "query",
         *output,
         "select name, [name] as list, {'n': name} as struct, id from cekura.results order by id limit 12",
@@ -444,11 +452,12 @@ sys.addaudithook(hook)
 """
 
 
-def test_a_sync_talks_to_the_api_and_to_nobody_else(account: Account, tmp_path: Path) -> None:
+def test_a_sync_talks_to_the_api_and_to_nobody_else(settled: Account, tmp_path: Path) -> None:
+    settled.world.insert(1)
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
     heard = tmp_path / "heard"
-    port = int(account.sandbox.url.rpartition(":")[2])
+    port = int(settled.sandbox.url.rpartition(":")[2])
     trap = Proxy()
     env = {
         "PYTHONPATH": str(tmp_path / "hook"),
@@ -458,12 +467,11 @@ def test_a_sync_talks_to_the_api_and_to_nobody_else(account: Account, tmp_path: 
         "ALL_PROXY": trap.url,
     }
     with trap:
-        for _ in range(2):
-            process = account.start(**env)
-            _, err = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 0, err
-            account.world.insert(1)
+        process = settled.start(**env)
+        _, err = process.communicate(timeout=PATIENCE)
 
+    assert process.returncode == 0, err
+    settled.assert_equals_api()
     told = set(heard.read_text().splitlines())
     assert f"socket.connect (('127.0.0.1', {port}),)" in told
     assert {line for line in told if str(port) not in line} == set()
@@ -495,15 +503,15 @@ class Proxy:
             pass
 
 
-def test_the_users_own_files_are_not_touched(account: Account) -> None:
-    home = Path.home()
-    for _ in range(2):
-        process = account.start()
-        process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0
-        account.world.insert(1)
+def test_the_users_own_files_are_not_touched(settled: Account) -> None:
+    settled.world.insert(1)
 
-    assert list(home.rglob("*")) == []
+    process = settled.start()
+    process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0
+    settled.assert_equals_api()
+    assert list(Path.home().rglob("*")) == []
 
 
 def test_an_answer_packed_twice_does_not_fill_the_memory(account: Account) -> None:
@@ -537,11 +545,8 @@ def test_the_fault_of_one_request_shows_no_key_in_verbose_tracebacks(
     assert KEY not in ran.err
 
 
-@pytest.mark.parametrize("output", [(), ("--csv",), ("--json",)])
-def test_names_cannot_drive_a_real_terminal(account: Account, output: tuple[str, ...]) -> None:
-    for id_, name in zip(sorted(account.world.results), HOSTILE_NAMES, strict=False):
-        account.world.edit(id_, name=name)
-    assert account.sync().code == 0
+@pytest.mark.parametrize("output", [(), *rare(("--csv",), ("--json",))])
+def test_names_cannot_drive_a_real_terminal(named: Account, output: tuple[str, ...]) -> None:
     ours, theirs = pty.openpty()
     command = [
         sys.executable,
@@ -552,7 +557,7 @@ def test_names_cannot_drive_a_real_terminal(account: Account, output: tuple[str,
         "select name from cekura.results order by id limit 12",
     ]
     with subprocess.Popen(
-        command, env=os.environ | account.env | {"TERM": "dumb"}, stdout=theirs, stderr=theirs
+        command, env=os.environ | named.env | {"TERM": "dumb"}, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
         shown = b""

@@ -15,6 +15,7 @@ import pytest
 from cekura_sync.sandbox import Sandbox, World
 from support import browser
 from support.harness import PATIENCE, Account, NewAccount, Ran, run
+from support.rare import rare
 
 needs_chromium = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="no Chromium here: apt-get install chromium"
@@ -414,9 +415,8 @@ def test_a_week_that_ended_before_the_day_of_the_last_sync_is_called_by_its_last
     assert "this week" not in html
 
 
-def test_the_page_is_as_fresh_as_the_last_sync_in_the_file_or_on_record(new_account: NewAccount) -> None:
-    account = new_account(results=5, agents=1)
-    account.sync()
+def test_the_page_is_as_fresh_as_the_last_sync_in_the_file_or_on_record(settled: Account) -> None:
+    account = settled
     record = account.home / "last.json"
     with duckdb.connect(str(account.warehouse)) as con:
         con.execute("update cekura.sync_log set finished_at = finished_at - interval '3 days'")
@@ -475,7 +475,7 @@ def test_a_warehouse_without_our_views_says_how_to_make_them(tmp_path: Path) -> 
     assert not (tmp_path / "p.html").exists()
 
 
-@pytest.mark.parametrize("missing", ["altair", "vl_convert", "jinja2"])
+@pytest.mark.parametrize("missing", ["altair", *rare("vl_convert", "jinja2")])
 def test_without_the_extra_the_command_says_how_to_install_it(hostile: Account, missing: str) -> None:
     program = f"import sys; sys.modules['{missing}'] = None; from cekura_sync import cli; sys.exit(cli.run(['report']))"
 
@@ -494,6 +494,7 @@ def test_without_the_extra_the_command_says_how_to_install_it(hostile: Account, 
     assert not (hostile.warehouse.parent / "report.html").exists()
 
 
+@pytest.mark.long
 def test_without_the_extra_the_demo_says_how_to_get_a_page(tmp_path: Path) -> None:
     program = "import sys; sys.modules['altair'] = None; from cekura_sync import cli; sys.exit(cli.run(['demo', '--results', '20']))"
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import pytest
+
 from support.harness import assert_same, require_destination
 from support.theirs import Theirs
 
@@ -55,6 +57,7 @@ def test_what_was_unfinished_is_read_by_id_long_after_it_has_left_the_lookback(t
     assert_same(theirs.stored(), theirs.api())
 
 
+@pytest.mark.long  # test_read_back.py deletes in every run
 def test_a_deletion_is_seen_by_a_run_that_begins_anew(theirs: Theirs) -> None:
     deleted, emptied = list(theirs.world.results)[100:102]
     theirs.world.drop_runs(emptied)
@@ -67,6 +70,7 @@ def test_a_deletion_is_seen_by_a_run_that_begins_anew(theirs: Theirs) -> None:
     assert_same(theirs.stored(), theirs.api())
 
 
+@pytest.mark.long  # test_read_back.py filters in every run
 def test_each_filter_has_a_cursor_of_its_own(theirs: Theirs) -> None:
     agent = theirs.world.agents[0].id
     theirs.run(SOURCES__CEKURA__AGENT_ID=str(agent))

@@ -34,7 +34,7 @@ pipeline.run(cekura_source(key, url, full=True), **({} if kind == "duckdb" else 
 ALONE = [f"table {table} alone" for table in ("results", "runs", "result_scenarios", "sync_log")]
 POINTS = [
     ("delta", "table results alone", "lost"),
-    ("duckdb", "table results alone", "lost"),
+    pytest.param("duckdb", "table results alone", "lost", marks=pytest.mark.long),
 ]
 
 

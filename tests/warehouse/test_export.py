@@ -15,7 +15,9 @@ import pytest
 from pyarrow import parquet
 
 from cekura_sync.sandbox import Sandbox, World
+from support.engines import comparable
 from support.harness import PATIENCE, Account
+from support.rare import rare
 
 VIEWS = "select view_name from duckdb_views() where schema_name = 'analytics' order by 1"
 
@@ -64,8 +66,9 @@ def test_by_default_every_analytics_view_is_a_parquet_file_that_says_the_same(
             con.execute(f"attach '{synced.warehouse}' as w (read_only)")
             con.execute("use w")
             file = f"read_parquet('{tmp_path}/new/out/{view}.parquet')"
-            both = f"(from {file} except all from analytics.{view}) union all (from analytics.{view} except all from {file})"
-            assert con.sql(both).fetchall() == [], view
+            # The last digit of a sum depends on the order in which threads add.
+            written, computed = (con.sql(f"from {rows}").fetchall() for rows in (file, f"analytics.{view}"))
+            assert comparable(written) == comparable(computed), view
             types = "select column_name, column_type from (describe from {})"
             assert (
                 con.sql(types.format(file)).fetchall()
@@ -202,7 +205,7 @@ def test_a_file_in_the_place_of_the_directory_is_told(synced: Account, tmp_path:
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+@pytest.mark.parametrize("file_format", [*rare("csv"), "parquet"])
 def test_a_disk_that_is_full_leaves_the_files_before_as_they_were(
     synced: Account, tmp_path: Path, file_format: str
 ) -> None:

@@ -1,7 +1,6 @@
 """A quick sync checks what it wrote and builds no view whose text is the same; a full one checks everything."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -15,8 +14,8 @@ RULE = "details_were_read"
 
 
 @pytest.fixture
-def synced(new_synced: Callable[..., Account]) -> Account:
-    return new_synced(results=60, runs_per_result=2, days=20)
+def synced(settled: Account) -> Account:
+    return settled
 
 
 def write_into_base(account: Account, sql: str) -> None:

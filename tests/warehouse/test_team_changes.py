@@ -14,6 +14,12 @@ STORED = "select line, agent_id, cast(changed_at as varchar), note from cekura.c
 
 
 @pytest.fixture
+def account(synced_account: Account) -> Account:
+    """250 results, synced without a file of changes."""
+    return synced_account
+
+
+@pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "changes.csv"
 
@@ -81,7 +87,6 @@ def test_build_loads_the_file_too(synced_account: Account, file: Path) -> None:
 
 
 def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Account) -> None:
-    account.sync()
     for path in (account.warehouse, account.home / "base.duckdb"):
         with duckdb.connect(str(path)) as con:
             for view in ("agent_change_effect", "agent_version_pass_rate"):
@@ -180,17 +185,17 @@ def test_however_a_spreadsheet_saves_it_it_says_the_same(file: Path, content: st
     ids=["missing", "empty", "no header", "twice the same", "binary", "large"],
 )
 def test_what_is_no_file_of_changes_is_a_usage_error_and_changes_nothing(
-    account: Account, file: Path, content: bytes | None, why: str
+    quick: Account, file: Path, content: bytes | None, why: str
 ) -> None:
     if content is not None:
         file.write_bytes(content)
 
-    ran = account.sync("--changes", str(file))
+    ran = quick.sync("--changes", str(file))
 
     assert (ran.code, ran.json["exit_code"]) == (2, 2)
     assert why in ran.json["error"]
-    assert account.sandbox.requests == []
-    assert not account.warehouse.exists()
+    assert quick.sandbox.requests == []
+    assert not quick.warehouse.exists()
 
 
 def test_a_directory_or_an_empty_name_is_a_usage_error(synced_account: Account, tmp_path: Path) -> None:
@@ -201,7 +206,6 @@ def test_a_directory_or_an_empty_name_is_a_usage_error(synced_account: Account, 
 
 def test_the_effect_of_a_change_is_in_the_warehouse_after_the_sync(account: Account, file: Path) -> None:
     agent = account.world.agents[0].id
-    account.sync()
     ((middle,),) = account.query(
         f"select cast(quantile_disc(created_at, 0.5) as varchar) from analytics.results where agent_id = {agent}"
     )

@@ -10,6 +10,7 @@ import pytest
 
 from cekura_sync.sandbox import Answer, Request
 from support.harness import PATIENCE, Account
+from support.rare import rare
 
 WRITER = """
 import duckdb, sys
@@ -39,7 +40,7 @@ def say(process: "subprocess.Popen[str]", sql: str) -> str:
     return process.stdout.readline().strip()
 
 
-@pytest.mark.parametrize("wrote_before", [False, True])
+@pytest.mark.parametrize("wrote_before", [*rare(False), True])
 def test_a_program_that_had_the_old_file_open_for_writing_cannot_change_what_readers_find(
     account: Account, wrote_before: bool
 ) -> None:

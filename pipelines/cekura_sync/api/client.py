@@ -13,16 +13,15 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 import httpx
-import msgspec
 import tenacity
 
 from cekura_sync import __version__, network
 from cekura_sync.api.body import unpacked
-from cekura_sync.api.limits import Patience, Throttle, clock_ahead, retry_after
+from cekura_sync.api.limits import Patience, Throttle, clock_ahead
+from cekura_sync.api.refusals import refusal, words_of
 from cekura_sync.errors import (
     ApiUnavailable,
     CekuraSyncError,
-    KeyRefused,
     RateLimited,
     SettingsError,
     UnbelievableAnswer,
@@ -220,37 +219,10 @@ class Client:
     def _interpret(self, response: httpx.Response, body: bytes, decode: Callable[[bytes], T]) -> T | None:
         if response.status_code == 200:
             return self._decoded(body, decode)
-        status, detail = response.status_code, _detail(body, self._key)
-        if status in (401, 403) and not detail:
-            raise ApiUnavailable(
-                f"Something before the API, such as a firewall or a proxy, refuses the request ({status} without the API's own words): ask who runs it, or try again later."
-            )
-        if status in (401, 403):
-            if self._is_token:
-                raise KeyRefused(
-                    f"The API refuses the login in ~/.cekura/config.toml ({status}{detail}): log in again with Cekura's own CLI, or set CEKURA_API_KEY."
-                )
-            raise KeyRefused(
-                f"The API refuses the key ({status}{detail}): check CEKURA_API_KEY and its permissions."
-            )
-        if status == 404 and detail:
+        detail = words_of(body, self._key)
+        if response.status_code == 404 and detail:
             return None
-        if status == 429:
-            after = retry_after(response.headers.get("Retry-After"), self.clock_ahead)
-            raise RateLimited(
-                "The API limits the rate of requests (429): try again later, or lower --concurrency.", after
-            )
-        if status in (408, 425):
-            raise ApiUnavailable(f"The API asks for the same request again ({status}): try again later.")
-        if status >= 500:
-            raise ApiUnavailable(f"The API is down ({status}{detail}): try again later.")
-        if response.has_redirect_location:
-            raise UnbelievableAnswer(
-                f"The API redirects elsewhere ({status}), and redirects are not followed: check --api-url."
-            )
-        raise UnbelievableAnswer(
-            f"The API answers {status}{detail}: check --api-url, --api-version and the filters."
-        )
+        raise refusal(response, detail, is_token=self._is_token, clock_ahead=self.clock_ahead)
 
     def _decoded(self, body: bytes, decode: Callable[[bytes], T]) -> T:
         try:
@@ -297,13 +269,3 @@ def _worth_another_try(error: BaseException) -> bool:
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def _detail(body: bytes, key: str) -> str:
-    """The API's own words about an error, as `: words`, or nothing when the body is not a JSON object."""
-    try:
-        answer = msgspec.json.decode(body, type=dict[str, object])
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return ""
-    words = str(answer.get("detail", "no detail")).replace(key, "…")[:200]
-    return ": " + "".join(character if character.isprintable() else " " for character in words)

@@ -12,13 +12,10 @@ import msgspec
 
 from cekura_sync.api import json_values
 from cekura_sync.api.decode_rows import begins, identity, require_object, with_id
+from cekura_sync.api.fields import Item, first_id, number, objects, rest, take, text, usable_id
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.api.rubric import rubric_verdicts, verdict_on
 from cekura_sync.errors import UnbelievableAnswer
-
-Item = dict[str, Any]
-
-GREATEST = 1e15  # a larger score is invalid: sums of it would be wrong
 
 
 class Detail(NamedTuple):
@@ -81,7 +78,7 @@ def _everything(answer: Item, personal_data: PersonalData) -> Item:
         "metrics": [*{(m["run_id"], *_identity(m)): m for m in metrics}.values()],
         "outcomes": [*{row["run_id"]: row for row in map(_outcome, runs) if row}.values()],
         "summary": [
-            *{_identity(metric): metric for metric in map(_metric, _objects(summary))}.values(),
+            *{_identity(metric): metric for metric in map(_metric, objects(summary))}.values(),
         ],
         "reasons": [*_numbered(_reasons(answer.get("failed_reasons")))],
         "turns": [turn for run in runs for turn in _turns(run)] if personal_data.transcripts else [],
@@ -109,7 +106,7 @@ def _runs(runs: object) -> list[Item]:
 
 
 def _with_usable_id(run: Item) -> Item:
-    run_id = _bigint(run.get("id"))
+    run_id = usable_id(run.get("id"))
     if run_id is None:
         raise _FlawError("a run has no usable id")
     return {**run, "id": run_id}
@@ -138,7 +135,7 @@ def _run(run: Item, personal_data: PersonalData) -> Item:
 def _metrics_of(run: Item) -> Iterator[Item]:
     """The rubric decides what has no verdict of its own."""
     rules = [*rubric_verdicts(run)]
-    for metric in map(_metric, _objects(_metrics(run))):
+    for metric in map(_metric, objects(_metrics(run))):
         if metric["passed"] is None:
             metric["passed"] = verdict_on(metric["metric_id"], metric["name"], rules)
         yield {"run_id": run["id"], **metric}
@@ -153,20 +150,20 @@ def _metric(metric: Item) -> Item:
     """`type` is the newer `eval_type` where there is one; a score that is true or false is a verdict."""
     left = dict(metric)
     kind = left.pop("eval_type", None) or left.pop("type", None)
-    passed = _take(left, "passed", bool)
+    passed = take(left, "passed", bool)
     if passed is None:
-        passed = _take(left, "score", bool)
-    metric_id = _first(left, ("id",))
-    name = _text(left.pop("name", None))
+        passed = take(left, "score", bool)
+    metric_id = first_id(left, ("id",))
+    name = text(left.pop("name", None))
     return {
         "metric_id": metric_id,
-        "name": _text(left.pop("id", None)) if metric_id is None and name is None else name,
-        "type": _text(kind),
-        "score": _number(left, "score"),
+        "name": text(left.pop("id", None)) if metric_id is None and name is None else name,
+        "type": text(kind),
+        "score": number(left, "score"),
         "passed": passed,
-        "enum_value": _text(left.pop("enum", None)),
-        "explanation": _text(left.pop("explanation", None)),
-        "more": _rest(left),
+        "enum_value": text(left.pop("enum", None)),
+        "explanation": text(left.pop("explanation", None)),
+        "more": rest(left),
     }
 
 
@@ -183,9 +180,9 @@ def _outcome(run: Item) -> Item | None:
     left = dict(outcome) if isinstance(outcome, dict) else {"explanation": outcome}
     return {
         "run_id": run["id"],
-        "score": _number(left, "score"),
-        "explanation": _text(left.pop("explanation", None)),
-        "more": _rest(left),
+        "score": number(left, "score"),
+        "explanation": text(left.pop("explanation", None)),
+        "more": rest(left),
     }
 
 
@@ -195,7 +192,7 @@ def _reasons(reasons: object) -> Iterator[Item]:
         yield from _reasons(sorted(reasons["issues"], key=_rank))
     elif isinstance(reasons, dict):
         for key, value in reasons.items():
-            run_id = _bigint(key)
+            run_id = usable_id(key)
             if isinstance(value, dict):
                 yield _reason({"run_id" if run_id else "reason": key, **value})
             elif run_id:
@@ -216,20 +213,20 @@ def _rank(issue: object) -> float:
 
 def _reason(reason: Item) -> Item:
     left = dict(reason)
-    title, description = _text(left.pop("title", None)), _text(left.pop("description", None))
+    title, description = text(left.pop("title", None)), text(left.pop("description", None))
     run_ids = left.pop("run_ids", None)
     return {
-        "run_id": _first(left, ("run_id", "run")),
-        "scenario": _first(left, ("scenario_id", "scenario")),
+        "run_id": first_id(left, ("run_id", "run")),
+        "scenario": first_id(left, ("scenario_id", "scenario")),
         "reason": next(
-            (_text(left.pop(name)) for name in ("reason", "error_message", "message") if left.get(name)),
+            (text(left.pop(name)) for name in ("reason", "error_message", "message") if left.get(name)),
             title or description,
         ),
         "title": title,
         "description": description,
-        "affected_count": _first(left, ("affected_count",)),
+        "affected_count": first_id(left, ("affected_count",)),
         "run_ids": run_ids and msgspec.json.encode(run_ids).decode(),
-        "more": _rest(left),
+        "more": rest(left),
     }
 
 
@@ -237,14 +234,14 @@ def _turns(run: Item) -> Iterator[Item]:
     transcript = run.get("transcript_object")
     if isinstance(transcript, str):
         transcript = [{"content": transcript}] if transcript else []
-    turns = (dict(turn) for turn in _objects(transcript))
+    turns = (dict(turn) for turn in objects(transcript))
     for turn in _numbered(
         {
-            "role": _text(left.pop("role", None)),
-            "content": _text(left.pop("content", None)),
-            "start_time": _number(left, "start_time"),
-            "end_time": _number(left, "end_time"),
-            "more": _rest(left),
+            "role": text(left.pop("role", None)),
+            "content": text(left.pop("content", None)),
+            "start_time": number(left, "start_time"),
+            "end_time": number(left, "end_time"),
+            "more": rest(left),
         }
         for left in turns
     ):
@@ -253,53 +250,3 @@ def _turns(run: Item) -> Iterator[Item]:
 
 def _numbered(items: Iterable[Item]) -> Iterator[Item]:
     return ({"place": place, **item} for place, item in enumerate(items, start=1))
-
-
-def _objects(value: object) -> list[Item]:
-    """An array of objects; what is keyed by id is one too. A bare text is a name, a bare value under an id a score."""
-    if isinstance(value, dict):
-        return [
-            {"id": key, **item} if isinstance(item, dict) else {"id": key, "score": item}
-            for key, item in value.items()
-        ]
-    if not isinstance(value, list):
-        return []
-    return [item if isinstance(item, dict) else {"name": item} for item in value if item is not None]
-
-
-def _take(left: Item, name: str, kind: type) -> Any:
-    return left.pop(name) if isinstance(left.get(name), kind) else None
-
-
-def _first(left: Item, names: Iterable[str]) -> int | None:
-    return next((_bigint(left.pop(name)) for name in names if _bigint(left.get(name)) is not None), None)
-
-
-def _bigint(value: object) -> int | None:
-    number = identity(value)
-    return number if number is not None and -(2**63) <= number < 2**63 else None
-
-
-def _number(left: Item, name: str) -> float | None:
-    """The number under that name, taken out; anything else stays among the rest."""
-    try:
-        number = None if isinstance(left[name], bool) else float(left[name])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-    if number is None or not math.isfinite(number) or abs(number) > GREATEST:
-        return None
-    del left[name]
-    return number
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "\n".join(filter(None, map(_text, value))) or None
-    return json_values.spelled(value)
-
-
-def _rest(left: Item) -> Item | None:
-    """What is left, but for what says nothing."""
-    return {name: value for name, value in left.items() if value is not None} or None

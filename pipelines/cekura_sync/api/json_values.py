@@ -29,6 +29,11 @@ def read_object(text: bytes) -> dict[str, Any]:
     return _objects.decode(text)
 
 
+def bigint(value: object) -> int | None:
+    """The number, if the database can hold it as a bigint."""
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
+
+
 def spelled(value: Any) -> str:
     """Raises msgspec.MsgspecError, UnicodeEncodeError, RecursionError."""
     return _encoder.encode(value).decode()

@@ -5,12 +5,12 @@ from itertools import groupby
 
 from cekura_sync.api.ahead import Ahead, FetchPage
 from cekura_sync.api.decode_rows import Page, Row
+from cekura_sync.api.ends import Ends
 from cekura_sync.api.paging import OVERLAP, Chain, Disorder, Window, next_window
 from cekura_sync.api.passes import Pass
 from cekura_sync.errors import ListingUnverified, UnbelievableAnswer
 
 BARREN_WINDOWS = 8  # so many in a row without a new id are a loop; single ones happen while rows arrive
-LOWERED_CAPS = 8  # pages that are cut more often than this are not cut by a cap
 DISPLACED = 2  # times that the end of an earlier reading may have moved while the top was read
 PASS_SIZES = (1.0, 0.8, 0.9, 0.7)  # of a page, one for each try at two equal passes
 
@@ -32,17 +32,11 @@ class Listing:
         `chain`: of an earlier reading, to be continued. The top is read again until it meets that chain, then what is below.
         """
         self._fetch = fetch
-        self._asked = self._cap = page_size
+        self._asked = page_size
+        self._ends = Ends(fetch, page_size)
         self._concurrency = concurrency
         self.horizon = horizon
         self._on_restart: Callable[[], None] = lambda: None
-        self._lowered = 0  # times that the server has cut a page to fewer rows than before
-        self._false_promises = 0  # pages that `next` spoke of, and that were not there
-        # Of the last window that joined: the last row's time, else its key; its page, and how many rows it had.
-        self._stopped: tuple[int | str, int, int] | None = None
-        self._probed: Window | None = (
-            None  # it may have shown the end; the same question again would prove nothing
-        )
         self._accepted = 0
         self._barren = 0
         self.counts: list[int] = []  # the API's `count`, in each answer of this reading
@@ -108,8 +102,8 @@ class Listing:
             new = self.chain.join(window, page.rows)
             if new is None:
                 # Rows were deleted above, so what joins the chain stands further up; or many rows end it with one time.
-                overlap = max(overlap, min(self.chain.overlap, self._cap // 2))
-                step_back = max(2 * step_back, self._cap // 2)
+                overlap = max(overlap, min(self.chain.overlap, self._ends.cap // 2))
+                step_back = max(2 * step_back, self._ends.cap // 2)
                 ahead.plan_from(max(0, window.start + OVERLAP - step_back))
                 continue
             self._count_page(page, new)
@@ -117,8 +111,8 @@ class Listing:
                 yield new
             if self._beyond_horizon(page.rows):
                 break
-            served = self._served(window, page.rows, has_next=page.has_next)
-            if self._shows_the_end(served, page, new):
+            served = self._ends.served(self.chain, window, page)
+            if self._ends.are_shown(served, page, new):
                 self.complete = True
                 break
             if self._barren >= BARREN_WINDOWS:
@@ -134,7 +128,7 @@ class Listing:
         while len(ahead) < self._in_flight(ahead.planned, careful=careful) or not len(ahead):
             # What ends the chain is known only before others are asked for ahead.
             repeated = overlap if len(ahead) else max(overlap, self.chain.overlap)
-            window = next_window(ahead.planned, self._cap, repeated, avoid=self._probed)
+            window = next_window(ahead.planned, self._ends.cap, repeated, avoid=self._ends.probed)
             if window is not None:
                 ahead.ask(window)
             elif len(ahead):
@@ -170,7 +164,7 @@ class Listing:
     def _start_again(self) -> None:
         self._on_restart()
         self.chain, self.counts, self._repeats = Chain(), [], {}
-        self._stopped = self._probed = None
+        self._ends.forget()
         self._goes_on = False
         self._earlier = None
 
@@ -230,64 +224,6 @@ class Listing:
             return False
         beyond = {row.key for row in rows if row.created is not None and row.created < self.horizon}
         return len(beyond) > 1 and rows[-1].key in beyond
-
-    def _served(self, window: Window, rows: list[Row], *, has_next: bool) -> Window:
-        """The window that was answered: a server may lower `page_size`, silently and at any time.
-
-        Then the page is short although more rows follow, and it stands where pages of its own length would put it.
-        """
-        if not rows or len(rows) == window.size:
-            return window
-        cut = Window(window.page, len(rows))
-        if has_next and not self._keeps_the_promise(window):
-            return window
-        if not has_next and self.chain.distance(window, rows) <= self.chain.distance(cut, rows):
-            return window
-        self._lowered += 1
-        self._cap = min(self._cap, len(rows))
-        if self._lowered > LOWERED_CAPS or self._cap <= OVERLAP:
-            raise Disorder
-        return cut
-
-    def _keeps_the_promise(self, window: Window) -> bool:
-        """Whether `next`, which names a page after this window, is right: some servers promise more than there is."""
-        if window.page == 1:
-            return True
-        kept = self._exists(Window(window.page + 1, window.size))
-        self._false_promises = 0 if kept else self._false_promises + 1
-        return kept
-
-    def _exists(self, window: Window) -> bool:
-        page = self._fetch(window).result()
-        return page is not None and len(page.rows) > 0
-
-    def _shows_the_end(self, window: Window, page: Page, new: list[Row]) -> bool:
-        """Whether this answer, which joined, proves that the listing ends: everything quiet below its link is in it.
-
-        It had room for more rows and there were none; it brought nothing new; and it stops where another answer before it
-        stopped. One answer alone would be wrong where a lowered cap meets a `next` that is null too early; so would the
-        same page twice, cut to the same length. And one page that `next` names and nobody finds does not yet prove that
-        `next` always promises too much.
-        """
-        if not page.rows:
-            return window.page == 1
-        last = page.rows[-1]
-        before, self._stopped = self._stopped, (last.created or last.key, window.page, len(page.rows))
-        has_room = len(page.rows) < window.size and (not page.has_next or self._false_promises > 1)
-        self._probed = window if has_room else None
-        if not has_room or new or before is None or self._stopped[0] != before[0]:
-            return False
-        # At the top, a cut page stands where a whole one would.
-        return self._ends_at_top(page.rows) if window.page == 1 else self._stopped != before
-
-    def _ends_at_top(self, rows: list[Row]) -> bool:
-        """Whether these are all: nothing follows the last of them, in an answer that holds it too if it can."""
-        if len(rows) <= OVERLAP:
-            return not self._exists(Window(2, len(rows)))
-        probe = Window(2, len(rows) - 1)
-        page = self._fetch(probe).result()
-        found = page.rows if page is not None else []
-        return len(found) < probe.size and found[-1:] != [] and found[-1].key == rows[-1].key
 
     # -- any other order: the same listing twice ------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from bisect import bisect_left
 from hashlib import blake2b
 from typing import NamedTuple
 
+from cekura_sync.api.json_values import bigint
+
 _STAIRS = 8
 _UNKNOWN = -(2**63)  # stands for a time that cannot be read
 
@@ -17,9 +19,12 @@ class Place(NamedTuple):
 
 def number_of(key: int | str) -> int:
     """The id itself; for anything else a number that no id has. It says nothing about the text that it stands for."""
-    if isinstance(key, int) and -(2**63) <= key < 2**63:
-        return key
-    return -1 - int.from_bytes(blake2b(str(key).encode(), digest_size=7).digest())
+    number = bigint(key)
+    return (
+        number
+        if number is not None
+        else -1 - int.from_bytes(blake2b(str(key).encode(), digest_size=7).digest())
+    )
 
 
 class Places:

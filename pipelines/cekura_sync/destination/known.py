@@ -1,13 +1,14 @@
 """The known side of a comparison, read back from a destination: all results, and the children of those that it is asked about."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from cekura_sync.account import ACCOUNT
 from cekura_sync.database import first_line, quoted
 from cekura_sync.destination.tables import LOAD_ID, REMOVED, Ids, Tables
+from cekura_sync.diff import standalone
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import TABLES
 
@@ -30,12 +31,12 @@ _KEEP_NEWEST = """
 """
 
 
-class Known:
+class Known(standalone.Known):
     """What the destination holds, in the base attached to `con`. Raises WarehouseError for tables that no sync wrote."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, tables: Tables, required: Sequence[str]) -> None:
         """`required`: the tables that this run loads; where one is missing, its rows were never loaded."""
-        self._con = con
+        super().__init__(con)
         self._tables = tables
         self._has_all_children = False
         self._asked = 0  # ids so far
@@ -129,13 +130,5 @@ class Known:
             ) from error
 
 
-class Nothing:
-    """Of a destination that is about to be filled anew."""
-
-    present: ClassVar[set[str]] = set()
-    is_torn = False
-
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        """`con` keeps an empty base."""
-
-    def fetch_children(self, results: str, runs: str = "") -> None: ...
+class Nothing(standalone.Known):
+    """Of a destination that is about to be filled anew: the base is empty."""

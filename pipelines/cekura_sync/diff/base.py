@@ -30,6 +30,10 @@ def open_base(base: Path | None, spill: Path | None = None) -> duckdb.DuckDBPyCo
     return con
 
 
+# Of the results, which have an id, those that were erased on purpose.
+ERASED = "id in (select id from erased where not transcripts_only)"
+
+
 def name_erased(con: duckdb.DuckDBPyConnection) -> None:
     """Make the view `erased`; a base that an older version wrote has no such table."""
     known = "select 1 from duckdb_tables() where database_name = 'base' and table_name = '_erased'"
@@ -39,8 +43,47 @@ def name_erased(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"create or replace table erased ({column_list(TABLES['_erased'].columns)})")
 
 
-def every_child_is_there(results: str, runs: str = "") -> None:
-    """For a base that holds the runs and scenarios of every result."""
+class Lookup:
+    """For a base that holds all of the warehouse. One that holds a part of it overrides this, and brings what is asked about.
+
+    `results` and `runs` are queries for ids.
+    """
+
+    is_complete = True
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def fetch_listed(self, results: str) -> None:
+        """Enough of these results to tell whether they read as before."""
+
+    def fetch_children(self, results: str, runs: str = "") -> None:
+        """These results, and those that hold one of these runs, with all columns, runs and scenarios."""
+
+    def fetch_unfinished(self) -> None:
+        """The live results that have not ended."""
+
+    def fetch_live(self, above: int | None) -> None:
+        """The live results that were created after `above`, in microseconds since 1970, or all."""
+
+    def fetch_newest(self) -> None:
+        """The results that were written last."""
+
+    def fetch_details(self, *, transcripts: bool) -> None:
+        """What is known of the details of each finished result for which they may be due."""
+
+    def count_others(self, *conditions: str) -> list[int]:
+        """How many results fulfil each condition beside those in the base."""
+        return [0] * len(conditions)
+
+    def holds(self, table: str, column: str, condition: str) -> bool:
+        """Whether the table has the column, and a row that fulfils the condition."""
+        present = "select 1 from duckdb_columns() where database_name = 'base' and table_name = $1 and column_name = $2"
+        if not self._con.execute(present, [table, column]).fetchall():
+            return False
+        condition = condition.replace(f"from {SCHEMA}.", f"from base.{SCHEMA}.")
+        query = f"select 1 from base.{SCHEMA}.{table} where {condition} limit 1"
+        return bool(self._con.execute(query).fetchall())
 
 
 class Known:

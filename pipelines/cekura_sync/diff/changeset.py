@@ -12,10 +12,21 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.console.memory import give_back
 from cekura_sync.database import column_list
 from cekura_sync.diff import forget
+from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
-from cekura_sync.tables import COUNTED, DETAILS, FIELDS, READING, REJECTED, RESULTS, RUNS, SCENARIOS, TERMINAL
+from cekura_sync.tables import (
+    COUNTED,
+    DETAILS,
+    FIELDS,
+    READING,
+    REJECTED,
+    RESULTS,
+    RUNS,
+    SCENARIOS,
+    UNFINISHED,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,7 +159,7 @@ _AFTER = f"""
         select status from base.cekura.results
         where deleted_at is null and id not in (select id from changed) and id not in (select id from gone where not aged)
     )
-    select count(*), count(*) filter (status is null or status not in {TERMINAL}) from final
+    select count(*), count(*) filter ({UNFINISHED}) from final
 """
 
 
@@ -156,13 +167,14 @@ class Changeset:
     """What to write, on a connection from `open_base`."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, started: datetime, personal_data: PersonalData
+        self, con: duckdb.DuckDBPyConnection, started: datetime, personal_data: PersonalData, lookup: Lookup
     ) -> None:
         self._con = con
+        self._lookup = lookup
         self._started = started
         self._personal_data = personal_data
         self.keys = Keys.known(con, personal_data)
-        self.details = DetailChanges(con)
+        self.details = DetailChanges(con, lookup)
 
     def clear(self) -> None:
         """Forget what was to be written; what was learned of the API's fields stays."""
@@ -201,12 +213,14 @@ class Changeset:
 
     def to_forget(self) -> list[str]:
         """Statements that remove the personal data that must not be kept any longer."""
-        return [*forget.statements(self._con, self._personal_data)]
+        return [*forget.statements(self._con, self._personal_data, self._lookup)]
 
     def counts(self, *, unchanged: int, rejected: int) -> Counts:
         changes = dict(self._con.execute("select change, count(*) from changed group by change").fetchall())
         deleted = self._value("select count(*) from gone where not aged")
-        results, in_flight = self._con.execute(_AFTER).fetchall()[0]
+        here = self._con.execute(_AFTER).fetchall()[0]
+        others = self._lookup.count_others("deleted_at is null", f"deleted_at is null and {UNFINISHED}")
+        results, in_flight = map(sum, zip(here, others, strict=True))
         return Counts(
             inserted=changes.get("inserted", 0),
             updated=changes.get("updated", 0),
@@ -236,6 +250,18 @@ class Changeset:
         # Version 0.1.0 let dlt make this table from dicts, with these two columns of dlt's, which may not be NULL.
         dlts = "md5(concat_ws(' ', table_name, api_name)) as _dlt_id, 'sync' as _dlt_load_id"
         return self._arrow(f"select *, {dlts} from (select {unnested})", {**columns})
+
+    def fetch_to_write(self) -> None:
+        """What is to be written of known results that were not listed: their rows as they are."""
+        self._lookup.fetch_children("select id from gone")
+
+    def written_ids(self, at_most: int) -> list[int] | None:
+        """The results of which something is written; None where they are more."""
+        rows = self._con.execute(
+            f"select id from ({_WRITE_RESULTS}) union select result_id from new_details_read limit {at_most + 1}",
+            {"started": self._started},
+        ).fetchall()
+        return None if len(rows) > at_most else [id_ for (id_,) in rows]
 
     def tables(self) -> list[str]:
         """Those that have rows to load; the details' only where details were read."""

@@ -1,26 +1,25 @@
 """What the API says against what the warehouse knows, row by row. It all stays in DuckDB."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import duckdb
 
 from cekura_sync import clock, database
 from cekura_sync.api.decode_rows import Row
-from cekura_sync.api.endpoints import only_id
+from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
-from cekura_sync.diff.base import Known, every_child_is_there, name_erased
-from cekura_sync.diff.changeset import BY_ID, Changeset
-from cekura_sync.diff.records import RARE, runs_of, scenarios_of
-from cekura_sync.errors import CekuraSyncError
+from cekura_sync.diff.absent import Absent
+from cekura_sync.diff.base import ERASED, Known, Lookup, name_erased
+from cekura_sync.diff.changeset import Changeset
+from cekura_sync.diff.records import runs_of, scenarios_of
+from cekura_sync.diff.rejected import Rejected
+from cekura_sync.diff.shown import Shown
 from cekura_sync.outcome import Counts
-from cekura_sync.tables import TERMINAL
 
-AGED_OUT_AFTER = timedelta(days=90)
-MAX_RAW = 100_000  # characters of a rejected row that are kept
 # A row that reads as it did when it was written last has not changed, and is not parsed again.
 _SAME = """
     create or replace temp table same as
@@ -51,23 +50,6 @@ _READ_ALIKE = """
     from parsed join verdicts on verdicts.id = parsed.id
     where change = 'unchanged'
 """
-# As the view analytics.results reads the scale, less what it takes from the counts.
-_SCALE_VOTES = """
-    with newest as (
-        select id, success_rate, total_runs_count from {results}
-        where success_rate > 0 order by synced_at desc limit 1000
-    ),
-    shares as (
-        select result_id, count(*) as listed, count(*) filter (success) / count(*) as share
-        from {runs} where result_id in (select id from newest)
-        group by result_id having bool_or(success is not null)
-    )
-    select count(*) filter (abs(success_rate - share) * listed <= 0.5),
-        count(*) filter (success_rate > 1.01 or abs(success_rate / 100 - share) * listed <= 0.5)
-    from newest left join shares on result_id = id and listed = total_runs_count
-"""
-# Enough to see which fields the list shows of a run.
-_NEWEST_KNOWN = "select id from base.cekura.results where _runs_known order by synced_at desc limit 200"
 _RUNS_OF_NEWER = """
     create or replace temp table runs_of_newer as
     with listed_runs as (select id as result_id, unnest(runs).id as run_id from parsed)
@@ -85,12 +67,6 @@ _WITHOUT_THEM = """
     ) where id in (select result_id from runs_of_newer)
 """
 _FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
-_ERASED = "id in (select id from erased where not transcripts_only)"
-
-
-class InFlight(NamedTuple):
-    id: int
-    synced_at: datetime
 
 
 class Comparison:
@@ -105,30 +81,27 @@ class Comparison:
         covers: str,
         project_id: int | None = None,
         personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
-        fetch_children: Callable[..., None] = every_child_is_there,
+        lookup: Lookup | None = None,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
-        `fetch_children`: where the base does not hold all runs and scenarios, it is to add those of the results that a query
-        for ids names, and of those that hold the runs that a second query names.
+        `lookup`: where the base does not hold everything.
         `earlier`: the `state` of another comparison, whose tables are in the journal.
         """
         self._con = con
-        self._fetch_children = fetch_children
+        self._lookup = lookup or Lookup(con)
         name_erased(con)
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
         self.personal_data = personal_data
         self.started = started
-        self.changeset = Changeset(con, started, personal_data)
-        self.covers = f"({covers})"
-        self.is_judged = covers != "false"
-        live = "deleted_at is null and aged_out_at is null"
-        self._covers = f"{self.covers} and {live}"
-        self._all_live = live if agent_id is None else f"{live} and agent = {agent_id}"
+        self.changeset = Changeset(con, started, personal_data, self._lookup)
         self.keys = self.changeset.keys
         self._known_content = Known(con)
+        self.rejected = Rejected(con, started=started, personal_data=personal_data)
+        self.absent = Absent(con, self._lookup, covers=covers, agent_id=agent_id)
+        self.shown = Shown(con, self.keys, self._known_content, self._lookup)
         if earlier is None:
             self.restart()
         else:
@@ -141,7 +114,7 @@ class Comparison:
         self.newest: datetime | None = None  # updated_at, also after that
         self.other_agents = 0
         self._unchanged = 0
-        self.rejected = 0
+        self.rejected.count = 0
         self._columns: tuple[list[str], list[str]] = ([], [])
 
     def state(self) -> dict[str, Any]:
@@ -150,7 +123,7 @@ class Comparison:
             "times": [moment and moment.isoformat() for moment in (self.watermark, self.newest)],
             "other_agents": self.other_agents,
             "unchanged": self._unchanged,
-            "rejected": self.rejected,
+            "rejected": self.rejected.count,
             "keys": [self.keys.row, self.keys.run, sorted(self.keys.left_out)],
         }
 
@@ -158,7 +131,7 @@ class Comparison:
         self.changeset.keep_only_listed()
         self.watermark, self.newest = (time and datetime.fromisoformat(time) for time in state["times"])
         self.other_agents, self._unchanged = state["other_agents"], state["unchanged"]
-        self.rejected = state["rejected"]
+        self.rejected.count = state["rejected"]
         self.keys.row, self.keys.run = state["keys"][:2]
         self.keys.left_out = {*state["keys"][2]}
         self._columns = ([*self.keys.new_row_columns.values()], [*self.keys.new_run_columns.values()])
@@ -174,19 +147,18 @@ class Comparison:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
             self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]
-        ids, raws = [_key(row.key) for row in sound], [row.raw for row in sound]
+        ids, raws = [bigint(row.key) for row in sound], [row.raw for row in sound]
         records.receive(self._con, ids, raws, self.keys.reading)
         self._leave_out_erased()
+        self._lookup.fetch_listed("select id from raw_rows where id is not null")
         self._recognise()
         if self._value("select count(*) from raw_rows"):
             self._read()
 
     def _leave_out_erased(self) -> None:
         """Results that were erased on purpose count as listed, and are not stored again."""
-        self._con.execute(
-            "insert into listed select id from raw_rows where id in (select id from erased where not transcripts_only)"
-        )
-        self._con.execute(f"delete from raw_rows where {_ERASED}")
+        self._con.execute(f"insert into listed select id from raw_rows where {ERASED}")
+        self._con.execute(f"delete from raw_rows where {ERASED}")
 
     def _recognise(self) -> None:
         """Be done with the rows that read as they did when they were written last."""
@@ -200,7 +172,7 @@ class Comparison:
     def _read(self) -> None:
         """Parse the others, and keep those whose content is new."""
         records.parse(self._con, self.keys)
-        self._fetch_children("select id from parsed", "select unnest(runs).id from parsed")
+        self._lookup.fetch_children("select id from parsed", "select unnest(runs).id from parsed")
         self._leave_runs_where_they_are()
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():
@@ -251,32 +223,11 @@ class Comparison:
         self.other_agents += len(dropped.fetchall())
 
     def _reject(self, flaws: Sequence[tuple[object, str | None, str]]) -> None:
-        ids = self._keep_rejected(flaws)
+        ids = self.rejected.keep(flaws)
         self._con.execute(
             "insert into listed select id from (select unnest($1::bigint[]) as id) where id is not null",
             [ids],
         )
-
-    def reject_details(self, flaws: Sequence[tuple[int, str, str | None]]) -> None:
-        """Details that cannot be stored; the rows of the list that they belong to were."""
-        self._keep_rejected(flaws)
-
-    def reject_by_id(self, failed: Sequence[tuple[int, CekuraSyncError]]) -> None:
-        """Known rows whose own address brings nothing; their last good version stays."""
-        self._keep_rejected([(id_, f"{BY_ID}{error}", only_id(id_)) for id_, error in failed])
-
-    def _keep_rejected(self, flaws: Sequence[tuple[object, str | None, str | None]]) -> list[int | None]:
-        ids = [_key(key) for key, _, _ in flaws]
-        reasons = [flaw for _, flaw, _ in flaws]
-        raws = [self.personal_data.without_the_rest(raw or "")[:MAX_RAW] for _, _, raw in flaws]
-        self.rejected += len(flaws)
-        self._con.execute(
-            "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
-            " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as reason, unnest($3::varchar[]) as raw)",
-            [ids, reasons, raws, self.started],
-        )
-        self._con.execute(f"delete from rejected where {_ERASED}")
-        return ids
 
     def _judge(self) -> None:
         known = self._value("select count(*) from parsed where id in (select id from base.cekura.results)")
@@ -304,113 +255,8 @@ class Comparison:
                 self._con.execute(f"alter table {table} add column if not exists {quoted(column)} varchar")
         self._columns = wanted
 
-    # -- the rows that did not come in ----------------------------------------------------------------------------
-
-    def in_flight_unseen(self) -> list[InFlight]:
-        """Known rows that are not finished and that the listing did not show.
-
-        Of the scope, where it can be told which they are; else of all: reading one anew does nobody harm.
-        """
-        covers = self._covers if self.is_judged else self._all_live
-        unfinished = self._known("id, synced_at", f"status is null or status not in {TERMINAL}", covers)
-        return [InFlight(*row) for row in unfinished]
-
-    def failing_by_id(self) -> dict[int, datetime]:
-        """The results whose own address has brought nothing so far, and since when."""
-        query = (
-            "select id, min(seen_at) from base.cekura.rejected_rows where starts_with(reason, $1) group by id"
-        )
-        return dict(self._con.execute(query, [BY_ID]).fetchall())
-
-    def missing(self, above: int | None) -> list[int]:
-        """Known rows of the scope that the listing should have shown: all, or those created after `above`."""
-        newer = "true" if above is None else f"epoch_us(created_at) > {above}"
-        return [row[0] for row in self._known("id", newer)]
-
-    def _known(self, columns: str, predicate: str, covers: str | None = None) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self._con.execute(
-            f"select {columns} from base.cekura.results where {covers or self._covers} and ({predicate})"
-            " and id not in (select id from listed) and id not in (select id from gone) order by id desc"
-        ).fetchall()
-        return rows
-
-    def new_below(self, horizon: int | None) -> int:
-        """How many rows were created before this moment and are new to a warehouse that knows others."""
-        return int(
-            self._value(
-                "select count(*) from changed where change <> 'updated' and epoch_us(created_at) < $1"
-                " and exists (select 1 from base.cekura.sync_log)",
-                horizon,
-            )
-        )
-
-    def unchanged_among(self, rows: Sequence[Row]) -> bool:
-        """Whether one of these, read by id, has the times and the agent that it is known with."""
-        return bool(
-            self._value(
-                "select count(*) from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw) as read"
-                " join base.cekura.results as known on known.id = read.id"
-                " where try_cast(raw ->> 'updated_at' as timestamptz) is not distinct from known.updated_at"
-                " and try_cast(raw ->> 'created_at' as timestamptz) = known.created_at"
-                " and try_cast(raw ->> 'agent' as bigint) is not distinct from known.agent",
-                [_key(row.key) for row in rows],
-                [row.raw for row in rows],
-            )
-        )
-
-    def known_and_listed(self) -> tuple[int, int]:
-        """Of the scope's live known rows: how many there are, how many were listed."""
-        known, listed = self._con.execute(
-            f"select count(*), count(*) filter (id in (select id from listed)) from base.cekura.results where {self._covers}"
-        ).fetchall()[0]
-        return known, listed
-
-    def list_keys(self) -> tuple[set[str], set[str]]:
-        """What the list shows of a result and of a run, so that a record by id is held against nothing else."""
-        self._fetch_children(_NEWEST_KNOWN)
-        rows = {key for key in self.keys.row if key not in RARE or self._lists("results", "changed", key)}
-        runs = {key for key in self.keys.run if key not in RARE or self._lists("runs", "changed_runs", key)}
-        return rows, runs
-
-    def _lists(self, table: str, fresh: str, column: str) -> bool:
-        known = f"union all select {column} from base.cekura.{table}"
-        query = f"select {column} from {fresh} {known if self._known_content.has(table, column) else ''}"
-        return bool(
-            self._con.execute(f"select 1 from ({query}) where {column} is not null limit 1").fetchall()
-        )
-
-    def list_in_percent(self) -> bool:
-        """Whether the list gives `success_rate` in percent, by what was listed now, or else by the newest known rows."""
-        for results, runs in (("changed", "changed_runs"), ("base.cekura.results", "base.cekura.runs")):
-            query = _SCALE_VOTES.format(results=results, runs=runs)
-            fractions, percentages = self._con.execute(query).fetchall()[0]
-            if fractions or percentages:
-                return bool(percentages >= fractions)
-        return False
-
-    def some_listed(self) -> list[int]:
-        """Listed ids from the top, the middle and the end, because one part of the list proves nothing about the others."""
-        rows = self._con.execute("select unnest(quantile_disc(id, [1, 0.5, 0])) from listed").fetchall()
-        return list(dict.fromkeys(row[0] for row in rows))
-
-    def age_out(self, oldest_listed: int | None, now: datetime) -> None:
-        """Marks as aged out what is older than everything that the API lists, and than 90 days."""
-        if oldest_listed is not None:
-            self._con.execute(
-                f"insert into gone select id, true from base.cekura.results where {self._covers}"
-                " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
-                [oldest_listed, now - AGED_OUT_AFTER],
-            )
-
-    def first_flaw(self) -> str:
-        return str(self._value("select any_value(reason) from rejected"))
-
     def counts(self) -> Counts:
-        return self.changeset.counts(unchanged=self._unchanged, rejected=self.rejected)
+        return self.changeset.counts(unchanged=self._unchanged, rejected=self.rejected.count)
 
     def _value(self, query: str, *values: object) -> Any:
         return self._con.execute(query, list(values)).fetchall()[0][0]
-
-
-def _key(key: object) -> int | None:
-    return key if isinstance(key, int) and -(2**63) <= key < 2**63 else None

@@ -12,6 +12,7 @@ import duckdb
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import column_list, quoted
 from cekura_sync.diff import naming
+from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.records import SECONDS, cast, json_text
 from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
@@ -76,8 +77,9 @@ class Asked(NamedTuple):
 class DetailChanges:
     """What to write of run details, on a connection with the base attached."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, lookup: Lookup) -> None:
         self._con = con
+        self._lookup = lookup
         present = {
             name
             for (name,) in con.execute(
@@ -111,6 +113,7 @@ class DetailChanges:
 
     def find_due(self, covers: str, started: datetime, personal_data: PersonalData) -> list[int]:
         """Finished results of the scope whose details were never read, or not since they changed; newest first."""
+        self._lookup.fetch_details(transcripts=personal_data.transcripts)
         self._con.execute(
             _DUE.format(
                 covers=covers,

@@ -19,9 +19,9 @@ def why_to_read_everything(api: Api, listing: Listing, changes: Comparison) -> s
     floor = listing.chain.floor
     if listing.full or listing.complete or floor is None:
         return None
-    if late := changes.new_below(listing.horizon):
+    if late := changes.absent.new_below(listing.horizon):
         return f"{late:,} results that are older than the lookback have just appeared"
-    unlisted = changes.missing(above=floor)
+    unlisted = changes.absent.missing(above=floor)
     sample = (
         {unlisted[place * (len(unlisted) - 1) // (SAMPLE - 1)] for place in range(SAMPLE)}
         if unlisted
@@ -29,6 +29,6 @@ def why_to_read_everything(api: Api, listing: Listing, changes: Comparison) -> s
     )
     answers = read_by_id(api, changes, sorted(sample)) if sample else ()
     rows = [row for _, row in answers if isinstance(row, Row)]
-    if rows and changes.unchanged_among(rows):
+    if rows and changes.absent.unchanged_among(rows):
         return "Known results that should be among those just listed exist, and are not"
     return None

@@ -9,6 +9,7 @@ import duckdb
 
 from cekura_sync.api.personal import NEVER, PROFILE, SPOKEN, PersonalData
 from cekura_sync.database import literal, quoted
+from cekura_sync.diff.base import Lookup
 from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 
 # What was said stays until the result is read again without transcripts.
@@ -19,12 +20,12 @@ _FIRST_VERSION = "not coalesce(with_transcripts, false) and _digest like '1:%'"
 _MAY_BE_PERSONAL = " or ".join(f"lower(more) like '%{word}%'" for word in (*SPOKEN, PROFILE, NEVER))
 
 
-def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> Iterator[str]:
+def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, lookup: Lookup) -> Iterator[str]:
     """Statements for the warehouse whose base is attached to `con`; none where there is nothing to remove."""
     for table, column, condition in _columns_to_empty(con, personal_data):
-        if _holds(con, table, column, condition):
-            yield f"update {SCHEMA}.{table} set {column} = null where {condition}"
-    if _exists(con, f"select 1 from base.{SCHEMA}.details_read where {_FIRST_VERSION}", "details_read"):
+        if lookup.holds(table, column, condition):
+            yield f"update {SCHEMA}.{table} set {quoted(column)} = null where {condition}"
+    if lookup.holds("details_read", "_digest", _FIRST_VERSION):
         read_then = f"select result_id from {SCHEMA}.details_read where {_FIRST_VERSION}"
         yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_then})"
         for table in TABLES_WITH_MORE:
@@ -32,9 +33,9 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> I
         yield f"update {SCHEMA}.details_read set _digest = null where {_FIRST_VERSION}"
     if not personal_data.transcripts:
         yield from _what_was_said(con)
-    yield from _of_deleted(con)
+    yield from _of_deleted(con, lookup)
     if personal_data.since is not None:
-        yield from _too_old(con, personal_data, personal_data.since.isoformat())
+        yield from _too_old(con, lookup, personal_data.since.isoformat())
     yield from _rejected(con, personal_data)
 
 
@@ -46,32 +47,9 @@ def _columns_to_empty(
     for table, key, name in con.execute(query).fetchall():
         if personal_data.keeps(key):
             continue
-        column = quoted(name)
         asked_for = table == "run_details" and NEVER not in key.lower() and PROFILE not in key.lower()
         spared = f" and result_id not in ({_READ_WITH_TRANSCRIPTS})" if asked_for else ""
-        yield table, column, f"{column} is not null{spared}"
-
-
-def _holds(con: duckdb.DuckDBPyConnection, table: str, column: str, condition: str) -> bool:
-    """Whether a row of the base is concerned; of an engine's details the base has none, so there it may be."""
-    present = (
-        "select 1 from duckdb_columns() where database_name = 'base' and table_name = $1 and column_name = $2"
-    )
-    if not con.execute(present, [table, column[1:-1].replace('""', '"')]).fetchall():
-        return table == "run_details" and _is_engine(con)
-    condition = condition.replace(f"from {SCHEMA}.", f"from base.{SCHEMA}.")
-    return _exists(con, f"select 1 from base.{SCHEMA}.{table} where {condition}", table)
-
-
-def _is_engine(con: duckdb.DuckDBPyConnection) -> bool:
-    return not con.execute(
-        "select 1 from duckdb_tables() where database_name = 'base' and table_name = '_generation'"
-    ).fetchall()
-
-
-def _exists(con: duckdb.DuckDBPyConnection, query: str, table: str) -> bool:
-    known = "select 1 from duckdb_tables() where database_name = 'base' and table_name = $1"
-    return bool(con.execute(known, [table]).fetchall() and con.execute(f"{query} limit 1").fetchall())
+        yield table, name, f"{quoted(name)} is not null{spared}"
 
 
 def _what_was_said(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -83,47 +61,35 @@ def _what_was_said(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
             yield f"delete from {SCHEMA}.{table} where result_id in ({ids})"
 
 
-def _of_deleted(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def _of_deleted(con: duckdb.DuckDBPyConnection, lookup: Lookup) -> Iterator[str]:
     """Transcripts and test profile data of results that were deleted at the vendor, now or before."""
     now = [id_ for (id_,) in con.execute("select id from gone where not aged order by all").fetchall()]
     listed = ", ".join(map(str, now)) or "null"
     deleted = f"select id from {SCHEMA}.results where deleted_at is not null or id in ({listed})"
-    known = (
-        f"select 1 from known_transcript_turns where result_id in ({deleted.replace('from ', 'from base.')})"
-    )
-    if con.execute(f"{known} limit 1").fetchall():
+    if lookup.holds("transcript_turns", "result_id", f"result_id in ({deleted})"):
         yield f"delete from {SCHEMA}.transcript_turns where result_id in ({deleted})"
-    if _is_engine(con) and not now:
-        return  # its details are not in the base, and those of earlier syncs are emptied already
+    if not lookup.is_complete and not now:
+        return  # asking for them takes its time, and those of earlier syncs are emptied already
     fields = f"select api_name, column_name from base.{SCHEMA}._fields where table_name = 'run_details' order by all"
     for key, name in con.execute(fields).fetchall():
-        column = quoted(name)
-        condition = f"{column} is not null and result_id in ({deleted})"
-        if not PersonalData().keeps(key) and _holds(con, "run_details", column, condition):
-            yield f"update {SCHEMA}.run_details set {column} = null where {condition}"
+        condition = f"{quoted(name)} is not null and result_id in ({deleted})"
+        if not PersonalData().keeps(key) and lookup.holds("run_details", name, condition):
+            yield f"update {SCHEMA}.run_details set {quoted(name)} = null where {condition}"
 
 
-def _too_old(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, since: str) -> Iterator[str]:
+def _too_old(con: duckdb.DuckDBPyConnection, lookup: Lookup, since: str) -> Iterator[str]:
     """Of results that were created before `since`; their details count as read without transcripts from then on."""
     old = f"select id from {SCHEMA}.results where created_at < timestamp with time zone '{since}'"
     of_old = f"result_id in ({old})"
-    if _holds(con, "transcript_turns", quoted("result_id"), of_old):
+    if lookup.holds("transcript_turns", "result_id", of_old):
         yield f"delete from {SCHEMA}.transcript_turns where {of_old}"
-    # Of an engine's profiles the base knows only that the details were read, so their digest says whether they may be there.
-    read = "with_transcripts"
-    if personal_data.profiles and _is_engine(con):
-        read = f"({read} or _digest is not null)"
-    with_them = f"{read} and {of_old}"
-    said = _holds(con, "details_read", quoted("with_transcripts"), with_them)
+    with_them = f"with_transcripts and {of_old}"
     fields = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
     for table, key, name in con.execute(fields).fetchall():
         condition = f"{quoted(name)} is not null and {'id' if table == 'results' else 'result_id'} in ({old})"
-        unseen = table == "run_details" and _is_engine(con)
-        if not PersonalData().keeps(key) and (
-            said if unseen else _holds(con, table, quoted(name), condition)
-        ):
+        if not PersonalData().keeps(key) and lookup.holds(table, name, condition):
             yield f"update {SCHEMA}.{table} set {quoted(name)} = null where {condition}"
-    if said:
+    if lookup.holds("details_read", "with_transcripts", with_them):
         read_so = f"select result_id from {SCHEMA}.details_read where with_transcripts and {of_old}"
         yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_so})"
         # Without a digest the same record is new where a longer time has it read again.

@@ -7,15 +7,16 @@ from typing import NamedTuple
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
 from cekura_sync.api.listing import Listing
-from cekura_sync.diff.compare import Comparison, InFlight
+from cekura_sync.diff.absent import InFlight
+from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.records import LISTS
 from cekura_sync.errors import CekuraSyncError, MassDeleteRefused, UnbelievableAnswer
 from cekura_sync.outcome import Progress
 
-ALWAYS_REREAD = timedelta(days=1)  # rows in flight whose content changed so recently are read at every sync
-TRY_AGAIN_AFTER = timedelta(
-    minutes=15
-)  # an address that brought nothing; then after twice as long, and so on
+# Rows in flight whose content changed so recently are read at every sync.
+ALWAYS_REREAD = timedelta(days=1)
+# An address that brought nothing is asked again after this time, then after twice as long, and so on.
+TRY_AGAIN_AFTER = timedelta(minutes=15)
 BRAKE_ROWS, BRAKE_SHARE = 20, 0.05
 
 
@@ -34,16 +35,18 @@ def account_for_absent(
     Returns for how many results that were not listed it is now known why: deleted, or there by their own address.
     Raises MassDeleteRefused, UnbelievableAnswer.
     """
-    known, listed = changes.known_and_listed()
+    known, listed = changes.absent.known_and_listed()
     if listing.complete:
-        changes.age_out(listing.chain.floor, now)  # before all else: what has aged out is not deleted too
-    in_flight = [row.id for row in changes.in_flight_unseen() if is_due(row, last_started, changes.started)]
-    missing = changes.missing(above=None if listing.complete else listing.chain.floor)
+        changes.absent.age_out(
+            listing.chain.floor, now
+        )  # before all else: what has aged out is not deleted too
+    in_flight = [row.id for row in changes.absent.in_flight() if is_due(row, last_started, changes.started)]
+    missing = changes.absent.missing(above=None if listing.complete else listing.chain.floor)
     if listing.complete and known and not listed and not allow_mass_delete:
         raise MassDeleteRefused(
             f"None of the {known:,} known results is listed any more: is this the right key, project and --warehouse? --allow-mass-delete accepts it."
         )
-    failing = changes.failing_by_id()
+    failing = changes.absent.failing_by_id()
     asked = [
         id_
         for id_ in sorted({*in_flight, *missing}, reverse=True)
@@ -52,10 +55,18 @@ def account_for_absent(
     if not asked:
         return 0
     progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
+    answers = _ask(api, changes, asked, known=known, allow_mass_delete=allow_mass_delete)
+    changes.changeset.mark_deleted(answers.deleted)
+    changes.take(answers.found)
+    changes.rejected.keep_by_id(answers.failed)
+    return len(answers.deleted) + len(answers.found)
+
+
+def _ask(api: Api, changes: Comparison, ids: list[int], *, known: int, allow_mass_delete: bool) -> "_Answers":
     answers = _Answers([], [], [])
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
-    for id_, row in read_by_id(api, changes, asked):
-        if row is None and not changes.is_judged:
+    for id_, row in read_by_id(api, changes, ids):
+        if row is None and not changes.absent.is_judged:
             continue  # gone, but whoever can judge it marks it
         answers.add(id_, row)
         if len(answers.failed) == 1 and isinstance(row, CekuraSyncError):
@@ -66,10 +77,7 @@ def account_for_absent(
             )
     if answers.deleted or len(answers.failed) > 1:
         _require_answers_by_id(api, changes, answers.failed[-1][1] if answers.failed else None)
-    changes.changeset.mark_deleted(answers.deleted)
-    changes.take(answers.found)
-    changes.reject_by_id(answers.failed)
-    return len(answers.deleted) + len(answers.found)
+    return answers
 
 
 class _Answers(NamedTuple):
@@ -114,7 +122,7 @@ def _require_answers_by_id(api: Api, changes: Comparison, error: CekuraSyncError
 
     Raises `error`, or UnbelievableAnswer where what is listed is denied by id.
     """
-    canaries = changes.some_listed()
+    canaries = changes.shown.some_ids()
     answers = [row for _, row in read_by_id(api, changes, canaries)]
     if any(isinstance(row, Row) for row in answers) or (error is None and not canaries):
         return
@@ -129,5 +137,5 @@ def _require_answers_by_id(api: Api, changes: Comparison, error: CekuraSyncError
 def read_by_id(
     api: Api, changes: Comparison, ids: list[int]
 ) -> Iterator[tuple[int, Row | CekuraSyncError | None]]:
-    row_keys, run_keys = changes.list_keys()
-    return api.results_by_id(ids, row_keys | {*LISTS}, run_keys, list_in_percent=changes.list_in_percent())
+    row_keys, run_keys = changes.shown.keys()
+    return api.results_by_id(ids, row_keys | {*LISTS}, run_keys, list_in_percent=changes.shown.in_percent())

@@ -72,7 +72,7 @@ def scan(
         now = _time_by_most_witnesses(api, changes)
         _require_a_clock_that_is_right(changes, now, progress)
         _require_rows_that_can_be_taken(listing, changes)
-        if listing.complete and changes.covers == "(true)":
+        if listing.complete and changes.absent.covers == "(true)":
             changes.changeset.mark_read_in_full()
         explained = account_for_absent(
             api,
@@ -147,9 +147,9 @@ def _require_a_clock_that_is_right(changes: Comparison, now: datetime, progress:
 def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> None:
     """A vendor's change of a type must not pass for a sync that found nothing new."""
     read = len(listing.chain)
-    if read >= FEW_ROWS and changes.rejected > read / 2:
+    if read >= FEW_ROWS and changes.rejected.count > read / 2:
         raise UnbelievableAnswer(
-            f"{changes.rejected:,} of {read:,} results cannot be stored, for instance because {changes.first_flaw()}: nothing was changed; update cekura-sync, or report it."
+            f"{changes.rejected.count:,} of {read:,} results cannot be stored, for instance because {changes.rejected.first_flaw()}: nothing was changed; update cekura-sync, or report it."
         )
 
 

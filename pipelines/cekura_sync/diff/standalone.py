@@ -8,12 +8,12 @@ API's documents.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from cekura_sync import clock, database
 from cekura_sync.api.endpoints import Api
 from cekura_sync.diff import history, unread
-from cekura_sync.diff.base import every_child_is_there, open_base
+from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.compare import Comparison
 from cekura_sync.diff.history import COUNTS_TO_DEPEND_ON, History
 from cekura_sync.diff.journal import Journal
@@ -64,7 +64,7 @@ class State(TypedDict, total=False):
     shortfalls: list[int]  # the newest first
 
 
-class Known(Protocol):
+class Known(Lookup):
     """What the destination holds, read into the base of a comparison.
 
     The table `unfinished` names the results of which a load that never ended has written something.
@@ -73,13 +73,12 @@ class Known(Protocol):
     @property
     def present(self) -> set[str]:
         """The tables that need not be created."""
+        return set()
 
     @property
     def is_torn(self) -> bool:
         """Whether only a full run can tell what a load that never ended should have written."""
-
-    def fetch_children(self, results: str, runs: str = "") -> None:
-        """Have the base hold the runs and scenarios of these results, and of those that hold these runs."""
+        return False
 
 
 def read(
@@ -114,7 +113,7 @@ def read(
         agent_id=settings.filters.agent_id,
         project_id=settings.filters.project_id,
         covers=history.covered(settings.filters, past) if known else "true",
-        fetch_children=known.fetch_children if known else every_child_is_there,
+        lookup=known if known else None,
     )
     with connect(settings, past) as client:
         listing = scan(Api(client, settings), settings, past, comparison, progress, Journal())
@@ -240,8 +239,8 @@ def _note(
 
 
 def _warn(comparison: Comparison, progress: Progress) -> None:
-    if comparison.rejected:
-        progress.warn(f"{comparison.rejected:,} rows could not be stored: see the table rejected_rows.")
+    if comparison.rejected.count:
+        progress.warn(f"{comparison.rejected.count:,} rows could not be stored: see the table rejected_rows.")
     if comparison.other_agents:
         progress.warn(
             f"{comparison.other_agents:,} rows of other agents came back despite agent_id; left out."

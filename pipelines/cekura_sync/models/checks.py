@@ -52,12 +52,22 @@ def check_rows(con: duckdb.DuckDBPyConnection) -> list[Finding]:
 
     A quick sync asks this of a copy of what it changed: what it costs does not grow with the warehouse.
     """
+    _build_row_views(con)
+    models = runner.read_models(runner.models_dir() / "checks")
+    return [found for model in models if model.references <= ROW_VIEWS and (found := _ask(con, model, set()))]
+
+
+def check_tables(con: duckdb.DuckDBPyConnection) -> list[Finding]:
+    """Ask everything in a database that has the tables but no views yet. Views that are only copied are never built."""
+    _build_row_views(con)
+    return check(con, just_built=True)
+
+
+def _build_row_views(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"create schema {runner.SCHEMA}")
     for view in runner.in_build_order(runner.read_models(runner.models_dir())):
         if view.name in ROW_VIEWS:
             runner.run(con, view, f"create view {runner.SCHEMA}.{view.name} as\n{view.query}")
-    models = runner.read_models(runner.models_dir() / "checks")
-    return [found for model in models if model.references <= ROW_VIEWS and (found := _ask(con, model, set()))]
 
 
 def _copy_as_they_stand(con: duckdb.DuckDBPyConnection, asked: set[str]) -> set[str]:
@@ -103,16 +113,17 @@ def _from_copies(sql: str, copied: set[str]) -> str:
 def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
     import duckdb
 
+    query = _from_copies(model.query, copied)
+
     def finding() -> Finding | None:
-        wrong = con.sql(_from_copies(model.query, copied))
-        first = wrong.limit(1).fetchall()
+        # Executed once and not as a relation, which DuckDB binds again at every step.
+        first = con.execute(f"select * from (\n{query}\n) limit 1").fetchall()
         if not first:
             return None
-        rows = int(wrong.count("*").fetchall()[0][0])
-        example = ", ".join(
-            f"{column} {value}" for column, value in zip(wrong.columns, first[0], strict=True)
-        )
-        return Finding(model.name, model.meaning, rows, example)
+        columns = [column[0] for column in con.description or []]
+        rows = con.execute(f"select count(*) from (\n{query}\n)").fetchall()[0][0]
+        example = ", ".join(f"{column} {value}" for column, value in zip(columns, first[0], strict=True))
+        return Finding(model.name, model.meaning, int(rows), example)
 
     try:
         return database.in_little_memory(con, finding)

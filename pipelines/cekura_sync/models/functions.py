@@ -57,6 +57,12 @@ def read(folder: Path) -> dict[str, Function]:
     }
 
 
+@cache
+def written_out(sql: str, folder: Path) -> str:
+    """`expand` with the functions of this folder; a sync asks for the same queries several times."""
+    return expand(sql, read(folder))
+
+
 def expand(sql: str, functions: dict[str, Function]) -> str:
     """The query with each call of a function replaced by its formula. Raises ModelError for a call that is not complete."""
     calls = re.compile(rf"{NOT_CODE}|\b({'|'.join(functions) or '(?!)'})\(")

@@ -41,7 +41,7 @@ class Model:
     def query(self) -> str:
         """The select with the functions of sql/functions/ written out. Raises ModelError for a wrong call."""
         try:
-            return functions.expand(self.sql, functions.read(models_dir() / "functions"))
+            return functions.written_out(self.sql, models_dir() / "functions")
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from cekura_sync.diff.base import Lookup
     from cekura_sync.diff.changeset import Changeset
     from cekura_sync.models.runner import Model
     from cekura_sync.models.team import TeamModels
@@ -34,6 +35,9 @@ class Warehouse(Protocol):
 
     def known(self) -> "duckdb.DuckDBPyConnection":
         """A connection with what the warehouse holds attached as `base`."""
+
+    def lookup(self, known: "duckdb.DuckDBPyConnection") -> "Lookup":
+        """Brings what that connection does not hold yet."""
 
     def journal(self) -> tuple[Path, str] | None:
         """Where a reading can outlive its sync, and what tells one state of the warehouse from another; None: nowhere."""

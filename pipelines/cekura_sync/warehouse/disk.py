@@ -18,6 +18,8 @@ import duckdb
 from cekura_sync.database import first_line
 from cekura_sync.errors import CekuraSyncError, WarehouseError
 
+_FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+_BROKEN = [os.strerror(number) for number in (errno.EFBIG, errno.EIO, errno.EROFS)]
 _TEMPORARY = "cekura-sync-"  # how the name of each temporary folder begins
 _IN_USE = "in-use"  # a file in it that is locked as long as its process lives
 
@@ -127,7 +129,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         cause = next(filter(_is_the_disk, _causes(error)), None)
         if cause is None:
             raise
-        full = any(os.strerror(number) in str(cause) for number in (errno.ENOSPC, errno.EDQUOT))
+        full = any(words in str(cause) for words in _FULL)
         reason = "the disk is full" if full else getattr(cause, "strerror", None) or first_line(cause)
         raise WarehouseError(
             f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; fix that and sync again."
@@ -142,4 +144,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_the_disk(error: BaseException) -> bool:
-    return isinstance(error, OSError | duckdb.IOException) or os.strerror(errno.ENOSPC) in str(error)
+    # A commit that cannot be written is no IOException, but has the system's words.
+    return isinstance(error, OSError | duckdb.IOException) or any(
+        words in str(error) for words in (*_FULL, *_BROKEN)
+    )

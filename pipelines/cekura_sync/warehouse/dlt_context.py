@@ -21,6 +21,7 @@ _CONFIGURATION = {
         "intercept_signals": False,  # a sync stops at once; what it leaves is scratch
     },
     "providers": {"enable_airflow_secrets": False},
+    "normalize": {"data_writer": {"disable_compression": True}},  # files that are read once, at once
 }
 _KEY = "credentials"
 

@@ -3,17 +3,15 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from threading import Thread
-from types import ModuleType
 from typing import Any
 
 import duckdb
 
 from cekura_sync import clock, tables
 from cekura_sync.diff import journal
-from cekura_sync.diff.base import open_base
+from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, counts, runner
 from cekura_sync.models.checks import Finding
@@ -60,6 +58,9 @@ class WarehouseFile(Swap):
             self._is_outdated = identity.read(con, base, database="base").is_outdated
         return con
 
+    def lookup(self, known: duckdb.DuckDBPyConnection) -> Lookup:
+        return Lookup(known)
+
     def _spill(self) -> Path | None:
         """A dry run has no folder of its own here."""
         return self.files.scratch / "spill" if self.files.scratch.exists() else None
@@ -72,7 +73,7 @@ class WarehouseFile(Swap):
         return self._pending.read(self.generation())
 
     def expect_changes(self) -> None:
-        _import_in_background()
+        dlt_settings.import_in_background()
 
     def write(
         self, changeset: Changeset, team_changes: TeamChanges | None, outcome: Outcome, progress: Progress
@@ -253,7 +254,7 @@ class Copy:
     def count_runs(self) -> None:
         if not self._views_stay:
             self._con.execute(counts.FORGET)
-        counts.store_in_file(self._con)
+        counts.store(self._con)
 
     def findings(self, since: datetime | None) -> list[Finding]:
         if since is None or not self._views_stay:
@@ -276,19 +277,6 @@ def _recorded_signature(con: duckdb.DuckDBPyConnection) -> str | None:
 def _load(
     con: duckdb.DuckDBPyConnection, scratch: Path, changeset: Changeset, outcome: Outcome, *, first: bool
 ) -> None:
-    load = _import_load()
+    load = dlt_settings.import_load()
     load.load(con, scratch / "dlt", changeset, json.dumps(outcome.scope), outcome.watermark, first=first)
     load.tidy(con)
-
-
-def _import_load() -> ModuleType:
-    """dlt takes half a second to import; a sync without changes needs none of it."""
-    dlt_settings.isolate()
-    from cekura_sync.warehouse import load
-
-    return load
-
-
-@cache
-def _import_in_background() -> None:
-    Thread(target=_import_load, daemon=True).start()

@@ -2,7 +2,7 @@
 
 warehouse.duckdb        what readers open; only ever replaced as a whole
 warehouse.duckdb.d/
-    base.duckdb         our own copy, which nobody else opens
+    base.duckdb         the private copy, which nobody else opens
     commit.json         the redo log of a swap; afterwards, what was published
     pending_log.jsonl   syncs that changed nothing since the last swap
     journal.duckdb      what an interrupted full sync had read; the next one goes on from there

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow.parquet  # noqa: F401 - dlt would import it when everybody waits for it
+from dlt.destinations import duckdb as duckdb_destination
 
 from cekura_sync.source import changeset_source
 from cekura_sync.tables import SCHEMA
@@ -37,6 +38,29 @@ PRUNING = (
 _PLAIN = re.compile(r"[\w /.-]+")  # characters without a meaning in SQL and glob patterns
 
 
+class AskedOnce:
+    """A destination of dlt's of which it is found out once what it can do: dlt asks fifty times a load."""
+
+    _without_credentials: Any = None
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
+        ask: Any = super()
+        if not accept_partial:
+            return ask.configuration(initial_config)
+        if self._without_credentials is None:
+            self._without_credentials = ask.configuration(initial_config, accept_partial=True)
+        return self._without_credentials
+
+
+class DuckDb(AskedOnce, duckdb_destination):
+    __orig_base__ = duckdb_destination  # where dlt looks for the defaults of arguments
+
+    @property
+    def destination_type(self) -> str:
+        """The name under which dlt looks for its configuration."""
+        return "dlt.destinations.duckdb"
+
+
 def load(
     con: "duckdb.DuckDBPyConnection",
     folder: Path,
@@ -49,7 +73,7 @@ def load(
     """Run the pipeline into the database of `con`; its state is restored from there and kept there."""
     with _plainly_named(folder) as pipelines_dir:
         run(
-            pipeline_into(dlt.destinations.duckdb(con), pipelines_dir),
+            pipeline_into(DuckDb(con), pipelines_dir),
             changeset,
             scope,
             watermark,

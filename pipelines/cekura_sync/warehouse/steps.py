@@ -29,7 +29,7 @@ class Target(Protocol):
         """Returns their names. Views whose text is the same as before may stay."""
 
     def count_runs(self) -> None:
-        """Store the counts of `tables.COUNTED` with every live result that has none: those that were written, and all of an older warehouse."""
+        """Where it saves time, store the counts of `tables.COUNTED` with each live result that has none: it was written, or by an older version."""
 
     def findings(self, since: "datetime | None") -> Sequence["Finding"]:
         """Each of our own rules that does not hold. `since`: only the rows written since then need to be asked."""

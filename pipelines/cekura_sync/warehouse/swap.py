@@ -1,6 +1,5 @@
 """The swap that makes a sync happen at one instant, the lock around it, and the repair of what a crash left."""
 
-import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,6 @@ from cekura_sync.warehouse.disk import (
     disk_errors,
     flush,
     flush_directory,
-    mounts,
     private_files,
     temporary_folder,
     write_json,
@@ -28,6 +26,7 @@ from cekura_sync.warehouse.disk import (
 from cekura_sync.warehouse.identity import Identity
 from cekura_sync.warehouse.layout import Layout, read_json, wal
 from cekura_sync.warehouse.lock import Lock
+from cekura_sync.warehouse.place import require_place
 from cekura_sync.warehouse.writers import StaleWriters
 
 
@@ -65,7 +64,7 @@ class Swap:
             private_files(),
             temporary_folder() as elsewhere,
         ):
-            self._require_place()
+            require_place(self.files)
             if self._recorded().get("swap") is True and self.files.work.exists():
                 self._stand_in = self.files.work
             elif self.files.published.exists() and not self.files.base.exists():
@@ -82,32 +81,9 @@ class Swap:
                     f"There is no warehouse at {self.files.published}: run `cekura-sync sync` first, or pass --warehouse."
                 )
 
-    def _require_place(self) -> None:
-        directory = self.files.published.parent
-        if not directory.is_dir():
-            raise WarehouseError(
-                f"There is no directory {directory}: create it, or choose another --warehouse."
-            )
-        if {"?", "\\"} & set(str(self.files.published)):
-            raise WarehouseError(
-                f"DuckDB opens no file with ? or \\ in its path, such as {self.files.published}: choose another --warehouse."
-            )
-        if any(point == self.files.published for point, _ in mounts()):
-            raise WarehouseError(
-                f"{self.files.published} is mounted as a single file, which a sync cannot replace: mount its directory instead."
-            )
-        if self.files.home.exists() and not self.files.home.is_dir():
-            raise WarehouseError(
-                f"{self.files.home} is not a directory: move it away, or choose another --warehouse."
-            )
-        if self.files.home.exists() and _belongs_to_another(self.files.home):
-            raise WarehouseError(
-                f"{self.files.home} belongs to another user: sync as that user, or choose another --warehouse."
-            )
-
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        self._require_place()
+        require_place(self.files)
         self.files.home.mkdir(mode=0o700, exist_ok=True)
         with self._held.held():
             yield
@@ -170,7 +146,7 @@ class Swap:
         base = identity.of_file(self._stand_in or self.files.base)
         if not published.is_same(base):
             raise WarehouseError(
-                f"{self.files.published} ({_described(copy)}) and our own copy {self.files.base} ({_described(self.files.base)}) hold different syncs: one of them was replaced. Choose which one to go on from: `cekura-sync restore {self._quoted(self.files.published)}` or `cekura-sync restore {self._quoted(self.files.base)}`. Nothing was changed."
+                f"{self.files.published} ({_described(copy)}) and the private copy {self.files.base} ({_described(self.files.base)}) hold different syncs: one of them was replaced. Choose which one to go on from: `cekura-sync restore {self._quoted(self.files.published)}` or `cekura-sync restore {self._quoted(self.files.base)}`. Nothing was changed."
             )
 
     def _quoted(self, file: Path) -> str:
@@ -308,12 +284,6 @@ class Swap:
         self.files.incoming.replace(self.files.published)
         self._writers.guard()
         flush_directory(self.files.published.parent)
-
-
-def _belongs_to_another(path: Path) -> bool:
-    """In a directory that others may write, one of them could have made it and would own what we put there."""
-    owners = {path.stat().st_uid, path.lstat().st_uid}
-    return os.geteuid() != 0 and bool(owners - {0, os.geteuid()})
 
 
 def _described(path: Path) -> str:

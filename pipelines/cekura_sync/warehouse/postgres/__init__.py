@@ -10,22 +10,22 @@ connection.py   dlt's pipeline, the lock, and errors as WarehouseError
 session.py      statements on one connection
 staging.py      dlt's destination, which hands its merges over instead of running them
 ownership.py    which objects there are ours; no other one is touched
+lookup.py       brings into a comparison what the engine holds of the results that are asked about
 mirror.py       a copy in DuckDB of what the engine holds
+indexes.py      the indexes that these need
 views.py        the files of sql/ as views of the engine
 """
 
 from typing import TYPE_CHECKING
 
 from cekura_sync.errors import SettingsError
-from cekura_sync.warehouse import dlt_settings
 
 if TYPE_CHECKING:
     from cekura_sync.warehouse.postgres.warehouse import Engine
 
 
 def open_engine(name: str) -> "Engine":
-    """Imports dlt and the driver, which the file does without. Raises SettingsError where the driver is not installed."""
-    dlt_settings.isolate()
+    """Imports the driver, which the file does without. Raises SettingsError where it is not installed."""
     try:
         from cekura_sync.warehouse.postgres.warehouse import Engine
     except ModuleNotFoundError as error:

@@ -2,23 +2,23 @@
 
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
-from dlt.common.exceptions import DltException
 
 from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
 from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
+from cekura_sync.warehouse import dlt_settings
 from cekura_sync.warehouse.disk import temporary_folder
-from cekura_sync.warehouse.load import pipeline_into
 from cekura_sync.warehouse.postgres.access import Access
-from cekura_sync.warehouse.postgres.session import Session, hearing_signals
-from cekura_sync.warehouse.postgres.staging import LOCK_TIMEOUT, Postgres
+from cekura_sync.warehouse.postgres.session import LOCK_TIMEOUT, Session, hearing_signals, open_connection
 
 if TYPE_CHECKING:
     from dlt.pipeline.pipeline import Pipeline
@@ -33,14 +33,23 @@ ENDED_WITHIN = 10.0  # seconds for the sessions of a dead sync
 class Connection:
     """Pipeline and session of one sync."""
 
-    def __init__(
-        self, name: str, session: Session, pipeline: "Pipeline", merges: Sequence[str], staging: str
-    ) -> None:
+    def __init__(self, access: Access, session: Session, folder: Path) -> None:
         self.session = session
-        self.pipeline = pipeline
-        self.merges = merges  # filled while the pipeline loads
-        self._name = name
-        self._staging = staging
+        self._access = access
+        self._name = access.name
+        self._folder = folder
+        self._staging = f"{STAGING}_{secrets.token_hex(4)}"
+        self.merges: Sequence[str] = ()  # filled while the pipeline loads
+
+    def open_pipeline(self) -> "Pipeline":
+        """Imports dlt, which takes half a second that a sync without changes does not spend."""
+        load = dlt_settings.import_load()
+        from cekura_sync.warehouse.postgres.staging import Postgres
+
+        engine = Postgres(self._staging, self._access.dsn)
+        self.merges = engine.merges
+        pipeline: Pipeline = load.pipeline_into(engine, self._folder)
+        return pipeline
 
     def lock(self) -> None:
         """Take the lock for as long as the session lasts, then clean up what a killed sync left. Raises WarehouseBusy."""
@@ -86,6 +95,14 @@ class Connection:
         for (schema,) in schemas:
             self.session.run(f"drop schema {quoted(schema)} cascade")
 
+    def analyses(self) -> list[str]:
+        """Statements without which the engine would plan the merges as if what was loaded were large."""
+        loaded = self.session.rows(
+            "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind = 'r'",
+            self._staging,
+        )
+        return [f"analyze {quoted(self._staging)}.{quoted(table)}" for (table,) in loaded]
+
     def clean_up(self, give_up_claim: Callable[[], None]) -> None:
         """After a failure; without the connection, the next sync does it."""
         with suppress(psycopg2.Error):
@@ -102,14 +119,16 @@ class Connection:
 @contextmanager
 def connected(access: Access) -> Iterator[Connection]:
     """Raises WarehouseError for every error of the engine or dlt."""
-    with _errors(access), hearing_signals(), _sessions_named(READ_SESSION), temporary_folder() as folder:
-        staging = f"{STAGING}_{secrets.token_hex(4)}"
-        engine = Postgres(staging, access.dsn)
-        pipeline = pipeline_into(engine, folder)
-        with pipeline.sql_client() as client:
-            session = Session(client.native_connection)
-            with _blockers_named(session, access.name):
-                yield Connection(access.name, session, pipeline, engine.merges, staging)
+    with (
+        _errors(access),
+        hearing_signals(),
+        _sessions_named(READ_SESSION),
+        temporary_folder() as folder,
+        closing(open_connection(access.dsn)) as connection,
+    ):
+        session = Session(connection)
+        with _blockers_named(session, access.name):
+            yield Connection(access, session, folder)
 
 
 @contextmanager
@@ -130,7 +149,7 @@ def _blockers_named(session: Session, name: str) -> Iterator[None]:
     """Name the sessions that hold a lock for too long. Raises WarehouseError."""
     try:
         yield
-    except (DltException, psycopg2.Error) as error:
+    except Exception as error:
         if not isinstance(_in_the_drivers_words(error), psycopg2.errors.LockNotAvailable):
             raise
         with suppress(psycopg2.Error):
@@ -167,15 +186,21 @@ def _errors(access: Access) -> Iterator[None]:
         yield
     except CekuraSyncError:
         raise
-    except (DltException, psycopg2.Error) as error:
-        said = access.redacted(first_line(_in_the_drivers_words(error)))
-        raise WarehouseError(
-            f"{access.name} refused: {said}. Nothing was changed; fix that and sync again."
-        ) from error
     except Exception as error:
+        if isinstance(error, psycopg2.Error) or _is_dlts(error):
+            said = access.redacted(first_line(_in_the_drivers_words(error)))
+            raise WarehouseError(
+                f"{access.name} refused: {said}. Nothing was changed; fix that and sync again."
+            ) from error
         if access.redacted(str(error)) != str(error):
             raise RuntimeError(access.redacted(str(error))) from None
         raise
+
+
+def _is_dlts(error: Exception) -> bool:
+    """Where dlt has not been imported, it has raised nothing."""
+    exceptions = sys.modules.get("dlt.common.exceptions")
+    return exceptions is not None and isinstance(error, exceptions.DltException)
 
 
 def _in_the_drivers_words(error: BaseException) -> BaseException:

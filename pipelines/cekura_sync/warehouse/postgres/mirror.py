@@ -1,87 +1,81 @@
-"""A copy in memory of what the engine holds. A comparison uses it as the private base; `write` makes a file of it."""
+"""A copy in DuckDB of what the engine holds: for the checks, and for the commands that read."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from cekura_sync import tables
-from cekura_sync.database import STORAGE_VERSION, first_line, literal, quoted
-from cekura_sync.diff.base import open_base
-from cekura_sync.errors import WarehouseError
+from cekura_sync import database, tables
+from cekura_sync.database import quoted
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse import changed_rows
+from cekura_sync.warehouse.disk import temporary_folder
+from cekura_sync.warehouse.postgres.lookup import DLTS_OWN, only_ours
 from cekura_sync.warehouse.postgres.session import Session
 
-FETCHED_ROWS = 20_000  # at a time
-_DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
+FETCHED_ROWS = 5_000  # at a time
 
 
-def to_compare_with(session: Session) -> duckdb.DuckDBPyConnection:
-    """Of the details, only which results have any."""
-    return _mirrored(session, details_whole=False)
+@contextmanager
+def whole(session: Session) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A file for as long as it is needed; inside a transaction, with what that has written."""
+    with temporary_folder() as folder:
+        path = folder / "copy.duckdb"
+        write(session, path)
+        with database.connect(path, limited=True) as con:
+            yield con
 
 
-def whole(session: Session) -> duckdb.DuckDBPyConnection:
-    return _mirrored(session, details_whole=True)
-
-
-def changed(session: Session, since: datetime) -> duckdb.DuckDBPyConnection:
-    """A database in memory with every table, but only the rows of results that were written since then."""
-    con = open_base(None)
-    session.run(f"create temp table touched on commit drop as {changed_rows.touched(SCHEMA, since)}")
-    present = session.columns()
-    for table, column in changed_rows.COLUMNS.items():
-        names = [name for name in present[table] if name not in _DLTS_OWN]
-        _copy(session, con, table, names, f"where {column} in (select id from touched)")
-    con.execute("use base")
-    return con
-
-
-def write(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """As a file that any driver can open."""
-    con.execute(
-        f"attach {literal(str(path))} as written (storage_version '{STORAGE_VERSION}'); copy from database base to written; detach written"
-    )
-
-
-def _mirrored(session: Session, *, details_whole: bool) -> duckdb.DuckDBPyConnection:
-    """All tables as they are at one moment, in the schema `base.cekura`."""
-    con = open_base(None)
-    with session.snapshot():
+def write(session: Session, path: Path) -> None:
+    """All tables, as a file that any driver can open."""
+    database.create(path)
+    with database.connect(path, limited=True) as con:
         present = session.columns()
         for table in tables.TABLES:
-            columns_of = [name for name in present.get(table, []) if name not in _DLTS_OWN]
-            if not columns_of:
-                continue
-            if details_whole or table not in tables.DETAIL_CHILDREN:
-                _copy(session, con, table, columns_of)
-            else:
-                _copy(session, con, table, ["result_id"], distinct=True)
-    return con
+            names = [name for name in present.get(table, []) if name not in DLTS_OWN]
+            _copy(session, con, table, names)
+
+
+@contextmanager
+def changed(session: Session, written: Collection[int]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory with every table, but only the rows of these results, and of those that list one of their runs."""
+    with database.connect() as con:
+        con.execute(f"create schema {SCHEMA}")
+        session.run("create temp table touched (id bigint) on commit drop")
+        session.run("insert into touched select unnest(%s::bigint[])", [*written])
+        session.run(
+            f"insert into touched select other.result_id from {SCHEMA}.runs as other where other.id in ("
+            f"select id from {SCHEMA}.runs where result_id in (select id from touched))"
+        )
+        session.run("analyze touched")
+        present = session.columns()
+        for table in tables.TABLES:
+            names = [name for name in present[table] if name not in DLTS_OWN]
+            column = changed_rows.COLUMNS.get(table)
+            _copy(
+                session,
+                con,
+                table,
+                names,
+                f"where {column} in (select id from touched)" if column else "where false",
+            )
+        yield con
 
 
 def _copy(
-    session: Session,
-    con: duckdb.DuckDBPyConnection,
-    table: str,
-    columns: Sequence[str],
-    where: str = "",
-    *,
-    distinct: bool = False,
+    session: Session, con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], where: str = ""
 ) -> None:
-    for name in columns:
-        con.execute(f"alter table base.cekura.{table} add column if not exists {quoted(name)} varchar")
-    select = f"select {'distinct ' if distinct else ''}{', '.join(map(quoted, columns))}"
-    session.run(f"declare known no scroll cursor for {select} from {SCHEMA}.{table} {where}")
+    kinds = dict.fromkeys(columns, "varchar") | tables.TABLES[table].columns
+    con.execute(f"create table {SCHEMA}.{table} ({database.column_list(kinds)})")
+    if not columns:
+        return
+    import pyarrow as pa
+
+    select = f"select {', '.join(map(quoted, columns))} from {SCHEMA}.{table} {where}"
+    session.run(f"declare known no scroll cursor for {select}")
     while rows := session.rows(f"fetch {FETCHED_ROWS} from known"):
-        try:
-            batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=columns)  # noqa: F841 - DuckDB finds it by name
-            con.execute(f"insert into base.cekura.{table} by name select * from batch")
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise WarehouseError(
-                f"The table {SCHEMA}.{table} in the engine has columns or rows that no sync wrote ({first_line(error)}): restore its columns, or sync into another database. Nothing was changed."
-            ) from error
+        with only_ours(f"{SCHEMA}.{table}"):
+            batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=[*columns])  # noqa: F841 - DuckDB finds it by name
+            con.execute(f"insert into {SCHEMA}.{table} by name select * from batch")
     session.run("close known")

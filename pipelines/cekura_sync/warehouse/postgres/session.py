@@ -15,6 +15,41 @@ from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import SCHEMA
 
 POLL_SECONDS = 0.5
+LOCK_TIMEOUT = "5s"  # a session that waits for a lock blocks everybody who comes after it
+# For every session, dlt's included. Not every server has all of them.
+SETTINGS = {
+    "TimeZone": "UTC",
+    "standard_conforming_strings": "on",  # a backslash in a text is a backslash
+    "default_transaction_isolation": "read committed",
+    "extra_float_digits": "1",  # every digit of a number
+    "jit": "off",  # compiling the views takes longer than running them
+    "lock_timeout": LOCK_TIMEOUT,
+    # A first load may take long, and the lock is held while the API is read, however long that takes.
+    "statement_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    # A machine that disappears must not hold it for hours.
+    "client_connection_check_interval": "5s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+def open_connection(dsn: str) -> Any:
+    """As every session of ours is: each statement is committed at once, and texts come as they are."""
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    # A role or a database may set one that lacks most letters.
+    connection.set_client_encoding("UTF8")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config(name, wanted, false)"
+            " from pg_settings join unnest(%s, %s) as wish (wish, wanted) on wish = name",
+            ([*SETTINGS], [*SETTINGS.values()]),
+        )
+    return connection
 
 
 def _wait(connection: Any) -> None:
@@ -37,6 +72,17 @@ def hearing_signals() -> Iterator[None]:
     """The driver knows one way to wait for the whole process, and with ours nobody can copy rows in bulk: so it ends with our work."""
     before = psycopg2.extensions.get_wait_callback()
     psycopg2.extensions.set_wait_callback(_wait)
+    try:
+        yield
+    finally:
+        psycopg2.extensions.set_wait_callback(before)
+
+
+@contextmanager
+def copying_in_bulk() -> Iterator[None]:
+    """Meanwhile the driver waits in its own way, in which alone rows can be copied: let other threads do that."""
+    before = psycopg2.extensions.get_wait_callback()
+    psycopg2.extensions.set_wait_callback(None)
     try:
         yield
     finally:

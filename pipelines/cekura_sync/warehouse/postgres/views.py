@@ -1,4 +1,4 @@
-"""The files of sql/ in the engine: views with their comments, and checks."""
+"""The files of sql/ in the engine: views with their comments."""
 
 from hashlib import md5
 from importlib.metadata import version
@@ -9,8 +9,7 @@ import psycopg2
 
 from cekura_sync.database import quoted
 from cekura_sync.errors import WarehouseError
-from cekura_sync.models import dialects, runner
-from cekura_sync.models.checks import Finding
+from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse.postgres import ownership
 
@@ -47,16 +46,6 @@ def build(session: "Session", engine: str) -> list[str]:
     return [model.name for model in models]
 
 
-def check(session: "Session", engine: str) -> list[Finding]:
-    """Each of our own rules that does not hold."""
-    findings = []
-    for model in runner.read_models(runner.models_dir() / "checks"):
-        wrong = session.rows(dialects.translated(model, engine))
-        if wrong:
-            findings.append(Finding(model.name, model.meaning, len(wrong), str(wrong[0])))
-    return findings
-
-
 def _models() -> list[runner.Model]:
     return runner.in_build_order(runner.read_models(runner.models_dir()))
 
@@ -65,7 +54,7 @@ def _mark(models: list[runner.Model]) -> str:
     """With a digest of all that decides on the views' text: translating them takes longer than a quiet sync."""
     parts = [
         *(model.query for model in models),
-        Path(dialects.__file__).read_text("utf-8"),
+        Path(runner.__file__).with_name("dialects.py").read_text("utf-8"),
         version("sqlglot"),
     ]
     parts.append(ownership.SIGNATURE)
@@ -74,6 +63,8 @@ def _mark(models: list[runner.Model]) -> str:
 
 
 def _statements(model: runner.Model, engine: str) -> tuple[str, str]:
+    from cekura_sync.models import dialects  # sqlglot, a fifth of a second
+
     query = dialects.translated(model, engine)
     return f"create or replace view {runner.SCHEMA}.{model.name} as {query}", runner.comments(
         model, ownership.SIGNATURE

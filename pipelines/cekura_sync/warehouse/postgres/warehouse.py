@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cekura_sync import database, tables
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.errors import WarehouseError
-from cekura_sync.models import dialects, runner
+from cekura_sync.models import runner
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse import erase, identity, load, steps, sync_log, told
+from cekura_sync.warehouse import dlt_settings, erase, identity, steps, sync_log, told
 from cekura_sync.warehouse.erase import Selection
 from cekura_sync.warehouse.postgres import access, mirror, ownership
 from cekura_sync.warehouse.postgres.connection import APPLICATION, Connection, connected
+from cekura_sync.warehouse.postgres.lookup import EngineLookup
+from cekura_sync.warehouse.postgres.session import copying_in_bulk
 from cekura_sync.warehouse.postgres.transaction import Transaction
 from cekura_sync.warehouse.team_changes import TeamChanges
 
 if TYPE_CHECKING:
     import duckdb
+
+
+MOST_CHECKED_ALONE = 1000  # results; where more were written, everything is checked
 
 
 class State(NamedTuple):
@@ -44,6 +49,7 @@ class Engine:
         self._connection: Connection
         self._generation = 0  # of the last sync that was committed
         self._claim: ownership.Claim | None = None
+        self._lookup: EngineLookup
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -77,10 +83,14 @@ class Engine:
         ownership.require(self._connection.session, self.name)
 
     def known(self) -> "duckdb.DuckDBPyConnection":
-        """A copy in memory of what a sync compares with."""
-        con = mirror.to_compare_with(self._connection.session)
-        self._generation = _generation(con)
-        return con
+        """A base in memory that holds little at first."""
+        self._lookup = EngineLookup(self._connection.session)
+        self._generation = _generation(self._lookup.con)
+        return self._lookup.con
+
+    def lookup(self, known: "duckdb.DuckDBPyConnection") -> EngineLookup:  # noqa: ARG002 - it made it
+        """`known`: what `known` returned."""
+        return self._lookup
 
     def state(self) -> State:
         with connected(self._access) as connection:
@@ -107,14 +117,17 @@ class Engine:
     def copy_into(self, path: Path) -> None:
         """Make a warehouse file of it, for whoever reads one. Raises WarehouseError before the first sync."""
         with connected(self._access) as connection:
-            con = mirror.whole(connection.session)
-        generation = _generation(con)
+            session = connection.session
+            with session.snapshot():
+                generation = 0
+                if "sync_log" in session.columns():
+                    generation = session.value(f"select coalesce(max(generation), 0) from {SCHEMA}.sync_log")
+                if generation:
+                    mirror.write(session, path)
         if not generation:
             raise WarehouseError(
                 f"No sync of {self.name} has completed yet: run `cekura-sync sync --destination {self._destination}`."
             )
-        with con:
-            mirror.write(con, path)
         with database.connect(path) as con:
             identity.write(con, generation)
             tables.complete(con)
@@ -128,7 +141,7 @@ class Engine:
         return []
 
     def expect_changes(self) -> None:
-        """dlt is imported already."""
+        dlt_settings.import_in_background()
 
     def write(
         self, changeset: Changeset, team_changes: TeamChanges | None, outcome: Outcome, progress: Progress
@@ -137,8 +150,11 @@ class Engine:
         if not self._generation:
             self._claim = ownership.Claim(session)
         loads = outcome.changed or not self._generation
-        transaction = self._transaction(self._load(changeset, outcome) if loads else [])
-        with session.transaction():
+        changeset.fetch_to_write()
+        transaction = self._transaction(
+            self._load(changeset, outcome) if loads else [], changeset.written_ids(MOST_CHECKED_ALONE)
+        )
+        with changeset.set_aside(), session.transaction():
             self._require_ours()  # still
             transaction.complete()
             transaction.require_nobody_wrote()
@@ -150,21 +166,24 @@ class Engine:
 
     def _load(self, changeset: Changeset, outcome: Outcome) -> list[str]:
         """Into the staging schema, in dlt's own sessions; returns the statements that merge it."""
+        load = dlt_settings.import_load()
         forget = changeset.to_forget()
+        pipeline = self._connection.open_pipeline()
         self._connection.make_staging()
-        load.run(
-            self._connection.pipeline,
-            changeset,
-            json.dumps(outcome.scope),
-            outcome.watermark,
-            first=False,
-            file_format="insert_values",
-        )
-        # Or the views, and with them the checks, are planned as if the tables were empty.
-        analyses = [f"analyze {SCHEMA}.{table}" for table in ("results", "runs", *tables.DETAILS)]
-        return [*forget, *self._connection.merges, *load.PRUNING, *analyses]
+        with copying_in_bulk():
+            load.run(
+                pipeline,
+                changeset,
+                json.dumps(outcome.scope),
+                outcome.watermark,
+                first=False,
+                file_format="csv",
+            )
+        return [*forget, *self._connection.analyses(), *self._connection.merges, *load.PRUNING]
 
     def answer(self, query: runner.Model) -> list[dict[str, Any]]:
+        from cekura_sync.models import dialects  # sqlglot, a fifth of a second
+
         return self._connection.session.named_rows(dialects.translated(query, self._destination))
 
     def have_heard(self, receivers: Collection[str]) -> bool:
@@ -217,8 +236,12 @@ class Engine:
                 swapping()
         return names
 
-    def _transaction(self, merges: Sequence[str] | None) -> Transaction:
-        return Transaction(self._connection.session, self._destination, self.name, self._generation, merges)
+    def _transaction(
+        self, merges: Sequence[str] | None, written: Collection[int] | None = None
+    ) -> Transaction:
+        return Transaction(
+            self._connection.session, self._destination, self.name, self._generation, merges, written
+        )
 
 
 def _generation(con: "duckdb.DuckDBPyConnection") -> int:

@@ -1,0 +1,48 @@
+"""The command that writes ready dashboards for BI tools."""
+
+from pathlib import Path
+
+import click
+
+from cekura_sync import settings
+from cekura_sync.commands.options import destination_option, engine_of, warehouse_option
+from cekura_sync.console import terminal
+from cekura_sync.errors import SettingsError
+
+KINDS = ("superset",)
+
+
+@click.command(short_help="Write a ready dashboard for a BI tool.")
+@click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
+@click.option("--to", metavar="DIR", required=True, help="Directory for the files. It is created if needed.")
+@warehouse_option
+@destination_option
+def dashboards(kind: str, to: str, warehouse: str, destination: str | None) -> None:
+    """Write a ready dashboard to import into a BI tool: agents over time, the last week, scenarios, infrastructure, freshness.
+
+    KIND is superset: an archive for Superset's import. It contains the absolute path of the warehouse, so the warehouse
+    needs the same path where the tool runs. The tool opens it read only. The archive contains no secret. The command
+    reads neither the API nor the warehouse. It replaces files that an earlier version wrote into DIR. If they were
+    edited or come from elsewhere, it replaces nothing and exits with 2.
+    """
+    if engine_of(destination):
+        raise SettingsError("The dashboards read a DuckDB file: name one with --warehouse.")
+    path = settings.check_warehouse(warehouse).resolve()
+    folder = _folder(to, path)
+    from cekura_sync import dashboards as ready
+
+    files = ready.KINDS[kind](path)
+    ready.write(folder, kind, files)
+    terminal.message(f"Wrote {', '.join(files)} to {to}. docs/bi.md says how to import it.")
+
+
+def _folder(to: str, warehouse: Path) -> Path:
+    if not to or "\0" in to:
+        raise click.UsageError(f"'{to}' is not a directory: write --to as in --to dashboards.")
+    folder = Path(to).resolve()
+    home = warehouse.with_name(f"{warehouse.name}.d")
+    if folder.is_relative_to(home):
+        raise SettingsError(f"{to} belongs to the warehouse: choose another directory.")
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{to} is a file: choose a directory.")
+    return folder

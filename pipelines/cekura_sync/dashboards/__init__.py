@@ -1,0 +1,18 @@
+"""Ready dashboards: files that a BI tool imports by itself. They show the queries of sql/dashboards.
+
+queries.py    those queries, with the columns of each
+charts.py     what Superset draws from them
+superset.py   Superset's import file
+files.py      writes files, and never over somebody else's
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cekura_sync.dashboards import superset
+from cekura_sync.dashboards.files import write
+
+__all__ = ["KINDS", "write"]
+
+# What each tool's files hold: given the warehouse's path and the folder for the files.
+KINDS: Mapping[str, Callable[[Path], Mapping[str, bytes]]] = {"superset": superset.files}

@@ -1,0 +1,104 @@
+"""Known rows that the listing did not show."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import duckdb
+
+from cekura_sync.api.decode_rows import Row
+from cekura_sync.api.json_values import bigint
+from cekura_sync.diff.base import Lookup
+from cekura_sync.diff.changeset import BY_ID
+from cekura_sync.tables import UNFINISHED
+
+AGED_OUT_AFTER = timedelta(days=90)
+_LIVE = "deleted_at is null and aged_out_at is null"
+
+
+class InFlight(NamedTuple):
+    id: int
+    synced_at: datetime
+
+
+class Absent:
+    """Of one scope, on the connection of a comparison."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, lookup: Lookup, *, covers: str, agent_id: int | None
+    ) -> None:
+        """`covers`: a SQL predicate over the known rows that the scope can be judged for."""
+        self._con = con
+        self._lookup = lookup
+        self.covers = f"({covers})"
+        self.is_judged = covers != "false"
+        self._covered = f"{self.covers} and {_LIVE}"
+        self._all_live = _LIVE if agent_id is None else f"{_LIVE} and agent = {agent_id}"
+
+    def in_flight(self) -> list[InFlight]:
+        """Rows that are not finished.
+
+        Of the scope, where it can be told which they are; else of all: reading one anew does nobody harm.
+        """
+        self._lookup.fetch_unfinished()
+        covered = self._covered if self.is_judged else self._all_live
+        unfinished = self._known("id, synced_at", UNFINISHED, covered)
+        return [InFlight(*row) for row in unfinished]
+
+    def failing_by_id(self) -> dict[int, datetime]:
+        """The results whose own address has brought nothing so far, and since when."""
+        query = (
+            "select id, min(seen_at) from base.cekura.rejected_rows where starts_with(reason, $1) group by id"
+        )
+        return dict(self._con.execute(query, [BY_ID]).fetchall())
+
+    def missing(self, above: int | None) -> list[int]:
+        """Rows of the scope that the listing should have shown: all, or those created after `above`."""
+        self._lookup.fetch_live(above)
+        newer = "true" if above is None else f"epoch_us(created_at) > {above}"
+        return [row[0] for row in self._known("id", newer, self._covered)]
+
+    def _known(self, columns: str, predicate: str, covered: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._con.execute(
+            f"select {columns} from base.cekura.results where {covered} and ({predicate})"
+            " and id not in (select id from listed) and id not in (select id from gone) order by id desc"
+        ).fetchall()
+        return rows
+
+    def known_and_listed(self) -> tuple[int, int]:
+        """Of the scope's live rows: how many there are, how many were listed."""
+        known, listed = self._con.execute(
+            f"select count(*), count(*) filter (id in (select id from listed)) from base.cekura.results where {self._covered}"
+        ).fetchall()[0]
+        return known + self._lookup.count_others(self._covered)[0], listed
+
+    def new_below(self, horizon: int | None) -> int:
+        """How many listed rows were created before this moment and are new to a warehouse that knows others."""
+        new = self._con.execute(
+            "select count(*) from changed where change <> 'updated' and epoch_us(created_at) < $1"
+            " and exists (select 1 from base.cekura.sync_log)",
+            [horizon],
+        ).fetchall()
+        return int(new[0][0])
+
+    def unchanged_among(self, rows: Sequence[Row]) -> bool:
+        """Whether one of these, read by id, has the times and the agent that it is known with."""
+        unchanged = self._con.execute(
+            "select 1 from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw) as read"
+            " join base.cekura.results as known on known.id = read.id"
+            " where try_cast(raw ->> 'updated_at' as timestamptz) is not distinct from known.updated_at"
+            " and try_cast(raw ->> 'created_at' as timestamptz) = known.created_at"
+            " and try_cast(raw ->> 'agent' as bigint) is not distinct from known.agent limit 1",
+            [[bigint(row.key) for row in rows], [row.raw for row in rows]],
+        )
+        return bool(unchanged.fetchall())
+
+    def age_out(self, oldest_listed: int | None, now: datetime) -> None:
+        """Marks as aged out what is older than everything that the API lists, and than 90 days."""
+        if oldest_listed is not None:
+            self._lookup.fetch_live(None)
+            self._con.execute(
+                f"insert into gone select id, true from base.cekura.results where {self._covered}"
+                " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
+                [oldest_listed, now - AGED_OUT_AFTER],
+            )
