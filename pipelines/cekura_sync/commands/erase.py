@@ -31,7 +31,7 @@ def erase(
     warehouse: str,
     destination: str | None,
 ) -> None:
-    """Remove results with their runs, details, transcripts and rejected texts, from both files or the engine, for good.
+    """Remove results with their runs, details, transcripts and rejected texts, for good: from the published file and the private copy, or from the engine.
 
     No later sync brings them back: the warehouse keeps a list of their ids. With --transcripts-only no later sync reads
     their details again. Backups and files that readers copied still hold them.

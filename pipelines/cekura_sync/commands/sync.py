@@ -87,7 +87,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
 @click.option(
     "--profiles",
     is_flag=True,
-    help="Keep test_profile_data, the invented caller's name, account number and the like: personal data where they are real.",
+    help="Store test_profile_data (the invented caller's name, account number and the like), as --transcripts does. This is personal data if they are real.",
 )
 @click.option(
     "--keep-transcripts",
