@@ -48,7 +48,7 @@ def demo(results: int) -> None:
     "faults",
     multiple=True,
     metavar="KIND[@N]",
-    help="Produce a fault, such as 429@3 or html:0.1. Repeatable.",
+    help="Produce a fault, such as 429@3 or html:0.1. Can be repeated.",
 )
 def sandbox(
     port: int, results: int, latency: str, shape: str, generation: str, faults: tuple[str, ...]
