@@ -258,7 +258,7 @@ class Changeset:
     def written_ids(self, at_most: int) -> list[int] | None:
         """The results of which something is written; None where they are more."""
         rows = self._con.execute(
-            f"select id from ({_WRITE_RESULTS}) union select result_id from new_details_read limit {at_most + 1}",
+            f"select id from ({self.query('results')}) union select result_id from new_details_read limit {at_most + 1}",
             {"started": self._started},
         ).fetchall()
         return None if len(rows) > at_most else [id_ for (id_,) in rows]
