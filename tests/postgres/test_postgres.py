@@ -13,7 +13,7 @@ import pytest
 from cekura_sync import cli
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Answer, Request
-from cekura_sync.warehouse.postgres import staging
+from cekura_sync.warehouse.postgres import session
 from support.engines import comparable
 from support.harness import HANG, PATIENCE, Ran, assert_same
 from support.hostile_fields import FIELDS
@@ -132,7 +132,7 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of waiting for a lock is as good as five."""
-    monkeypatch.setitem(staging.SETTINGS, "lock_timeout", "1s")
+    monkeypatch.setitem(session.SETTINGS, "lock_timeout", "1s")
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -87,7 +87,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
 @click.option(
     "--profiles",
     is_flag=True,
-    help="Also store test_profile_data: the invented caller's name, account number and the like. If they are real, this is personal data.",
+    help="Also store test_profile_data: the invented caller's name, account number and the like. If they are real, this is personal data. --transcripts stores them too.",
 )
 @click.option(
     "--keep-transcripts",
