@@ -1,4 +1,4 @@
--- Always one row: the number of runs of finished results, and of how many of them the details were read.
+-- One row: the number of runs of finished results, and of how many of them the details were read.
 select
     count(*) as runs,
     count(details.run_id) as read
