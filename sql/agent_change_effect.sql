@@ -1,6 +1,6 @@
--- One row per change that the team has noted and agent that it concerns: the runs after it against the runs before it.
--- Both sides reach to the agent's neighbouring change, 14 days at most. A change without an agent concerns every agent.
--- The verdict compares within scenarios, so another mix of scenarios changes nothing; the agents of one change are judged together.
+-- One row per noted change and agent that it concerns: the runs after the change compared with the runs before it.
+-- Each period is at most 14 days long and stops at the agent's nearest other change. A change without an agent concerns every agent.
+-- The verdict compares runs of the same scenarios, so a different mix of scenarios does not change it. It is corrected for the number of agents that the change concerns.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -61,31 +61,31 @@ steps as (
 
 select
     steps.agent_id, -- Cekura's id of the agent
-    agents.agent_name, -- its newest name; NULL when the warehouse has no result of such an agent
+    agents.agent_name, -- its newest name; NULL when the warehouse has no result of this agent
     steps.changed_at, -- when the change was made
-    noted.note, -- what the team noted about it
-    noted.line, -- its line in the file of changes; unique together with agent_id
-    steps.before_since, -- the runs before reach from here up to the change
-    steps.before_results, -- completed results with decided runs before the change
+    noted.note, -- the team's note about the change
+    noted.line, -- line of the change in the team's list; unique together with agent_id
+    steps.before_since, -- start of the period before the change
+    steps.before_results, -- completed results with decided runs in the period before the change
     steps.before_decided_runs, -- their decided runs
     steps.before_passed_runs, -- how many of them passed
     steps.before_pass_rate, -- before_passed_runs / before_decided_runs
-    steps.after_until, -- the runs after reach from the change up to here
-    steps.after_results, -- completed results with decided runs after the change
+    steps.after_until, -- end of the period after the change
+    steps.after_results, -- completed results with decided runs in the period after the change
     steps.after_decided_runs, -- their decided runs
     steps.after_passed_runs, -- how many of them passed
     steps.after_pass_rate, -- after_passed_runs / after_decided_runs
-    after_pass_rate - before_pass_rate as difference, -- after_pass_rate - before_pass_rate, whatever ran
-    after_pass_rate - before_pass_rate - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    after_pass_rate - before_pass_rate as difference, -- after_pass_rate - before_pass_rate, over all runs
+    after_pass_rate - before_pass_rate - adjusted_difference as mix_effect, -- the part of difference that is due to which scenarios ran, and how often
     adjusted_difference, -- the difference within the scenarios that ran on both sides
     adjusted_low, -- lower end of its 95 % interval
     adjusted_high, -- upper end of its 95 % interval
     coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
-    rate(coalesce(covered_runs, 0), before_decided_runs + after_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
-    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
-    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
-    verdict, -- improved, same, regressed, after the correction for the number of agents that one change concerns; NULL without a comparison
-    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    rate(coalesce(covered_runs, 0), before_decided_runs + after_decided_runs) as covered_share, -- the share of these runs that belong to shared scenarios
+    p_value, -- how often chance alone gives an adjusted_difference at least this far from 0
+    smallest_visible_difference, -- the smallest true difference that a comparison like this one detects in 80 % of cases
+    verdict, -- improved, same or regressed, corrected for the number of agents that the change concerns; NULL if there is none, see no_verdict_because
+    coalesce(possible, false) as possible, -- whether the interval excludes 0 although the verdict is same
     case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because -- why there is no verdict
 from steps
 inner join noted

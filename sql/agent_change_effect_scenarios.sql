@@ -1,5 +1,5 @@
--- One row per agent, instant of a noted change and scenario: what drove the difference that agent_change_effect shows.
--- Contributions add up to the adjusted_difference; the worst come first.
+-- One row per agent, time of a noted change and scenario: how much the scenario contributes to the difference in agent_change_effect.
+-- Contributions add up to the adjusted_difference; the most negative ones come first.
 with runs as (
     select
         results.step as comparison,
@@ -23,17 +23,17 @@ select
     changes.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     changes.changed_at, -- when the change was made
-    scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
     scenarios.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
-    scenarios.scenario_name, -- the name that its newest run, the one with the greatest id, carries
+    scenarios.scenario_name, -- its name in its newest run (the run with the greatest id)
     scenarios.before_runs as before_decided_runs, -- its decided runs before the change
     scenarios.before_passed as before_passed_runs, -- how many of them passed
     scenarios.before_rate as before_pass_rate, -- before_passed_runs / before_decided_runs
     scenarios.after_runs as after_decided_runs, -- its decided runs after the change
     scenarios.after_passed as after_passed_runs, -- how many of them passed
     scenarios.after_rate as after_pass_rate, -- after_passed_runs / after_decided_runs
-    coalesce(scenarios.weight, 0) as weight, -- its share in the adjusted_difference; 0 when it ran on one side alone
-    scenarios.weight * (after_rate - before_rate) as contribution -- weight * (after_pass_rate - before_pass_rate); NULL when it ran on one side alone
+    coalesce(scenarios.weight, 0) as weight, -- its weight in the adjusted_difference, 0 to 1; 0 when it ran on only one side
+    scenarios.weight * (after_rate - before_rate) as contribution -- weight * (after_pass_rate - before_pass_rate); NULL when it ran on only one side
 from scenarios
 inner join analytics.agent_changes as changes on changes.step = scenarios.comparison
 left join analytics.agents as agents on agents.agent_id is not distinct from changes.agent_id

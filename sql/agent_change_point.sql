@@ -1,7 +1,7 @@
--- One row per agent: the day at which its pass rate, within its scenarios, most probably changed in the 90 UTC days that end with the newest
--- result of the warehouse, and whether it declined or improved bit by bit. Verdicts are NULL with fewer than 14 days with runs.
--- A slow decline is often found as a step too, and a step as a decline: where both are found, look at agent_daily.
--- docs/statistics.md has the method, and how often it is wrong.
+-- One row per agent: the day on which its pass rate most probably changed, and whether it declined or improved gradually.
+-- Looks at the 90 UTC days that end with the newest result of the warehouse, within scenarios. Verdicts are NULL if fewer than 14 days have runs.
+-- A slow decline often looks like a step too, and a step like a decline: if both are found, look at agent_daily.
+-- docs/statistics.md has the method and its error rates.
 with agents as (
     select agent_id, agent_name, row_number() over (order by agent_id) as agent_number
     from analytics.agents
@@ -39,7 +39,7 @@ scenarios as (
     group by agent_number, scenario
 ),
 
--- By how many passes a day exceeds its scenarios' rates, and, for the straight line, how far its runs lie from the middle of their scenario's days.
+-- excess: how many more runs of a day passed than its scenarios' rates predict. moment and spread: the sums for the straight line.
 days as (
     select
         cells.agent_number,
@@ -54,7 +54,7 @@ days as (
     group by cells.agent_number, cells.day, cells.day_number
 ),
 
--- No day is NULL: the position of NULL is only named because BigQuery needs it.
+-- No day is NULL, but BigQuery needs `nulls first`.
 sums as (
     select
         agent_number,
@@ -70,7 +70,7 @@ sums as (
     window by_day as (partition by agent_number order by day nulls first)
 ),
 
--- The variance of a run, from successive days: a step moves it little.
+-- The variance of a run, estimated from successive days, so that a step hardly changes it.
 variances as (
     select agent_number, sum(jump * jump) / nullif(2 * count(jump), 0) as variance
     from sums
@@ -114,23 +114,23 @@ ranked as (
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    case when excursion >= 3.35 then ranked.next_day end as changed_on, -- the first UTC day of the new level; NULL without a step
-    case when excursion >= 3.35 then ranked.step end as step, -- how much higher the pass rate is since then, within scenarios; NULL without a step
-    ranked.excursion, -- the largest excursion in standard deviations; unchanged agents pass 3.35 in at most 5 % of cases
-    coalesce(trends.days, 0) as days, -- days with runs in these 90
+    case when excursion >= 3.35 then ranked.next_day end as changed_on, -- first UTC day of the new level; NULL without a step
+    case when excursion >= 3.35 then ranked.step end as step, -- change of the pass rate on that day, within scenarios; negative if it fell; NULL without a step
+    ranked.excursion, -- how clear the most probable step is, in standard deviations; at most 5 % of unchanged agents reach 3.35
+    coalesce(trends.days, 0) as days, -- how many of the 90 days have runs
     case
         when ranked.agent_number is null then null
         when excursion >= 3.35 and step < 0 then 'fell'
         when excursion >= 3.35 and step > 0 then 'rose'
         else 'no step'
-    end as verdict, -- fell, rose, no step; NULL with fewer than 14 days with runs
-    case when trends.days >= 14 then trends.trend end as trend, -- how much higher a straight line ends than it begins in these days, within scenarios
-    case when trends.days >= 14 then trends.trend_excursion end as trend_excursion, -- trend in standard deviations; unchanged agents pass 2.5 in at most 2.5 % of cases
+    end as verdict, -- fell, rose or no step; NULL if fewer than 14 days have runs
+    case when trends.days >= 14 then trends.trend end as trend, -- change of the pass rate over these days along a straight line, within scenarios; negative if it declined
+    case when trends.days >= 14 then trends.trend_excursion end as trend_excursion, -- how clear the trend is, in standard deviations; at most 2.5 % of unchanged agents reach 2.5
     case
         when trends.days >= 14 and trend_excursion >= 2.5 and trend < 0 then 'declined'
         when trends.days >= 14 and trend_excursion >= 2.5 and trend > 0 then 'improved'
         when trends.days >= 14 then 'no trend'
-    end as trend_verdict -- declined, improved, no trend; NULL with fewer than 14 days with runs
+    end as trend_verdict -- declined, improved or no trend; NULL if fewer than 14 days have runs
 from agents
 left join ranked on ranked.agent_number = agents.agent_number and ranked.rank = 1
 left join trends on trends.agent_number = agents.agent_number

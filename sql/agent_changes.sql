@@ -1,11 +1,11 @@
--- One row per agent and instant at which the team has noted a change that concerns it: how far the runs before and after reach.
--- Both sides reach to the agent's neighbouring change, 14 days at most. A change without an agent concerns every agent.
+-- One row per agent and time of a noted change that concerns it: the periods before and after the change that are compared.
+-- Each period is at most 14 days long and stops at the agent's nearest other change. A change without an agent concerns every agent.
 with noted as (
     select agent_id, changed_at
     from cekura.changes
 ),
 
--- Changes of one instant are one step.
+-- Changes at the same time are one step.
 steps as (
     select agent_id, changed_at
     from noted
@@ -31,9 +31,9 @@ reaches as (
 )
 
 select
-    row_number() over (order by changed_at, agent_id) as step, -- a number of its own
+    row_number() over (order by changed_at, agent_id) as step, -- number of this row
     agent_id, -- the agent
     changed_at, -- when the change was made
-    case when change_before > earliest then change_before else earliest end as before_since, -- the runs before reach from here up to the change
-    case when change_after < latest then change_after else latest end as after_until -- the runs after reach from the change up to here
+    case when change_before > earliest then change_before else earliest end as before_since, -- start of the period before the change
+    case when change_after < latest then change_after else latest end as after_until -- end of the period after the change
 from reaches

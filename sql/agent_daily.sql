@@ -1,5 +1,5 @@
--- One row per agent and UTC day on which its results were triggered, from its first such day to its last.
--- Days without a result are there too, with counts 0 and rates NULL.
+-- One row per agent and UTC day, from the day of its first result to the day of its last. A result belongs to the day on which it was triggered.
+-- Days without a result have counts 0 and rates NULL.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -30,7 +30,7 @@ digits as (
     union all select 7 union all select 8 union all select 9
 ),
 
--- The last 10,000 days: gaps beyond stay gaps, so that one result dated 9998 does not make millions of rows.
+-- The last 10,000 days. Other gaps are not filled, so that one result dated 9998 does not make millions of rows.
 calendar as (
     select
         cast(current_timestamp at time zone 'UTC' as date)
@@ -74,15 +74,15 @@ select
     agents.agent_name, -- its newest name
     filled.day, -- UTC day
     filled.completed_results, -- results with status completed
-    filled.decided_runs, -- runs of completed results
+    filled.decided_runs, -- decided runs of completed results
     filled.passed_runs, -- decided runs that passed
     cast(passed_runs as double) / nullif(decided_runs, 0) as pass_rate, -- passed_runs / decided_runs of the day
     filled.infrastructure_failed_results, -- results with status failed or timeout
     cast(sum(passed_runs) over seven_days as double)
-        / nullif(sum(decided_runs) over seven_days, 0) as pass_rate_moving -- the same over this day and the 6 before it
+        / nullif(sum(decided_runs) over seven_days, 0) as pass_rate_moving -- the pass rate of this day and the 6 days before it together
 from filled
 inner join agents on agents.agent_id is not distinct from filled.agent_id
 window seven_days as (
-    partition by filled.agent_id order by filled.day_number nulls first -- there are none; BigQuery wants it said so
+    partition by filled.agent_id order by filled.day_number nulls first -- no day is NULL, but BigQuery needs this
     range between 6 preceding and current row
 )

@@ -1,6 +1,6 @@
--- One row per result with decided runs in the 7 UTC days that end with the newest result of the warehouse, or the 28 days before.
--- What agent_last_week, agent_last_week_scenarios and new_failures compare.
--- The newest result of all agents ends the week, not the clock: a warehouse that nobody refreshes has a last week too.
+-- One row per result with decided runs in the 7 UTC days that end with the newest result of the warehouse, or in the 28 days before.
+-- agent_last_week, agent_last_week_scenarios and new_failures compare these results.
+-- The week ends with the newest result of any agent, not with today: so an old warehouse has a last week too.
 with newest as (
     select max(created_on) as last_day
     from analytics.live_results
@@ -14,8 +14,8 @@ select
     results.channel, -- voice or text
     results.created_at, -- when it was triggered
     results.created_on as day, -- UTC day on which it was triggered
-    newest.last_day, -- the UTC day that ends the last week: the same for all agents
-    results.created_on > newest.last_day - 7 as of_last_week, -- whether it belongs to the last week, and not to the 28 days before
+    newest.last_day, -- last UTC day of the last week; the same for all agents
+    results.created_on > newest.last_day - 7 as of_last_week, -- true for the last week, false for the 28 days before
     results.decided_runs, -- its decided runs
     results.passed_runs -- how many of them passed
 from analytics.results as results

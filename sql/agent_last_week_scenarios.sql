@@ -1,5 +1,5 @@
--- One row per agent and scenario that ran in the last week or the 28 days before: what drove the change that agent_last_week shows.
--- Contributions add up to the agent's adjusted_difference; the worst come first.
+-- One row per agent and scenario that ran in the last week or the 28 days before: how much it contributes to the change in agent_last_week.
+-- Contributions add up to the agent's adjusted_difference; the most negative ones come first.
 with agents as (
     select agent_id, agent_name, row_number() over (order by agent_id) as comparison
     from analytics.agents
@@ -28,17 +28,17 @@ scenarios as (
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
     scenarios.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
-    scenarios.scenario_name, -- the name that its newest run, the one with the greatest id, carries
+    scenarios.scenario_name, -- its name in its newest run (the run with the greatest id)
     scenarios.after_runs as decided_runs, -- its decided runs of the last week
     scenarios.after_passed as passed_runs, -- how many of them passed
     scenarios.after_rate as pass_rate, -- passed_runs / decided_runs
     scenarios.before_runs as previous_decided_runs, -- its decided runs of the 28 days before
     scenarios.before_passed as previous_passed_runs, -- how many of them passed
     scenarios.before_rate as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
-    coalesce(scenarios.weight, 0) as weight, -- its share in the agent's adjusted_difference; 0 when it ran on one side alone
-    scenarios.weight * (after_rate - before_rate) as contribution -- weight * (pass_rate - previous_pass_rate); NULL when it ran on one side alone
+    coalesce(scenarios.weight, 0) as weight, -- its weight in the agent's adjusted_difference, 0 to 1; 0 when it ran in only one of the periods
+    scenarios.weight * (after_rate - before_rate) as contribution -- weight * (pass_rate - previous_pass_rate); NULL when it ran in only one of the periods
 from scenarios
 inner join agents on agents.comparison = scenarios.comparison
 order by coalesce(weight * (after_rate - before_rate), 0), agents.agent_id, scenarios.scenario

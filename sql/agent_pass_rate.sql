@@ -1,5 +1,5 @@
 -- One row per agent: how often it passes. Each rate is a ratio of sums, 0 to 1, and NULL where there is nothing to divide by.
--- In-flight, cancelled and infrastructure failed results are outside pass_rate, and so are the lost runs of completed ones.
+-- pass_rate leaves out in-flight, cancelled and infrastructure failed results, and the lost runs of completed results.
 with agents as (
     select agent_id, agent_name, first_result_at, last_result_at
     from analytics.agents
@@ -36,12 +36,12 @@ select
     rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
     wilson_low(passed_runs, decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
     wilson_high(passed_runs, decided_runs) as pass_rate_high, -- upper end of the Wilson 95 % interval of pass_rate
-    runs_needed(passed_runs, decided_runs, 0.05) as runs_needed, -- runs after which, at this rate, that interval is 0.1 wide: 5 points to either side
-    rate(passed_runs, decided_runs + lost_runs + failed_runs) as strict_pass_rate, -- lost runs and those of infrastructure failures count as not passed
-    rate(met_expected_outcomes, expected_outcomes) as expected_outcome_rate, -- expected outcomes met in full, of completed results
-    rate(failed_results, completed_results + failed_results) as infrastructure_failure_rate, -- failed or timeout, of what ended uncancelled
+    runs_needed(passed_runs, decided_runs, 0.05) as runs_needed, -- how many runs make this interval 0.1 wide (5 points to either side) at the same pass rate
+    rate(passed_runs, decided_runs + lost_runs + failed_runs) as strict_pass_rate, -- passed_runs / (decided_runs + lost_runs + runs of infrastructure failures)
+    rate(met_expected_outcomes, expected_outcomes) as expected_outcome_rate, -- expected outcomes met in full / all expected outcomes, of completed results
+    rate(failed_results, completed_results + failed_results) as infrastructure_failure_rate, -- results with status failed or timeout / these and the completed results
     sums.lost_runs, -- runs of completed results that neither passed nor failed
-    rate(lost_runs, completed_runs) as run_loss_rate, -- lost_runs, of all runs of completed results
+    rate(lost_runs, completed_runs) as run_loss_rate, -- lost_runs / all runs of completed results
     agents.first_result_at, -- when its first result was triggered
     agents.last_result_at -- when its newest result was triggered
 from sums

@@ -1,4 +1,4 @@
--- One row per agent: how many results and runs it has, by status, channel and trigger. A result of unknown channel or trigger counts in neither of the two columns.
+-- One row per agent: how many results and runs it has, by status, channel and trigger. A result of unknown channel counts neither as voice nor as text, and one of unknown trigger neither as scheduled nor as manual.
 with agents as (
     select agent_id, agent_name, last_result_at
     from analytics.agents
@@ -33,13 +33,13 @@ counts as (
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    counts.results, -- live results, whatever their status
+    counts.results, -- live results of any status
     counts.runs, -- runs of these results
-    counts.completed_runs, -- runs that came to an end, by the API's count
+    counts.completed_runs, -- runs that ended, as counted by the API
     counts.decided_runs, -- runs of completed results that passed or failed
     counts.passed_runs, -- decided runs that passed
     counts.lost_runs, -- runs of completed results that neither passed nor failed
-    counts.in_flight_results, -- results that have not come to an end
+    counts.in_flight_results, -- results that have not ended
     counts.completed_results, -- results with status completed
     counts.infrastructure_failed_results, -- results with status failed or timeout
     counts.cancelled_results, -- results with status cancelled

@@ -1,5 +1,5 @@
--- One row per agent and version of it, where the API sends agent_version, beside the version that came before and has decided runs.
--- The verdict compares within scenarios, so another mix of scenarios changes nothing; agents that step to one version are judged together.
+-- One row per agent and version, compared with the version before it. Only versions with decided runs are compared; results without a version are left out.
+-- The verdict compares runs of the same scenarios, so a different mix of scenarios does not change it. It is corrected for the number of agents with a version of the same name.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -44,7 +44,7 @@ versions as (
     window earlier as (partition by agent_id, comparable order by first_result_at, agent_version_id)
 ),
 
--- Each agent has ids of its own for its versions, so the name tells which agents step to one version.
+-- The ids of versions differ between agents, so agents that change to the same version are found by its name.
 sides as (
     select agent_id, agent_version_id, version_number, coalesce(agent_version, agent_version_id) as family, true as is_after
     from versions
@@ -82,31 +82,31 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     versions.agent_version, -- newest name of the version
-    versions.agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
-    versions.results, -- live results of it, whatever their status
+    versions.agent_version_id, -- identifies the version: Cekura's id, or the name if there is no id
+    versions.results, -- its live results of any status
     versions.completed_results, -- results with status completed
     versions.decided_runs, -- decided runs of completed results
     versions.passed_runs, -- how many of them passed
     rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
     wilson_low(passed_runs, decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
     wilson_high(passed_runs, decided_runs) as pass_rate_high, -- upper end of the Wilson 95 % interval of pass_rate
-    versions.first_result_at, -- when its first result was triggered: versions come one after another by this
+    versions.first_result_at, -- when its first result was triggered; versions are ordered by this time
     versions.last_result_at, -- when its newest result was triggered
     case when comparable then version_before end as previous_version, -- the version that it is compared with
-    versions.previous_decided_runs, -- decided runs of that version
-    versions.previous_passed_runs, -- how many of those passed
-    rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- the ratio of these two
-    rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference, -- pass_rate - previous_pass_rate, whatever ran
-    rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    versions.previous_decided_runs, -- decided runs of the previous version
+    versions.previous_passed_runs, -- how many of them passed
+    rate(previous_passed_runs, previous_decided_runs) as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
+    rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) as difference, -- pass_rate - previous_pass_rate, over all runs
+    rate(passed_runs, decided_runs) - rate(previous_passed_runs, previous_decided_runs) - adjusted_difference as mix_effect, -- the part of difference that is due to which scenarios ran, and how often
     adjusted_difference, -- the difference within the scenarios that ran on both sides
     adjusted_low, -- lower end of its 95 % interval
     adjusted_high, -- upper end of its 95 % interval
     coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
-    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
-    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
-    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
-    verdict, -- improved, same, regressed, after the correction for the number of agents with a version of this name; NULL without a comparison
-    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of these runs that belong to shared scenarios
+    p_value, -- how often chance alone gives an adjusted_difference at least this far from 0
+    smallest_visible_difference, -- the smallest true difference that a comparison like this one detects in 80 % of cases
+    verdict, -- improved, same or regressed, corrected for the number of agents with a version of this name; NULL if there is none, see no_verdict_because
+    coalesce(possible, false) as possible, -- whether the interval excludes 0 although the verdict is same
     case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because -- why there is no verdict
 from versions
 inner join agents on agents.agent_id is not distinct from versions.agent_id

@@ -1,5 +1,5 @@
--- One row per agent and week, from the week of its first result to that of its last; a week begins on Monday, in UTC.
--- Weeks without a result are there too, with counts 0 and rates NULL.
+-- One row per agent and week, from the week of its first result to the week of its last. A week begins on Monday, in UTC.
+-- Weeks without a result have counts 0 and rates NULL.
 with days as (
     select
         agent_id,
@@ -31,14 +31,14 @@ select
     agent_name, -- its newest name
     week, -- Monday of the week
     completed_results, -- results with status completed
-    decided_runs, -- runs of completed results
+    decided_runs, -- decided runs of completed results
     passed_runs, -- decided runs that passed
     cast(passed_runs as double) / nullif(decided_runs, 0) as pass_rate, -- passed_runs / decided_runs of the week
     infrastructure_failed_results, -- results with status failed or timeout
     cast(sum(passed_runs) over seven_weeks as double)
-        / nullif(sum(decided_runs) over seven_weeks, 0) as pass_rate_moving -- the same over this week and the 6 before it
+        / nullif(sum(decided_runs) over seven_weeks, 0) as pass_rate_moving -- the pass rate of this week and the 6 weeks before it together
 from weeks
 window seven_weeks as (
-    partition by agent_id order by day_number nulls first -- there are none; BigQuery wants it said so
+    partition by agent_id order by day_number nulls first -- no day is NULL, but BigQuery needs this
     range between 42 preceding and current row
 )

@@ -1,4 +1,4 @@
--- One row per agent that has a live result, under its newest name. Results without an agent are one row, agent_id NULL.
+-- One row per agent that has a live result, under its newest name. Results without an agent share one row with agent_id NULL.
 with results as (
     select result_id, agent_id, agent_name, created_at
     from analytics.live_results
@@ -15,7 +15,7 @@ agents as (
     group by agent_id
 ),
 
--- The greatest id decides among results of one instant.
+-- Among results of the same time the greatest id decides.
 last_named as (
     select agents.agent_id, max(results.result_id) as result_id
     from agents
@@ -34,8 +34,8 @@ names as (
 
 select
     agents.agent_id, -- Cekura's id of the agent
-    names.agent_name, -- the name that its newest result carries
-    agents.results, -- live results, whatever their status
+    names.agent_name, -- its name in its newest result that has one
+    agents.results, -- live results of any status
     agents.first_result_at, -- when its first result was triggered
     agents.last_result_at -- when its newest result was triggered
 from agents

@@ -1,5 +1,5 @@
 -- One row per agent and UTC day with calls: how long they took, in seconds.
--- Runs of completed results other than those in text mode, by the list of results or else by the run's details; percentiles are interpolated.
+-- Covers runs of completed results, except those in text mode. Durations come from the list of results, or else from the run's details. Percentiles are interpolated.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -77,9 +77,9 @@ select
     days.day, -- UTC day on which the results were triggered
     days.calls, -- calls of known duration
     days.mean_seconds, -- their mean duration
-    days.p50_seconds, -- half of them took no longer: the median
-    days.p90_seconds, -- nine of ten took no longer
-    days.p95_seconds, -- nineteen of twenty took no longer
-    days.longest_seconds -- the longest took so long
+    days.p50_seconds, -- median duration: half of the calls took no longer
+    days.p90_seconds, -- 90th percentile: nine of ten calls took no longer
+    days.p95_seconds, -- 95th percentile: nineteen of twenty calls took no longer
+    days.longest_seconds -- duration of the longest call
 from days
 inner join agents on agents.agent_id is not distinct from days.agent_id

@@ -1,5 +1,5 @@
--- One row per kind of suspect data that the warehouse holds; no row, no suspicion. An example is one of its rows.
--- Severity: error where figures may be wrong, warning where they leave something out, info where they are second best.
+-- One row per kind of suspect data in the warehouse, with one example. It is empty when nothing is suspect.
+-- Severity: error means that figures may be wrong, warning that they leave something out, info that they are based on less exact data.
 with results as (
     select
         result_id, agent_id, status, status_group, success_rate, rate_whole, rate_evidence, runs, passed_runs,
@@ -22,12 +22,12 @@ scale_votes as (
     group by synced_at
 ),
 
--- The minority of what was written at one time; or some run passed by that rate, yet less than half a run.
+-- Rows whose scale differs from that of most rows of their sync; or a rate above 0 that makes less than half a run, so the scale is probably wrong.
 mixed_scale as (
     select
         'mixed_success_rate_scale' as finding,
         'error' as severity,
-        'success_rate is a fraction here and a percentage there, though both were read at one time; each row follows its own runs or counts, and where it has none the majority' as meaning,
+        'success_rate is a fraction in some rows of one sync and a percentage in others; each row follows its own runs or counts, or else the majority' as meaning,
         'result ' || cast(results.result_id as varchar) as example
     from results
     left join scale_votes on scale_votes.synced_at = results.synced_at
@@ -48,7 +48,7 @@ rate_out_of_range as (
     select
         'success_rate_out_of_range' as finding,
         'error' as severity,
-        'success_rate is not within 0 and 1, or 0 and 100, and is not believed' as meaning,
+        'success_rate is neither between 0 and 1 nor between 0 and 100, and is ignored' as meaning,
         'result ' || cast(results.result_id as varchar) as example
     from results
     inner join reported on reported.result_id = results.result_id
@@ -59,7 +59,7 @@ rate_disagrees as (
     select
         'success_rate_disagrees_with_runs' as finding,
         'error' as severity,
-        'success_rate and the run summaries differ by more than half a run; the summaries are believed' as meaning,
+        'success_rate and the run summaries differ by more than half a run; the summaries are used' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
     where passes_from = 'runs' and abs(success_rate * runs - passed_runs) > 0.5
@@ -69,7 +69,7 @@ counts_contradict as (
     select
         'counts_contradict' as finding,
         'warning' as severity,
-        'a count is below 0 or above its total; contradicting expected outcomes are left out' as meaning,
+        'a count is below 0 or above its total; contradictory expected outcomes are left out' as meaning,
         'result ' || cast(result_id as varchar) as example
     from reported
     where total_runs_count < 0
@@ -83,7 +83,7 @@ passes_unknown as (
     select
         'passes_unknown' as finding,
         'warning' as severity,
-        'a completed result says neither by its runs nor by its counts or success_rate how many passed; no rate counts it' as meaning,
+        'neither the runs nor the counts nor the success_rate of a completed result say how many passed; no rate counts it' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
     where status_group = 'completed' and passed_runs is null
@@ -103,7 +103,7 @@ from_success_rate as (
     select
         'passes_from_success_rate' as finding,
         'info' as severity,
-        'neither run summaries nor counts can be counted, so passes are success_rate times runs, rounded, and lost runs are not seen' as meaning,
+        'neither the run summaries nor the counts can be used, so passed runs are success_rate times runs, rounded, and lost runs are not seen' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
     where passes_from = 'success_rate' and runs > 0
@@ -113,7 +113,7 @@ unknown_status as (
     select
         'unknown_status' as finding,
         'warning' as severity,
-        'a status that is not known counts as in flight' as meaning,
+        'an unknown status counts as in flight' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
     where status is null
@@ -147,7 +147,7 @@ from_the_future as (
     select
         'created_at_in_the_future' as finding,
         'warning' as severity,
-        'created_at lies more than a day after this warehouse read the result' as meaning,
+        'created_at is more than a day after this warehouse read the result' as meaning,
         'result ' || cast(result_id as varchar) as example
     from results
     where created_at > synced_at + interval '24 hours'
@@ -167,7 +167,7 @@ changes_of_no_agent as (
     select
         'change_of_unknown_agent' as finding,
         'warning' as severity,
-        'a change in your list names an agent that no result here has, so its effect cannot be told; check agent_id' as meaning,
+        'a change in your list names an agent that no result here has, so its effect is unknown; check agent_id' as meaning,
         'line ' || cast(changes.line as varchar) || ': agent ' || cast(changes.agent_id as varchar) as example
     from cekura.changes
     where changes.agent_id is not null
@@ -193,8 +193,8 @@ findings as (
 select
     finding, -- name of the finding
     severity, -- error, warning or info
-    count(*) as rows, -- how many rows it concerns
+    count(*) as rows, -- number of suspect rows
     min(example) as example, -- one of them
-    meaning -- what was found, and what the figures make of it
+    meaning -- what was found, and how the figures treat it
 from findings
 group by finding, severity, meaning

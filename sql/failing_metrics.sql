@@ -1,5 +1,5 @@
--- One row per agent and metric that runs pass or fail: how often it fails, and why it failed the last time.
--- Runs of completed results whose details were read; metrics that only give a score are in metric_scores.
+-- One row per agent and metric that runs pass or fail: how often runs fail it, and why the last one did.
+-- Covers runs of completed results whose details were read. Metrics that only give a score are in metric_scores.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -29,7 +29,7 @@ sums as (
     group by agent_id, metric_key
 ),
 
--- A failure that says why goes before one that does not; then the newest result, the greatest run.
+-- Failed runs with an explanation come first, then the newest result, then the greatest run id.
 failures as (
     select
         *,
@@ -49,17 +49,17 @@ select
     agents.agent_name, -- its newest name
     metrics.metric_id, -- Cekura's id of the metric
     metrics.metric_name, -- its newest name
-    sums.decided_runs, -- runs of which it is known whether they passed the metric
+    sums.decided_runs, -- runs that passed or failed the metric
     sums.failed_runs, -- decided runs that failed it
     rate(failed_runs, decided_runs) as failing_share, -- failed_runs / decided_runs
     wilson_low(failed_runs, decided_runs) as failing_share_low, -- lower end of the Wilson 95 % interval of failing_share
     wilson_high(failed_runs, decided_runs) as failing_share_high, -- upper end of the Wilson 95 % interval of failing_share
-    sums.failed_scenarios, -- how many different scenarios failed it
-    sums.last_failed_at, -- when the newest result with a failing run was triggered
-    failures.explanation as last_explanation, -- why the newest failing run that says so failed it
-    failures.run_id as last_explained_run_id, -- that run, or the newest failing one where none says why
-    failures.result_id as last_explained_result_id, -- its result
-    failures.scenario_id as last_explained_scenario_id, -- the scenario that it executed
+    sums.failed_scenarios, -- number of different scenarios in which it failed
+    sums.last_failed_at, -- when the newest result with a failed run was triggered
+    failures.explanation as last_explanation, -- explanation of the newest failed run that has one
+    failures.run_id as last_explained_run_id, -- that run; if none has an explanation, the newest failed run
+    failures.result_id as last_explained_result_id, -- the result of that run
+    failures.scenario_id as last_explained_scenario_id, -- the scenario of that run
     failures.scenario_name as last_explained_scenario_name -- the name of that scenario
 from sums
 inner join metrics

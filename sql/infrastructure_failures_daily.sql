@@ -1,5 +1,5 @@
--- One row per agent and UTC day on which a result that has ended was triggered: what did not end by itself,
--- whole results as well as single runs that completed results have lost.
+-- One row per agent and UTC day on which results were triggered that have ended: how many results the infrastructure failed,
+-- and how many runs of completed results were lost.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -30,13 +30,13 @@ select
     agents.agent_name, -- its newest name
     days.day, -- UTC day
     days.completed, -- results with status completed
-    days.failed, -- results with status failed: the infrastructure, not the agent
+    days.failed, -- results with status failed: the infrastructure failed, not the agent
     days.timeout, -- results with status timeout
     days.cancelled, -- results with status cancelled
     cast(failed + timeout as double)
-        / nullif(completed + failed + timeout, 0) as share, -- failed and timeout, of what ended uncancelled
+        / nullif(completed + failed + timeout, 0) as share, -- (failed + timeout) / (completed + failed + timeout)
     days.completed_runs as runs, -- runs of the completed results
-    days.lost_runs, -- those of them that neither passed nor failed: the infrastructure again
+    days.lost_runs, -- how many of these runs neither passed nor failed
     rate(days.lost_runs, days.completed_runs) as run_loss_rate -- lost_runs / runs
 from days
 inner join agents on agents.agent_id is not distinct from days.agent_id

@@ -1,6 +1,6 @@
--- One row per agent and metric: the agent's latest 10 completed results that measured it, against the up to 10 before them.
--- Runs that pass or fail it are compared by rates, within scenarios, and all rows are judged together; scores are compared by means.
--- NULL without a comparison. In scores, no direction is the better one.
+-- One row per agent and metric: the agent's latest 10 completed results that measured it, compared with up to 10 results before them.
+-- Metrics that runs pass or fail are compared by pass rates, within scenarios, and corrected for the number of rows. Scores are compared by means.
+-- The verdict on scores is only higher, lower or same, because a higher score is not always the better one.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -54,7 +54,7 @@ sums as (
 errors as (
     select
         *,
-        -- Of fewer scores the normal distribution says too little.
+        -- With fewer scores the normal approximation is too rough.
         case
             when recent_scored_runs >= 30 and previous_scored_runs >= 30
                 then sqrt(recent_variance / recent_scored_runs + previous_variance / previous_scored_runs)
@@ -107,39 +107,39 @@ select
     metrics.metric_id, -- Cekura's id of the metric
     metrics.metric_name, -- its newest name
     metrics.metric_type, -- its newest type: binary, continuous_qualitative, numeric or enum
-    recent_results, -- how many latest results measured it, 10 at most
+    recent_results, -- number of latest results that measured the metric, at most 10
     recent_since, -- when the first of them was triggered
-    previous_results, -- how many before them did, 10 at most
-    recent_decided_runs, -- runs of the latest results of which it is known whether they passed the metric
+    previous_results, -- number of results before them that measured it, at most 10
+    recent_decided_runs, -- runs of the latest results that passed or failed the metric
     recent_passed_runs, -- how many of them passed it
     recent_pass_rate, -- recent_passed_runs / recent_decided_runs
-    previous_decided_runs, -- the same runs of the results before
+    previous_decided_runs, -- runs of the results before them that passed or failed the metric
     previous_passed_runs, -- how many of them passed it
     previous_pass_rate, -- previous_passed_runs / previous_decided_runs
-    recent_pass_rate - previous_pass_rate as difference, -- recent_pass_rate - previous_pass_rate, whatever ran
-    recent_pass_rate - previous_pass_rate - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    recent_pass_rate - previous_pass_rate as difference, -- recent_pass_rate - previous_pass_rate, over all runs
+    recent_pass_rate - previous_pass_rate - adjusted_difference as mix_effect, -- the part of difference that is due to which scenarios ran, and how often
     adjusted_difference, -- the difference within the scenarios that ran on both sides
     adjusted_low, -- lower end of its 95 % interval
     adjusted_high, -- upper end of its 95 % interval
     coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
-    rate(coalesce(covered_runs, 0), recent_decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
-    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
-    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
-    verdict, -- improved, same, regressed, after the correction for the number of rows of this view; NULL without a comparison
-    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    rate(coalesce(covered_runs, 0), recent_decided_runs + previous_decided_runs) as covered_share, -- the share of these runs that belong to shared scenarios
+    p_value, -- how often chance alone gives an adjusted_difference at least this far from 0
+    smallest_visible_difference, -- the smallest true difference that a comparison like this one detects in 80 % of cases
+    verdict, -- improved, same or regressed, corrected for the number of rows of this view; NULL if there is none, see no_verdict_because
+    coalesce(possible, false) as possible, -- whether the interval excludes 0 although the verdict is same
     case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because, -- why there is no verdict
     recent_scored_runs, -- runs of the latest results that have a score
     recent_mean_score, -- mean of these scores, in the metric's own scale
-    previous_scored_runs, -- runs of the results before that have a score
+    previous_scored_runs, -- runs of the results before them that have a score
     previous_mean_score, -- mean of these scores
     score_difference, -- recent_mean_score - previous_mean_score
-    score_difference_low, -- lower end of its 95 % interval by normal approximation; NULL with fewer than 30 scores on a side
+    score_difference_low, -- lower end of its 95 % interval by normal approximation; NULL if either side has fewer than 30 scores
     score_difference_high, -- upper end of that interval
     case
         when score_difference_low > 0 then 'higher'
         when score_difference_high < 0 then 'lower'
         when score_difference_low is not null then 'same'
-    end as score_verdict -- higher or lower when that interval excludes 0, else same
+    end as score_verdict -- higher or lower when that interval excludes 0, otherwise same
 from differences
 inner join metrics
     on metrics.agent_id is not distinct from differences.agent_id

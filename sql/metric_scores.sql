@@ -33,12 +33,12 @@ select
     metrics.metric_name, -- its newest name
     metrics.metric_type, -- its newest type: binary, continuous_qualitative, numeric or enum
     days.day, -- UTC day on which the results were triggered
-    days.runs, -- runs that it was measured in
+    days.runs, -- runs in which it was measured
     days.scored_runs, -- those that have a score
     days.mean_score, -- mean of their scores, in the metric's own scale
     days.lowest_score, -- the lowest of them
     days.highest_score, -- the highest of them
-    days.decided_runs, -- runs of which it is known whether they passed the metric
+    days.decided_runs, -- runs that passed or failed the metric
     days.passed_runs, -- decided runs that passed it
     cast(passed_runs as double) / nullif(decided_runs, 0) as pass_rate -- passed_runs / decided_runs
 from days

@@ -1,11 +1,11 @@
--- One row per agent and metric that its completed results measured, under its newest name and type.
+-- One row per agent and metric that its completed results measured, with the metric's newest name and type.
 with measured as (
     select agent_id, metric_key, metric_id, metric_name, metric_type, run_id, score, passed, created_at
     from analytics.run_metrics
     where result_status_group = 'completed'
 ),
 
--- The newest run has the greatest id; one run may belong to two results while it is moved, so the greater name decides.
+-- The newest run has the greatest id. A run can belong to two results for a while; then the greater name decides.
 ranked as (
     select
         agent_id,
@@ -37,9 +37,9 @@ select
     counts.agent_id, -- the agent under test
     counts.metric_key, -- identifies the metric: its id, or its name if it has no id
     ranked.metric_id, -- Cekura's id of the metric
-    ranked.metric_name, -- the name that its newest run carries
-    ranked.metric_type, -- the type that its newest run carries
-    counts.runs, -- runs of completed results that it was measured in
+    ranked.metric_name, -- its name in its newest run
+    ranked.metric_type, -- its type in its newest run
+    counts.runs, -- runs of completed results in which it was measured
     counts.scored_runs, -- those that have a score
     counts.decided_runs, -- those that passed it or failed it
     counts.first_result_at, -- when the first result with it was triggered

@@ -1,7 +1,7 @@
 -- One row per agent, scenario and basis: a scenario that passed reliably before and fails now (newly failing), or the reverse (fixed).
--- Basis 'last week': the 7 UTC days that end with the newest result of the warehouse, against the 28 days before.
--- Basis 'last result': the newest result of its agent, name and channel, against the earlier ones of these 35 days. Where it holds one run of
--- the scenario alone, the result before it counts as new too, since one run says little. docs/statistics.md has the rule, and how often it is wrong.
+-- Basis 'last week': the 7 UTC days that end with the newest result of the warehouse, compared with the 28 days before.
+-- Basis 'last result': the newest result with its agent, name and channel, compared with the earlier ones of these 35 days. If it has only one run
+-- of the scenario, the result before it counts as new too. docs/statistics.md has the rule and its error rates.
 with agents as (
     select agent_id, agent_name, row_number() over (order by agent_id) as agent_number
     from analytics.agents
@@ -39,7 +39,7 @@ decided as (
     where runs.passed is not null and runs.scenario_key is not null
 ),
 
--- Only series that ran in the last week have a last result, and only scenarios that it holds are compared.
+-- Only series that ran in the last week have a last result. Only the scenarios in it are compared.
 last_results as (
     select
         series,
@@ -127,18 +127,18 @@ examples as (
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    examples.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    examples.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
     examples.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
-    examples.scenario_name, -- its name in the run to look at
-    examples.basis, -- last result, or last week
-    examples.verdict, -- newly failing, fixed
+    examples.scenario_name, -- its name in the example run
+    examples.basis, -- last result or last week
+    examples.verdict, -- newly failing or fixed
     examples.before_runs as previous_decided_runs, -- its decided runs before
     examples.before_passed as previous_passed_runs, -- how many of them passed
     examples.before_rate as previous_pass_rate, -- previous_passed_runs / previous_decided_runs
     examples.after_runs as decided_runs, -- its decided runs of the last result, or of the last week
     examples.after_passed as passed_runs, -- how many of them passed
     examples.after_rate as pass_rate, -- passed_runs / decided_runs
-    examples.run_id, -- the run to look at: the newest of these that failed, or that passed where the scenario is fixed
+    examples.run_id, -- example: the newest of these runs that failed, or that passed if the verdict is fixed
     examples.result_id, -- the result of that run
     examples.created_at -- when that result was triggered
 from examples

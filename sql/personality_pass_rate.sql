@@ -1,5 +1,5 @@
 -- One row per agent and personality of the caller: how often runs with it pass.
--- Runs of completed results whose details were read; runs without a personality are one row, personality_name NULL.
+-- Covers runs of completed results whose details were read. Runs without a personality share one row with personality_name NULL.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -22,7 +22,7 @@ select
     agents.agent_name, -- its newest name
     sums.personality_name, -- the personality that the caller played
     sums.runs, -- runs with it
-    sums.decided_runs, -- those of which the API says whether they passed
+    sums.decided_runs, -- those that passed or failed
     sums.passed_runs, -- decided runs that passed
     rate(passed_runs, decided_runs) as pass_rate, -- passed_runs / decided_runs
     wilson_low(passed_runs, decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate

@@ -1,5 +1,5 @@
--- One row per completed result, beside the up to 10 before it with the same agent, name and channel that have decided runs.
--- Results of the newest 35 days are judged, within scenarios, together with the other results of their UTC day: so a verdict never changes.
+-- One row per completed result, compared with up to 10 results before it that have decided runs and the same agent, name and channel.
+-- Only results of the newest 35 days have a verdict. It compares runs of the same scenarios and is corrected for the number of results of the same UTC day.
 with completed as (
     select
         result_id, result_name, agent_id, agent_name, channel, created_at, created_on, decided_runs, passed_runs,
@@ -45,7 +45,7 @@ placed as (
         and series.channel is not distinct from completed.channel
 ),
 
--- No place is NULL; BigQuery wants it said where it would stand.
+-- No place is NULL, but BigQuery needs `nulls first`.
 histories as (
     select
         *,
@@ -116,28 +116,28 @@ select
     rated.result_id, -- Cekura's id of the result
     rated.result_name, -- name of the result
     rated.agent_id, -- Cekura's id of the agent
-    rated.agent_name, -- name of the agent as this result carries it
+    rated.agent_name, -- name of the agent in this result
     rated.channel, -- voice or text
     rated.created_at, -- when the result was triggered
-    rated.decided_runs, -- decided runs of this result; NULL when nobody reported how many passed
+    rated.decided_runs, -- decided runs of this result; NULL when the API does not say how many passed
     rated.passed_runs, -- how many of them passed
     rated.pass_rate, -- passed_runs / decided_runs
-    case when comparable then previous_result_id end as previous_result_id, -- the last of the results that it is compared with
-    case when comparable then previous_results end as previous_results, -- how many these are, 10 at most
+    case when comparable then previous_result_id end as previous_result_id, -- the newest of the results that it is compared with
+    case when comparable then previous_results end as previous_results, -- number of results that it is compared with, at most 10
     cast(case when comparable then previous_decided_runs end as bigint) as previous_decided_runs, -- their decided runs
-    cast(case when comparable then previous_passed_runs end as bigint) as previous_passed_runs, -- how many of those passed
-    rated.previous_pass_rate, -- the ratio of these two
-    pass_rate - previous_pass_rate as difference, -- pass_rate - previous_pass_rate, whatever ran
-    pass_rate - previous_pass_rate - adjusted_difference as mix_effect, -- the part of difference that comes from which scenarios ran, and how often
+    cast(case when comparable then previous_passed_runs end as bigint) as previous_passed_runs, -- how many of them passed
+    rated.previous_pass_rate, -- previous_passed_runs / previous_decided_runs
+    pass_rate - previous_pass_rate as difference, -- pass_rate - previous_pass_rate, over all runs
+    pass_rate - previous_pass_rate - adjusted_difference as mix_effect, -- the part of difference that is due to which scenarios ran, and how often
     adjusted_difference, -- the difference within the scenarios that ran on both sides
     adjusted_low, -- lower end of its 95 % interval
     adjusted_high, -- upper end of its 95 % interval
     coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
-    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of all these runs that are runs of shared scenarios
-    p_value, -- how often chance alone makes such an adjusted_difference, or one further from 0
-    smallest_visible_difference, -- the smallest true difference that these runs show in 80 % of cases
-    verdict, -- improved, same, regressed, after the correction for the number of results of its UTC day; NULL without a comparison
-    coalesce(possible, false) as possible, -- whether the interval alone excludes 0, but the verdict is same
+    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of these runs that belong to shared scenarios
+    p_value, -- how often chance alone gives an adjusted_difference at least this far from 0
+    smallest_visible_difference, -- the smallest true difference that a comparison like this one detects in 80 % of cases
+    verdict, -- improved, same or regressed, corrected for the number of results of the same UTC day; NULL if there is none, see no_verdict_because
+    coalesce(possible, false) as possible, -- whether the interval excludes 0 although the verdict is same
     case when verdict is null then 
         case when judged then coalesce(no_verdict_because, 'no runs on one side') else 'not of the newest 35 days' end
     end as no_verdict_because -- why there is no verdict

@@ -1,5 +1,5 @@
--- One row per live result: a batch of runs that one trigger started. Deleted results are left out, aged out ones stay.
--- How many runs of a result passed is decided here, from their outcomes in analytics.runs, or else from the API's figures.
+-- One row per live result: a batch of runs that one trigger started. Deleted results are left out; aged-out results stay.
+-- This view decides how many runs of a result passed: by their outcomes in analytics.runs, or else by the API's figures.
 with results as (
     select
         *,
@@ -18,7 +18,7 @@ summaries as (
     group by result_id
 ),
 
--- Newer servers count what passed and what failed; older ones count all that ended as a success.
+-- Newer servers count passed runs and failed runs; older ones count every run that ended as a success.
 known as (
     select
         results.*,
@@ -35,7 +35,7 @@ known as (
     left join summaries on summaries.summaries_of = results.result_id
 ),
 
--- All runs as a success says nothing: older servers count so whatever passed.
+-- If all runs are counted as successes, that says nothing: older servers always count this way.
 shares as (
     select
         *,
@@ -47,7 +47,7 @@ shares as (
     from known
 ),
 
--- Beyond rounding, a rate above 1 can only be a percentage. Near means: it makes the same number of runs.
+-- A rate above 1 (beyond rounding) is a percentage. Otherwise the scale that gives the known number of passed runs is right.
 witnesses as (
     select
         *,
@@ -69,7 +69,7 @@ votes as (
     where deleted_at is not null and success_rate between 1.01 and 101
 ),
 
--- What was written at one time came from one server: the majority decides, and where nobody knows, the time before.
+-- Rows of one sync came from one server, so their majority decides. If none of them shows the scale, an earlier sync decides, or else a later one.
 batches as (
     select
         synced_at,
@@ -100,7 +100,7 @@ scales as (
     inner join batches on batches.synced_at = neighbours.decided_by
 ),
 
--- A rate that is not within 0 and 1 is not believed.
+-- A rate that is not between 0 and 1 is ignored.
 scaled as (
     select
         witnesses.*,
@@ -131,7 +131,7 @@ counted as (
             when source = 'runs' then passed_summaries
             when source = 'counts' then counted_passes
             when runs = 0 then 0
-            else cast(floor(success_rate * runs + 0.500000001) as bigint) -- a half counts as whole, also where a double falls short of it
+            else cast(floor(success_rate * runs + 0.500000001) as bigint) -- rounds half up, even where a double falls just short of a half
         end as passed,
         case
             when source = 'runs' then decided_summaries
@@ -145,29 +145,29 @@ select
     result_id, -- Cekura's id of the result
     result_name, -- name of the result
     agent_id, -- Cekura's id of the agent under test
-    agent_name, -- name of the agent as this result carries it
+    agent_name, -- name of the agent in this result
     agent_version, -- name of the agent's version; NULL where the API sends none
-    agent_version_id, -- what tells versions apart: Cekura's id of the version, or the name where there is only that
-    project_id, -- the project, where the API or the scope of a sync says it
+    agent_version_id, -- identifies the version: Cekura's id, or the name if there is no id
+    project_id, -- the project; NULL unless the API or a filter of a sync names it
     channel, -- voice or text
     direction, -- inbound or outbound
     trigger, -- scheduled or manual
-    status, -- status in the API's own word
+    status, -- status as the API sends it
     status_group, -- in_flight, completed, infrastructure_failure or cancelled
-    success_rate, -- the API's success rate, 0 to 1; NULL when it gave none that can be believed
-    runs, -- runs that the result consists of
-    case when status_group = 'completed' then decided else 0 end as decided_runs, -- runs of a completed result that passed or failed, 0 of any other; NULL when nobody reported how many passed
+    success_rate, -- the API's success rate, 0 to 1; NULL when it sent none or an impossible one
+    runs, -- number of runs of the result
+    case when status_group = 'completed' then decided else 0 end as decided_runs, -- runs of a completed result that passed or failed; 0 for other results; NULL when the API does not say how many passed
     case when status_group = 'completed' then passed else 0 end as passed_runs, -- how many of decided_runs passed
     case when status_group = 'completed' then runs - decided else 0 end as lost_runs, -- the other runs of a completed result: the call failed, never ended or was cancelled; 0 where only success_rate is known
-    case when status_group = 'completed' and passed is not null then source end as passes_from, -- what these were counted from: runs, counts, or success_rate when neither can be believed
-    cast(whole as bigint) as rate_whole, -- what the API's success_rate is a share of: 1, or 100 where it is a percentage
-    cast(evidence as bigint) as rate_evidence, -- what this result alone says about that; NULL when it says nothing
-    completed_runs, -- runs that came to an end, by the API's count
-    expected_outcomes, -- runs with an expected outcome; NULL when fewer than those that met it
+    case when status_group = 'completed' and passed is not null then source end as passes_from, -- the source of these counts: runs (the run summaries), counts (the API's counts), or success_rate when neither can be used
+    cast(whole as bigint) as rate_whole, -- scale of the API's success_rate: 1 for a fraction, 100 for a percentage
+    cast(evidence as bigint) as rate_evidence, -- the scale that this result alone shows; NULL when it shows none
+    completed_runs, -- runs that ended, as counted by the API
+    expected_outcomes, -- runs with an expected outcome; NULL when the API's counts contradict each other
     met_expected_outcomes, -- runs that met their expected outcome in full
     created_at, -- when the result was triggered
     created_on, -- UTC day of created_at
-    updated_at, -- when it last changed, by the API's word
+    updated_at, -- when it last changed, according to the API
     synced_at, -- when its content last changed in this warehouse
-    aged_out_at -- since when the vendor no longer lists it because of its age; NULL while it does
+    aged_out_at -- when the API stopped listing it because of its age; NULL while the API lists it
 from counted

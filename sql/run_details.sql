@@ -1,5 +1,5 @@
--- One row per run of a live result whose details were read: what the list of results does not say of it.
--- The details are those last read; when the result has changed since, the next `sync --details` reads them again.
+-- One row per run of a live result whose details were read: what the list of results does not say about the run.
+-- These are the details that were read last. If the result has changed since, the next `sync --details` reads them again.
 with details as (
     select
         run_id,
@@ -26,7 +26,7 @@ results as (
     from analytics.live_results
 ),
 
--- What the list of results says goes before what the run itself says.
+-- The list of results takes precedence over the run's details.
 told as (
     select
         details.run_id,
@@ -56,14 +56,14 @@ select
     details.result_id, -- the result that it belongs to
     results.agent_id, -- the agent under test
     results.channel, -- voice or text
-    details.scenario as scenario_id, -- the scenario that was executed
-    details.scenario_name, -- name of the scenario as this run carries it
+    details.scenario as scenario_id, -- the scenario that was run
+    details.scenario_name, -- name of the scenario in this run
     details.personality_name, -- the personality that the caller played; NULL when it had none
-    details.status, -- status of the run in the API's own word
-    details.outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown, by the list of results where that says so
+    details.status, -- status of the run as the API sends it
+    details.outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown; from the list of results if it says so, otherwise from the details
     case when details.outcome = 'passed' then true when details.outcome = 'failed' then false end as passed, -- whether the run passed; NULL unless it passed or failed
-    nullif(details.error_message, '') as error_message, -- what went wrong outside of the evaluation
-    details.duration_seconds, -- how long it took
+    nullif(details.error_message, '') as error_message, -- the error, when something outside the evaluation went wrong
+    details.duration_seconds, -- its duration
     details.executed_at, -- when it began
     results.status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
     results.created_at, -- when its result was triggered

@@ -1,5 +1,5 @@
--- One row per metric that was measured in a run of a live result whose details were read; runs lost to the infrastructure have none.
--- What passing a metric is, is decided here: the API's own `passed`, or what the run's rubric says; otherwise for a binary metric a score above 0.
+-- One row per run and metric measured in it, for live results whose details were read. Runs that the infrastructure failed have no row.
+-- This view decides whether a run passed a metric: by the API's own `passed`, or the run's rubric, or, for a binary metric, by a score above 0.
 with metrics as (
     select
         run_id, result_id, metric_id, not_blank(name) as name, type, score, passed, enum_value, explanation
@@ -13,23 +13,23 @@ runs as (
 )
 
 select
-    metrics.run_id, -- the run that it was measured in
+    metrics.run_id, -- the run in which it was measured
     metrics.result_id, -- the result of that run
     runs.agent_id, -- the agent under test
-    coalesce(cast(metrics.metric_id as varchar), 'name ' || metrics.name, 'unnamed') as metric_key, -- what tells metrics apart: the id, or the name of one that has none
+    coalesce(cast(metrics.metric_id as varchar), 'name ' || metrics.name, 'unnamed') as metric_key, -- identifies the metric: its id, or its name if it has no id
     metrics.metric_id, -- Cekura's id of the metric
-    metrics.name as metric_name, -- its name as this run carries it
+    metrics.name as metric_name, -- its name in this run
     case when metrics.type like 'binary%' then 'binary' else metrics.type end as metric_type, -- binary, continuous_qualitative, numeric or enum
     metrics.score, -- the score in the metric's own scale; NULL when it has none
     case
         when metrics.passed is not null then metrics.passed
         when metrics.type like 'binary%' and metrics.score > 0 then true
         when metrics.type like 'binary%' and metrics.score = 0 then false
-    end as passed, -- whether the run passed the metric; NULL when nobody says so
+    end as passed, -- whether the run passed the metric; NULL when that is unknown
     metrics.enum_value, -- the value of an enum metric
-    nullif(metrics.explanation, '') as explanation, -- why, in the words of the evaluation
-    runs.scenario_id, -- the scenario that was executed
-    runs.scenario_name, -- its name as this run carries it
+    nullif(metrics.explanation, '') as explanation, -- the evaluation's explanation
+    runs.scenario_id, -- the scenario that was run
+    runs.scenario_name, -- its name in this run
     runs.result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
     runs.created_at, -- when the result was triggered
     runs.created_on -- UTC day of created_at

@@ -1,5 +1,5 @@
 -- One row per run of a live result: one scenario, executed once against an agent.
--- The outcome of a run is decided here and nowhere else; every rate rests on it.
+-- Only this view decides the outcome of a run; every rate is based on it.
 with runs as (
     select
         id, result_id, status, success, scenario, not_blank(scenario_name) as scenario_name, duration_seconds,
@@ -14,7 +14,7 @@ results as (
     from analytics.live_results
 ),
 
--- Some lists give no verdicts at all; then a run without one proves nothing. Only results with such a run are looked at: there are few.
+-- Some lists have no verdicts at all; then a run without a verdict proves nothing. Only the few results with such a run are looked at.
 without_verdict as (
     select result_id
     from cekura.runs
@@ -70,20 +70,20 @@ select
     id as run_id, -- Cekura's id of the run
     result_id, -- the result that it belongs to
     agent_id, -- the agent under test
-    agent_name, -- its name as the result carries it
+    agent_name, -- its name in the result
     agent_version, -- name of the agent's version; NULL where the API sends none
     agent_version_id, -- identifies the version: Cekura's id, or the name if there is no id
     channel, -- voice or text
     trigger, -- scheduled or manual
-    project_id, -- the project, where the API or the scope of a sync says it
-    scenario as scenario_id, -- the scenario that was executed; NULL where the API only names it
+    project_id, -- the project; NULL unless the API or a filter of a sync names it
+    scenario as scenario_id, -- the scenario that was run; NULL where the API sends only its name
     scenario_key(scenario, scenario_name) as scenario_key, -- identifies the scenario: its id, or its name if it has no id
-    scenario_name, -- name of the scenario as this run carries it
-    status, -- status of the run in the API's own word
+    scenario_name, -- name of the scenario in this run
+    status, -- status of the run as the API sends it
     outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown
     case when outcome = 'passed' then true when outcome = 'failed' then false end as passed, -- whether the run passed; NULL unless it passed or failed
-    nullif(trim(error_message), '') as error_message, -- what went wrong outside of the evaluation
-    duration_seconds, -- how long it took
+    nullif(trim(error_message), '') as error_message, -- the error, when something outside the evaluation went wrong
+    duration_seconds, -- its duration
     status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
     created_at -- when its result was triggered
 from decided

@@ -1,6 +1,6 @@
 -- One row per agent and scenario of completed results, judged by its newest 50 decided runs.
--- Verdicts: reliable, mostly passes, flaky (neither outcome is the rule), mostly fails, broken, changed (it passed until some run
--- and fails since, or the reverse), not enough runs (under 10). docs/statistics.md has the thresholds and how often they are wrong.
+-- Verdicts: reliable, mostly passes, flaky (neither outcome is the rule), mostly fails, broken, changed (it passed up to some run and
+-- has failed since, or the reverse), not enough runs (fewer than 10). docs/statistics.md has the thresholds and their error rates.
 with names as (
     select agent_id, agent_name, scenario_id, scenario_key, scenario_name
     from analytics.scenario_pass_rate
@@ -16,7 +16,7 @@ decided as (
     where result_status_group = 'completed' and passed is not null
 ),
 
--- Counted from the newest run backwards; a flip is a flip from either side. No place is NULL: the position of NULL is only named because BigQuery needs it.
+-- Counted backwards from the newest run; flips are the same in both directions. No place is NULL, but BigQuery needs `nulls first`.
 steps as (
     select
         agent_id,
@@ -41,7 +41,7 @@ sums as (
     group by agent_id, scenario_key
 ),
 
--- How far the passes so far run ahead of, or behind, a constant rate.
+-- How far the passes so far exceed, or fall short of, those of a constant rate.
 excursions as (
     select
         steps.agent_id,
@@ -81,22 +81,22 @@ rates as (
 select
     agent_id, -- Cekura's id of the agent
     agent_name, -- its newest name
-    scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
     scenario_key, -- identifies the scenario: its id, or its name if it has no id
     scenario_name, -- its newest name
-    decided_runs, -- its newest runs in completed results that passed or failed, 50 at most
+    decided_runs, -- its newest runs in completed results that passed or failed, at most 50
     passed_runs, -- how many of them passed
     pass_rate, -- passed_runs / decided_runs
-    flips, -- how often such a run came out unlike the one before it
+    flips, -- how often the outcome of such a run differs from that of the run before it
     rate(flips, greatest(decided_runs - 1, 0)) as flip_rate, -- flips / (decided_runs - 1)
     case
         when decided_runs < 10 then 'not enough runs'
-        -- A. Kolmogorov's bound 1.28 holds for 7.5 % of constant rates; for runs, which are few, it is passed less often.
+        -- A. Kolmogorov's bound: 7.5 % of constant rates exceed 1.28, and fewer with so few runs.
         when passed_runs >= 3 and decided_runs - passed_runs >= 3 and excursion >= 1.28 * deviation then 'changed'
         when is_flaky(passed_runs, decided_runs) then 'flaky'
         when pass_rate >= 0.95 then 'reliable'
         when pass_rate >= 0.5 then 'mostly passes'
         when pass_rate > 0.05 then 'mostly fails'
         else 'broken'
-    end as verdict -- reliable, mostly passes, flaky, mostly fails, broken, changed, not enough runs
+    end as verdict -- reliable, mostly passes, flaky, mostly fails, broken, changed or not enough runs
 from rates

@@ -1,4 +1,4 @@
--- One row per agent and scenario that completed results have run: how often the agent passes it.
+-- One row per agent and scenario that ran in completed results: how often the agent passes it.
 with agents as (
     select agent_id, agent_name
     from analytics.agents
@@ -27,16 +27,16 @@ sums as (
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
-    sums.scenario_id, -- Cekura's id of the scenario; NULL where the API only names it
+    sums.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
     sums.scenario_key, -- identifies the scenario: its id, or its name if it has no id
-    names.scenario_name, -- the name that its newest run, the one with the greatest id, carries
+    names.scenario_name, -- its name in its newest run (the run with the greatest id)
     sums.runs, -- runs of it in completed results
     sums.decided_runs, -- those that passed or failed
     sums.passed_runs, -- decided runs that passed
     rate(sums.passed_runs, sums.decided_runs) as pass_rate, -- passed_runs / decided_runs
     wilson_low(sums.passed_runs, sums.decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
     wilson_high(sums.passed_runs, sums.decided_runs) as pass_rate_high, -- upper end of the Wilson 95 % interval of pass_rate
-    runs_needed(sums.passed_runs, sums.decided_runs, 0.05) as runs_needed, -- runs after which, at this rate, that interval is 0.1 wide: 5 points to either side
+    runs_needed(sums.passed_runs, sums.decided_runs, 0.05) as runs_needed, -- how many runs make this interval 0.1 wide (5 points to either side) at the same pass rate
     sums.last_failed_at -- when the newest result with a failed run of it was triggered
 from sums
 inner join agents on agents.agent_id is not distinct from sums.agent_id

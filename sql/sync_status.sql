@@ -1,5 +1,5 @@
--- One row, always: how fresh this warehouse is. Before the first sync its times are NULL.
--- Syncs that find nothing new are written here once an hour, so last_sync_at may lie an hour behind a job that runs well.
+-- One row: how current this warehouse is. Before the first sync its times are NULL.
+-- Syncs that find nothing new are recorded once an hour at most, so last_sync_at can be an hour old even if the job runs well.
 with logged as (
     select
         finished_at,
@@ -55,15 +55,15 @@ live as (
 )
 
 select
-    last_sync.finished_at as last_sync_at, -- when the last sync that is in this file was completed
+    last_sync.finished_at as last_sync_at, -- when the last recorded sync completed
     last_sync.mode as last_sync_mode, -- quick or full
-    last_sync.scope, -- its filters as JSON, {} for none
-    last_full_sync.finished_at as last_full_sync_at, -- when the last full sync of the same scope was completed
-    last_sync.watermark, -- the newest updated_at that its scope had when it began; a quick sync reads what was created since then, less --lookback
+    last_sync.scope, -- the filters of that sync as JSON; {} means none
+    last_full_sync.finished_at as last_full_sync_at, -- when the last full sync with the same filters completed
+    last_sync.watermark, -- the newest updated_at of its scope when it began; a quick sync reads the results created since this time minus --lookback
     live.results as live_results, -- results that are not deleted
-    live.in_flight as in_flight_results, -- live results that have not come to an end
-    -- The hour that quiet syncs may wait, and half an hour for the sync itself.
-    last_sync.finished_at + (usual_pause.seconds + 5400) * interval '1 second' as overdue_at -- when to presume that the job has stopped, if no later sync shows by then: the longest pause between the last 20, and 90 minutes; NULL after a single sync
+    live.in_flight as in_flight_results, -- live results that have not ended
+    -- 90 minutes: syncs that find nothing new are recorded once an hour, and a sync may take half an hour.
+    last_sync.finished_at + (usual_pause.seconds + 5400) * interval '1 second' as overdue_at -- if no later sync is recorded by then, the job has probably stopped: last_sync_at plus the longest of the last 20 pauses between syncs plus 90 minutes; NULL after a single sync
 from live
 cross join last_sync
 cross join usual_pause

@@ -1,4 +1,4 @@
--- Were the details of every result that has some read, and with transcripts where there are turns of one?
+-- Is every result that has details noted as read, and noted as read with transcripts if it has turns of one?
 with details as (
     select 'run_details' as detail, result_id, false as spoken
     from cekura.run_details

@@ -1,4 +1,4 @@
--- Is every result noted once as read, every run described once, and every metric measured once in a run that is described?
+-- Is every result noted as read only once, every run described only once, and every metric measured only once, in a run that is described?
 select 'details_read' as detail, result_id, cast(null as bigint) as run_id, count(*) as rows
 from cekura.details_read
 group by result_id

@@ -1,4 +1,4 @@
--- Is every result that is not deleted in analytics.results exactly once, and none besides?
+-- Does analytics.results have exactly one row for every result that is not deleted, and no other row?
 with live as (
     select id as result_id, count(*) as stored
     from cekura.results

@@ -1,4 +1,4 @@
--- Does no view say the same thing twice: is there one row for each thing that a view has a row for?
+-- Does every view have only one row for each thing that it describes?
 with keys as (
     select 'agent_segments' as view_name, agent_id, channel as first_part, direction as second_part, trigger as third_part
     from analytics.agent_segments

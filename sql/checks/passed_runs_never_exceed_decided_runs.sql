@@ -1,4 +1,4 @@
--- Are there never more passed than decided runs, never fewer than none, and both known or both unknown?
+-- Are passed runs never negative, never more than decided runs, and unknown only together with decided runs?
 select result_id, decided_runs, passed_runs
 from analytics.results
 where passed_runs > decided_runs

@@ -185,8 +185,7 @@ def test_a_clock_that_is_a_year_ahead_of_the_api_changes_nothing(new_account: Ne
     assert "clock of this machine is 365 days ahead" in ran.json["error"]
 
 
-def test_a_date_header_older_than_the_results_is_not_believed(new_account: NewAccount) -> None:
-    account = new_account(results=30, in_flight=0)
-    account.sandbox.date = lambda: datetime.now(UTC) - timedelta(days=365)
+def test_a_date_header_older_than_the_results_is_not_believed(settled: Account) -> None:
+    settled.sandbox.date = lambda: datetime.now(UTC) - timedelta(days=365)
 
-    assert account.sync().code == 0
+    assert settled.sync().code == 0

@@ -36,10 +36,10 @@ INTRODUCTION = """\
 
 ## Settings
 
-cekura-sync takes each setting from the first of these that has it: the option, the environment variable, Cekura's own
-`~/.cekura/config.toml` (`api_key` and `api_url` only; the file is never written), the default.
+cekura-sync looks for each setting in this order: the option, the environment variable, Cekura's own
+`~/.cekura/config.toml` (only `api_key` and `api_url`; the file is never written), the default.
 
-The API key is never an option, because other users of a machine can see options. Set `CEKURA_API_KEY`, or use the vendor's file.
+There is no option for the API key, because other users of the machine can see options. Set `CEKURA_API_KEY`, or use the vendor's file.
 
 Durations are written as `90s`, `15m`, `24h` or `7d`.
 
@@ -49,7 +49,7 @@ filter, when its only filter is `--agent-id`, or when every sync of the warehous
 
 stdout carries data only. Progress, warnings and errors go to stderr. `NO_COLOR` turns colours off.
 
-The shell completes commands, options and file names after one line in its start-up file:
+To make your shell complete commands, options and file names, add one line to its start-up file:
 
 | shell | line |
 | --- | --- |
@@ -74,17 +74,17 @@ Rates are 0 to 1, or NULL where there is nothing to divide by. Deleted results a
 TABLES = """\
 ## Tables in the schema cekura
 
-The copy of the API's records. A field that the API adds later becomes a text column of its own, up to 300 of
-them in a table; a warning names what is left out. Names that begin with an
-underscore are internal; they are not listed here and may change.
+The copy of the API's records. A field that the API adds later becomes a new text column, up to 300 per table; a warning
+names the fields that are left out. Names that begin with an underscore are internal: they are not listed here and may
+change.
 """
 
 GRAINS = {
     "changes": "One row per line of your team's list of changes (`--changes`).",
-    "details_read": "One row per result whose details were asked for (`--details`): when, for which version of the result, and the outcome.",
+    "details_read": "One row per result whose details were requested (`--details`): when, for which version of the result, and the outcome.",
     "expected_outcomes": "One row per run that has an expected outcome (`--details`).",
     "failed_reasons": "One row per reason that a result lists for its failed runs (`--details`).",
-    "rejected_rows": "One row per record that could not be stored, with the reason; it goes when the record is accepted.",
+    "rejected_rows": "One row per record that could not be stored, with the reason. The row is removed when the record is accepted.",
     "result_metrics": "One row per result and metric: the API's own summary (`--details`).",
     "result_scenarios": "One row per result and scenario.",
     "results": "One row per result, under the API's own names.",

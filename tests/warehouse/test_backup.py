@@ -75,7 +75,7 @@ def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_fr
     ran = account.run("restore", str(file))
 
     assert ran.code == 0, ran.err
-    assert "20 results. The next sync goes on from there" in ran.err
+    assert "20 results. The next sync continues from there" in ran.err
     assert account.stored() == old
     assert account.query("select max(finished_at) from cekura.sync_log") < last
     status = account.run("status", "--json").json["last_sync"]

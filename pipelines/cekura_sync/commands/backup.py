@@ -14,32 +14,32 @@ from cekura_sync.errors import SettingsError
 _FILE = click.Path(path_type=Path)
 
 
-@click.command(short_help="Copy the warehouse to a file, while syncs run.")
+@click.command(short_help="Copy the warehouse to a file, even during a sync.")
 @click.argument("file", metavar="FILE", type=_FILE)
 @warehouse_option
 @destination_option
 def backup(file: Path, warehouse: str, destination: str | None) -> None:
-    """Copy the warehouse to FILE: one complete sync, also while another one runs. An older backup there is replaced."""
+    """Copy the warehouse to FILE as the last complete sync left it, even during a sync. An older backup in FILE is replaced."""
     path = _file_only(warehouse, destination)
     from cekura_sync.warehouse.backup import backup as write
 
     terminal.message(f"Backed up {path} to {file}: {_told(write(path, file))}.")
 
 
-@click.command(short_help="Make a backup the warehouse.")
+@click.command(short_help="Replace the warehouse with a backup.")
 @click.argument("file", metavar="FILE", type=_FILE)
 @warehouse_option
 @destination_option
 def restore(file: Path, warehouse: str, destination: str | None) -> None:
-    """Make FILE the warehouse, in place of what is there. FILE itself stays as it is.
+    """Replace the warehouse with the backup FILE. FILE itself does not change.
 
-    The next sync goes on from the last one in FILE.
+    The next sync continues from the last sync in FILE.
     """
     path = _file_only(warehouse, destination)
     from cekura_sync.warehouse.backup import restore as bring_back
 
     last = bring_back(path, file, stop_signals.hold)
-    terminal.message(f"Restored {path} from {file}: {_told(last)}. The next sync goes on from there.")
+    terminal.message(f"Restored {path} from {file}: {_told(last)}. The next sync continues from there.")
 
 
 def _file_only(warehouse: str, destination: str | None) -> Path:

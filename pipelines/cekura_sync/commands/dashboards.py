@@ -18,12 +18,12 @@ KINDS = ("superset",)
 @warehouse_option
 @destination_option
 def dashboards(kind: str, to: str, warehouse: str, destination: str | None) -> None:
-    """Write what a BI tool imports by itself: agents over time, the last week, scenarios, infrastructure, freshness.
+    """Write a ready dashboard to import into a BI tool: agents over time, the last week, scenarios, infrastructure, freshness.
 
-    KIND is superset: an archive for Superset's import. It names the warehouse by its absolute path, which must be the
-    path where the tool runs; the tool opens the file read only. It holds no secret, and writing it reads neither the
-    API nor the warehouse. Files that an earlier version wrote into DIR are replaced; files that were edited or come
-    from elsewhere are not: the command exits with 2.
+    KIND is superset: an archive for Superset's import. It contains the absolute path of the warehouse, so the warehouse
+    needs the same path where the tool runs. The tool opens it read only. The archive contains no secret. The command
+    reads neither the API nor the warehouse. It replaces files that an earlier version wrote into DIR. If they were
+    edited or come from elsewhere, it replaces nothing and exits with 2.
     """
     if engine_of(destination):
         raise SettingsError("The dashboards read a DuckDB file: name one with --warehouse.")

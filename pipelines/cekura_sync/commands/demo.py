@@ -11,7 +11,7 @@ from cekura_sync.commands.options import WholeNumber
     "--results", type=WholeNumber(min=1), default=3000, show_default=True, help="Number of results to invent."
 )
 def demo(results: int) -> None:
-    """Sync invented results from an embedded stand-in API and show the main views."""
+    """Sync invented results from a built-in stand-in for the API, and show the main views."""
     from cekura_sync import demo as demonstration
 
     demonstration.run(results)
@@ -23,7 +23,7 @@ def demo(results: int) -> None:
     type=WholeNumber(0, 65535),
     default=8787,
     show_default=True,
-    help="Port to listen on. 0: any free port.",
+    help="Port to listen on. 0 means any free port.",
 )
 @click.option(
     "--results", type=WholeNumber(min=0), default=2000, show_default=True, help="Number of results to invent."
@@ -34,21 +34,21 @@ def demo(results: int) -> None:
     type=click.Choice(["observed", "literal"]),
     default="observed",
     show_default=True,
-    help="Payloads as observed at the real API, or as its specification describes them.",
+    help="Send payloads as observed from the real API, or as its specification describes them.",
 )
 @click.option(
     "--generation",
     type=click.Choice(["old", "new"]),
     default="old",
     show_default=True,
-    help="What counts, versions, scenarios and errors look like: as on older or on newer servers.",
+    help="Send counts, versions, scenarios and errors as older servers do, or as newer ones do.",
 )
 @click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="KIND[@N]",
-    help="Produce a fault, such as 429@3 or html:0.1. Repeatable.",
+    help="Produce a fault, such as 429@3 or html:0.1. Can be repeated.",
 )
 def sandbox(
     port: int, results: int, latency: str, shape: str, generation: str, faults: tuple[str, ...]

@@ -11,15 +11,15 @@ from cekura_sync.console.signals import stop_signals
 
 
 @click.command(short_help="Remove results, or what was said in them, for good.")
-@click.option("--result", type=WholeNumber(min=0), metavar="ID", help="This result.")
-@click.option("--agent", type=WholeNumber(min=0), metavar="ID", help="All results of this agent.")
+@click.option("--result", type=WholeNumber(min=0), metavar="ID", help="Remove this result.")
+@click.option("--agent", type=WholeNumber(min=0), metavar="ID", help="Remove all results of this agent.")
 @click.option(
     "--before",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
-    help="All results created before this day (UTC), as in 2026-03-10.",
+    help="Remove all results created before this day (UTC), such as 2026-03-10.",
 )
-@click.option("--transcripts-only", is_flag=True, help="Only what was said; results and rates stay.")
+@click.option("--transcripts-only", is_flag=True, help="Remove only what was said. Results and rates stay.")
 @warehouse_option
 @destination_option
 def erase(
@@ -31,10 +31,10 @@ def erase(
     warehouse: str,
     destination: str | None,
 ) -> None:
-    """Remove results with their runs, details, transcripts and rejected texts, from both files or the engine, for good.
+    """Remove results for good, with their runs, details, transcripts and rejected texts.
 
-    No later sync brings them back: the warehouse keeps a list of their ids. With --transcripts-only no later sync reads
-    their details again. Backups and files that readers copied still hold them.
+    No later sync brings them back, because the warehouse keeps a list of their ids. With --transcripts-only, no later
+    sync reads their details again. Backups and copies of the warehouse still contain them.
     """
     if sum(choice is not None for choice in (result, agent, before)) != 1:
         raise click.UsageError("Say what to erase: one of --result, --agent and --before.")

@@ -58,7 +58,7 @@ class Share(click.FloatRange):
         return share
 
 
-@click.command(short_help="Exit with 11 when an agent got worse.")
+@click.command(short_help="Exit with 11 if an agent got worse.")
 @click.option(
     "--agent-id",
     "agent_ids",
@@ -74,53 +74,55 @@ class Share(click.FloatRange):
     multiple=True,
     help="Judge this result. Can be repeated.",
 )
-@click.option("--since", metavar="TIME", help="Judge results created since then, as in 2026-03-10T14:30:00Z.")
+@click.option(
+    "--since", metavar="TIME", help="Judge the results created since this time, such as 2026-03-10T14:30:00Z."
+)
 @click.option(
     "--last", type=WholeNumber(min=1), help=f"Judge this many of the newest results.  [default: {NEWEST}]"
 )
 @click.option(
-    "--version", metavar="NAME", help="Judge results of this version of the agent, by its name or id."
+    "--version", metavar="NAME", help="Judge the results of this version of the agent. Give its name or id."
 )
 @click.option(
     "--baseline",
     metavar="DUR",
     default=BASELINE,
     show_default=True,
-    help="Compare with the completed results of this period before the first judged result.",
+    help="Compare with the completed results of this long before the first judged result.",
 )
 @click.option(
     "--max-drop",
     type=Share(),
     default=0.05,
     show_default=True,
-    help="Tolerate a fall of the pass rate up to this size. A larger one counts only if chance does not explain it.",
+    help="Tolerate a fall of the pass rate up to this size. A larger fall counts only if chance does not explain it.",
 )
 @click.option(
     "--min-pass-rate",
     type=Share(),
-    help="Also fail an agent whose pass rate is below this, and not by chance.",
+    help="Also fail an agent whose pass rate is below this, if chance does not explain it.",
 )
 @click.option(
     "--must-show",
     type=Share(),
     default=0.3,
     show_default=True,
-    help="Exit with 12 when the runs are too few to show a fall of this size.",
+    help="Exit with 12 if the runs are too few to show a fall of this size.",
 )
 @click.option(
     "--metric",
     metavar="NAME",
-    help="Compare how many runs pass this metric. Reads run details, as with --details.",
+    help="Compare how many runs pass this metric. Turns on --details.",
 )
 @click.option(
     "--wait",
     metavar="DUR",
     default=WAIT,
     show_default=True,
-    help="Wait up to this long for results in flight that would be judged.",
+    help="Wait up to this long for results in flight that are to be judged.",
 )
 @click.option(
-    "--no-sync", is_flag=True, help="Judge what the warehouse holds: do not sync first, and do not wait."
+    "--no-sync", is_flag=True, help="Judge what is in the warehouse now. Do not sync, and do not wait."
 )
 @click.option(
     "--junit",
@@ -132,7 +134,7 @@ class Share(click.FloatRange):
     "--summary",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Append the judgement as Markdown, for a summary of the step.",
+    help="Append the judgement to this file as Markdown, for the summary of a CI step.",
 )
 @warehouse_option
 @destination_option
@@ -150,10 +152,10 @@ def gate(
     destination: str | None,
     **options: Any,
 ) -> None:
-    """Sync, wait for results in flight, and check whether agents got worse: for release pipelines.
+    """Sync, wait for results in flight, and check whether agents got worse. For release pipelines.
 
-    Exits with 0 when no agent got worse, 11 when one did, 12 when one cannot be judged because it has too few runs. If
-    the sync fails, its exit code is the gate's.
+    Exits with 0 if no agent got worse, 11 if one did, and 12 if one cannot be judged, for example because it has too few
+    runs. If the sync fails, the gate exits with the sync's code.
     """
     of_sync = {name: options.pop(name) for name in _OF_SYNC}
     question = _question(**options)

@@ -36,13 +36,13 @@ DIALECTS = (
 @click.option(
     "--session",
     is_flag=True,
-    help="Temporary views, for a session without a catalog: analytics_runs over cekura_runs.",
+    help="Make temporary views, for a session without a catalog. Their names are like analytics_runs, those of the tables like cekura_runs.",
 )
-@click.option("--account", help="Only the rows of this account, where several share the tables.")
+@click.option("--account", help="Select only the rows of this account, if several accounts share the tables.")
 def models(dialect: str, schema: str, tables: str, account: str | None, *, session: bool) -> None:
-    """Print statements that create our views, with their comments, in an engine that holds our tables.
+    """Print the statements that create our views and their comments in another engine that has our tables.
 
-    It reads neither the API nor a warehouse. In a dlt pipeline of your own, cekura_views(pipeline) runs them.
+    The command reads neither the API nor a warehouse. In your own dlt pipeline, cekura_views(pipeline) runs them.
     """
     from cekura_sync.models import script
 

@@ -47,7 +47,7 @@ def destination_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--destination",
         metavar="NAME",
-        help=f"Fill a shared database instead of the file: {', '.join(settings.ENGINES)}.  [env var: {settings.DESTINATION}]",
+        help=f"Use a shared database instead of the file: {', '.join(settings.ENGINES)}.  [env var: {settings.DESTINATION}]",
     )(command)
 
 
@@ -101,7 +101,7 @@ def models_option(command: Callable[..., None]) -> Callable[..., None]:
         envvar="CEKURA_MODELS",
         show_envvar=True,
         metavar="DIR",
-        help="Folder with your own SQL models, one select per file, built as views of the schema team after ours. A broken one is named and left out. Without this option the warehouse keeps the views it has.",
+        help="Folder with your own SQL models, one select per file. They become views of the schema team and can use ours. A broken model is named and left out. Without this option, the warehouse keeps its views of yours.",
     )(command)
 
 
@@ -111,7 +111,7 @@ def changes_option(command: Callable[..., None]) -> Callable[..., None]:
         envvar="CEKURA_CHANGES",
         show_envvar=True,
         metavar="FILE",
-        help="CSV list of your team's changes to its agents (agent_id, at, note), for analytics.agent_change_effect. Without this option the warehouse keeps its list.",
+        help="CSV list of your team's changes to its agents (agent_id, at, note), for analytics.agent_change_effect. Without this option, the warehouse keeps its list.",
     )(command)
 
 
@@ -119,5 +119,5 @@ def for_spreadsheet_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--for-spreadsheet",
         is_flag=True,
-        help="CSV for Excel and its like: marked as UTF-8, and text that looks like a formula (= + - @) gets an apostrophe before it.",
+        help="Write CSV for Excel and similar programs: marked as UTF-8, and with an apostrophe before text that looks like a formula (= + - @).",
     )(command)

@@ -52,15 +52,15 @@ def check(warehouse: str, destination: str | None) -> None:
 @destination_option
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-@click.option("--max-age", metavar="DUR", help="Exit with 10 when a scope was last synced longer ago.")
+@click.option("--max-age", metavar="DUR", help="Exit with 10 if the last sync of a scope is older than this.")
 def status(
     warehouse: str, destination: str | None, *, as_json: bool, max_age: str | None, **options: Any
 ) -> None:
     """Show when the last sync completed and what the warehouse holds.
 
-    The filters of a sync are its scope. --max-age judges each scope: it is as fresh as the last sync with the same filters
-    or with fewer. A scope that was not synced for 30 days no longer counts, unless none was. With filters only that
-    scope is judged.
+    The filters of a sync are its scope. --max-age checks each scope: its age is the time since the last sync with the
+    same filters or with only some of them. A scope is ignored if the warehouse's last sync is more than 30 days newer.
+    If you give filters, only their scope is checked.
     """
     limit = settings.duration(max_age) if max_age is not None else None
     filters = settings.filters(options).params() or None
@@ -131,10 +131,10 @@ def query(
     as_csv: bool,
     for_spreadsheet: bool,
 ) -> None:
-    """Run one SQL query, read only, and print its rows as they come.
+    """Run one SQL query, read only, and print its rows.
 
-    Views need no schema (agent_pass_rate is analytics.agent_pass_rate), and neither do tables of the schema cekura
-    whose name is not that of a view. Without SQL and without -f the query is read from standard input.
+    Names need no schema: agent_pass_rate is the view analytics.agent_pass_rate, sync_log the table cekura.sync_log. If
+    a view and a table have the same name, the view is used. Without SQL and -f, the query is read from standard input.
     """
     if as_json and as_csv:
         raise click.UsageError("Choose --json or --csv, not both.")

@@ -58,9 +58,9 @@ def schedule(kind: str, every: str, env_file: str | None, image: str, **options:
     """Print a file for a scheduler, with this installation's paths and settings.
 
     KIND is cron, systemd, docker, kubernetes, github, airflow or dagster. The first lines of the file say what to do with
-    it. Options of `sync` go into the file, and so do settings from the environment. The key, CEKURA_PING and
-    CEKURA_NOTIFY never do.
-    With github-gate or gitlab-gate the file runs `gate` in a release pipeline; --every says nothing then.
+    it. The file contains the options of `sync` that you give, and settings from the environment, but never the key,
+    CEKURA_PING or CEKURA_NOTIFY.
+    If KIND is github-gate or gitlab-gate, the file runs `gate` in a release pipeline, and --every has no effect.
     """
     # The key is not needed here: the job reads it where it runs.
     checked = settings.resolve(options, os.environ | {"CEKURA_API_KEY": "-"})

@@ -52,12 +52,12 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
 @click.option(
     "--full-every",
     metavar="DUR",
-    help=f"Read everything when the last full sync is older than this. 0: never.  [env var: CEKURA_FULL_EVERY; default: {settings.FULL_EVERY}]",
+    help=f"Read everything if the last full sync is older than this. 0 means never.  [env var: CEKURA_FULL_EVERY; default: {settings.FULL_EVERY}]",
 )
 @click.option(
     "--lookback",
     metavar="DUR",
-    help=f"How far before the watermark (the newest updated_at) a quick sync starts to read, by created_at.  [env var: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
+    help=f"A quick sync reads the results created after the watermark (the newest updated_at) minus this time.  [env var: CEKURA_LOOKBACK; default: {settings.LOOKBACK}]",
 )
 @click.option(
     "--page-size",
@@ -72,7 +72,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
 @click.option(
     "--timeout",
     metavar="DUR",
-    help="Time limit of the whole sync, waits included.  [default: 1h; 6h before the scope's first full sync]",
+    help="Time limit of the whole sync, including waits.  [default: 1h; 6h before the scope's first full sync]",
 )
 @click.option(
     "--details/--no-details",
@@ -87,12 +87,12 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
 @click.option(
     "--profiles",
     is_flag=True,
-    help="Keep test_profile_data, the invented caller's name, account number and the like: personal data where they are real.",
+    help="Also store test_profile_data: the invented caller's name, account number and the like. If they are real, this is personal data. --transcripts stores them too.",
 )
 @click.option(
     "--keep-transcripts",
     metavar="DUR",
-    help="Remove transcripts and test profile data of results created longer ago than this, as in 90d.  [default: for ever]",
+    help="Remove transcripts and test profile data of results created longer ago than this, such as 90d.  [default: for ever]",
 )
 @click.option(
     "--details-budget",
@@ -102,7 +102,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
 @click.option(
     "--allow-mass-delete",
     is_flag=True,
-    help="Accept that many or all known results are gone, and mark them as deleted, or that the list is much shorter than the API's count.",
+    help="Mark missing results as deleted even if they are many or all, and accept a list that is much shorter than the API's count.",
 )
 @click.option("--dry-run", is_flag=True, help="Read and compare, but write nothing. Print what would change.")
 @changes_option
@@ -112,7 +112,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
     metavar="URL",
     envvar="CEKURA_PING",
     show_envvar=True,
-    help="Call a dead-man's switch: URL/start, then URL or URL/fail.",
+    help="Report each sync to a monitor that expects it (a dead man's switch): URL/start, then URL or URL/fail.",
 )
 @click.option(
     "--notify",
@@ -120,9 +120,11 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
     multiple=True,
     envvar="CEKURA_NOTIFY",
     show_envvar=True,
-    help="Send what is new to a webhook of Slack, Teams or any other service: agents that got worse or recovered, scenarios newly failing, runs lost, results stuck. Can be repeated.",
+    help="Send news to a webhook of Slack, Teams or any other service: agents that got worse or recovered, newly failing scenarios, lost runs, stuck results. Can be repeated.",
 )
-@click.option("--notify-test", is_flag=True, help="Send a sample to each --notify, and do not sync.")
+@click.option(
+    "--notify-test", is_flag=True, help="Send a sample message to each --notify URL, and do not sync."
+)
 @click.option(
     "--report",
     metavar="FILE",
@@ -134,7 +136,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
     metavar="FILE",
     envvar="CEKURA_METRICS",
     show_envvar=True,
-    help="Write Prometheus metrics to this file after every sync, also after a failed one.",
+    help="Write Prometheus metrics to this file after every sync, even a failed one.",
 )
 @click.option(
     "--log-format",
@@ -229,7 +231,7 @@ def _send_sample(urls: tuple[str, ...], *, allow_http: bool) -> None:
 @changes_option
 @models_option
 def build(warehouse: str, destination: str | None, changes: str | None, models: str | None) -> None:
-    """Rebuild the SQL views in the warehouse. Use it after a change to sql/, to your models or to your list of changes."""
+    """Rebuild the SQL views in the warehouse, after you changed sql/, your models or your list of changes."""
     engine = engine_of(destination)
     path = settings.check_warehouse(warehouse)
     from cekura_sync.models.team import TeamModels

@@ -21,9 +21,9 @@ def _complete(_context: click.Context, _argument: click.Parameter, incomplete: s
 @click.argument("name", required=False, shell_complete=_complete)
 @warehouse_option
 @destination_option
-@click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def views(name: str | None, warehouse: str, destination: str | None, *, as_json: bool) -> None:
-    """List the views with one line each, or with NAME the columns of a view or table and what they mean."""
+    """List the views, one per line. With NAME, list the columns of this view or table and what they mean."""
     from cekura_sync.warehouse import catalog, reader
 
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:

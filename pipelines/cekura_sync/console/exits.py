@@ -18,31 +18,31 @@ class ExitCode(IntEnum):
     BUG = 1
     """a bug in cekura-sync: please report it"""
     USAGE = 2
-    """usage or configuration"""
+    """wrong usage or configuration"""
     KEY_REFUSED = 3
     """the API refuses the key (401, 403)"""
     UNAVAILABLE = 4
-    """the API is unreachable, is down, or limits the rate beyond the time budget"""
+    """the API is unreachable or down, or its rate limit makes the sync take longer than --timeout"""
     UNBELIEVABLE = 5
     """invalid API response, or a SQL model or check failed"""
     UNVERIFIED = 6
     """the listing could not be verified as complete"""
     MASS_DELETE = 7
-    """refused: the sync would mark more than max(20, 5 %) of the live results as deleted, or none of the known results is listed any more"""
+    """refused: the sync would mark more than 20 results and more than 5 % of the live results as deleted, or the API lists none of the known results"""
     BUSY = 8
     """another sync is running on this warehouse"""
     WAREHOUSE = 9
-    """warehouse file, disk or memory: unreadable, foreign, full, not permitted"""
+    """the warehouse cannot be read or written, or is not ours, or the disk or memory is full"""
     STALE = 10
-    """status: the last completed sync is older than --max-age, or its age is unknown"""
+    """status: the last sync of a scope is older than --max-age, or its age is unknown"""
     GATE_WORSE = 11
     """gate: an agent got worse"""
     GATE_UNDECIDED = 12
-    """gate: an agent cannot be judged, because it has too few runs"""
+    """gate: an agent cannot be judged, for example because it has too few runs"""
     INTERRUPTED = 130
-    """interrupted"""
+    """interrupted (Ctrl-C)"""
     TERMINATED = 143
-    """terminated"""
+    """terminated (SIGTERM)"""
 
 
 # After these ends a sync can be continued; any other end casts doubt on what was read.
