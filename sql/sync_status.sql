@@ -1,4 +1,4 @@
--- Always one row: how current this warehouse is. Before the first sync its times are NULL.
+-- One row: how current this warehouse is. Before the first sync its times are NULL.
 -- Syncs that find nothing new are recorded once an hour at most, so last_sync_at can be an hour old even if the job runs well.
 with logged as (
     select

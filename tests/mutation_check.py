@@ -426,7 +426,7 @@ MUTATIONS = (
     ),
     Mutation(
         "engine: the encoding of the role",
-        (("warehouse/postgres/staging.py", 'connection.set_client_encoding("UTF8")', "pass"),),
+        (("warehouse/postgres/session.py", 'connection.set_client_encoding("UTF8")', "pass"),),
         (f"{ENGINE}::test_what_a_database_sets_for_its_sessions_does_not_count", ENGINE),
     ),
     Mutation(

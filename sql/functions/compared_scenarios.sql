@@ -1,6 +1,6 @@
--- One row per comparison and scenario: the runs after against the runs before, and the scenario's weight in the comparison.
+-- One row per comparison and scenario: the runs after compared with the runs before, and the scenario's weight in the comparison.
 -- Takes a relation with one row per run: comparison, is_after, scenario, passed.
--- Weights: N. Mantel and W. Haenszel, J. Natl. Cancer Inst. 22 (1959) 719; a scenario that ran on one side alone weighs nothing.
+-- Weights: N. Mantel and W. Haenszel, J. Natl. Cancer Inst. 22 (1959) 719; a scenario that ran on only one side has no weight.
 with example as (
     select 1 as comparison, true as is_after, 'a' as scenario, true as passed
     union all

@@ -1,4 +1,4 @@
--- The rows of compared_scenarios, each with its scenario's id, and the name that its newest run, the one with the greatest id, carries.
+-- The rows of compared_scenarios, each with the scenario's id, and its name in its newest run (the run with the greatest id).
 -- Takes a relation with one row per run: comparison, is_after, scenario, passed, run_id, scenario_id, scenario_name.
 with example as (
     select 1 as comparison, true as is_after, 'a' as scenario, true as passed, 2 as run_id, 7 as scenario_id, 'Refund' as scenario_name

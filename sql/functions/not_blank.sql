@@ -1,4 +1,4 @@
--- A text that says something; NULL where it is empty or all spaces.
+-- The text; NULL if it is empty or all spaces.
 with example as (
     select cast('Refund' as varchar) as words
 )

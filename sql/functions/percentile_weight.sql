@@ -1,5 +1,5 @@
--- The weight in a percentile of the value at a place, counted from 0 by size: the percentile lies between two neighbours, and the nearer
--- one weighs more. The percentile is sum(value * percentile_weight(place, last_place, 0.95)); not every engine has a function for it.
+-- The weight of a value in a percentile. `place` is its position by size, from 0. A percentile lies between two values, and the nearer one weighs more.
+-- The percentile is sum(value * percentile_weight(place, last_place, 0.95)). Not every engine has a function for percentiles.
 with example as (
     select cast(9 as double) as place, cast(10 as double) as last_place, cast(0.95 as double) as share
 )

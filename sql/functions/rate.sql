@@ -1,4 +1,4 @@
--- The share of a whole, 0 to 1; NULL where there is no whole.
+-- The share of a whole, 0 to 1; NULL if there is nothing to divide by.
 with example as (
     select cast(8 as double) as part, cast(10 as double) as whole
 )

@@ -1,4 +1,4 @@
--- What tells one scenario from another: its id, or the name of one that has none; NULL where nobody knows.
+-- Identifies a scenario: its id, or its name if it has no id; NULL if both are missing.
 with example as (
     select cast(7 as bigint) as scenario_id, cast('Refund' as varchar) as scenario_name
 )

@@ -1,5 +1,5 @@
 -- One row per agent that the gate is asked about and result that it is to judge: completed with decided runs, or still in flight.
--- A result in flight since before waits_since is only chosen by its id: it may never end.
+-- A result that was in flight before waits_since may never end, so it is only chosen by its id.
 with candidates as (
     select
         asked.comparison,

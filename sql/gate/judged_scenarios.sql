@@ -35,7 +35,7 @@ contributions as (
     inner join names on names.comparison = scenarios.comparison and names.scenario = scenarios.scenario
 ),
 
--- Nothing here is NULL: the position of NULL is only named because BigQuery needs it.
+-- Nothing here is NULL, but BigQuery needs `nulls first`.
 explained as (
     select
         *,

@@ -1,5 +1,5 @@
--- One row per agent that got worse and scenario that explains it: those that drive the fall, or where the pass rate is below the
--- minimum, the five with most failed runs.
+-- One row per agent that got worse and scenario that explains it: those that drive the fall, or, if the pass rate is
+-- below the minimum, the five with the most failed runs.
 select
     scenarios.comparison,
     scenarios.scenario,

@@ -1,5 +1,5 @@
 -- One row per result that the gate compares: completed results that it judges, and those of the baseline.
--- The baseline ends with the first result that is judged. Runs of one day belong together; with results by id, those of one result.
+-- The baseline ends with the first result that is judged. Runs of one day belong together; if results are chosen by id, runs of one result do.
 with starts as (
     select comparison, min(created_at) as first_at
     from chosen

@@ -1,5 +1,5 @@
--- One row per agent: its rate, its last week as analytics.agent_last_week has it, since when its level differs, and its place on the page.
--- Places: agents with a result in the last 30 days first, of these the worse ones, worst first, then the most tested.
+-- One row per agent: its rate, its last week as analytics.agent_last_week has it, since when its pass rate is different, and its place on the page.
+-- Places: agents with a result in the last 30 days come first; among them the worse ones, worst first; then the most tested.
 -- `standing` is what the first screen says. Only worse and better are corrected for the number of agents.
 with as_of as (
     select coalesce(last_sync_at, current_timestamp) as moment

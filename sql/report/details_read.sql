@@ -1,4 +1,4 @@
--- One row, always: of the runs of finished results, how many there are and of how many the details were read.
+-- One row: the number of runs of finished results, and of how many of them the details were read.
 select
     count(*) as runs,
     count(details.run_id) as read

@@ -1,5 +1,5 @@
--- One row per agent and scenario: the three scenarios that drove the change of its last week most, the strongest first. Each drove at least a tenth of it; less is noise.
--- With its newest failed run of the last week, to look at.
+-- One row per agent and scenario: the three scenarios that contributed most to the change of its last week, each at least a tenth of it; the strongest first.
+-- Each with its newest failed run of the last week as an example.
 with scenarios as (
     select *, sum(contribution) over (partition by agent_id) as adjusted_difference
     from analytics.agent_last_week_scenarios

@@ -1,5 +1,5 @@
--- One row: how fresh the page's data is, and what a reader must know before believing it.
--- `today` is the UTC day of the last sync: a page about a warehouse that nobody refreshes must not call old days today.
+-- One row: how current the page's data is, and what a reader must know about it.
+-- `today` is the UTC day of the last sync: a page about an old warehouse must not call old days today.
 select
     last_sync_at,
     last_full_sync_at,

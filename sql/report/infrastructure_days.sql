@@ -1,4 +1,4 @@
--- One row per UTC day of the last 30 on which a result ended: how many did not end by themselves, over all agents.
+-- One row per UTC day of the last 30 on which a result ended: how many of them the infrastructure failed, over all agents.
 with as_of as (
     select cast(coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as date) as today
     from analytics.sync_status

@@ -1,4 +1,4 @@
--- One row per scenario that newly fails or was fixed: by the last result where that says so, else over the last week.
+-- One row per scenario that newly fails or was fixed: by the last result if it shows that, otherwise by the last week.
 with ranked as (
     select
         *,

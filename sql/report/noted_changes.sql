@@ -1,4 +1,4 @@
--- One row per agent and change that the team has noted: the marks on the curves, the newest first.
+-- One row per agent and noted change: the marks on the curves, the newest first.
 select
     steps.agent_id,
     steps.changed_at,

@@ -1,5 +1,5 @@
--- One row per agent and period: days while the last two years hold less than six weeks of decided runs, else weeks.
--- With the Wilson 95 % interval, and the rate of all these periods together (`shown_`); periods in which nothing was decided are there, with rates NULL.
+-- One row per agent and period: days if the decided runs of the last two years span less than six weeks, otherwise weeks.
+-- With the Wilson 95 % interval, and the rate of all these periods together (`shown_`); periods without decided runs have rates NULL.
 with as_of as (
     select cast(coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as date) as today
     from analytics.sync_status

@@ -1,5 +1,5 @@
--- One row, over all agents: the UTC day of the last sync up to that sync, and the seven days before it, each up to the same time of day:
--- a day that is not over is compared with equal parts of others. No verdict.
+-- One row, over all agents: the UTC day of the last sync, and the seven days before it, each up to the time of day of that sync. So a day that is
+-- not over is compared with equal parts of other days. No verdict.
 with as_of as (
     select coalesce(last_sync_at, current_timestamp) at time zone 'UTC' as moment
     from analytics.sync_status

@@ -77,7 +77,6 @@ def _translated(model: "Model", engine: str) -> exp.Expr:
         _in_older_words(query)
     if engine in ("spark", "databricks"):
         _choose_by_coalesce(query)
-        _tell_parts_apart(query)
         _say_conditions_twice(query)
     return query
 
@@ -113,24 +112,6 @@ def _choose_by_coalesce(query: exp.Expr) -> None:
         ):
             chosen = exp.Case().when(pair.copy(), pair.this.copy())
             case.replace(exp.func("coalesce", chosen, pair.expression.copy()))
-
-
-def _tell_parts_apart(query: exp.Expr) -> None:
-    """No two parts (`with …`) of one name: Sail forgets the outer one when the inner one ends."""
-    seen: set[str] = set()
-    for number, scope in enumerate(list(query.find_all(exp.With))):
-        for part in scope.expressions:
-            name = part.alias
-            if name not in seen:
-                seen.add(name)
-                continue
-            part.args["alias"].set("this", exp.to_identifier(f"{name}_{number}"))
-            inside: exp.Expr = scope.parent or query
-            for table in inside.find_all(exp.Table):
-                if table.name == name and not table.db:
-                    table.set("this", exp.to_identifier(f"{name}_{number}"))
-                    if not table.alias:
-                        table.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
 
 
 def _say_conditions_twice(query: exp.Expr) -> None:
