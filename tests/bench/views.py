@@ -14,7 +14,8 @@ import duckdb
 
 from cekura_sync import database, tables
 from cekura_sync.diff.base import open_base
-from cekura_sync.models import counts, runner
+from cekura_sync.models import runner
+from cekura_sync.warehouse import counts
 
 RUNS = 10  # of each result
 BOUND = 0.5  # seconds for all rows of a view of 1,000,000 results

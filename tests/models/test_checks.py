@@ -9,8 +9,9 @@ import pytest
 
 from cekura_sync import database
 from cekura_sync.database import quoted
-from cekura_sync.models import checks, counts, runner
+from cekura_sync.models import checks, runner
 from cekura_sync.tables import COUNTED
+from cekura_sync.warehouse import counts
 from support.base import Base
 from support.harness import LONG
 from support.rare import rare

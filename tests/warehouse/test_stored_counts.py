@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from cekura_sync.console.exits import ExitCode
-from cekura_sync.models import counts
+from cekura_sync.warehouse import counts
 from support.harness import Account, connect
 
 COUNTED = """

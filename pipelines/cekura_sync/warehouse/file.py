@@ -13,11 +13,21 @@ from cekura_sync import clock, tables
 from cekura_sync.diff import journal
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
-from cekura_sync.models import checks, counts, runner
+from cekura_sync.models import checks, runner
 from cekura_sync.models.checks import Finding
 from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, reader, steps, sync_log, told
+from cekura_sync.warehouse import (
+    changed_rows,
+    counts,
+    dlt_settings,
+    erase,
+    identity,
+    reader,
+    steps,
+    sync_log,
+    told,
+)
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
