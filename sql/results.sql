@@ -7,15 +7,25 @@ with results as (
     from analytics.live_results
 ),
 
+-- A sync stores these counts with each result that it writes (sql/stored). Where nobody has, they are made here.
+uncounted as (
+    select result_id, outcome
+    from analytics.runs
+    where result_id in (select id from cekura.results where deleted_at is null and _runs_listed is null)
+),
+
 summaries as (
     select
-        result_id as summaries_of,
-        count(*) as listed,
-        count(*) filter (where outcome <> 'unknown') as known,
-        count(*) filter (where outcome = 'passed') as passed,
-        count(*) filter (where outcome in ('passed', 'failed')) as decided
-    from analytics.runs
-    group by result_id
+        id as summaries_of,
+        _runs_listed as listed,
+        _runs_with_outcome as known,
+        _runs_passed as passed,
+        _runs_decided as decided
+    from cekura.results
+    where _runs_listed is not null
+    union all
+    select result_id, listed, known, passed, decided
+    from counted_outcomes(uncounted) as counted
 ),
 
 -- Newer servers count passed runs and failed runs; older ones count every run that ended as a success.
@@ -78,10 +88,16 @@ batches as (
     group by synced_at
 ),
 
-moments as (
-    select distinct results.synced_at, batches.synced_at as voted_at
+times as (
+    select synced_at
     from results
-    left join batches on batches.synced_at = results.synced_at
+    group by synced_at
+),
+
+moments as (
+    select times.synced_at, batches.synced_at as voted_at
+    from times
+    left join batches on batches.synced_at = times.synced_at
 ),
 
 neighbours as (

@@ -18,7 +18,7 @@ with details as (
 runs as (
     select run_id, result_id, outcome
     from analytics.runs
-    where outcome <> 'unknown'
+    where outcome <> 'unknown' and result_id in (select result_id from cekura.run_details)
 ),
 
 results as (

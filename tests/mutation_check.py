@@ -24,6 +24,7 @@ JOURNAL = "tests/promises/test_journal.py"
 COUNT, SCOPES = "tests/promises/test_count.py", "tests/commands/test_status_scopes.py"
 CLOCK = "tests/promises/test_clock.py"
 DETAILS = "tests/promises/test_details.py"
+COUNTS, GATE = "tests/warehouse/test_stored_counts.py", "tests/gate/test_judgement.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
 LISTING, SYNC, WAREHOUSE = (
     "tests/api/test_listing.py",
@@ -582,6 +583,35 @@ MUTATIONS = (
             ("warehouse/steps.py", "    target.log(outcome.log_entry())\n", ""),
         ),
         (f"{ENGINE_KILL}::test_a_sync_that_is_killed_has_happened_entirely_or_not_at_all", ENGINE_KILL),
+    ),
+    Mutation(
+        "counts: a result that has lost a run keeps its counts",
+        (("diff/changeset.py", """f"known.* exclude ({', '.join(counted)})" if counted else""", ""),),
+        (COUNTS,),
+    ),
+    Mutation(
+        "counts: what is wrong stays when the views are built",
+        (("warehouse/file.py", "self._con.execute(counts.FORGET)", "pass"),),
+        (COUNTS,),
+    ),
+    Mutation(
+        "counts: views count the runs of every result",
+        (
+            ("../../sql/results.sql", " and _runs_listed is null)", ")"),
+            ("../../sql/results.sql", "where _runs_listed is not null", "where false"),
+        ),
+        (COUNTS,),
+    ),
+    Mutation(
+        "gate: --max-drop is for whatever ran",
+        (
+            (
+                "../../sql/gate/judged_agents.sql",
+                "= 'regressed' and adjusted_difference <",
+                "= 'regressed' and pass_rate - baseline_pass_rate <",
+            ),
+        ),
+        (GATE,),
     ),
     Mutation(
         "engine: what a dead sync left stays",

@@ -64,6 +64,14 @@ READING = {
     "synced_at": "timestamptz",
 }
 GONE = {"deleted_at": "timestamptz", "aged_out_at": "timestamptz"}
+# How many runs of a result are listed, have an outcome other than unknown, passed, and passed or failed, by analytics.runs. Every
+# row that is written anew has NULL; a sync into a file counts its runs before it commits, and views count where there is NULL.
+COUNTED = {
+    "_runs_listed": "bigint",
+    "_runs_with_outcome": "bigint",
+    "_runs_passed": "bigint",
+    "_runs_decided": "bigint",
+}
 REJECTED = {
     "_digest": "varchar",
     "id": "bigint",
@@ -217,7 +225,7 @@ DETAILS = {"details_read": DETAILS_READ, **DETAIL_CHILDREN}
 
 _RESULT = "result_id"  # the rows of a result go with it
 TABLES = {
-    "results": Table(RESULTS | READING | GONE, ("id",)),
+    "results": Table(RESULTS | READING | GONE | COUNTED, ("id",)),
     "runs": Table(RUNS, ("id",), _RESULT, removable=True),
     "result_scenarios": Table(SCENARIOS, (*SCENARIOS,), _RESULT, removable=True),
     "rejected_rows": Table(REJECTED, ("_digest",), removable=True),

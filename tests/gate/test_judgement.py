@@ -42,7 +42,9 @@ ALL = [True] * 10
     SHORT,
     NOISY,
     OFFSET,
-) = range(1, 16)
+    EASIER,
+    HARDER,
+) = range(1, 18)
 NAMES = {FELL: "Fallen", UNCHANGED: "Unchanged", STRANGE: AWKWARD}
 
 
@@ -77,6 +79,12 @@ SUITES: dict[int, Callable[[int], Suite]] = {
     OTHERS: lambda _: ALL,
     SHORT: lambda _: ALL[:2],
     OFFSET: offset,
+    # Since the 28th day most of the scenarios that always fail are left out, and two of the others fail.
+    EASIER: lambda day: ALL + [False] * 10 if day < 28 else [place in range(2, 10) for place in range(12)],
+    # Since then it is those that pass that are left out, and one of them fails.
+    HARDER: lambda day: (
+        [place >= 20 for place in range(40)] if day < 28 else [place > 20 for place in range(32)]
+    ),
     NOISY: lambda day: [passes or (place > 2 and place != 7) for place, passes in enumerate(swaying(day))],
     STRANGE: lambda day: ALL if day < 28 else [place < 5 for place in range(10)],
 }
@@ -276,6 +284,16 @@ def test_an_agent_that_fell_by_less_than_max_drop_passes_even_if_its_steady_scen
     assert (ran.code, told(ran)["because"]) == (0, "fell by less than the limit")
     assert told(ran)["steady_difference"] == pytest.approx(-2 / 36)
     assert -0.05 < told(ran)["adjusted_difference"] < -0.03
+
+
+def test_only_the_difference_within_scenarios_is_held_against_max_drop(gate: Gate) -> None:
+    ran = gate(EASIER, HARDER, options=["--json"])
+
+    easier, harder = sorted(ran.json["agents"], key=lambda agent: agent["agent_id"])
+    assert (easier["because"], harder["because"]) == ("fell", "fell by less than the limit")
+    assert [agent["adjusted_difference"] for agent in (easier, harder)] == pytest.approx([-2 / 12, -1 / 32])
+    raw = [agent["pass_rate"] - agent["baseline_pass_rate"] for agent in (easier, harder)]
+    assert raw == pytest.approx([8 / 12 - 1 / 2, 11 / 32 - 1 / 2])
 
 
 def test_flaky_scenarios_do_not_fail_a_gate_alone(gate: Gate) -> None:

@@ -18,7 +18,7 @@ QUERIES = [
     *FILES,
     *(
         query
-        for folder in ("checks", "report", "functions", "gate", "notify")
+        for folder in ("checks", "report", "functions", "gate", "notify", "stored")
         for query in runner.read_models(runner.models_dir() / folder)
     ),
 ]

@@ -737,7 +737,9 @@ class Promise(RuleBasedStateMachine):
         return [id_ for (id_,) in rows]
 
     def judge_rates(self, stored: dict[int, Record]) -> None:
-        """The view, against a recomputation from the stored rows."""
+        """The view, against a recomputation from the stored rows; every result's runs have been counted."""
+        uncounted = "select id from cekura.results where deleted_at is null and _runs_listed is null"
+        assert self.account.query(uncounted) == []
         sums: dict[int, Counter[str]] = {}
         for record in stored.values():
             sums.setdefault(record["agent"], Counter()).update(_tally(record))

@@ -104,6 +104,7 @@ def test_its_versions_and_scenarios_are_read_anew_and_then_nothing_changes(accou
         "select agent_version_id, agent_version, results from analytics.agent_version_pass_rate order by 1"
     ) == [("70", "Autumn", 3), ("71", "Winter", 3)]
     assert account.query("select count(*) from analytics.run_details") == [(12,)]
+    assert account.query("select sum(_runs_listed), count(_runs_decided) from cekura.results") == [(12, 6)]
     assert account.sync("--full").json["changed"] is False
 
 
@@ -111,6 +112,7 @@ def test_versions_of_results_that_are_never_listed_again_are_read_too(account: A
     ran = account.run("build")
 
     assert ran.code == 0, ran.err
+    assert account.query("select sum(_runs_listed), count(_runs_decided) from cekura.results") == [(12, 6)]
     assert account.query(
         "select agent_version_id, agent_version, results from analytics.agent_version_pass_rate order by 1"
     ) == [("70", "Autumn", 3), ("71", "Winter", 3)]

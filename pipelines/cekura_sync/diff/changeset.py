@@ -16,7 +16,17 @@ from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
-from cekura_sync.tables import DETAILS, FIELDS, READING, REJECTED, RESULTS, RUNS, SCENARIOS, UNFINISHED
+from cekura_sync.tables import (
+    COUNTED,
+    DETAILS,
+    FIELDS,
+    READING,
+    REJECTED,
+    RESULTS,
+    RUNS,
+    SCENARIOS,
+    UNFINISHED,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,20 +69,21 @@ _WRITE_RESULTS = f"""
     with lost_a_run as materialized ({_LOST_A_RUN})
     select * exclude (change, scenarios_known)
         replace (case when id not in (select result_id from lost_a_run) then _digest end as _digest),
-        null::timestamptz as deleted_at, null::timestamptz as aged_out_at
+        null::timestamptz as deleted_at, null::timestamptz as aged_out_at,
+        {", ".join(f"null::{kind} as {name}" for name, kind in COUNTED.items())}
     from changed
     union all by name
-    select known.* replace (
+    select {{known}} replace (
         case when gone.aged then known.deleted_at else $started end as deleted_at,
         case when gone.aged then $started else known.aged_out_at end as aged_out_at)
     from base.cekura.results as known join gone on gone.id = known.id
     union all by name
-    select known.* replace (null as _digest)
+    select {{known}} replace (null as _digest)
     from base.cekura.results as known
     where id in (select result_id from lost_a_run)
         and id not in (select id from changed) and id not in (select id from gone)
     union all by name
-    select known.* replace (read_alike._digest as _digest)
+    select {{known}} replace (read_alike._digest as _digest)
     from base.cekura.results as known join read_alike on read_alike.id = known.id
     where known.id not in (select result_id from lost_a_run)
         and known.id not in (select id from changed) and known.id not in (select id from gone)
@@ -130,6 +141,10 @@ _WRITE_REJECTED = f"""
                 -- One that was never taken ends with the reading that no longer shows it.
                 or exists (select 1 from read_in_full) and (
                     id is null or id not in (select id from base.cekura.results where deleted_at is null)) end
+"""
+_COLUMNS_OF_RESULTS = """
+    select column_name from duckdb_columns()
+    where database_name = 'base' and schema_name = 'cekura' and table_name = 'results'
 """
 _WRITES = {
     "results": _WRITE_RESULTS,
@@ -243,7 +258,7 @@ class Changeset:
     def written_ids(self, at_most: int) -> list[int] | None:
         """The results of which something is written; None where they are more."""
         rows = self._con.execute(
-            f"select id from ({_WRITE_RESULTS}) union select result_id from new_details_read limit {at_most + 1}",
+            f"select id from ({self.query('results')}) union select result_id from new_details_read limit {at_most + 1}",
             {"started": self._started},
         ).fetchall()
         return None if len(rows) > at_most else [id_ for (id_,) in rows]
@@ -254,7 +269,14 @@ class Changeset:
 
     def query(self, table: str) -> str:
         """For the rows to write; that of `results` has the parameter `started`."""
-        return _WRITES.get(table) or self.details.query(table)
+        query = _WRITES.get(table) or self.details.query(table)
+        return query.format(known=self._known_without_counts()) if table == "results" else query
+
+    def _known_without_counts(self) -> str:
+        """A result that is written again may have lost a run, so its runs are counted again."""
+        present = {name for (name,) in self._con.execute(_COLUMNS_OF_RESULTS).fetchall()}
+        counted = [name for name in COUNTED if name in present]  # a base that an older version wrote has none
+        return f"known.* exclude ({', '.join(counted)})" if counted else "known.*"
 
     def rows(self, table: str) -> "Iterator[pa.Table]":
         return self._arrow(self.query(table), {"started": self._started} if table == "results" else None)

@@ -17,7 +17,17 @@ from cekura_sync.models import checks, runner
 from cekura_sync.models.checks import Finding
 from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
-from cekura_sync.warehouse import changed_rows, dlt_settings, erase, identity, reader, steps, sync_log, told
+from cekura_sync.warehouse import (
+    changed_rows,
+    counts,
+    dlt_settings,
+    erase,
+    identity,
+    reader,
+    steps,
+    sync_log,
+    told,
+)
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
@@ -250,6 +260,11 @@ class Copy:
             "create or replace table cekura._views as select $1 as signature", [runner.signature(self._con)]
         )
         return names
+
+    def count_runs(self) -> None:
+        if not self._views_stay:
+            self._con.execute(counts.FORGET)
+        counts.store(self._con)
 
     def findings(self, since: datetime | None) -> list[Finding]:
         if since is None or not self._views_stay:
