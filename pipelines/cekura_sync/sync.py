@@ -1,7 +1,7 @@
 """One sync from start to end. The watermark decides how far to read, the content what to write, the commit when."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -69,7 +69,10 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             if settings.dry_run:
                 return outcome
             outcome = warehouse.write(comparison.changeset, team, outcome, progress)
-            journal.remove()
+            with suppress(
+                OSError
+            ):  # the sync is complete; what stays fits no other warehouse than the one before
+                journal.remove()
             _tell(warehouse, receivers, outcome, progress)
     return outcome
 

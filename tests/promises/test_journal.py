@@ -3,6 +3,7 @@
 CEKURA_TEST_KILLS=all interrupts at every request, and kills some 200 processes that read.
 """
 
+import errno
 import os
 import re
 import resource
@@ -261,6 +262,28 @@ def test_a_reading_of_a_list_without_an_order_is_not_continued(account: Account)
     assert ran.code == 0, ran.err
     assert "started_at" not in ran.json
     account.assert_equals_api()
+
+
+def test_a_journal_that_cannot_be_removed_does_not_undo_a_sync_that_is_complete(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "journal.duckdb" and path.exists():
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        ran = account.sync()
+
+    assert (ran.code, ran.json["inserted"]) == (0, 200)
+    account.assert_equals_api()
+    account.world.edit(max(account.world.results), name="edited")
+    assert account.sync("--full").code == 0
+    account.assert_equals_api()
+    assert not journal(account).exists()
 
 
 def _another_key(account: Account) -> dict[str, str]:
