@@ -133,7 +133,7 @@ def test_every_row_that_was_there_all_the_time_is_read_once_whatever_happens(
         assert len(reading.given) == len({*reading.given}), seed
         assert reading.complete, seed
     if family in ("rows come and go", "many are deleted at once", "`next` lies", "rows move"):
-        assert refused <= 0.1 * READINGS, f"{refused} of {READINGS} readings were refused"
+        assert refused <= 0.125 * READINGS, f"{refused} of {READINGS} readings were refused"
 
 
 def keys(listing: MovingListing) -> list[int | str]:

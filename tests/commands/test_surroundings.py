@@ -12,7 +12,7 @@ import pytest
 
 from cekura_sync import errors
 from cekura_sync.console import failure
-from cekura_sync.warehouse import swap
+from cekura_sync.warehouse import place
 from support.harness import PATIENCE, Account
 
 
@@ -126,7 +126,7 @@ def test_a_warehouse_that_is_mounted_as_a_single_file_is_told_by_sync_and_doctor
 ) -> None:
     """The system's list of mounts is invented here: a test may mount nothing."""
     mounted = [(Path("/"), "ext4"), (quick.warehouse.resolve(), "ext4")]
-    monkeypatch.setattr(swap, "mounts", lambda: mounted)
+    monkeypatch.setattr(place, "mounts", lambda: mounted)
 
     for ran in (quick.run("sync"), quick.run("doctor")):
         assert ran.code == 9

@@ -132,7 +132,7 @@ def test_a_finding_that_may_make_figures_wrong_is_named_on_the_page(tmp_path: Pa
         _, _, target = report(account)
 
     text = target.read_text(encoding="utf-8")
-    assert "Some figures may be wrong: success_rate is not within 0 and 1" in text
+    assert "Some figures may be wrong: success_rate is neither between 0 and 1 nor between 0 and 100" in text
     assert "(3 rows, such as result " in text
 
 
