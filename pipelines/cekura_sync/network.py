@@ -9,8 +9,8 @@ from urllib.request import getproxies
 
 import httpx
 
-from cekura_sync.addresses import is_loopback
 from cekura_sync.errors import SettingsError
+from cekura_sync.settings.addresses import is_loopback
 
 _PORTS = {"http": 80, "https": 443}
 

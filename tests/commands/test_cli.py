@@ -16,9 +16,10 @@ from typing import NoReturn
 import click
 import pytest
 
-from cekura_sync import cli, errors, settings, vendor
+from cekura_sync import cli, errors, settings
 from cekura_sync.console import exits
 from cekura_sync.sandbox import Fault
+from cekura_sync.settings import vendor
 from support.harness import PATIENCE, Account, run
 
 COMMANDS = sorted(cli.cli.commands)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import duckdb
 import pytest
 
-from cekura_sync import vendor
 from cekura_sync.doctor import disk, warehouse
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
+from cekura_sync.settings import vendor
 from support.harness import PATIENCE, Account, NewAccount, Ran, run
 
 

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
-from cekura_sync import __version__, vendor
+from cekura_sync import __version__
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import SettingsError
+from cekura_sync.settings import vendor
 
 TESTED = ((3, 11), (3, 14))
 

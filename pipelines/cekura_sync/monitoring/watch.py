@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cekura_sync import addresses, clock, settings
+from cekura_sync import clock, settings
 from cekura_sync.console import terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.monitoring import metrics
+from cekura_sync.settings import addresses
 
 if TYPE_CHECKING:
     from cekura_sync.monitoring.ping import Ping

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cekura_sync import __version__
-from cekura_sync.addresses import is_loopback
 from cekura_sync.errors import SettingsError
 from cekura_sync.notify.message import Message
+from cekura_sync.settings.addresses import is_loopback
 
 SECONDS = 3.0  # all receivers together may delay the end of a sync by no more
 _SLACK = re.compile(r"hooks\.slack(-gov)?\.com")

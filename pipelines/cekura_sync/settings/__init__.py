@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cekura_sync import login, vendor
-from cekura_sync.addresses import API_URL as API_URL
-from cekura_sync.addresses import check_url
 from cekura_sync.errors import SettingsError
+from cekura_sync.settings import login, vendor
+from cekura_sync.settings.addresses import API_URL as API_URL
+from cekura_sync.settings.addresses import check_url
 
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
