@@ -76,6 +76,17 @@ def test_runs_and_scenarios_keyed_by_id_become_arrays() -> None:
     assert raw["scenarios"] == [{"id": "3", "name": "one"}, {"id": "4", "name": "two"}]
 
 
+def test_a_list_of_scenario_ids_becomes_objects_without_names() -> None:
+    raw = json.loads(decode_page(page('{"id": 1, "scenarios": [24270, 24271]}')).rows[0].raw)
+
+    assert raw["scenarios"] == [{"id": 24270}, {"id": 24271}]
+
+
+@pytest.mark.parametrize("count", ["1" + "0" * 40, "1" + "0" * 400, "true", '"7"', "1.5"])
+def test_a_count_that_is_no_possible_number_is_none(count: str) -> None:
+    assert decode_page(b'{"count": %s, "next": null, "results": []}' % count.encode()).count is None
+
+
 def test_a_list_of_scenario_names_becomes_objects_without_ids() -> None:
     raw = json.loads(decode_page(page('{"id": 1, "scenarios": ["one", "two"]}')).rows[0].raw)
 

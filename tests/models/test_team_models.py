@@ -1,5 +1,6 @@
 """`--models DIR`: the team's own views, built after ours; a broken one is named and stops nothing."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,3 +113,18 @@ def test_a_folder_that_is_not_there_exits_2_before_the_first_request(
 
     assert (ran.code, "is not a directory" in ran.err) == (2, True), ran.err
     assert account.sandbox.requests == []
+
+
+def test_a_pipe_and_a_name_that_differs_by_case_are_left_out(account: Account, folder: Path) -> None:
+    os.mkfifo(folder / "pipe.sql")
+    (folder / "Worst.sql").write_text("select 2 as two")
+
+    ran = account.sync("--models", str(folder))
+
+    assert ran.code == 0
+    assert f"Your model {folder / 'pipe.sql'} is left out: it is not a file." in ran.err
+    assert (
+        f"Your model {folder / 'worst.sql'} is left out: a database takes its name for that of Worst.sql."
+        in ran.err
+    )
+    assert account.query("select two from team.worst") == [(2,)]

@@ -459,3 +459,40 @@ def test_a_row_in_flight_whose_own_address_fails_is_noted_and_not_asked_for_at_e
     assert synced_account.sync("--full").code == 0
     synced_account.assert_equals_api()
     assert rejected(synced_account) == []
+
+
+@pytest.mark.parametrize("row_field", ["Project", "PROJECT"])
+def test_a_field_that_differs_by_case_from_one_that_is_read_stops_nothing(
+    synced_account: Account, row_field: str
+) -> None:
+    newest = max(synced_account.world.results)
+    synced_account.world.touchless_edit(newest, **{row_field: 5}, project={"id": 7})
+
+    for _ in range(2):
+        assert synced_account.sync().code == 0
+
+    assert synced_account.query(f"select project_id from cekura.results where id = {newest}") == [("7",)]
+
+
+def test_a_run_field_named_like_a_number_of_duckdbs_decides_nothing(synced_account: Account) -> None:
+    world = synced_account.world
+    one, other = sorted(world.results)[-2:]
+    shared = {**world.results[one]["runs"][0], "rowid": "x"}
+    world.touchless_edit(one, runs=[shared, *world.results[one]["runs"][1:]])
+    world.touchless_edit(other, runs=[*world.results[other]["runs"], shared])
+
+    for _ in range(2):
+        assert synced_account.sync("--full").code == 0
+
+    run = f"select result_id, api_rowid from cekura.runs where id = {shared['id']}"
+    assert synced_account.query(run) == [(other, "x")]
+
+
+@pytest.mark.parametrize("digits", [40, 400])
+def test_a_count_beyond_all_numbers_stops_no_sync(synced_account: Account, digits: int) -> None:
+    synced_account.sandbox.rewrite = lambda _, payload: (
+        payload.update(count=10**digits) if "count" in payload else None
+    )
+
+    assert synced_account.sync("--full").code == 0
+    synced_account.assert_equals_api()

@@ -165,3 +165,34 @@ def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
     ran = shared.sync("--full", "--details")
     assert ran.code == 0, ran.err
     assert found_in_engine(shared) == set()
+
+
+def test_a_result_that_is_deleted_at_the_vendor_loses_what_the_list_said_of_its_calls(
+    account: Account,
+) -> None:
+    assert account.sync("--full", "--transcripts").code == 0
+    newest = max(account.world.results)
+    private = f"select count(*) from cekura.runs where result_id = {newest} and coalesce(test_profile_data, transcript, recording_url) is not null"
+    assert account.query(private) == [(len(account.world.results[newest]["runs"]),)]
+    account.world.delete(newest)
+
+    assert account.sync("--full", "--transcripts").code == 0
+
+    assert account.query(private) == [(0,)]
+
+
+def test_erasing_what_was_said_reaches_the_fields_of_the_list_and_later_syncs_keep_to_it(
+    account: Account,
+) -> None:
+    assert account.sync("--full", "--transcripts").code == 0
+    newest = max(account.world.results)
+    filled = "select count(*) from cekura.runs where coalesce(transcript, recording_url) is not null"
+    assert account.query(filled) == [(len(account.world.results[newest]["runs"]),)]
+
+    assert account.run("erase", "--result", str(newest), "--transcripts-only").code == 0
+
+    assert account.query(filled) == [(0,)]
+    account.world.edit(newest, name="edited")
+    for _ in range(2):
+        assert account.sync("--full", "--transcripts").code == 0
+    assert account.query(filled) == [(0,)]

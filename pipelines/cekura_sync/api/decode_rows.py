@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cekura_sync.api.json_values import bigint
 from cekura_sync.api.times import microseconds
 from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer, UnreadableAnswer
 
@@ -62,8 +63,7 @@ def decode_page(body: bytes) -> Page:
         envelope, rows = _decode_envelope(body)
     except msgspec.ValidationError as error:
         raise UnbelievableAnswer(f"The response is not a page of results ({error}): {begins(body)}") from None
-    count = envelope.count if isinstance(envelope.count, int) else None
-    return Page([_row(raw) for raw in rows], count, envelope.next is not None)
+    return Page([_row(raw) for raw in rows], bigint(envelope.count), envelope.next is not None)
 
 
 def decode_detail(
@@ -178,13 +178,19 @@ def _odd(value: msgspec.Raw) -> bool:
 
 
 def _as_arrays(row: dict[str, Any]) -> None:
-    """Turn `runs` and `scenarios` keyed by id into arrays, and bare scenario names into objects."""
+    """Turn `runs` and `scenarios` keyed by id into arrays, and bare names and ids of scenarios into objects."""
     for name in _LISTS:
         value = row.get(name)
         if isinstance(value, dict):
             row[name] = [with_id(item, key) for key, item in value.items()]
     if isinstance(row.get("scenarios"), list):
-        row["scenarios"] = [{"name": item} if isinstance(item, str) else item for item in row["scenarios"]]
+        row["scenarios"] = [*map(_scenario, row["scenarios"])]
+
+
+def _scenario(item: object) -> object:
+    if isinstance(item, str):
+        return {"name": item}
+    return item if bigint(item) is None else {"id": item}
 
 
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:

@@ -31,7 +31,9 @@ def read_object(text: bytes) -> dict[str, Any]:
 
 def bigint(value: object) -> int | None:
     """The number, if the database can hold it as a bigint."""
-    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
 
 
 def spelled(value: Any) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -16,6 +17,12 @@ class WholeNumber(click.IntRange):
     """A click.IntRange whose help says `integer`; click adds the range."""
 
     name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if abs(number) >= 2**63:
+            self.fail(f"{value} is too large.", param, ctx)
+        return number
 
 
 def complete_file(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -241,8 +242,7 @@ def _cell(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    isoformat = getattr(value, "isoformat", None)
-    return isoformat(sep=" ", timespec="seconds") if isoformat and hasattr(value, "hour") else str(value)
+    return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else str(value)
 
 
 def print_outcome(outcome: dict[str, Any]) -> None:

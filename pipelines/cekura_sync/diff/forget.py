@@ -34,6 +34,7 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, look
     if not personal_data.transcripts:
         yield from _what_was_said(con)
     yield from _of_deleted(con, lookup)
+    yield from _of_erased(con, lookup)
     if personal_data.since is not None:
         yield from _too_old(con, lookup, personal_data.since.isoformat())
     yield from _rejected(con, personal_data)
@@ -70,11 +71,23 @@ def _of_deleted(con: duckdb.DuckDBPyConnection, lookup: Lookup) -> Iterator[str]
         yield f"delete from {SCHEMA}.transcript_turns where result_id in ({deleted})"
     if not lookup.is_complete and not now:
         return  # asking for them takes its time, and those of earlier syncs are emptied already
-    fields = f"select api_name, column_name from base.{SCHEMA}._fields where table_name = 'run_details' order by all"
-    for key, name in con.execute(fields).fetchall():
-        condition = f"{quoted(name)} is not null and result_id in ({deleted})"
-        if not PersonalData().keeps(key) and lookup.holds("run_details", name, condition):
-            yield f"update {SCHEMA}.run_details set {quoted(name)} = null where {condition}"
+    yield from _fields_of(con, lookup, deleted)
+
+
+def _of_erased(con: duckdb.DuckDBPyConnection, lookup: Lookup) -> Iterator[str]:
+    """What was erased as said, where the list has brought it back since."""
+    erased = con.execute("select id from erased where transcripts_only order by all").fetchall()
+    if erased:
+        yield from _fields_of(con, lookup, ", ".join(str(id_) for (id_,) in erased))
+
+
+def _fields_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterator[str]:
+    """All fields of these results that may be personal, in the list and in the details. `ids`: a query or a list."""
+    fields = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
+    for table, key, name in con.execute(fields).fetchall():
+        condition = f"{quoted(name)} is not null and {'id' if table == 'results' else 'result_id'} in ({ids})"
+        if not PersonalData().keeps(key) and lookup.holds(table, name, condition):
+            yield f"update {SCHEMA}.{table} set {quoted(name)} = null where {condition}"
 
 
 def _too_old(con: duckdb.DuckDBPyConnection, lookup: Lookup, since: str) -> Iterator[str]:
@@ -84,11 +97,7 @@ def _too_old(con: duckdb.DuckDBPyConnection, lookup: Lookup, since: str) -> Iter
     if lookup.holds("transcript_turns", "result_id", of_old):
         yield f"delete from {SCHEMA}.transcript_turns where {of_old}"
     with_them = f"with_transcripts and {of_old}"
-    fields = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
-    for table, key, name in con.execute(fields).fetchall():
-        condition = f"{quoted(name)} is not null and {'id' if table == 'results' else 'result_id'} in ({old})"
-        if not PersonalData().keeps(key) and lookup.holds(table, name, condition):
-            yield f"update {SCHEMA}.{table} set {quoted(name)} = null where {condition}"
+    yield from _fields_of(con, lookup, old)
     if lookup.holds("details_read", "with_transcripts", with_them):
         read_so = f"select result_id from {SCHEMA}.details_read where with_transcripts and {of_old}"
         yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_so})"

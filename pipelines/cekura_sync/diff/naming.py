@@ -27,6 +27,7 @@ OWN_COLUMNS = (
     "scenarios_known",
     "runs",
     "scenarios",
+    "rowid",  # DuckDB's number of a row
     # PostgreSQL keeps these for itself.
     "cmax",
     "cmin",
@@ -56,16 +57,21 @@ def learn(
     query: str,
     ours: Iterable[str] = (),
     keeps: Callable[[str], bool] = lambda _: True,
+    beside: Iterable[str] = (),
 ) -> set[str]:
     """Add the keys that `query` finds and nobody knows yet; returns those that were left out because they are too many.
 
-    A key that differs from a known one only by case has no place in a SQL table; nor has one without letters.
+    A key that differs from a known one only by case has no place in a SQL table; nor has one without letters. `beside`: keys
+    that are read in any case, and may be known too.
     """
     names = {name.lower() for name in (*known, *ours)}
+    spelled = {name.lower(): name for name in beside}
     left_out = set()
     room = MAX_FIELDS - len(known.keys() - {*typed})
     for (key,) in sorted(con.execute(query).fetchall()):
-        if key.lower() in names or not (key.isprintable() and key.strip() and keeps(key)):
+        if key.lower() in names or spelled.get(key.lower(), key) != key:
+            continue
+        if not (key.isprintable() and key.strip() and keeps(key)):
             continue
         names.add(key.lower())
         if room > 0:

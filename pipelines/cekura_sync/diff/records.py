@@ -106,7 +106,13 @@ class Keys:
         """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
         keeps = self.personal_data.keeps
         self.left_out |= naming.learn(
-            self.row, RESULTS, con, "select distinct unnest(json_keys(raw)) from raw_rows", LISTS, keeps
+            self.row,
+            RESULTS,
+            con,
+            "select distinct unnest(json_keys(raw)) from raw_rows",
+            LISTS,
+            keeps,
+            _READ_FOR_THEM,
         )
         self.left_out |= naming.learn(
             self.run,

@@ -35,13 +35,17 @@ class TeamModels:
         self.checks = self._read(folder / "checks")
 
     def _read(self, folder: Path) -> list[Model]:
-        models = []
+        models: dict[str, Model] = {}
         for path in sorted(folder.glob("*.sql")):
             try:
-                models.append(Model(path, path.read_text(encoding="utf-8-sig")))
+                if not path.is_file():  # reading from a pipe would never end
+                    raise OSError("it is not a file")
+                if (other := models.get(path.stem.lower())) is not None:
+                    raise OSError(f"a database takes its name for that of {other.path.name}")
+                models[path.stem.lower()] = Model(path, path.read_text(encoding="utf-8-sig"))
             except (OSError, UnicodeDecodeError) as error:
                 self.flaws.append(_left_out(path, first_line(error)))
-        return models
+        return [*models.values()]
 
     def signature(self) -> str:
         texts = (

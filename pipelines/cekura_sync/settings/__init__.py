@@ -200,7 +200,7 @@ def moment(text: str, option: str) -> datetime:
 
 def check_warehouse(path: str) -> Path:
     """The path that readers open. Neither it nor the file that it links to may be named like a schema."""
-    if not Path(path).name or "\0" in path:
+    if not Path(path).name or "\0" in path or _is_not_text(path):
         raise SettingsError(f"'{path}' is not a file name: write --warehouse as in {WAREHOUSE}.")
     if _is_loop(Path(path)):
         raise SettingsError(f"'{path}' is a symbolic link that leads back to itself: choose another path.")
@@ -211,6 +211,11 @@ def check_warehouse(path: str) -> Path:
                 f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with the schema {catalog}. Choose another name."
             )
     return Path(path)
+
+
+def _is_not_text(path: str) -> bool:
+    """Whether the name holds bytes that are not UTF-8; DuckDB opens no such file."""
+    return any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _resolved(path: Path) -> Path:

@@ -41,25 +41,26 @@ _QUOTES = {
     "expected_outcomes": ("explanation", "more"),
     "failed_reasons": ("reason", "title", "description", "more"),
 }
-# Which columns of run details stand for fields of the API that are in none of its documents.
-MORE_COLUMNS = "select api_name, column_name from {schema}._fields where table_name = 'run_details'"
+# Which columns stand for fields of the API that are in none of its documents.
+MORE_COLUMNS = "select table_name, api_name, column_name from {schema}._fields"
 
 
 def statements(
     ids: Collection[int],
     selection: Selection,
     present: Collection[str],
-    more_columns: Collection[tuple[str, str]],
+    more_columns: Collection[tuple[str, str, str]],
 ) -> Iterator[str]:
     """`present`: the tables that there are; `more_columns`: the rows of MORE_COLUMNS."""
     listed = ", ".join(str(id_) for id_ in sorted(ids)) or "null"
     if selection.transcripts_only:
         if "transcript_turns" in present:
             yield f"delete from {SCHEMA}.transcript_turns where result_id in ({listed})"
-        if "run_details" in present:
-            said = [column for name, column in more_columns if not PersonalData().keeps(name)]
-            emptied = ", ".join(f"{quoted(column)} = null" for column in ("metadata", *said))
-            yield f"update {SCHEMA}.run_details set {emptied} where result_id in ({listed})"
+        for name, said in _said(more_columns).items():
+            if name in present:
+                emptied = ", ".join(f"{quoted(column)} = null" for column in said)
+                key = "id" if name == "results" else "result_id"
+                yield f"update {SCHEMA}.{name} set {emptied} where {key} in ({listed})"
         for name, quotes in _QUOTES.items():
             if name in present:
                 emptied = ", ".join(f"{column} = null" for column in quotes)
@@ -70,6 +71,15 @@ def statements(
             column = {"results": "id", "rejected_rows": "id"}.get(name, table.parent)
             if column is not None and name in present:
                 yield f"delete from {SCHEMA}.{name} where {column} in ({listed})"
+
+
+def _said(more_columns: Collection[tuple[str, str, str]]) -> dict[str, list[str]]:
+    """Of each table the columns that may hold what was said, or who said it."""
+    said = {"run_details": ["metadata"]}
+    for table, name, column in more_columns:
+        if not PersonalData().keeps(name):
+            said.setdefault(table, []).append(column)
+    return said
 
 
 def unknown(rows: Iterable[Sequence[Any]], selection: Selection) -> tuple[set[int], set[str]]:

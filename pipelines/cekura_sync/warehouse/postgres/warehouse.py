@@ -213,7 +213,8 @@ class Engine:
                 )
                 ids = known | unknown
                 more = [
-                    (name, column) for name, column in session.rows(erase.MORE_COLUMNS.format(schema=SCHEMA))
+                    (table, name, column)
+                    for table, name, column in session.rows(erase.MORE_COLUMNS.format(schema=SCHEMA))
                 ]
                 for statement in (
                     *erase.statements(ids, selection, session.columns(), more),
