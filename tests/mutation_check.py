@@ -24,6 +24,7 @@ JOURNAL = "tests/promises/test_journal.py"
 COUNT, SCOPES = "tests/promises/test_count.py", "tests/commands/test_status_scopes.py"
 CLOCK = "tests/promises/test_clock.py"
 DETAILS = "tests/promises/test_details.py"
+PERSONAL = "tests/promises/test_personal_data.py"
 COUNTS, GATE = "tests/warehouse/test_stored_counts.py", "tests/gate/test_judgement.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
 LISTING, SYNC, WAREHOUSE = (
@@ -540,6 +541,36 @@ MUTATIONS = (
             ),
         ),
         (f"{DETAILS}::test_what_was_said_is_not_kept_unless_it_is_asked_for", DETAILS),
+    ),
+    Mutation(
+        "personal data: what was erased is stored again",
+        (("diff/compare.py", "        self._leave_out_what_was_said()\n", ""),),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "personal data: of a deleted result, what the list showed stays",
+        (("diff/forget.py", "    yield from _fields_of(con, lookup, deleted)\n", ""),),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "fields: one named like DuckDB's number of a row decides",
+        (("diff/naming.py", '    "rowid",  # DuckDB\'s number of a row\n', ""),),
+        ("tests/promises/test_hostile_rows.py",),
+    ),
+    Mutation(
+        "fields: one that is only read may come in any case",
+        (("diff/naming.py", " or spelled.get(key.lower(), key) != key:", ":"),),
+        ("tests/promises/test_hostile_rows.py",),
+    ),
+    Mutation(
+        "journal: one that stays undoes a sync",
+        (("sync.py", "            with suppress(OSError):\n", "            with suppress(ValueError):\n"),),
+        (f"{JOURNAL}::test_a_journal_that_cannot_be_removed_does_not_undo_a_sync_that_is_complete",),
+    ),
+    Mutation(
+        "disk: its words in a commit are a bug",
+        (("warehouse/disk.py", "(*_FULL, *_BROKEN)", "()"),),
+        (f"{JOURNAL}::test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing",),
     ),
     Mutation(
         "engine: nobody is kept out",

@@ -69,9 +69,8 @@ def sync(settings: Settings, progress: Progress) -> Outcome:
             if settings.dry_run:
                 return outcome
             outcome = warehouse.write(comparison.changeset, team, outcome, progress)
-            with suppress(
-                OSError
-            ):  # the sync is complete; what stays fits no other warehouse than the one before
+            # The sync is complete. What cannot be removed fits only the warehouse of before.
+            with suppress(OSError):
                 journal.remove()
             _tell(warehouse, receivers, outcome, progress)
     return outcome

@@ -44,6 +44,7 @@ RESULTS = {
     "project_id": "varchar",
 }
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
+LIVE = "deleted_at is null and aged_out_at is null"
 UNFINISHED = f"(status is null or status not in {TERMINAL})"
 RUNS = {
     "id": "bigint",

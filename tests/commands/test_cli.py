@@ -832,3 +832,35 @@ def test_the_key_is_not_shown_by_the_settings() -> None:
     shown = repr(settings.Settings(api_key="very-secret-key"))
 
     assert "very-secret-key" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["gate", "--agent-id", "1", "--last", "9" * 30], "999 is too large"),
+        (["erase", "--result", "9" * 30], "999 is too large"),
+        (["sync", "--agent-id", "9" * 60], "999 is too large"),
+        (["sync", "--project-id", "9" * 30], "999 is too large"),
+        (["sync", "--details", "--details-budget", "9" * 30], "999 is too large"),
+        (["sync", "--warehouse", os.fsdecode(b"\xff.duckdb")], "is not a file name"),
+    ],
+)
+def test_a_number_or_a_path_that_no_database_holds_exits_with_2(
+    synced: Account, arguments: list[str], says: str
+) -> None:
+    ran = synced.run(*arguments)
+
+    assert (ran.code, says in ran.err) == (2, True), ran.err
+
+
+def test_a_query_prints_a_time_of_day(synced: Account) -> None:
+    sql = "select time '17:25:37.9' as a, timetz '17:25:37+01' as b, timestamp '2024-03-05 17:25:37.9' as c"
+
+    ran = synced.run("query", sql)
+
+    assert ran.code == 0, ran.err
+    assert re.split(r"\s{2,}", ran.out.strip().splitlines()[-1].strip()) == [
+        "17:25:37.900000",
+        "17:25:37+01:00",
+        "2024-03-05 17:25:37",
+    ]

@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ import yaml
 
 from cekura_sync import dashboards
 from cekura_sync.dashboards import queries
-from cekura_sync.sandbox import Sandbox, World
-from support.harness import Account, Ran, connect, run
-from support.planted import plant_a_new_failure
+from support.harness import Ran, connect, run
+from support.planted import account_with_everything
 
 ARCHIVE = "cekura-superset.zip"
 NOW = datetime.now(UTC)
@@ -23,14 +22,7 @@ NOW = datetime.now(UTC)
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A warehouse in which every query has something to show."""
-    world = World(results=150, agents=4, runs_per_result=3, days=30, in_flight=2, now=NOW)
-    plant_a_new_failure(world, NOW)
-    with Sandbox(world) as sandbox:
-        account = Account(sandbox, tmp_path_factory.mktemp("dashboards") / "warehouse.duckdb")
-        changes = account.warehouse.with_name("changes.csv")
-        changes.write_text(f"agent_id,at,note\n,{NOW - timedelta(days=9):%Y-%m-%d},Voice; new\n")
-        ran = account.sync("--changes", str(changes))
-        assert ran.code == 0, ran.err
+    with account_with_everything(tmp_path_factory.mktemp("dashboards"), NOW) as account:
         yield account.warehouse
 
 

@@ -9,16 +9,15 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account, run
-from support.planted import plant_a_new_failure
+from support.planted import account_with_everything
 
 pytestmark = pytest.mark.long
 
@@ -101,14 +100,7 @@ def superset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Superset]:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    world = World(results=150, agents=4, runs_per_result=3, days=30, in_flight=2, now=NOW)
-    plant_a_new_failure(world, NOW)
-    with Sandbox(world) as sandbox:
-        account = Account(sandbox, tmp_path_factory.mktemp("warehouse of 100 %") / "warehouse.duckdb")
-        changes = account.warehouse.with_name("changes.csv")
-        changes.write_text(f"agent_id,at,note\n,{NOW - timedelta(days=9):%Y-%m-%d},New voice\n")
-        ran = account.sync("--changes", str(changes))
-        assert ran.code == 0, ran.err
+    with account_with_everything(tmp_path_factory.mktemp("warehouse of 100 %"), NOW) as account:
         yield account
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cekura_sync.models import runner
-from support.base import Base
+from support.base import Base, at
 from support.published import WILSON
 
 QUERIES = {query.name: query.query for query in runner.read_models(runner.models_dir() / "report")}
@@ -13,12 +13,7 @@ NOW = "2024-03-31 15:00:00+00"  # a Sunday
 
 
 def ask(base: Base, query: str) -> list[dict[str, Any]]:
-    answer = base.con.sql(QUERIES[query])
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.fetchall()]
-
-
-def at(day: int, month: int = 3) -> str:
-    return f"2024-{month:02}-{day:02} 12:00:00+00"
+    return base.answer(QUERIES[query])
 
 
 @pytest.fixture

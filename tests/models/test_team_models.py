@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -116,15 +117,17 @@ def test_a_folder_that_is_not_there_exits_2_before_the_first_request(
 
 
 def test_a_pipe_and_a_name_that_differs_by_case_are_left_out(account: Account, folder: Path) -> None:
-    os.mkfifo(folder / "pipe.sql")
+    pipe = folder / "pipe.sql"
+    os.mkfifo(pipe)
+    # Whoever reads from it gets something, and does not wait for ever.
+    Thread(target=pipe.write_text, args=("select 1 as one",), daemon=True).start()
     (folder / "Worst.sql").write_text("select 2 as two")
 
     ran = account.sync("--models", str(folder))
 
     assert ran.code == 0
-    assert f"Your model {folder / 'pipe.sql'} is left out: it is not a file." in ran.err
+    assert f"Your model {pipe} is left out: it is not a file." in ran.err
     assert (
-        f"Your model {folder / 'worst.sql'} is left out: a database takes its name for that of Worst.sql."
-        in ran.err
+        f"Your model {folder / 'worst.sql'} is left out: Worst.sql has the same name but for case." in ran.err
     )
     assert account.query("select two from team.worst") == [(2,)]

@@ -461,19 +461,6 @@ def test_a_row_in_flight_whose_own_address_fails_is_noted_and_not_asked_for_at_e
     assert rejected(synced_account) == []
 
 
-@pytest.mark.parametrize("row_field", ["Project", "PROJECT"])
-def test_a_field_that_differs_by_case_from_one_that_is_read_stops_nothing(
-    synced_account: Account, row_field: str
-) -> None:
-    newest = max(synced_account.world.results)
-    synced_account.world.touchless_edit(newest, **{row_field: 5}, project={"id": 7})
-
-    for _ in range(2):
-        assert synced_account.sync().code == 0
-
-    assert synced_account.query(f"select project_id from cekura.results where id = {newest}") == [("7",)]
-
-
 def test_a_run_field_named_like_a_number_of_duckdbs_decides_nothing(synced_account: Account) -> None:
     world = synced_account.world
     one, other = sorted(world.results)[-2:]

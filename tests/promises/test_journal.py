@@ -6,12 +6,8 @@ CEKURA_TEST_KILLS=all interrupts at every request, and kills some 200 processes 
 import errno
 import os
 import re
-import resource
 import shutil
-import signal
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,7 +21,7 @@ from cekura_sync import clock, database
 from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import PATIENCE, Account, NewAccount, Ran, Record, assert_same
-from support.killing import KILL_POINTS, change_the_account
+from support.killing import KILL_POINTS, change_the_account, kill_at_request, sync_with_files_up_to
 from support.rare import rare
 
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
@@ -59,20 +55,7 @@ def interrupt(account: Account, request: int, *options: str) -> Ran:
 
 def killed_at_request(account: Account, index: int) -> bool:
     """A process of small batches, killed while the API has this request. False where it was done before."""
-    account.sandbox.reset_requests()
-
-    def kill(request: Request) -> Answer | None:
-        if request.index != index:
-            return None
-        process.kill()
-        return Answer(disconnect=True)
-
-    account.sandbox.intercept = kill
-    process = account.spawn("--full", PYTHONPATH=KILL_POINTS, CEKURA_TEST_BATCH_ROWS="1")
-    _, err = process.communicate(timeout=PATIENCE)
-    account.sandbox.intercept = None
-    assert process.returncode in (0, -signal.SIGKILL), err
-    return process.returncode != 0
+    return kill_at_request(account, index, "--full", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS) != 0
 
 
 def journal(account: Account) -> Path:
@@ -123,20 +106,10 @@ def test_a_first_sync_that_a_rate_limit_cuts_short_says_how_far_it_came_and_what
     account.assert_equals_api()
 
 
-@pytest.mark.parametrize("limit_", (10_000, 40_000, 100_000, 300_000, 600_000, 900_000) if ALL else (40_000,))
-def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: Account, limit_: int) -> None:
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_, limit_))
-
-    ran = subprocess.run(
-        [sys.executable, "-m", "cekura_sync", "sync", "-q", "--concurrency", "1"],
-        env=os.environ | account.env | {"PYTHONPATH": KILL_POINTS, "CEKURA_TEST_BATCH_ROWS": "1"},
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
+@pytest.mark.parametrize("size", (10_000, 40_000, 100_000, 300_000, 600_000, 900_000) if ALL else (40_000,))
+def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: Account, size: int) -> None:
+    ran = sync_with_files_up_to(
+        size, account, "--concurrency", "1", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS
     )
 
     assert ran.returncode == 9, ran.stderr
@@ -462,7 +435,7 @@ def test_a_dry_run_neither_writes_a_journal_nor_uses_one(account: Account) -> No
 
 @pytest.mark.parametrize("point", [*rare("after extract"), "before copy"])
 def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: str) -> None:
-    process = account.spawn(PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT=point)
+    process = account.spawn(CEKURA_TEST_POINT=point, **KILL_POINTS)
     process.communicate(timeout=PATIENCE)
     began = datetime.now(UTC)
 
@@ -485,7 +458,7 @@ def test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_
             payload["results"] = [row for row in payload["results"] if row["id"] != newest]
 
     account.sandbox.rewrite = hide
-    process = account.spawn("--full", PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT="after extract")
+    process = account.spawn("--full", CEKURA_TEST_POINT="after extract", **KILL_POINTS)
     process.communicate(timeout=PATIENCE)
     account.sandbox.rewrite = None
     account.world.edit(newest, name="second")
@@ -498,7 +471,7 @@ def test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_
 
 
 def test_a_sync_killed_before_it_has_compared_what_it_read_reads_that_again(account: Account) -> None:
-    process = account.spawn("--concurrency", "1", PYTHONPATH=KILL_POINTS, CEKURA_TEST_POINT="before take")
+    process = account.spawn("--concurrency", "1", CEKURA_TEST_POINT="before take", **KILL_POINTS)
     process.communicate(timeout=PATIENCE)
     assert journal(account).exists()
 
@@ -538,7 +511,7 @@ def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
         return Answer(disconnect=True)
 
     account.sandbox.intercept = kill
-    process = account.spawn("--concurrency", "1", PYTHONPATH=KILL_POINTS, CEKURA_TEST_BATCH_ROWS="1")
+    process = account.spawn("--concurrency", "1", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS)
     process.communicate(timeout=PATIENCE)
     account.sandbox.intercept = None
 

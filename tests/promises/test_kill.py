@@ -19,7 +19,7 @@ import pytest
 from cekura_sync.sandbox import Answer, Request
 from support import details_reader
 from support.harness import HANG, PATIENCE, Account, Record
-from support.killing import KILL_POINTS, change_the_account
+from support.killing import KILL_POINTS, change_the_account, kill_at_request
 from support.processes import Started
 from support.rare import rare
 
@@ -67,30 +67,13 @@ def account(new_synced: Callable[..., Account]) -> Account:
 
 
 def spawn_until(account: Account, point: str, *options: str, **env: str) -> Started:
-    path = os.pathsep.join(filter(None, (KILL_POINTS, os.environ.get("PYTHONPATH"))))
-    return account.spawn(*options, PYTHONPATH=path, CEKURA_TEST_POINT=point, **env)
+    return account.spawn(*options, CEKURA_TEST_POINT=point, **KILL_POINTS, **env)
 
 
 def killed_at(account: Account, point: str, *options: str) -> int:
     process = spawn_until(account, point, *options)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode in (0, -signal.SIGKILL), f"{point}: {out} {err}"
-    return process.returncode
-
-
-def kill_at_request(account: Account, index: int, *options: str) -> int:
-    account.sandbox.reset_requests()
-
-    def kill(request: Request) -> Answer | None:
-        if request.index != index:
-            return None
-        process.kill()
-        return Answer(disconnect=True)
-
-    account.sandbox.intercept = kill
-    process = account.spawn(*(options or ("--full",)))
-    process.communicate(timeout=PATIENCE)
-    account.sandbox.intercept = None
     return process.returncode
 
 

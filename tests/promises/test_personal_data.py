@@ -193,6 +193,23 @@ def test_erasing_what_was_said_reaches_the_fields_of_the_list_and_later_syncs_ke
 
     assert account.query(filled) == [(0,)]
     account.world.edit(newest, name="edited")
-    for _ in range(2):
-        assert account.sync("--full", "--transcripts").code == 0
-    assert account.query(filled) == [(0,)]
+    for changed in (True, False):
+        assert account.sync("--full", "--transcripts").json["changed"] is changed
+        assert account.query(filled) == [(0,)]
+
+
+def test_an_engine_loses_what_the_list_said_of_calls_that_were_deleted_or_erased(
+    unsynced: Account, server: str
+) -> None:
+    shared, world = Shared(unsynced, server), unsynced.world
+    assert shared.sync("--transcripts").code == 0
+    newest, second = sorted(world.results, reverse=True)[:2]
+    filled = "select count(*) from cekura.runs where result_id = {} and test_profile_data is not null"
+    assert 0 not in {shared.query(filled.format(id_))[0][0] for id_ in (newest, second)}
+
+    assert shared.run("erase", "--result", str(newest), "--transcripts-only").code == 0
+    world.edit(newest, name="edited")
+    world.delete(second)
+    assert shared.sync("--full", "--transcripts").code == 0
+
+    assert [shared.query(filled.format(id_)) for id_ in (newest, second)] == [[(0,)], [(0,)]]

@@ -63,11 +63,11 @@ class Killed:
         shutil.copytree(self._before, self.filled.folder)
         sandbox = self.filled.sandbox
         arguments = [self.filled.kind, str(self.filled.folder), sandbox.key, sandbox.url]
-        path = os.pathsep.join(filter(None, (KILL_POINTS, os.environ.get("PYTHONPATH"))))
         ran = subprocess.run(
             [sys.executable, "-c", SCRIPT, *arguments],
             env=os.environ
-            | {"PYTHONPATH": path, "CEKURA_WAREHOUSE": str(self.filled.folder / "x")}
+            | KILL_POINTS
+            | {"CEKURA_WAREHOUSE": str(self.filled.folder / "x")}
             | {"RUNTIME__DLTHUB_TELEMETRY": "false"}
             | env,
             capture_output=True,

@@ -41,6 +41,11 @@ create table cekura.changes (line bigint, agent_id bigint, changed_at timestampt
 MONDAY = "2024-03-04 12:00:00+00"
 
 
+def at(day: int, month: int = 3) -> str:
+    """Noon of a day of 2024."""
+    return f"2024-{month:02}-{day:02} 12:00:00+00"
+
+
 class Base:
     """The base tables of a warehouse in memory, and a way to ask its views."""
 
@@ -172,6 +177,10 @@ class Base:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.con.sql(sql).fetchall()
+
+    def answer(self, query: str) -> list[dict[str, Any]]:
+        answer = self.con.sql(query)
+        return [dict(zip(answer.columns, row, strict=True)) for row in answer.fetchall()]
 
     def row(self, sql: str) -> tuple[Any, ...]:
         (row,) = self.rows(sql)

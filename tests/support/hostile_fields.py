@@ -40,6 +40,7 @@ FIELDS: dict[str, Any] = {
     "___": "underscores",
     "1" * 80: "digits only",
     "rowid": "DuckDB's own",
+    "Project": "differs by case from a field that is only read",
     "oid": "PostgreSQL's own, once",
     "x.y": "a dot",
     "x__y": "two underscores",

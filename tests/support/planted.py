@@ -1,9 +1,13 @@
 """What is planted into an invented account, so that a view has something to say."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from cekura_sync.sandbox import World
+from cekura_sync.sandbox import Sandbox, World
+from support.harness import Account
 
 
 def plant_a_new_failure(world: World, now: datetime) -> None:
@@ -19,3 +23,17 @@ def plant_a_new_failure(world: World, now: datetime) -> None:
             for run in row["runs"]
         ]
         world.touchless_edit(id_, runs=changed)
+
+
+@contextmanager
+def account_with_everything(folder: Path, now: datetime) -> Iterator[Account]:
+    """Synced: a warehouse in which every query of the dashboards has something to show."""
+    world = World(results=150, agents=4, runs_per_result=3, days=30, in_flight=2, now=now)
+    plant_a_new_failure(world, now)
+    with Sandbox(world) as sandbox:
+        account = Account(sandbox, folder / "warehouse.duckdb")
+        changes = account.warehouse.with_name("changes.csv")
+        changes.write_text(f"agent_id,at,note\n,{now - timedelta(days=9):%Y-%m-%d},Voice; new\n")
+        ran = account.sync("--changes", str(changes))
+        assert ran.code == 0, ran.err
+        yield account

@@ -1,7 +1,6 @@
 """An account, and a database in a real PostgreSQL server that it is synced into; it is empty at first."""
 
 import hashlib
-import os
 from typing import Any
 
 from support import details_reader
@@ -43,8 +42,7 @@ class Shared:
         return self.account.spawn(*options, **self.env | env)
 
     def spawn_until(self, point: str, *options: str, **env: str) -> Started:
-        path = os.pathsep.join(filter(None, (KILL_POINTS, os.environ.get("PYTHONPATH"))))
-        return self.spawn(*options, PYTHONPATH=path, CEKURA_TEST_POINT=point, **env)
+        return self.spawn(*options, CEKURA_TEST_POINT=point, **KILL_POINTS, **env)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with PostgreSql(self.address) as engine:

@@ -4,9 +4,7 @@ import errno
 import fcntl
 import hashlib
 import os
-import resource
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -19,6 +17,7 @@ import pytest
 from cekura_sync import database
 from cekura_sync.console import exits
 from support.harness import LONG, PATIENCE, Account, NewAccount, Ran
+from support.killing import sync_with_files_up_to
 from support.rare import rare
 
 
@@ -321,19 +320,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_warehouse_as_it_was(
 ) -> None:
     before = content(account.warehouse)
 
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_kib * 1024, limit_kib * 1024))
-
-    ran = subprocess.run(
-        [sys.executable, "-m", "cekura_sync", "sync", "-q"],
-        env=os.environ | account.env,
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    ran = sync_with_files_up_to(limit_kib * 1024, account)
 
     assert ran.returncode == 9, ran.stderr
     assert content(account.warehouse) == before

@@ -34,7 +34,8 @@ def erase(
     """Remove results for good, with their runs, details, transcripts and rejected texts.
 
     No later sync brings them back, because the warehouse keeps a list of their ids. With --transcripts-only, no later
-    sync reads their details again. Backups and copies of the warehouse still contain them.
+    sync reads their details again, or stores what the list of results shows of their calls. Backups and copies of the
+    warehouse still contain them.
     """
     if sum(choice is not None for choice in (result, agent, before)) != 1:
         raise click.UsageError("Say what to erase: one of --result, --agent and --before.")

@@ -96,7 +96,7 @@ PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it ag
 )
 @click.option(
     "--details-budget",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help=f"Maximum number of results whose details one sync reads.  [default: {settings.DETAILS_BUDGET}]",
 )
 @click.option(

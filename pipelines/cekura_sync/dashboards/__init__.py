@@ -14,5 +14,5 @@ from cekura_sync.dashboards.files import write
 
 __all__ = ["KINDS", "write"]
 
-# What each tool's files hold: given the warehouse's path and the folder for the files.
+# The files of each tool, given the warehouse's path: their names and contents.
 KINDS: Mapping[str, Callable[[Path], Mapping[str, bytes]]] = {"superset": superset.files}

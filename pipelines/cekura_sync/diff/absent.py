@@ -10,10 +10,9 @@ from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.json_values import bigint
 from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.changeset import BY_ID
-from cekura_sync.tables import UNFINISHED
+from cekura_sync.tables import LIVE, UNFINISHED
 
 AGED_OUT_AFTER = timedelta(days=90)
-_LIVE = "deleted_at is null and aged_out_at is null"
 
 
 class InFlight(NamedTuple):
@@ -32,8 +31,8 @@ class Absent:
         self._lookup = lookup
         self.covers = f"({covers})"
         self.is_judged = covers != "false"
-        self._covered = f"{self.covers} and {_LIVE}"
-        self._all_live = _LIVE if agent_id is None else f"{_LIVE} and agent = {agent_id}"
+        self._covered = f"{self.covers} and {LIVE}"
+        self._all_live = LIVE if agent_id is None else f"{LIVE} and agent = {agent_id}"
 
     def in_flight(self) -> list[InFlight]:
         """Rows that are not finished.

@@ -78,8 +78,7 @@ class Lookup:
 
     def holds(self, table: str, column: str, condition: str) -> bool:
         """Whether the table has the column, and a row that fulfils the condition."""
-        present = "select 1 from duckdb_columns() where database_name = 'base' and table_name = $1 and column_name = $2"
-        if not self._con.execute(present, [table, column]).fetchall():
+        if not Known(self._con).has(table, column):
             return False
         condition = condition.replace(f"from {SCHEMA}.", f"from base.{SCHEMA}.")
         query = f"select 1 from base.{SCHEMA}.{table} where {condition} limit 1"

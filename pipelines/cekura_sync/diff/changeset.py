@@ -12,7 +12,7 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.console.memory import give_back
 from cekura_sync.database import column_list
 from cekura_sync.diff import forget
-from cekura_sync.diff.base import Lookup
+from cekura_sync.diff.base import Known, Lookup
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
@@ -142,10 +142,6 @@ _WRITE_REJECTED = f"""
                 or exists (select 1 from read_in_full) and (
                     id is null or id not in (select id from base.cekura.results where deleted_at is null)) end
 """
-_COLUMNS_OF_RESULTS = """
-    select column_name from duckdb_columns()
-    where database_name = 'base' and schema_name = 'cekura' and table_name = 'results'
-"""
 _WRITES = {
     "results": _WRITE_RESULTS,
     "runs": _WRITE_RUNS,
@@ -274,8 +270,10 @@ class Changeset:
 
     def _known_without_counts(self) -> str:
         """A result that is written again may have lost a run, so its runs are counted again."""
-        present = {name for (name,) in self._con.execute(_COLUMNS_OF_RESULTS).fetchall()}
-        counted = [name for name in COUNTED if name in present]  # a base that an older version wrote has none
+        known = Known(self._con)
+        counted = [
+            name for name in COUNTED if known.has("results", name)
+        ]  # none in a base of an older version
         return f"known.* exclude ({', '.join(counted)})" if counted else "known.*"
 
     def rows(self, table: str) -> "Iterator[pa.Table]":

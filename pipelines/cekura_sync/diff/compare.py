@@ -246,6 +246,23 @@ class Comparison:
         )
         con.execute(f"insert into changed_scenarios select * from ({scenarios_of(_FRESH)})")
         con.execute(f"insert into changed_runs by name {runs_of(_FRESH, self.keys)}")
+        self._leave_out_what_was_said()
+
+    def _leave_out_what_was_said(self) -> None:
+        """Of results of which that was erased: what the list shows of it is not stored again."""
+        if not self._value("select count(*) from erased where transcripts_only"):
+            return
+        fields = {
+            "changed": ("id", self.keys.new_row_columns),
+            "changed_runs": ("result_id", self.keys.new_run_columns),
+        }
+        for table, (key, columns) in fields.items():
+            said = [quoted(column) for name, column in columns.items() if not PersonalData().keeps(name)]
+            if said:
+                emptied = ", ".join(f"{column} = null" for column in said)
+                self._con.execute(
+                    f"update {table} set {emptied} where {key} in (select id from erased where transcripts_only)"
+                )
 
     def _widen(self) -> None:
         """A column for each field that the API has added since we last looked."""

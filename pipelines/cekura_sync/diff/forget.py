@@ -34,7 +34,6 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, look
     if not personal_data.transcripts:
         yield from _what_was_said(con)
     yield from _of_deleted(con, lookup)
-    yield from _of_erased(con, lookup)
     if personal_data.since is not None:
         yield from _too_old(con, lookup, personal_data.since.isoformat())
     yield from _rejected(con, personal_data)
@@ -74,15 +73,8 @@ def _of_deleted(con: duckdb.DuckDBPyConnection, lookup: Lookup) -> Iterator[str]
     yield from _fields_of(con, lookup, deleted)
 
 
-def _of_erased(con: duckdb.DuckDBPyConnection, lookup: Lookup) -> Iterator[str]:
-    """What was erased as said, where the list has brought it back since."""
-    erased = con.execute("select id from erased where transcripts_only order by all").fetchall()
-    if erased:
-        yield from _fields_of(con, lookup, ", ".join(str(id_) for (id_,) in erased))
-
-
 def _fields_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterator[str]:
-    """All fields of these results that may be personal, in the list and in the details. `ids`: a query or a list."""
+    """All fields of these results that may be personal, in the list and in the details. `ids`: a query."""
     fields = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
     for table, key, name in con.execute(fields).fetchall():
         condition = f"{quoted(name)} is not null and {'id' if table == 'results' else 'result_id'} in ({ids})"

@@ -37,9 +37,8 @@ def account_for_absent(
     """
     known, listed = changes.absent.known_and_listed()
     if listing.complete:
-        changes.absent.age_out(
-            listing.chain.floor, now
-        )  # before all else: what has aged out is not deleted too
+        # Before all else: what has aged out is not deleted too.
+        changes.absent.age_out(listing.chain.floor, now)
     in_flight = [row.id for row in changes.absent.in_flight() if is_due(row, last_started, changes.started)]
     missing = changes.absent.missing(above=None if listing.complete else listing.chain.floor)
     if listing.complete and known and not listed and not allow_mass_delete:

@@ -37,14 +37,16 @@ class TeamModels:
     def _read(self, folder: Path) -> list[Model]:
         models: dict[str, Model] = {}
         for path in sorted(folder.glob("*.sql")):
-            try:
-                if not path.is_file():  # reading from a pipe would never end
-                    raise OSError("it is not a file")
-                if (other := models.get(path.stem.lower())) is not None:
-                    raise OSError(f"a database takes its name for that of {other.path.name}")
-                models[path.stem.lower()] = Model(path, path.read_text(encoding="utf-8-sig"))
-            except (OSError, UnicodeDecodeError) as error:
-                self.flaws.append(_left_out(path, first_line(error)))
+            name = path.stem.lower()  # for a database, case makes no difference
+            if not path.is_file():  # reading from a pipe would never end
+                self.flaws.append(_left_out(path, "it is not a file"))
+            elif name in models:
+                self.flaws.append(_left_out(path, f"{models[name].path.name} has the same name but for case"))
+            else:
+                try:
+                    models[name] = Model(path, path.read_text(encoding="utf-8-sig"))
+                except (OSError, UnicodeDecodeError) as error:
+                    self.flaws.append(_left_out(path, first_line(error)))
         return [*models.values()]
 
     def signature(self) -> str:

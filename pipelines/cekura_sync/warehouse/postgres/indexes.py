@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cekura_sync.tables import SCHEMA, TABLES, UNFINISHED
+from cekura_sync.tables import LIVE, SCHEMA, TABLES, UNFINISHED
 
 if TYPE_CHECKING:
     from cekura_sync.warehouse.postgres.session import Session
@@ -12,7 +12,7 @@ _INDEXES = {
     "results_by_id": "results (id)",
     "results_by_created_at": "results (created_at)",
     "results_by_synced_at": "results (synced_at)",
-    "results_unfinished": f"results (id) where deleted_at is null and aged_out_at is null and {UNFINISHED}",
+    "results_unfinished": f"results (id) where {LIVE} and {UNFINISHED}",
     "results_of_others": "results (id) where first_seen_at is null",
     "results_deleted": "results (id) where deleted_at is not null",
     "runs_by_id": "runs (id)",

@@ -9,7 +9,7 @@ from cekura_sync import clock, tables
 from cekura_sync.database import first_line, quoted
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.errors import WarehouseError
-from cekura_sync.tables import SCHEMA, TERMINAL, UNFINISHED
+from cekura_sync.tables import LIVE, SCHEMA, TERMINAL, UNFINISHED
 from cekura_sync.warehouse.postgres.session import Session
 
 NEWEST = 1000  # as many as show what the list shows
@@ -29,7 +29,6 @@ _BRIEFLY = (
 )
 _WHOLE_TABLES = ("_fields", "_watermarks", "_erased", "changes", "rejected_rows")
 _CHILDREN = ("runs", "result_scenarios")
-_LIVE = "deleted_at is null and aged_out_at is null"
 DLTS_OWN = {"_removed", "_dlt_id", "_dlt_load_id"}
 # Of each scope and mode: the newest syncs, and those from a time when the clock was ahead.
 _NEWEST_SYNCS = """
@@ -96,13 +95,13 @@ class EngineLookup(Lookup):
         self.con.execute("insert into whole select unnest($1::bigint[])", [ids])
 
     def fetch_unfinished(self) -> None:
-        self._bring_others(f"{_LIVE} and {UNFINISHED}")
+        self._bring_others(f"{LIVE} and {UNFINISHED}")
 
     def fetch_live(self, above: int | None) -> None:
         newer = (
             "" if above is None else f" and created_at > to_timestamp(0) + {above} * interval '1 microsecond'"
         )
-        self._bring_others(f"{_LIVE}{newer}")
+        self._bring_others(f"{LIVE}{newer}")
 
     def fetch_newest(self) -> None:
         if "results" in self._present:
@@ -120,7 +119,7 @@ class EngineLookup(Lookup):
             return
         due = _DUE.format(
             schema=SCHEMA,
-            live=_LIVE,
+            live=LIVE,
             terminal=TERMINAL,
             more="not known.with_transcripts" if transcripts else "false",
         )

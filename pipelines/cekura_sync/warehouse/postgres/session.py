@@ -1,8 +1,8 @@
 """Statements on one connection of the driver's."""
 
 import select
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg2
@@ -67,22 +67,20 @@ def _wait(connection: Any) -> None:
             asked_to_give_up = True
 
 
-@contextmanager
-def hearing_signals() -> Iterator[None]:
-    """The driver knows one way to wait for the whole process, and with ours nobody can copy rows in bulk: so it ends with our work."""
-    before = psycopg2.extensions.get_wait_callback()
-    psycopg2.extensions.set_wait_callback(_wait)
-    try:
-        yield
-    finally:
-        psycopg2.extensions.set_wait_callback(before)
+def hearing_signals() -> AbstractContextManager[None]:
+    """While our sessions work. The driver waits in one way for the whole process, so ours must end with our work."""
+    return _waiting(_wait)
+
+
+def copying_in_bulk() -> AbstractContextManager[None]:
+    """While other threads copy rows: only the driver's own way to wait allows that."""
+    return _waiting(None)
 
 
 @contextmanager
-def copying_in_bulk() -> Iterator[None]:
-    """Meanwhile the driver waits in its own way, in which alone rows can be copied: let other threads do that."""
+def _waiting(way: Callable[[Any], None] | None) -> Iterator[None]:
     before = psycopg2.extensions.get_wait_callback()
-    psycopg2.extensions.set_wait_callback(None)
+    psycopg2.extensions.set_wait_callback(way)
     try:
         yield
     finally:
