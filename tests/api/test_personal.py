@@ -69,3 +69,8 @@ def test_a_text_that_cannot_be_taken_is_cut_where_the_first_field_begins_that_is
 
     assert PersonalData().without_the_rest(raw) == '{"id": 7, "rate": NaN, "runs": [{"id": 1, '
     assert PersonalData(profiles=True).without_the_rest(raw) == raw
+
+
+@pytest.mark.parametrize("name", [r"transcr\u0069pt", "transcript" + "x" * 300, r"say \"transcript\""])
+def test_such_a_field_is_found_however_its_name_is_written(name: str) -> None:
+    assert PersonalData().without_the_rest(f'{{"id": 7, "{name}": "hello"}}') == '{"id": 7, '

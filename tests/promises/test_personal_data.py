@@ -1,7 +1,10 @@
 """Personal data is kept only where it was asked for, and removed from every file once it no longer is."""
 
+import json
+
 import pytest
 
+from cekura_sync.sandbox import Answer
 from support.harness import Account, NewAccount
 from support.shared import Shared
 
@@ -213,3 +216,17 @@ def test_an_engine_loses_what_the_list_said_of_calls_that_were_deleted_or_erased
     assert shared.sync("--full", "--transcripts").code == 0
 
     assert [shared.query(filled.format(id_)) for id_ in (newest, second)] == [[(0,)], [(0,)]]
+
+
+def test_the_reason_of_a_rejected_row_quotes_no_call(account: Account) -> None:
+    newest = max(account.world.results)
+    said = json.dumps({"transcript_object": [{"role": "user", "content": SAID}]}).encode()
+    account.sandbox.intercept = lambda request: Answer(200, said) if str(newest) in request.path else None
+
+    ran = account.sync("--details")
+
+    reasons = account.query(f"select reason from cekura.rejected_rows where id = {newest}")
+    assert ran.code == 0, ran.err
+    assert len(reasons) == 1
+    assert SAID not in f"{reasons} {ran.err}"
+    assert found(account) == set()

@@ -134,6 +134,17 @@ def test_a_server_that_echoes_the_key_does_not_make_us_print_it(account: Account
     assert_no_key(account.warehouse.parent, *ran)
 
 
+def test_a_key_that_the_api_echoes_inside_a_row_is_not_stored(account: Account) -> None:
+    newest = max(account.world.results)
+    account.world.edit(newest, name=f"Requested with {KEY}")
+
+    ran = [account.sync(), account.sync("--full", "--details")]
+
+    assert [each.code for each in ran] == [0, 0]
+    assert account.query(f"select name from cekura.results where id = {newest}") == [("Requested with …",)]
+    assert_no_key(account.warehouse.parent, *ran)
+
+
 @pytest.mark.parametrize(
     "key",
     [

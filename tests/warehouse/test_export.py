@@ -205,6 +205,23 @@ def test_a_file_in_the_place_of_the_directory_is_told(synced: Account, tmp_path:
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_a_directory_in_the_place_of_a_file_is_named_before_any_file_is_replaced(
+    synced: Account, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    views = ("agent_pass_rate", "results")
+    assert synced.run("export", *views, "--to", str(out), "--format", "csv").code == 0
+    (out / "results.csv").unlink()
+    (out / "results.csv").mkdir()
+    (out / "agent_pass_rate.csv").write_text("of before")
+
+    ran = synced.run("export", *views, "--to", str(out), "--format", "csv")
+
+    assert (ran.code, f"{out / 'results.csv'} is a directory: move it away" in ran.err) == (9, True), ran.err
+    assert (out / "agent_pass_rate.csv").read_text() == "of before"
+    assert {file.name for file in out.iterdir()} == {"agent_pass_rate.csv", "results.csv"}
+
+
 @pytest.mark.parametrize("file_format", [*rare("csv"), "parquet"])
 def test_a_disk_that_is_full_leaves_the_files_before_as_they_were(
     synced: Account, tmp_path: Path, file_format: str

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cekura_sync.api.json_values import bigint
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.api.times import microseconds
 from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer, UnreadableAnswer
 
@@ -223,8 +224,8 @@ def identity(value: object) -> int | None:
 
 
 def begins(body: bytes) -> str:
-    """The start of an unexpected response, and what to check."""
-    text = body[:120].decode("utf-8", "replace")
+    """The start of an unexpected response, up to what may have been said in a call; and what to check."""
+    text = PersonalData().without_the_rest(body[:120].decode("utf-8", "replace"))
     excerpt = "".join(character if character.isprintable() else " " for character in text)
     return (
         f"{excerpt}: check --api-url, and whether a proxy or a maintenance page answers instead of the API."

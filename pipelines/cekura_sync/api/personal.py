@@ -66,6 +66,9 @@ HARMLESS = (
 LONGEST_HARMLESS = 100  # characters; a reason is shorter than anything that somebody said
 
 
+_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
+
+
 class PersonalData(NamedTuple):
     """What a sync was asked to keep."""
 
@@ -91,10 +94,16 @@ class PersonalData(NamedTuple):
 
     def without_the_rest(self, raw: str) -> str:
         """A text that cannot be stored, as it may be kept: cut where the first field begins that may not."""
-        begins = [
-            match.start() for match in re.finditer(r'"([^"\\]{1,200})"\s*:', raw) if not self.keeps(match[1])
-        ]
+        begins = [match.start() for match in _NAME.finditer(raw) if not self.keeps(_unescaped(match[1]))]
         return raw[: begins[0]] if begins else raw
+
+
+def _unescaped(name: str) -> str:
+    """The name of a field as JSON means it; as it is written where it is no JSON."""
+    try:
+        return msgspec.json.decode(f'"{name}"', type=str)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return name
 
 
 def harmless(payload: object) -> dict[str, Any]:

@@ -104,7 +104,13 @@ def _lock(descriptor: int) -> bool:
 
 
 def _into_place(folder: Path, to: Path) -> list[Path]:
+    """All of the files or none: what a rename would refuse is looked for before the first one. Raises WarehouseError."""
     files = [file for file in sorted(folder.iterdir()) if file.name != _COMPLETE]
+    for target in (to / file.name for file in files):
+        if target.is_dir() and not target.is_symlink():
+            raise WarehouseError(
+                f"{target} is a directory: move it away, or choose another directory with --to."
+            )
     return [file.replace(to / file.name) for file in files]
 
 
