@@ -20,6 +20,8 @@ from support.killing import KILL_POINTS
 from support.processes import Started
 from support.story import after_the_first_run
 
+# dlt says so when it finds, and loads, what a killed run left.
+pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 ALL = os.environ.get("CEKURA_TEST_KILLS") == "all"
 ALONE = [f"table {table} alone" for table in ("results", "runs", "result_scenarios", "sync_log")]
 POINTS = [

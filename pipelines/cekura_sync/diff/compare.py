@@ -142,6 +142,7 @@ class Comparison:
         """Compare rows with what is known; each id at most once since the last restart."""
         with database.unlimited(self._con):
             self._take(rows)
+            records.forget(self._con)
 
     def _take(self, rows: Sequence[Row]) -> None:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:

@@ -3,18 +3,21 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import duckdb
 
 from cekura_sync import database, tables
-from cekura_sync.database import quoted
+from cekura_sync.database import literal, quoted
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse import changed_rows
 from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.postgres.lookup import DLTS_OWN, only_ours
 from cekura_sync.warehouse.postgres.session import Session
 
-FETCHED_ROWS = 5_000  # at a time
+SHORT = 1 << 18  # bytes
+# As the engine writes it: an empty text is quoted, NULL is not.
+_CSV = "header = false, auto_detect = false, parallel = false, nullstr = '', allow_quoted_nulls = false"
 
 
 @contextmanager
@@ -31,6 +34,7 @@ def write(session: Session, path: Path) -> None:
     """All tables, as a file that any driver can open."""
     database.create(path)
     with database.connect(path, limited=True) as con:
+        con.execute("set threads = 1")  # two take twice the memory, and wait for the engine
         present = session.columns()
         for table in tables.TABLES:
             names = [name for name in present.get(table, []) if name not in DLTS_OWN]
@@ -70,12 +74,13 @@ def _copy(
     con.execute(f"create table {SCHEMA}.{table} ({database.column_list(kinds)})")
     if not columns:
         return
-    import pyarrow as pa
-
-    select = f"select {', '.join(map(quoted, columns))} from {SCHEMA}.{table} {where}"
-    session.run(f"declare known no scroll cursor for {select}")
-    while rows := session.rows(f"fetch {FETCHED_ROWS} from known"):
+    query = f"select {', '.join(map(quoted, columns))} from {SCHEMA}.{table} {where}"
+    with NamedTemporaryFile(prefix="cekura-sync-", suffix=".csv") as file:
+        longest = max(session.copy(query, file), SHORT)
+        file.flush()
+        texts = ", ".join(f"{literal(name)}: 'varchar'" for name in columns)
         with only_ours(f"{SCHEMA}.{table}"):
-            batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=[*columns])  # noqa: F841 - DuckDB finds it by name
-            con.execute(f"insert into {SCHEMA}.{table} by name select * from batch")
-    session.run("close known")
+            con.execute(
+                f"insert into {SCHEMA}.{table} by name select * from read_csv({literal(file.name)},"
+                f" columns = {{{texts}}}, max_line_size = {longest}, buffer_size = {4 * longest}, {_CSV})"
+            )
