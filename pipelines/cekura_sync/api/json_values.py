@@ -5,6 +5,7 @@ API's answers is kept or compared as JSON text is written here.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -41,9 +42,9 @@ def spelled(value: Any) -> str:
     return _encoder.encode(value).decode()
 
 
-def respelled(text: str) -> str:
-    """The same JSON value; a text that cannot be read comes back as it is."""
+def respelled(text: str, change: Callable[[Any], Any] = lambda value: value) -> str:
+    """The same JSON value, after `change`; a text that cannot be read comes back as it is."""
     try:
-        return spelled(_decoder.decode(text))
+        return spelled(change(_decoder.decode(text)))
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
         return text

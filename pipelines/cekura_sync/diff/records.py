@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from cekura_sync.api import json_values
+from cekura_sync.api.forms import LISTS, as_stored
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import naming
@@ -17,14 +18,13 @@ from cekura_sync.tables import RESULTS, RUNS
 RUN_FIELDS = {
     "id": "bigint",
     "status": "varchar",
-    "success": "boolean",
+    "success": "varchar",
     "scenario": "varchar",  # an id, a name or an object of both
     "scenario_name": "varchar",
     "duration": "varchar",
     "error_message": "varchar",
 }
-SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
-LISTS = ("runs", "scenarios")
+SCENARIO_FIELDS = {"id": "varchar", "name": "varchar"}
 PARSER_VERSION = 2  # stands before each digest; another number has every row read and compared anew
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
 
@@ -65,6 +65,7 @@ _DERIVED = {
     """,
 }
 _SCENARIO_IS_OBJECT = _IS_OBJECT.format("run.scenario")
+_SUCCESS = "nullif(trim({}.success), '')"
 RARE = (*_DERIVED, "error_message")  # fields that not every account's list has
 _READ_FOR_THEM = ("project",)  # beside the fields of their own names
 
@@ -145,11 +146,11 @@ def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
 
 
 def _respell(con: duckdb.DuckDBPyConnection) -> None:
-    """Fill the table `spelled`, in which equal values have equal texts."""
+    """Fill the table `spelled`, in which equal rows have equal texts."""
     rows = con.execute("select rowid, raw from raw_rows").fetchall()
     con.execute(
         "create or replace temp table spelled as select unnest($1::bigint[]) as _row, unnest($2::varchar[]) as spelling",
-        [[position for position, _ in rows], [json_values.respelled(raw) for _, raw in rows]],
+        [[position for position, _ in rows], [json_values.respelled(raw, as_stored) for _, raw in rows]],
     )
 
 
@@ -226,6 +227,11 @@ def _flaw() -> str:
     reasons.append(
         "when len(list_filter(runs, lambda _run: _run.id is null)) > 0 then 'a run has no usable id'"
     )
+    success = _SUCCESS.format("_run")
+    reasons.append(
+        f"when len(list_filter(runs, lambda _run: {success} is not null and {cast(success, 'boolean')} is null)) > 0"
+        " then 'the success of a run is not true or false'"
+    )
     return f"case {' '.join(reasons)} end"
 
 
@@ -233,22 +239,25 @@ def runs_of(records: str, keys: Keys) -> str:
     """The rows of `runs` in `records` (what follows `from`), each column under its name."""
     more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
     scenario = f"case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'id' else run.scenario end"
-    named = f"""
-        coalesce(run.scenario_name, case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'name'
-            when try_cast(run.scenario as double) is null then run.scenario end) as scenario_name
-    """
+    name = f"coalesce(run.scenario_name, case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'name' end)"
     return (
         # Some engines take no "nan", and no view could add one up.
         "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
-        f"select run.id, result_id, run.status, run.success, {cast(scenario, 'bigint')} as scenario, {named},"
+        f"select run.id, result_id, run.status, {cast(_SUCCESS.format('run'), 'boolean')} as success, {_identity(scenario, name, 'scenario')},"
         f" {SECONDS}, run.error_message {more}"
         f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
     )
 
 
+def _identity(given: str, name: str, of: str) -> str:
+    """SQL for the id of a scenario and its name; what is no whole number is a name."""
+    id_ = cast(given, "bigint")
+    return f"{id_} as {of}, coalesce({name}, case when {id_} is null then {given} end) as scenario_name"
+
+
 def scenarios_of(records: str) -> str:
     return (
-        "select distinct result_id, scenario.id as scenario_id, scenario.name as scenario_name"
+        f"select distinct result_id, {_identity('scenario.id', 'scenario.name', 'scenario_id')}"
         f" from (select parsed.id as result_id, unnest(scenarios) as scenario from {records})"
     )
 
