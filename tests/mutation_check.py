@@ -656,6 +656,27 @@ MUTATIONS = (
         ),
         (f"{ENGINE_KILL}::test_a_sync_that_is_killed_has_happened_entirely_or_not_at_all", ENGINE_KILL),
     ),
+    Mutation(
+        "forms: what is said inside of a field that no document knows is kept",
+        (("api/forms.py", "name: without_what_was_said(value)\n        if", "name: value\n        if"),),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "records: a verdict that is no flag is unknown",
+        (("diff/records.py", "_run: {success} is not null and", "_run: false and"),),
+        ("tests/promises/test_hostile_rows.py",),
+    ),
+    Mutation(
+        "layout: any command may write over the warehouse",
+        (
+            (
+                "warehouse/layout.py",
+                "    if target in (files.published",
+                "    if False and target in (files.published",
+            ),
+        ),
+        (GATE,),
+    ),
 )
 
 
