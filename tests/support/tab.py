@@ -13,11 +13,9 @@ from typing import Any
 from support.browser import CHROMIUM, FLAGS, requested
 from support.harness import PATIENCE
 
-# Settles as soon as the page makes the expression true, and gives its value.
+# Looks at every frame that the page draws, until the expression is true, and gives its value.
 UNTIL = """new Promise(settle => {
-  const look = () => { const found = (@EXPRESSION@); if (found) { watch.disconnect(); settle(found) } };
-  const watch = new MutationObserver(look);
-  watch.observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+  const look = () => { const found = (@EXPRESSION@); found ? settle(found) : requestAnimationFrame(look) };
   look();
 })"""
 
@@ -34,7 +32,7 @@ class Tab:
         self._ask("Page.navigate", self._session, url=url)
 
     def wait(self, expression: str) -> Any:
-        """The value of a JavaScript expression, as soon as the page makes it true."""
+        """The value of a JavaScript expression, as soon as it is true."""
         return self.run(UNTIL.replace("@EXPRESSION@", expression))
 
     def run(self, expression: str) -> Any:
@@ -63,7 +61,9 @@ class Tab:
         while b"\0" not in self._unread:
             ready, _, _ = select.select([self._answers], [], [], PATIENCE)
             assert ready, "The browser does not answer."
-            self._unread += os.read(self._answers, 1 << 16)
+            read = os.read(self._answers, 1 << 16)
+            assert read, "The browser has stopped."
+            self._unread += read
         message, _, self._unread = self._unread.partition(b"\0")
         return message
 
@@ -73,13 +73,18 @@ def browsing(folder: Path, *options: str) -> Iterator[tuple[Tab, list[str]]]:
     """A tab, and the URLs of everything that the browser was made to ask for, known when it is closed."""
     assert CHROMIUM
     log = folder / "net-log.json"
-    flags = (*FLAGS, "--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}")
+    flags = (
+        *FLAGS,
+        "--remote-debugging-pipe",
+        f"--user-data-dir={folder / 'profile'}",
+        f"--log-net-log={log}",
+    )
     theirs, ours = _pipes()
     # The browser reads its third file and writes its fourth.
     redirected = f'exec "$@" 3<&{theirs[0]} 4>&{theirs[1]}'
     with (folder / "browser.log").open("wb") as said:
         browser = subprocess.Popen(
-            ["bash", "-c", redirected, "bash", CHROMIUM, *flags, *options],
+            ["/bin/bash", "-c", redirected, "bash", CHROMIUM, *flags, *options],
             pass_fds=theirs, stdout=said, stderr=said,
         )  # fmt: skip
     urls: list[str] = []

@@ -31,7 +31,9 @@ def _texts(warehouse: Path, folder: Path) -> Iterator[tuple[str, str]]:
 def _connection(warehouse: Path, folder: Path) -> str:
     """Evidence's connector appends the path to the source's folder, even an absolute one."""
     path = os.path.relpath(warehouse, folder / SOURCE)
-    return yaml.safe_dump({"name": "cekura", "type": "duckdb", "options": {"filename": path}}, allow_unicode=True)
+    return yaml.safe_dump(
+        {"name": "cekura", "type": "duckdb", "options": {"filename": path}}, allow_unicode=True
+    )
 
 
 def _source(query: Query) -> str:
