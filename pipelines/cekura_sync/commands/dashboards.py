@@ -8,6 +8,7 @@ from cekura_sync import settings
 from cekura_sync.commands.options import destination_option, engine_of, warehouse_option
 from cekura_sync.console import terminal
 from cekura_sync.errors import SettingsError
+from cekura_sync.warehouse.layout import require_outside
 
 KINDS = ("superset", "evidence")
 _NAMED = 3  # files in a message
@@ -43,9 +44,7 @@ def _folder(to: str, warehouse: Path) -> Path:
     if not to or "\0" in to:
         raise click.UsageError(f"'{to}' is not a directory: write --to as in --to dashboards.")
     folder = Path(to).resolve()
-    home = warehouse.with_name(f"{warehouse.name}.d")
-    if folder.is_relative_to(home):
-        raise SettingsError(f"{to} belongs to the warehouse: choose another directory.")
+    require_outside(warehouse, folder)
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"{to} is a file: choose a directory.")
     return folder
