@@ -31,9 +31,8 @@ def _texts(warehouse: Path, folder: Path) -> Iterator[tuple[str, str]]:
 def _connection(warehouse: Path, folder: Path) -> str:
     """Evidence's connector appends the path to the source's folder, even an absolute one."""
     path = os.path.relpath(warehouse, folder / SOURCE)
-    return yaml.safe_dump(
-        {"name": "cekura", "type": "duckdb", "options": {"filename": path}}, allow_unicode=True
-    )
+    settings = {"name": "cekura", "type": "duckdb", "options": {"filename": path}}
+    return str(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
 
 
 def _source(query: Query) -> str:
