@@ -12,8 +12,9 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.console.memory import give_back
 from cekura_sync.database import column_list
 from cekura_sync.diff import forget
-from cekura_sync.diff.base import Known, Lookup
+from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
+from cekura_sync.diff.differing import Known
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
 from cekura_sync.tables import (

@@ -13,8 +13,9 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
 from cekura_sync.diff.absent import Absent
-from cekura_sync.diff.base import ERASED, Known, Lookup, name_erased
+from cekura_sync.diff.base import ERASED, Lookup, name_erased
 from cekura_sync.diff.changeset import Changeset
+from cekura_sync.diff.differing import Known
 from cekura_sync.diff.records import runs_of, scenarios_of
 from cekura_sync.diff.rejected import Rejected
 from cekura_sync.diff.shown import Shown
