@@ -656,6 +656,30 @@ MUTATIONS = (
         ),
         (f"{ENGINE_KILL}::test_a_sync_that_is_killed_has_happened_entirely_or_not_at_all", ENGINE_KILL),
     ),
+    Mutation(
+        "forms: what is said inside of a field that no document knows is kept",
+        (("api/forms.py", "fields[name] = without_what_was_said(fields[name])", "pass"),),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "forms: a verdict that is no flag is unknown",
+        (
+            ("api/forms.py", "if word not in _SUCCESS:", "if False:"),
+            ("api/forms.py", "= _SUCCESS[word]", "= _SUCCESS.get(word)"),
+        ),
+        ("tests/promises/test_hostile_rows.py",),
+    ),
+    Mutation(
+        "layout: any command may write over the warehouse",
+        (
+            (
+                "warehouse/layout.py",
+                "    if target in (files.published",
+                "    if False and target in (files.published",
+            ),
+        ),
+        (GATE,),
+    ),
 )
 
 

@@ -608,6 +608,15 @@ def test_query_json_is_json_whatever_the_values_are(synced: Account, value: str)
     json.loads(ran.out, parse_constant=refuse)
 
 
+def test_a_time_without_end_is_no_year_9999(synced: Account) -> None:
+    times = "select 'infinity'::timestamptz as a, '-infinity'::date as b, date '9999-12-31' as c"
+
+    as_json, as_csv = (synced.run("query", form, times) for form in ("--json", "--csv"))
+
+    assert json.loads(as_json.out) == [{"a": None, "b": None, "c": "9999-12-31"}]
+    assert as_csv.out == "a,b,c\ninfinity,-infinity,9999-12-31\n"
+
+
 def test_check_holds_on_a_fresh_warehouse(synced: Account) -> None:
     ran = synced.run("check")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cekura_sync import database
-from cekura_sync.api.decode_rows import identity
+from cekura_sync.api.forms import identity
 from cekura_sync.diff import records
 
 ROW = {
@@ -178,3 +178,63 @@ def test_text_arrives_byte_for_byte() -> None:
     (row,) = parsed(ROW | {"name": hostile})
 
     assert row["name"] == hostile
+
+
+def stored(row: dict[str, Any], query: str) -> list[tuple[Any, ...]]:
+    """What the tables `runs` and `result_scenarios` would hold of it."""
+    with database.connect() as con:
+        records.receive(con, [listed_id(row)], [json.dumps(row)])
+        keys = records.Keys()
+        records.parse(con, keys)
+        assert con.execute("select flaw from parsed").fetchall() == [(None,)]
+        tables = f"with runs as ({records.runs_of('parsed', keys)}), scenarios as ({records.scenarios_of('parsed')})"
+        return con.execute(f"{tables} {query} order by all").fetchall()
+
+
+def test_ids_names_and_objects_may_stand_in_one_list_of_scenarios() -> None:
+    scenarios = [
+        {"id": 9, "name": "Refund"},
+        24270,
+        "Cancel booking",
+        {"id": 10.2},
+        {"id": 10.4},
+        {"id": "11"},
+        True,
+    ]
+
+    assert stored(ROW | {"scenarios": scenarios}, "select scenario_id, scenario_name from scenarios") == [
+        (9, "Refund"),
+        (11, None),
+        (24270, None),
+        (None, "10.2"),
+        (None, "10.4"),
+        (None, "Cancel booking"),
+        (None, "true"),
+    ]
+
+
+def test_a_scenario_of_a_run_that_has_no_whole_number_is_told_by_what_it_has() -> None:
+    given = [7, "7", 7.0, "Refund", {"id": 7}, 10.2, 10.4, {"id": 10.2, "name": "Cancel"}, {"id": "x1"}, None]
+    runs = [{"id": number, "scenario": scenario} for number, scenario in enumerate(given, start=1)]
+
+    assert stored(ROW | {"runs": runs}, "select id, scenario, scenario_name from runs") == [
+        (1, 7, None),
+        (2, 7, None),
+        (3, 7, None),
+        (4, None, "Refund"),
+        (5, 7, None),
+        (6, None, "10.2"),
+        (7, None, "10.4"),
+        (8, None, "Cancel"),
+        (9, None, "x1"),
+        (10, None, None),
+    ]
+
+
+def test_the_success_of_a_run_may_come_as_text_and_is_unknown_when_it_is_empty() -> None:
+    given = [True, "false", "True", 1, 0, None, ""]
+    runs = [{"id": number, "success": success} for number, success in enumerate(given, start=1)]
+
+    assert [success for _, success in stored(ROW | {"runs": runs}, "select id, success from runs")] == [
+        True, False, True, True, False, None, None,
+    ]  # fmt: skip

@@ -399,6 +399,17 @@ def test_a_question_that_makes_no_sense_exits_2(gate: Gate, options: list[str], 
     assert says in ran.err
 
 
+@pytest.mark.parametrize("option", ["--junit", "--summary"])
+@pytest.mark.parametrize("place", ["", ".wal", ".d/commit.json"])
+def test_no_file_of_the_warehouse_itself_is_written_over(
+    gate: Gate, warehouse: Path, option: str, place: str
+) -> None:
+    ran = gate(last=None, options=["--agent-id", "2", option, f"{warehouse}{place}"])
+
+    assert ran.code == 2
+    assert "belongs to the warehouse itself" in ran.err
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
 
 

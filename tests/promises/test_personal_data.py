@@ -55,6 +55,9 @@ def private() -> dict[str, object]:
         "recordingUrl": LINK,
         "waveform": DRAWING,
         "metadata": {"endedReason": "hangup", "transcript": SAID, "stereoRecordingUrl": LINK},
+        # No document of the API knows these.
+        "call_log": {"legs": [{"seconds": 3, "recordingUrl": LINK, "callerName": CALLER}]},
+        "history": [{"speaker": "customer", "text": SAID}],
     }
 
 
@@ -81,6 +84,9 @@ def test_without_being_asked_a_sync_keeps_nothing_of_what_was_said_or_of_who_cal
     assert ran.code == 0, ran.err
     assert ran.json["rejected"] == 1
     assert found(unsynced) == set()
+    assert unsynced.query(
+        "select distinct call_log, history from cekura.runs where call_log is not null"
+    ) == [('{"legs":[{"seconds":3}]}', "[]")]
     assert unsynced.query("select distinct metadata from cekura.run_details") == [
         ('{"endedReason":"hangup"}',)
     ]

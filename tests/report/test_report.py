@@ -446,7 +446,8 @@ def test_the_page_replaces_what_stood_there_and_is_for_its_owner_alone(
 
 
 @pytest.mark.parametrize(
-    "place", ["warehouse.duckdb", "warehouse.duckdb.d/page.html", "nowhere/page.html", "."]
+    "place",
+    ["warehouse.duckdb", "warehouse.duckdb.wal", "warehouse.duckdb.d/page.html", "nowhere/page.html", "."],
 )
 def test_a_place_that_is_not_for_a_page_is_refused(hostile: Account, place: str) -> None:
     before = hostile.warehouse.stat()

@@ -53,7 +53,15 @@ def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tm
     assert account.run("backup", str(file)).code == 0
     assert stored(file) == account.stored()
 
-    for other in (notes, account.warehouse, account.home / "base.duckdb", tmp_path, tmp_path / "none" / "x"):
+    log = account.warehouse.with_name(f"{account.warehouse.name}.wal")  # readers would replay it
+    for other in (
+        notes,
+        account.warehouse,
+        log,
+        account.home / "base.duckdb",
+        tmp_path,
+        tmp_path / "none" / "x",
+    ):
         ran = account.run("backup", str(other))
         assert ran.code == 9, other
     assert notes.read_text() == "my notes"

@@ -205,6 +205,14 @@ def test_a_file_in_the_place_of_the_directory_is_told(synced: Account, tmp_path:
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_the_directory_of_the_warehouse_itself_is_refused(synced: Account) -> None:
+    ran = synced.run("export", "--to", str(synced.home / "out"))
+
+    assert ran.code == 2
+    assert "belongs to the warehouse itself" in ran.err
+    assert not (synced.home / "out").exists()
+
+
 def test_a_directory_in_the_place_of_a_file_is_named_before_any_file_is_replaced(
     synced: Account, tmp_path: Path
 ) -> None:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cekura_sync.api import json_values
-from cekura_sync.api.decode_rows import begins, identity, require_object, with_id
+from cekura_sync.api.decode_rows import begins, require_object
 from cekura_sync.api.fields import Item, first_id, number, objects, rest, take, text, usable_id
+from cekura_sync.api.forms import identity, with_id
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.api.rubric import rubric_verdicts, verdict_on
 from cekura_sync.errors import UnbelievableAnswer

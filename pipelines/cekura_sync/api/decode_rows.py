@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cekura_sync.api.forms import LISTS, as_arrays, identity
 from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.api.times import microseconds
@@ -20,7 +21,6 @@ from cekura_sync.errors import ApiUnavailable, UnbelievableAnswer, UnreadableAns
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[][{},]', re.DOTALL)
 _RESULTS = re.compile(rb'"results"\s*:\s*\[')
 _LEADING_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"?(\d{1,18})\b')
-_LISTS = ("runs", "scenarios")
 ABOVE_1 = 1.01  # less is 1 with a rounding error
 
 
@@ -79,7 +79,7 @@ def decode_detail(
     if "id" not in detail or "created_at" not in detail:
         raise UnbelievableAnswer(f"The response is not a result: {begins(body)}")
     row = {name: value for name, value in detail.items() if name in row_keys}
-    _as_arrays(row)
+    as_arrays(row)
     if isinstance(row.get("runs"), list):
         row["runs"] = [
             {name: value for name, value in run.items() if name in run_keys} if isinstance(run, dict) else run
@@ -153,8 +153,8 @@ def _row(raw: bytes) -> Row:
         text = raw.decode()
         if _odd(listed.runs) or _odd(listed.scenarios):
             row = msgspec.json.decode(raw)
-            _as_arrays(row)
-            for name in _LISTS:
+            as_arrays(row)
+            for name in LISTS:
                 if not isinstance(row.get(name), list | None):
                     return _flawed(raw, f"{name} is not a list")
             text = msgspec.json.encode(row).decode()
@@ -178,22 +178,6 @@ def _odd(value: msgspec.Raw) -> bool:
     return not (start == b"null" or re.match(rb"\[\s*[{\]]", start))
 
 
-def _as_arrays(row: dict[str, Any]) -> None:
-    """Turn `runs` and `scenarios` keyed by id into arrays, and bare names and ids of scenarios into objects."""
-    for name in _LISTS:
-        value = row.get(name)
-        if isinstance(value, dict):
-            row[name] = [with_id(item, key) for key, item in value.items()]
-    if isinstance(row.get("scenarios"), list):
-        row["scenarios"] = [*map(_scenario, row["scenarios"])]
-
-
-def _scenario(item: object) -> object:
-    if isinstance(item, str):
-        return {"name": item}
-    return item if bigint(item) is None else {"id": item}
-
-
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     """The vendor's documents disagree about the scale of this endpoint; the runs decide."""
     rate = row.get("success_rate")
@@ -207,20 +191,6 @@ def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
         row["success_rate"] = share if share is not None and abs(rate / 100 - share) < 1e-9 else rate / 100
     elif share and not in_percent and list_in_percent:
         row["success_rate"] = rate * 100
-
-
-def with_id(item: object, key: str) -> object:
-    if isinstance(item, str):
-        return {"id": key, "name": item}
-    return {"id": key, **item} if isinstance(item, dict) else item
-
-
-def identity(value: object) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,30}", value):
-        return int(value)
-    return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
 
 
 def begins(body: bytes) -> str:

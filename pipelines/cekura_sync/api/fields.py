@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cekura_sync.api import json_values
-from cekura_sync.api.decode_rows import identity
+from cekura_sync.api.forms import identity
 
 Item = dict[str, Any]
 

@@ -7,7 +7,22 @@ from typing import Any, NamedTuple
 import msgspec
 
 # What was said in a call, or who was on the line, under whatever name it comes.
-SPOKEN = ("transcript", "recording", "conversation", "messages", "utterance", "audio", "phone")
+SPOKEN = (
+    "transcript",
+    "recording",
+    "conversation",
+    "messages",
+    "utterance",
+    "dialog",
+    "chat_history",
+    "chat_log",
+    "audio",
+    "phone",
+    "email",
+    "caller",
+    "customer",
+)
+SPEAKERS = ("role", "speaker")  # with them a turn of a conversation says whose it is
 # A field whose name begins or ends so is a figure or a flag: nobody said it.
 ENDS_OF_FIGURES = (
     "_available",
@@ -96,6 +111,24 @@ class PersonalData(NamedTuple):
         """A text that cannot be stored, as it may be kept: cut where the first field begins that may not."""
         begins = [match.start() for match in _NAME.finditer(raw) if not self.keeps(_unescaped(match[1]))]
         return raw[: begins[0]] if begins else raw
+
+
+def without_what_was_said(value: Any) -> Any:
+    """A value that no document describes, without the fields that may hold personal data and without turns of a conversation, however deep they lie."""
+    if isinstance(value, dict):
+        return {
+            name: without_what_was_said(item)
+            for name, item in value.items()
+            if PersonalData().keeps(name) and not _is_turn(item)
+        }
+    if isinstance(value, list):
+        return [without_what_was_said(item) for item in value if not _is_turn(item)]
+    return value
+
+
+def _is_turn(value: object) -> bool:
+    """Whether somebody says something in it."""
+    return isinstance(value, dict) and any(_snake(name) in SPEAKERS for name in value)
 
 
 def _unescaped(name: str) -> str:

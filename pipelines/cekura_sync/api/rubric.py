@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from cekura_sync.api.decode_rows import identity
+from cekura_sync.api.forms import identity
 
 Item = dict[str, Any]
 

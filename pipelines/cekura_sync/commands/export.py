@@ -50,7 +50,9 @@ def export(
         raise click.UsageError(f"'{to}' is not a directory: write --to as in --to exports.")
     from cekura_sync.warehouse import reader
     from cekura_sync.warehouse.export import export as write
+    from cekura_sync.warehouse.layout import require_outside
 
+    require_outside(Path(warehouse), Path(to))
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
         files = write(
             con,

@@ -21,6 +21,7 @@ from cekura_sync.console.exits import ExitCode
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.errors import SettingsError
 from cekura_sync.gate.question import Question
+from cekura_sync.warehouse.layout import require_outside
 
 if TYPE_CHECKING:
     from cekura_sync.gate.judge import Judgement
@@ -160,7 +161,7 @@ def gate(
     of_sync = {name: options.pop(name) for name in _OF_SYNC}
     question = _question(**options)
     for file in (junit, summary):
-        _require_directory(file)
+        _require_place(file, warehouse)
     of_sync |= {
         "details": of_sync["details"] or question.metric is not None or None,
         "destination": destination,
@@ -248,9 +249,12 @@ def _report(
         raise SystemExit(code)
 
 
-def _require_directory(file: Path | None) -> None:
+def _require_place(file: Path | None, warehouse: str) -> None:
     """Before a sync that may take long. Raises SettingsError."""
-    if file is not None and not file.absolute().parent.is_dir():
+    if file is None:
+        return
+    require_outside(Path(warehouse), file)
+    if not file.absolute().parent.is_dir():
         raise SettingsError(
             f"{file} is in a directory that does not exist: create it, or choose another file."
         )

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.endpoints import Api
+from cekura_sync.api.forms import LISTS
 from cekura_sync.api.listing import Listing
 from cekura_sync.diff.absent import InFlight
 from cekura_sync.diff.compare import Comparison
-from cekura_sync.diff.records import LISTS
 from cekura_sync.errors import CekuraSyncError, MassDeleteRefused, UnbelievableAnswer
 from cekura_sync.outcome import Progress
 

@@ -12,7 +12,7 @@ from cekura_sync.report import agents, first, metrics, queries, scenarios, summa
 from cekura_sync.report.queries import Figures
 from cekura_sync.report.sections import Section
 from cekura_sync.warehouse import disk
-from cekura_sync.warehouse.layout import Layout
+from cekura_sync.warehouse.layout import require_outside
 
 TEMPLATE = "page.html.j2"
 SECTIONS: Sequence[Callable[[Figures], Section]] = (  # in the order of the page
@@ -52,9 +52,7 @@ def draw(warehouse: Path, reload_after: timedelta | None = None) -> tuple[str, s
 
 
 def _refuse(target: Path, warehouse: Path) -> None:
-    files = Layout(warehouse)
-    if target == files.published or target.is_relative_to(files.home):
-        raise SettingsError(f"{target} belongs to the warehouse: choose another file for the page.")
+    require_outside(warehouse, target)
     if not target.parent.is_dir():
         raise SettingsError(
             f"{target} is in a directory that does not exist: create it, or choose another file."

@@ -10,10 +10,11 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.diff import journal
-from cekura_sync.errors import WarehouseError
+from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.warehouse import identity, steps, sync_log
 from cekura_sync.warehouse.disk import disk_errors, flush, private_files, write_json
 from cekura_sync.warehouse.file import Copy, WarehouseFile
+from cekura_sync.warehouse.layout import require_outside
 
 
 def backup(path: Path, to: Path) -> dict[str, Any]:
@@ -38,8 +39,10 @@ def backup(path: Path, to: Path) -> dict[str, Any]:
 
 def _require_replaceable(warehouse: WarehouseFile, to: Path) -> None:
     files = warehouse.files
-    if to == files.published or files.home in (to, *to.parents):
-        raise WarehouseError(f"{to} is part of the warehouse itself: write the backup to another file.")
+    try:
+        require_outside(files.published, to)
+    except SettingsError as refused:
+        raise WarehouseError(str(refused)) from None
     if to.is_dir() or not to.parent.is_dir():
         raise WarehouseError(f"{to} is not a file in an existing directory: name one to write the backup to.")
     if to.exists():

@@ -20,6 +20,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from cekura_sync.errors import SettingsError
+
 
 class Layout:
     """The paths of one warehouse."""
@@ -48,6 +50,13 @@ class Layout:
         """Files beside the published one that were to replace it."""
         ours = re.compile(rf"\.{re.escape(self.published.name)}\.new(\.[0-9a-f]{{16}})?")
         return [path for path in self.published.parent.iterdir() if ours.fullmatch(path.name)]
+
+
+def require_outside(warehouse: Path, target: Path) -> None:
+    """Raises SettingsError for a file or directory of the warehouse's own, where nothing else may be written."""
+    files, target = Layout(warehouse), target.resolve()
+    if target in (files.published, wal(files.published)) or target.is_relative_to(files.home):
+        raise SettingsError(f"{target} belongs to the warehouse itself: choose another place.")
 
 
 def wal(path: Path) -> Path:

@@ -21,6 +21,7 @@ _SETTINGS = {
     "error_on_division_by_zero": "false",  # only DuckDB 2 has it
 }
 _NOT_FOR_PYTHON = re.compile(r'(?<!")\b(BLOB|INTERVAL)\b(?!")')  # as types, not as names of a struct's fields
+_MAY_BE_INFINITE = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _BLANK = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
 _END = re.compile(rf"(?:;{_BLANK})+\Z", re.DOTALL)
 # Functions that a select can call and that change something; DuckDB 1 lets them past its lock of the configuration.
@@ -140,9 +141,14 @@ def _telling_the_place(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Non
 
 
 def _cell(position: int, kind: str, *, as_text: bool, for_spreadsheet: bool) -> str:
-    """Python has its own notation for bytes and intervals: DuckDB writes them, also inside of lists and structs."""
+    """Python has its own notation for bytes and intervals: DuckDB writes them, also inside of lists and structs.
+
+    For an infinite time it has none; a year 9999 in its place would be a lie, so it becomes NULL.
+    """
     written = "VARCHAR" if as_text else _NOT_FOR_PYTHON.sub("VARCHAR", kind)
     cell = f"#{position}" if written == kind else f"cast(#{position} as {written})"
+    if kind in _MAY_BE_INFINITE and not as_text:
+        cell = f"case when isfinite({cell}) then {cell} end"
     return spreadsheet.harmless(cell) if for_spreadsheet and spreadsheet.may_be_formula(kind) else cell
 
 
