@@ -136,6 +136,12 @@ def receive(
     )
 
 
+def forget(con: duckdb.DuckDBPyConnection) -> None:
+    """The tables of `receive` and `parse`: the next ones would be made beside them."""
+    for table in ("raw_rows", "spelled", "parsed"):
+        con.execute(f"drop table if exists {table}")
+
+
 def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
     """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and its `_row` there."""
     keys.learn(con)
