@@ -1,6 +1,6 @@
 """An Evidence project: our queries as its source, and the pages of evidence_project/ that draw them.
 
-Its package.json has the last Evidence whose DuckDB reads Parquet without a download, and TypeScript, of which npm would
+Its package.json has an Evidence whose DuckDB reads Parquet without a download, and TypeScript, of which npm would
 take a newer version than this Evidence accepts.
 """
 
