@@ -26,7 +26,13 @@ FORMS: dict[str, dict[str, Any]] = {
     "new, no summaries, strings": {"generation": "new", "summaries": False, "shape": "literal"},
 }
 # Each of these differs in one thing from two forms that every run takes.
-RARE = ("old, percent", "old, strings and dicts", "new", "new, no summaries, percent")
+RARE = (
+    "old, percent",
+    "old, strings and dicts",
+    "new",
+    "new, no summaries, percent",
+    "new, no summaries, strings",
+)
 # Without summaries an older server tells nobody which runs it has lost.
 OF_NOTHING_LOST = {
     "old, no summaries, percent": {"summaries": False, "scale": "percent"},
