@@ -25,7 +25,7 @@ sync: $(VENV)/product ## Sync your own results: CEKURA_API_KEY=… make sync
 test: $(VENV)/developer ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-long: $(VENV)/destinations $(VENV)/superset/made ## Run the tests with every rare case, long stories and a kill at every point: hours
+test-long: $(VENV)/destinations $(VENV)/superset/made $(VENV)/evidence/made ## Run the tests with every rare case, long stories and a kill at every point: hours
 	CEKURA_TEST_LONG=1 CEKURA_TEST_EXAMPLES=200 CEKURA_TEST_STEPS=30 CEKURA_TEST_KILLS=all CEKURA_TEST_CYCLES=100 \
 		$(BIN)/python -m pytest -n auto --dist worksteal
 
@@ -33,7 +33,7 @@ readers: $(VENV)/readers/made ## Install the DuckDB drivers of BI tools, for the
 
 destinations: $(VENV)/destinations $(VENV)/sail/made ## Install the engines and tools for the tests of destinations
 
-dashboards: $(VENV)/superset/made ## Install Superset, for the long tests of ready dashboards
+dashboards: $(VENV)/superset/made $(VENV)/evidence/made ## Install Superset and Evidence, for the long tests of ready dashboards
 
 check: $(VENV)/developer ## Check style, types and import rules; edits nothing
 	$(BIN)/ruff check .
@@ -91,6 +91,14 @@ $(VENV)/superset/made: .ci/superset.txt
 	rm -rf $(@D)
 	$(PYTHON) -m venv $(@D)
 	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip install --quiet --requirement .ci/superset.txt
+	@touch $@
+
+# From npm, in the versions that the project names.
+$(VENV)/evidence/made: pipelines/cekura_sync/dashboards/evidence_project/package.json
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $< $(@D)
+	cd $(@D) && npm install --no-audit --no-fund
 	@touch $@
 
 # Each line of the list is an environment of its own, named for the DuckDB in it; our own constraints say nothing about those.

@@ -658,12 +658,15 @@ MUTATIONS = (
     ),
     Mutation(
         "forms: what is said inside of a field that no document knows is kept",
-        (("api/forms.py", "name: without_what_was_said(value)\n        if", "name: value\n        if"),),
+        (("api/forms.py", "fields[name] = without_what_was_said(fields[name])", "pass"),),
         (PERSONAL,),
     ),
     Mutation(
-        "records: a verdict that is no flag is unknown",
-        (("diff/records.py", "_run: {success} is not null and", "_run: false and"),),
+        "forms: a verdict that is no flag is unknown",
+        (
+            ("api/forms.py", "if word not in _SUCCESS:", "if False:"),
+            ("api/forms.py", "= _SUCCESS[word]", "= _SUCCESS.get(word)"),
+        ),
         ("tests/promises/test_hostile_rows.py",),
     ),
     Mutation(

@@ -1,8 +1,6 @@
-"""`dashboards`: files that a tool imports by itself, and that never replace somebody else's."""
+"""`dashboards superset`: an archive that Superset imports, and files that never replace somebody else's."""
 
 import zipfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +10,9 @@ import yaml
 
 from cekura_sync import dashboards
 from cekura_sync.dashboards import queries
-from support.harness import Ran, connect, run
-from support.planted import account_with_everything
+from support.harness import Ran, run
 
 ARCHIVE = "cekura-superset.zip"
-NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A warehouse in which every query has something to show."""
-    with account_with_everything(tmp_path_factory.mktemp("dashboards"), NOW) as account:
-        yield account.warehouse
-
-
-@pytest.fixture(scope="module")
-def con(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with connect(published) as con:
-        yield con
 
 
 def write(folder: Path, warehouse: Path | str = "warehouse.duckdb", **env: str) -> Ran:

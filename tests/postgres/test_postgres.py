@@ -1,5 +1,6 @@
 """`sync --destination postgres`, against a real server: the tables, views and promises of the file, in a shared engine."""
 
+import json
 import os
 import threading
 import time
@@ -390,6 +391,10 @@ def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, t
         "line\nbreak\ttab",
         "Ünïcödé 漢字 🤖",
         "\\'; drop table x; %s %(a)s {}",
+        "\\.",
+        "\r",
+        ",NULL,",
+        "long " * 100_000,
     ]
     for result_id, name in zip(ids, odd, strict=False):
         shared.world.edit(result_id, name=name)
@@ -415,6 +420,9 @@ def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, t
     assert shared.query("select count(*) from cekura.runs where duration_seconds in ('nan', 'inf')") == [(0,)]
     names = dict(shared.query("select id, name from cekura.results"))
     assert [names[result_id] for result_id in ids[: len(odd)]] == odd
+    copied = shared.run("query", "--json", "select id, name, project_id from cekura.results")
+    assert {row["id"]: row["name"] for row in json.loads(copied.out)} == names
+    assert {row["project_id"] for row in json.loads(copied.out)} == {None}
     assert names[ids[20]].startswith("null")
     assert shared.query("select api_xmin, api_ctid from cekura.results where api_xmin <> ''") == [
         ("a new field", "another")
@@ -467,7 +475,12 @@ def test_a_row_with_hundreds_of_new_fields_fits(shared: Shared) -> None:
 def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared) -> None:
     id_ = min(shared.world.results)
     shared.world.edit(id_, name="Anruf 日本 \\ 🙂")
-    wishes = ("client_encoding = LATIN1", "standard_conforming_strings = off", "statement_timeout = '100ms'")
+    wishes = (
+        "client_encoding = LATIN1",
+        "standard_conforming_strings = off",
+        "statement_timeout = '100ms'",
+        "datestyle = german",
+    )
     try:
         for wish in wishes:
             shared.execute(f"alter database warehouse set {wish}")
@@ -477,6 +490,7 @@ def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared) ->
 
     assert codes == [0, 0]
     shared.assert_equals_api()
+    assert shared.run("check").code == 0
 
 
 def test_a_table_that_may_not_be_read_is_not_taken_for_an_empty_one(shared: Shared) -> None:

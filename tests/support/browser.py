@@ -68,7 +68,7 @@ def visit(url: str, folder: Path, *options: str) -> Visit:
     ]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     console = [line for line in ran.stderr.splitlines() if ":CONSOLE" in line]
-    return Visit(ran.stdout, console, _requested(log))
+    return Visit(ran.stdout, console, requested(log))
 
 
 def look(page: Path, folder: Path, width: int, *options: str) -> tuple[Visit, dict[str, Any]]:
@@ -81,7 +81,7 @@ def look(page: Path, folder: Path, width: int, *options: str) -> tuple[Visit, di
     return seen, json.loads(unescape(found.partition("</pre>")[0]))
 
 
-def _requested(log: Path) -> list[str]:
+def requested(log: Path) -> list[str]:
     """URLs of everything that the page asked the network for."""
     text = log.read_text(encoding="utf-8", errors="replace").rstrip().removesuffix(",")
     try:

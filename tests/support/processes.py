@@ -6,6 +6,7 @@ variables, folder and streams, and killed like any other.
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import signal
@@ -20,15 +21,20 @@ from pathlib import Path
 from select import select
 from typing import Any, NoReturn
 
+PROGRAM = "cekura_sync.__main__"
+
 
 class Started:
-    """A process of the program; what tests use of `subprocess.Popen` is the same."""
+    """A process of the program; what tests use of `subprocess.Popen` is the same.
 
-    def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
+    `program`: a module with a function `main`.
+    """
+
+    def __init__(self, arguments: list[str], env: dict[str, str], program: str = PROGRAM) -> None:
         streams = [os.pipe() for _ in range(3)]
         reading, writing = zip(*streams, strict=True)
         request = {"arguments": arguments, "env": env, "folder": str(Path.cwd())}
-        socket.send_fds(_server()[0], [json.dumps(request).encode()], writing)
+        socket.send_fds(_server(program)[0], [json.dumps(request).encode()], writing)
         for descriptor in writing:
             os.close(descriptor)
         self.stdout, self.stderr, self._report = (os.fdopen(descriptor) for descriptor in reading)
@@ -76,12 +82,12 @@ class Started:
 
 
 @cache
-def _server() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
+def _server(program: str) -> "tuple[socket.socket, subprocess.Popen[bytes]]":
     """The way to it; and the process, which Python misses when nobody holds it."""
     folders = filter(None, (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[1])))
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "support.processes", str(its.fileno())],
+        [sys.executable, "-W", "ignore", "-m", "support.processes", str(its.fileno()), program],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1"},
         pass_fds=[its.fileno()],
         cwd="/",
@@ -133,28 +139,28 @@ def _become_the_program(request: dict[str, Any]) -> NoReturn:
     os.environ.update(request["env"])
     time.tzset()
     tempfile.tempdir = None
-    sys.argv = ["cekura-sync", *request["arguments"]]
+    program, sys.argv = sys.argv[2], ["cekura-sync", *request["arguments"]]
     folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     sys.path[:0] = folders
     sys.modules.pop("sitecustomize", None)
     with contextlib.suppress(ImportError):
         import sitecustomize  # noqa: F401 - what stops the program at a point; Python would have imported it
-    from cekura_sync.__main__ import main
-
-    main()
+    importlib.import_module(program).main()
     os._exit(0)
 
 
-def _import_all_of_it() -> None:
+def _import_all_of_it(program: str) -> None:
+    importlib.import_module(program)
+    if program != PROGRAM:
+        return
     from cekura_sync import cli, sync  # noqa: F401
     from cekura_sync.warehouse import dlt_settings, file  # noqa: F401
 
     dlt_settings.isolate()
     from cekura_sync.warehouse import load  # noqa: F401
 
-    gc.freeze()
-
 
 if __name__ == "__main__":
-    _import_all_of_it()
+    _import_all_of_it(sys.argv[2])
+    gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,25 +1,70 @@
 """The forms in which the API sends runs, scenarios and ids → the one in which they are compared and stored."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData, without_what_was_said
 
 LISTS = ("runs", "scenarios")
+FLAW = "_flaw"  # stands in a row whose runs cannot be stored, and says why
+_SUCCESS = {"true": True, "1": True, "false": False, "0": False, "": None}
+_keeps = lru_cache(maxsize=4096)(PersonalData().keeps)
 
 
 def as_stored(row: Any) -> Any:
-    """A listed row: its lists as arrays of objects, the ids of runs as numbers (or None), nothing nested that was said.
+    """A listed row with its lists as arrays of objects, its ids as numbers, and nothing nested that was said.
 
     What was said under a name of its own is left to those who know whether it was asked for.
     """
     if not isinstance(row, dict):
         return row
+    row.pop(FLAW, None)
     as_arrays(row)
-    if isinstance(row.get("runs"), list):
-        row["runs"] = [_run(run) if isinstance(run, dict) else run for run in row["runs"]]
-    return _without_nested_talk(row)
+    _remove_nested_talk(row)
+    for run in _list(row, "runs"):
+        flaw = _settle_run(run)
+        if flaw is not None:
+            row[FLAW] = flaw
+    for scenario in _list(row, "scenarios"):
+        if type(scenario.get("id")) is not int:
+            scenario["id"], scenario["name"] = _told_by(scenario.get("id"), scenario.get("name"))
+    return row
+
+
+def _list(row: dict[str, Any], name: str) -> list[Any]:
+    return row[name] if isinstance(row.get(name), list) else []
+
+
+def _settle_run(run: Any) -> str | None:
+    """Change it to the one form; returns why it cannot be stored."""
+    # Most runs need nothing, and there are millions of them: each condition looks at the type first.
+    if type(run) is not dict:
+        return "a run has no usable id"
+    if type(run.get("id")) is not int:
+        run["id"] = identity(run.get("id"))
+    if run["id"] is None or not -(2**63) <= run["id"] < 2**63:
+        return "a run has no usable id"
+    _remove_nested_talk(run)
+    scenario = run.get("scenario")
+    if scenario is not None and type(scenario) is not int:
+        given = scenario if isinstance(scenario, dict) else {"id": scenario}
+        name = run["scenario_name"] if run.get("scenario_name") is not None else given.get("name")
+        run["scenario"], run["scenario_name"] = _told_by(given.get("id"), name)
+    success = run.get("success")
+    if success is not None and type(success) is not bool:
+        word = str(success).strip().lower()
+        if word not in _SUCCESS:
+            return "the success of a run is not true or false"
+        run["success"] = _SUCCESS[word]
+    return None
+
+
+def _told_by(id_: object, name: object) -> tuple[int | None, object]:
+    """The id of a scenario and its name; what is no whole number is a name."""
+    number = bigint(identity(id_))
+    return number, id_ if number is None and name is None else name
 
 
 def as_arrays(row: dict[str, Any]) -> None:
@@ -29,10 +74,11 @@ def as_arrays(row: dict[str, Any]) -> None:
         if isinstance(value, dict):
             row[name] = [with_id(item, key) for key, item in value.items()]
     if isinstance(row.get("scenarios"), list):
-        row["scenarios"] = [
-            item if isinstance(item, dict) else {"name" if isinstance(item, str) else "id": item}
-            for item in row["scenarios"]
-        ]
+        row["scenarios"] = [item if type(item) is dict else _scenario(item) for item in row["scenarios"]]
+
+
+def _scenario(item: object) -> object:
+    return {"name": item} if isinstance(item, str) else {"id": item}
 
 
 def with_id(item: object, key: str) -> object:
@@ -42,21 +88,16 @@ def with_id(item: object, key: str) -> object:
 
 
 def identity(value: object) -> int | None:
+    if type(value) is int:
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,30}", value):
         return int(value)
-    return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
-def _run(run: dict[str, Any]) -> dict[str, Any]:
-    return _without_nested_talk(run) | {"id": bigint(identity(run.get("id")))}
-
-
-def _without_nested_talk(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: without_what_was_said(value)
-        if isinstance(value, dict | list) and name not in LISTS and PersonalData().keeps(name)
-        else value
-        for name, value in fields.items()
-    }
+def _remove_nested_talk(fields: dict[str, Any]) -> None:
+    for name in [name for name, value in fields.items() if type(value) is dict or type(value) is list]:
+        if name not in LISTS and _keeps(name):
+            fields[name] = without_what_was_said(fields[name])

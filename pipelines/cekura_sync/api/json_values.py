@@ -13,10 +13,10 @@ import msgspec
 _EXACT = 2**53  # up to here a double holds every whole number
 
 
-def _number(text: str) -> int | float:
+def _number(text: str) -> int | float | str:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is beyond every double")
+        return text  # JSON has such numbers, and no double holds them
     return int(number) if abs(number) <= _EXACT and number.is_integer() else number
 
 

@@ -10,7 +10,8 @@ from cekura_sync.console import terminal
 from cekura_sync.errors import SettingsError
 from cekura_sync.warehouse.layout import require_outside
 
-KINDS = ("superset",)
+KINDS = ("superset", "evidence")
+_NAMED = 3  # files in a message
 
 
 @click.command(short_help="Write a ready dashboard for a BI tool.")
@@ -19,12 +20,13 @@ KINDS = ("superset",)
 @warehouse_option
 @destination_option
 def dashboards(kind: str, to: str, warehouse: str, destination: str | None) -> None:
-    """Write a ready dashboard to import into a BI tool: agents over time, the last week, scenarios, infrastructure, freshness.
+    """Write a ready dashboard for a BI tool: agents over time, the last week, scenarios, infrastructure, freshness.
 
     KIND is superset: an archive for Superset's import. It contains the absolute path of the warehouse, so the warehouse
-    needs the same path where the tool runs. The tool opens it read only. The archive contains no secret. The command
-    reads neither the API nor the warehouse. It replaces files that an earlier version wrote into DIR. If they were
-    edited or come from elsewhere, it replaces nothing and exits with 2.
+    needs the same path where the tool runs. KIND is evidence: an Evidence project that builds a static site. It contains
+    the path from the project to the warehouse. Both tools open the warehouse read only. The files contain no secret. The
+    command reads neither the API nor the warehouse. It replaces files that an earlier version wrote into DIR. If they
+    were edited or come from elsewhere, it replaces nothing and exits with 2.
     """
     if engine_of(destination):
         raise SettingsError("The dashboards read a DuckDB file: name one with --warehouse.")
@@ -32,9 +34,10 @@ def dashboards(kind: str, to: str, warehouse: str, destination: str | None) -> N
     folder = _folder(to, path)
     from cekura_sync import dashboards as ready
 
-    files = ready.KINDS[kind](path)
+    files = ready.KINDS[kind](path, folder)
     ready.write(folder, kind, files)
-    terminal.message(f"Wrote {', '.join(files)} to {to}. docs/bi.md says how to import it.")
+    written = ", ".join(files) if len(files) <= _NAMED else f"{len(files)} files"
+    terminal.message(f"Wrote {written} to {to}. docs/bi.md says how to go on.")
 
 
 def _folder(to: str, warehouse: Path) -> Path:

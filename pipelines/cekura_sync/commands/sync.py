@@ -177,6 +177,7 @@ def sync(
         with watched(ping, metrics_file, options) as watch:
             resolved = settings.resolve(options)
             memory.require_address_space()
+            memory.share_arenas()
             from cekura_sync.sync import sync as run_sync
 
             with terminal.Reporter(quiet=quiet, verbose=verbose, swapping=stop_signals.hold) as reporter:

@@ -27,7 +27,7 @@ _COLUMNS = 12  # of a row
 Text = Mapping[str, Any]
 
 
-def files(warehouse: Path) -> dict[str, bytes]:
+def files(warehouse: Path, _folder: Path) -> dict[str, bytes]:
     """The archive under its name. Raises SettingsError for a path that a SQLAlchemy URI cannot hold."""
     if re.search(r"[?\x00-\x1f\x7f]", str(warehouse)):
         raise SettingsError(

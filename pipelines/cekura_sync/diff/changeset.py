@@ -12,8 +12,9 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.console.memory import give_back
 from cekura_sync.database import column_list
 from cekura_sync.diff import forget
-from cekura_sync.diff.base import Known, Lookup
+from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.detail_changes import REASON, DetailChanges
+from cekura_sync.diff.differing import Known
 from cekura_sync.diff.records import Keys
 from cekura_sync.outcome import Counts
 from cekura_sync.tables import (
@@ -56,10 +57,10 @@ _FORGET_ALL_BUT_LISTED = f"""
     delete from read_in_full;
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
-_LOST_A_RUN = """
+_TWICE = "select id, max(result_id) as result_id from changed_runs group by id having count(*) > 1"
+_LOST_A_RUN = f"""
     select run.result_id
-    from changed_runs as run
-    where exists (select 1 from changed_runs as other where other.id = run.id and other.result_id > run.result_id)
+    from changed_runs as run join ({_TWICE}) as twice on twice.id = run.id and twice.result_id > run.result_id
     union
     select known.result_id
     from base.cekura.runs as known join changed_runs as run on run.id = known.id and run.result_id <> known.result_id
@@ -92,11 +93,14 @@ _WRITE_RESULTS = f"""
 # even there, so that row carries one that no run of the API has: its result's, negated.
 # A run that moved to another result takes the rest of the old result's runs along, written again without it.
 _WRITE_RUNS = """
-    with twice as (select id, arg_max(rowid, result_id) as kept from changed_runs group by id having count(*) > 1),
-    mine as not materialized (
-        select * from changed_runs
-        where not exists (select 1 from twice where twice.id = changed_runs.id and twice.kept <> changed_runs.rowid)
+    with twice as materialized (select id from changed_runs group by id having count(*) > 1),
+    spare as materialized (
+        select place from (
+            select rowid as place, row_number() over (partition by id order by result_id desc) as rank
+            from changed_runs where id in (select id from twice)
+        ) where rank > 1
     ),
+    mine as not materialized (select * from changed_runs where rowid not in (select place from spare)),
     lost_a_run as (
         select distinct known.result_id
         from base.cekura.runs as known join mine on mine.id = known.id and mine.result_id <> known.result_id
@@ -253,6 +257,8 @@ class Changeset:
 
     def written_ids(self, at_most: int) -> list[int] | None:
         """The results of which something is written; None where they are more."""
+        if self._value("select count(*) from changed") > at_most:
+            return None
         rows = self._con.execute(
             f"select id from ({self.query('results')}) union select result_id from new_details_read limit {at_most + 1}",
             {"started": self._started},
@@ -287,6 +293,7 @@ class Changeset:
         yield pa.Table.from_batches([], schema=reader.schema)  # empty_table() would import pandas
         for batch in reader:
             yield pa.Table.from_batches([batch])
+        give_back()
 
     def _value(self, query: str, *values: object) -> Any:
         return self._con.execute(query, list(values)).fetchall()[0][0]

@@ -13,8 +13,9 @@ from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import records
 from cekura_sync.diff.absent import Absent
-from cekura_sync.diff.base import ERASED, Known, Lookup, name_erased
+from cekura_sync.diff.base import ERASED, Lookup, name_erased
 from cekura_sync.diff.changeset import Changeset
+from cekura_sync.diff.differing import Known
 from cekura_sync.diff.records import runs_of, scenarios_of
 from cekura_sync.diff.rejected import Rejected
 from cekura_sync.diff.shown import Shown
@@ -142,6 +143,7 @@ class Comparison:
         """Compare rows with what is known; each id at most once since the last restart."""
         with database.unlimited(self._con):
             self._take(rows)
+            records.forget(self._con)
 
     def _take(self, rows: Sequence[Row]) -> None:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from cekura_sync.api import json_values
-from cekura_sync.api.forms import LISTS, as_stored
+from cekura_sync.api.forms import FLAW, LISTS, as_stored
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import naming
@@ -18,13 +18,13 @@ from cekura_sync.tables import RESULTS, RUNS
 RUN_FIELDS = {
     "id": "bigint",
     "status": "varchar",
-    "success": "varchar",
-    "scenario": "varchar",  # an id, a name or an object of both
+    "success": "boolean",
+    "scenario": "bigint",
     "scenario_name": "varchar",
     "duration": "varchar",
     "error_message": "varchar",
 }
-SCENARIO_FIELDS = {"id": "varchar", "name": "varchar"}
+SCENARIO_FIELDS = {"id": "bigint", "name": "varchar"}
 PARSER_VERSION = 2  # stands before each digest; another number has every row read and compared anew
 MAX_COUNT = 2**31  # beyond it, sums would leave 64 bits
 
@@ -64,8 +64,6 @@ _DERIVED = {
             else coalesce(text.project_id, case when try_cast(text.project as bigint) is not null then text.project end) end
     """,
 }
-_SCENARIO_IS_OBJECT = _IS_OBJECT.format("run.scenario")
-_SUCCESS = "nullif(trim({}.success), '')"
 RARE = (*_DERIVED, "error_message")  # fields that not every account's list has
 _READ_FOR_THEM = ("project",)  # beside the fields of their own names
 
@@ -111,7 +109,7 @@ class Keys:
             RESULTS,
             con,
             "select distinct unnest(json_keys(raw)) from raw_rows",
-            LISTS,
+            (*LISTS, FLAW),
             keeps,
             _READ_FOR_THEM,
         )
@@ -138,6 +136,12 @@ def receive(
     )
 
 
+def forget(con: duckdb.DuckDBPyConnection) -> None:
+    """The tables of `receive` and `parse`: the next ones would be made beside them."""
+    for table in ("raw_rows", "spelled", "parsed"):
+        con.execute(f"drop table if exists {table}")
+
+
 def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
     """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and its `_row` there."""
     keys.learn(con)
@@ -157,7 +161,9 @@ def _respell(con: duckdb.DuckDBPyConnection) -> None:
 def _structure(keys: Keys) -> str:
     """What to read from each text, in the form of DuckDB's `from_json`."""
     runs = RUN_FIELDS | dict.fromkeys(keys.new_run_columns, "varchar")
-    rows = ", ".join(f'{json_text(key)}: "VARCHAR"' for key in dict.fromkeys((*keys.row, *_READ_FOR_THEM)))
+    rows = ", ".join(
+        f'{json_text(key)}: "VARCHAR"' for key in dict.fromkeys((*keys.row, *_READ_FOR_THEM, FLAW))
+    )
     run = ", ".join(f'{json_text(key)}: "{kind}"' for key, kind in runs.items())
     scenario = ", ".join(f'"{key}": "{kind}"' for key, kind in SCENARIO_FIELDS.items())
     return f'{{{rows}, "runs": [{{{run}}}], "scenarios": [{{{scenario}}}]}}'
@@ -223,41 +229,25 @@ def _flaw() -> str:
     reasons.append(
         f"when id is distinct from _listed or id is distinct from {cast('_first_id', 'bigint')} then 'its id can be read in two ways'"
     )
-    # No column of the API begins with an underscore, so none can stand for the parameter.
-    reasons.append(
-        "when len(list_filter(runs, lambda _run: _run.id is null)) > 0 then 'a run has no usable id'"
-    )
-    success = _SUCCESS.format("_run")
-    reasons.append(
-        f"when len(list_filter(runs, lambda _run: {success} is not null and {cast(success, 'boolean')} is null)) > 0"
-        " then 'the success of a run is not true or false'"
-    )
+    reasons.append(f"when text.{FLAW} is not null then text.{FLAW}")
     return f"case {' '.join(reasons)} end"
 
 
 def runs_of(records: str, keys: Keys) -> str:
     """The rows of `runs` in `records` (what follows `from`), each column under its name."""
     more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
-    scenario = f"case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'id' else run.scenario end"
-    name = f"coalesce(run.scenario_name, case when {_SCENARIO_IS_OBJECT} then run.scenario ->> 'name' end)"
     return (
         # Some engines take no "nan", and no view could add one up.
         "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
-        f"select run.id, result_id, run.status, {cast(_SUCCESS.format('run'), 'boolean')} as success, {_identity(scenario, name, 'scenario')},"
+        "select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name,"
         f" {SECONDS}, run.error_message {more}"
         f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"
     )
 
 
-def _identity(given: str, name: str, of: str) -> str:
-    """SQL for the id of a scenario and its name; what is no whole number is a name."""
-    id_ = cast(given, "bigint")
-    return f"{id_} as {of}, coalesce({name}, case when {id_} is null then {given} end) as scenario_name"
-
-
 def scenarios_of(records: str) -> str:
     return (
-        f"select distinct result_id, {_identity('scenario.id', 'scenario.name', 'scenario_id')}"
+        "select distinct result_id, scenario.id as scenario_id, scenario.name as scenario_name"
         f" from (select parsed.id as result_id, unnest(scenarios) as scenario from {records})"
     )
 

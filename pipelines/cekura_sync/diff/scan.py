@@ -26,9 +26,9 @@ from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
 CLOCK_TOLERANCE = timedelta(days=1)
 FEW_ROWS = 20  # of fewer, any share may be bad
-# Rows parsed at a time: eight full pages, or fewer where rows are large.
+# Rows parsed at a time: eight full pages, or fewer where rows are large. Parsing takes up to twenty times the memory of the text.
 BATCH_ROWS = 1600
-BATCH_CHARACTERS = 4 * 1024 * 1024
+BATCH_CHARACTERS = 3_000_000
 
 
 def connect(settings: Settings, past: History) -> Client:

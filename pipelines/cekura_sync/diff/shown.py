@@ -2,7 +2,8 @@
 
 import duckdb
 
-from cekura_sync.diff.base import Known, Lookup
+from cekura_sync.diff.base import Lookup
+from cekura_sync.diff.differing import Known
 from cekura_sync.diff.records import RARE, Keys
 
 # As the view analytics.results reads the scale, less what it takes from the counts.

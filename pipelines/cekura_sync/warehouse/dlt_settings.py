@@ -10,6 +10,7 @@ def isolate() -> None:
     """Call it before anything imports dlt: afterwards no DLT_ variable and no .dlt/ directory has any effect on it."""
     for name in [name for name in os.environ if name.startswith("DLT_")]:
         del os.environ[name]
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own keeps much of what has been freed
     from cekura_sync.warehouse import dlt_context
 
     dlt_context.use(dlt_context.Isolated(os.sep))  # the working directory may be gone

@@ -18,7 +18,7 @@ from cekura_sync.warehouse.disk import temporary_folder
 
 if TYPE_CHECKING:
     import duckdb
-    from dlt.common.destination import Destination, TLoaderFileFormat
+    from dlt.common.destination import Destination
     from dlt.pipeline.pipeline import Pipeline
 
     from cekura_sync.diff.changeset import Changeset
@@ -94,14 +94,11 @@ def run(
     watermark: datetime | None,
     *,
     first: bool,
-    file_format: "TLoaderFileFormat | None" = None,
 ) -> None:
     """`first`: the tables are empty, so there is no state to restore and nothing to merge."""
     if not first:
         pipeline.sync_destination()
-    extract = partial(
-        pipeline.extract, changeset_source(changeset, scope, watermark), loader_file_format=file_format
-    )
+    extract = partial(pipeline.extract, changeset_source(changeset, scope, watermark))
     if first:
         extract(write_disposition="append")
     else:

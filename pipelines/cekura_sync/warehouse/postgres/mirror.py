@@ -7,14 +7,16 @@ from pathlib import Path
 import duckdb
 
 from cekura_sync import database, tables
-from cekura_sync.database import quoted
+from cekura_sync.database import literal, quoted
 from cekura_sync.tables import SCHEMA
 from cekura_sync.warehouse import changed_rows
 from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.postgres.lookup import DLTS_OWN, only_ours
 from cekura_sync.warehouse.postgres.session import Session
 
-FETCHED_ROWS = 5_000  # at a time
+SHORT = 1 << 18  # bytes
+# As the engine writes it: an empty text is quoted, NULL is not.
+_CSV = "header = false, auto_detect = false, parallel = false, nullstr = '', allow_quoted_nulls = false"
 
 
 @contextmanager
@@ -31,16 +33,18 @@ def write(session: Session, path: Path) -> None:
     """All tables, as a file that any driver can open."""
     database.create(path)
     with database.connect(path, limited=True) as con:
+        con.execute("set threads = 1")  # two take twice the memory, and wait for the engine
         present = session.columns()
         for table in tables.TABLES:
-            names = [name for name in present.get(table, []) if name not in DLTS_OWN]
-            _copy(session, con, table, names)
+            names = _make(con, table, present.get(table, []))
+            if names:
+                _copy(session, con, table, names, path.parent)
 
 
 @contextmanager
 def changed(session: Session, written: Collection[int]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory with every table, but only the rows of these results, and of those that list one of their runs."""
-    with database.connect() as con:
+    with database.connect() as con, temporary_folder() as folder:
         con.execute(f"create schema {SCHEMA}")
         session.run("create temp table touched (id bigint) on commit drop")
         session.run("insert into touched select unnest(%s::bigint[])", [*written])
@@ -51,31 +55,37 @@ def changed(session: Session, written: Collection[int]) -> Iterator[duckdb.DuckD
         session.run("analyze touched")
         present = session.columns()
         for table in tables.TABLES:
-            names = [name for name in present[table] if name not in DLTS_OWN]
-            column = changed_rows.COLUMNS.get(table)
-            _copy(
-                session,
-                con,
-                table,
-                names,
-                f"where {column} in (select id from touched)" if column else "where false",
-            )
+            names = _make(con, table, present[table])
+            if column := changed_rows.COLUMNS.get(table):
+                _copy(session, con, table, names, folder, f"where {column} in (select id from touched)")
         yield con
 
 
-def _copy(
-    session: Session, con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], where: str = ""
-) -> None:
-    kinds = dict.fromkeys(columns, "varchar") | tables.TABLES[table].columns
+def _make(con: duckdb.DuckDBPyConnection, table: str, present: Sequence[str]) -> list[str]:
+    """An empty table; returns which of the engine's columns it has."""
+    names = [name for name in present if name not in DLTS_OWN]
+    kinds = dict.fromkeys(names, "varchar") | tables.TABLES[table].columns
     con.execute(f"create table {SCHEMA}.{table} ({database.column_list(kinds)})")
-    if not columns:
-        return
-    import pyarrow as pa
+    return names
 
-    select = f"select {', '.join(map(quoted, columns))} from {SCHEMA}.{table} {where}"
-    session.run(f"declare known no scroll cursor for {select}")
-    while rows := session.rows(f"fetch {FETCHED_ROWS} from known"):
-        with only_ours(f"{SCHEMA}.{table}"):
-            batch = pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=[*columns])  # noqa: F841 - DuckDB finds it by name
-            con.execute(f"insert into {SCHEMA}.{table} by name select * from batch")
-    session.run("close known")
+
+def _copy(
+    session: Session,
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    folder: Path,
+    where: str = "",
+) -> None:
+    """Through a file in the folder."""
+    path = folder / f"{table}.csv"
+    query = f"select {', '.join(map(quoted, columns))} from {SCHEMA}.{table} {where}"
+    with path.open("wb") as file:
+        longest = max(session.copy(query, file), SHORT)
+    texts = ", ".join(f"{literal(name)}: 'varchar'" for name in columns)
+    with only_ours(f"{SCHEMA}.{table}"):
+        con.execute(
+            f"insert into {SCHEMA}.{table} by name select * from read_csv({literal(str(path))},"
+            f" columns = {{{texts}}}, max_line_size = {longest}, buffer_size = {4 * longest}, {_CSV})"
+        )
+    path.unlink()

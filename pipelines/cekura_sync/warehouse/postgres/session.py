@@ -3,7 +3,7 @@
 import select
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 import psycopg2
 import psycopg2.errors
@@ -110,6 +110,20 @@ class Session:
 
     def value(self, sql: str, *values: object) -> Any:
         return self.rows(sql, *values)[0][0]
+
+    def copy(self, query: str, file: IO[bytes]) -> int:
+        """Append the rows as CSV; returns the length of the longest in bytes."""
+        longest = 0
+
+        class Rows:
+            def write(self, row: bytes) -> None:
+                nonlocal longest
+                longest = max(longest, len(row))
+                file.write(row)
+
+        with copying_in_bulk(), self._connection.cursor() as cursor:
+            cursor.copy_expert(f"copy ({query}) to stdout (format csv)", Rows())
+        return longest
 
     def columns(self) -> dict[str, list[str]]:
         """Of each of our tables, also of those that this user may not read."""

@@ -5,22 +5,29 @@ and run all of them in one transaction.
 """
 
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
-from dlt.common.storages import FileStorage, ParsedLoadJobFileName
+from dlt.common.storages import ParsedLoadJobFileName
 from dlt.destinations import postgres
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+from pyarrow import csv
+from pyarrow.parquet import ParquetFile
 
 from cekura_sync.warehouse.load import AskedOnce
 from cekura_sync.warehouse.postgres.session import open_connection
 
 if TYPE_CHECKING:
+    from dlt.common.destination.capabilities import DestinationCapabilitiesContext
     from dlt.common.destination.client import FollowupJobRequest
     from dlt.common.destination.typing import PreparedTableSchema
     from dlt.common.schema import Schema
+
+BATCH_ROWS = 5_000
+CHUNK = 1 << 16  # bytes
 
 
 class Postgres(AskedOnce, postgres):
@@ -42,12 +49,25 @@ class Postgres(AskedOnce, postgres):
     def client_class(self) -> type[PostgresClient]:
         return _Client
 
+    def _raw_capabilities(self) -> "DestinationCapabilitiesContext":
+        caps = super()._raw_capabilities()
+        # Also where an older version has written into dlt's schema that a table comes as CSV.
+        caps.supported_loader_file_formats = ["insert_values", "parquet"]
+        caps.loader_file_format_selector = (
+            _as_they_are  # dlt's own asks for a driver that _CopyJob does without
+        )
+        return caps
+
     def client(self, schema: "Schema", initial_config: Any = None) -> PostgresClient:
         client = super().client(schema, initial_config)
         assert isinstance(client, _Client)  # noqa: S101 - chosen by client_class
         client.merges = self.merges
         client.sql_client.dsn = self._dsn
         return client
+
+
+def _as_they_are(preferred: Any, supported: Any, /, *, table_schema: Any) -> Any:  # noqa: ARG001 - dlt gives it
+    return preferred, supported
 
 
 class _SqlClient(Psycopg2SqlClient):
@@ -59,31 +79,34 @@ class _SqlClient(Psycopg2SqlClient):
 
 
 class _CopyJob(RunnableLoadJob, HasFollowupJobs):
-    """Loads a file with `copy`. dlt's own job makes NULL of an empty text."""
+    """Loads a file with `copy`. dlt's own job needs one more driver."""
 
     _job_client: PostgresClient
 
     def run(self) -> None:
         client = self._job_client.sql_client
         table = client.make_qualified_table_name(self.load_table_name)
-        with FileStorage.open_zipsafe_ro(self._file_path, "rb") as file:
-            header = file.readline().decode().strip().split(",")
-            columns = ", ".join(client.escape_column_name(name.strip('"')) for name in header)
+        with ParquetFile(self._file_path) as file:
+            columns = ", ".join(map(client.escape_column_name, file.schema_arrow.names))
             with client.begin_transaction(), client.native_connection.cursor() as cursor:
-                cursor.copy_expert(f"copy {table} ({columns}) from stdin (format csv)", _WithoutZeros(file))
+                cursor.copy_expert(f"copy {table} ({columns}) from stdin (format csv)", _AsText(file), CHUNK)
 
 
-class _WithoutZeros:
-    """A file as the engine can store it: it has no character 0, and in UTF-8 no other has such a byte."""
+class _AsText:
+    """The rows of a file as the engine reads them. It has no character 0, and in UTF-8 no other has such a byte."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: ParquetFile) -> None:
+        self._batches = file.iter_batches(BATCH_ROWS)
+        self._text = BytesIO()
 
     def read(self, size: int) -> bytes:
-        while text := self._file.read(size):
-            if text := text.replace(b"\0", b""):
-                return text
-        return b""
+        while not (text := self._text.read(size)):
+            if (batch := next(self._batches, None)) is None:
+                break
+            self._text = BytesIO()
+            csv.write_csv(batch, self._text, csv.WriteOptions(include_header=False))
+            self._text = BytesIO(self._text.getvalue().replace(b"\0", b""))
+        return text
 
 
 class _Client(PostgresClient):
@@ -100,8 +123,7 @@ class _Client(PostgresClient):
     def create_load_job(
         self, table: "PreparedTableSchema", file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
-        # Also what dlt writes of its own state comes as such a file.
-        if ParsedLoadJobFileName.parse(file_path).file_format == "csv":
+        if ParsedLoadJobFileName.parse(file_path).file_format == "parquet":
             return _CopyJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 

@@ -1,6 +1,7 @@
 """What a sync writes inside its one transaction: all of it is committed at once."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,7 @@ class Transaction:
         self._generation = generation  # of the last sync that was committed
         self._merges = merges
         self._written = written
+        self._merged = False
         self._views_stay = False  # nothing of their text is new
 
     def require_nobody_wrote(self) -> None:
@@ -45,8 +47,10 @@ class Transaction:
             raise WarehouseBusy(f"Another sync of {self._name} was quicker: nothing was changed, sync again.")
 
     def merge(self) -> None:
-        for statement in self._merges or ():
-            self._session.run(statement)
+        with views.translating(self._engine) if not self._generation else nullcontext():
+            for statement in self._merges or ():
+                self._session.run(statement)
+        self._merged = True
         if self._merges and (self._written is None or not self._generation):
             # Or the views are planned as if the tables were empty.
             for table in tables.TABLES.keys() & self._session.columns().keys():
@@ -59,8 +63,9 @@ class Transaction:
 
             for statement in lacking:
                 self._session.run(dialects.translate(self._engine, statement))
-        for statement in indexes.missing(self._session):
-            self._session.run(statement)
+        if self._generation or self._merged:  # what fills empty tables is faster without them
+            for statement in indexes.missing(self._session):
+                self._session.run(statement)
 
     def store(self, team_changes: TeamChanges) -> None:
         self._session.run(f"delete from {SCHEMA}.changes")

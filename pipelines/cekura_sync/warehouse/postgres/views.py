@@ -1,5 +1,8 @@
 """The files of sql/ in the engine: views with their comments."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import md5
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +28,14 @@ def are_built(session: "Session") -> bool:
     """Whether every view stands as `build` would make it: nothing of their text is new, and none is missing."""
     models = _models()
     return ownership.mark(session) == _mark(models) and len(_present(session, models)) == len(models)
+
+
+@contextmanager
+def translating(engine: str) -> Iterator[None]:
+    """While the engine works, get ready what `build` will send: it takes most of a second."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: [_statements(model, engine) for model in _models()])
+        yield
 
 
 def build(session: "Session", engine: str) -> list[str]:

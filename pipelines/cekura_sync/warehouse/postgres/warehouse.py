@@ -177,9 +177,10 @@ class Engine:
                 json.dumps(outcome.scope),
                 outcome.watermark,
                 first=False,
-                file_format="csv",
             )
-        return [*forget, *self._connection.analyses(), *self._connection.merges, *load.PRUNING]
+        # A first sync has nothing to find in the tables.
+        analyses = self._connection.analyses() if self._generation else []
+        return [*forget, *analyses, *self._connection.merges, *load.PRUNING]
 
     def answer(self, query: runner.Model) -> list[dict[str, Any]]:
         from cekura_sync.models import dialects  # sqlglot, a fifth of a second
