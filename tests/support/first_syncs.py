@@ -11,8 +11,8 @@ from pathlib import Path
 
 from support.harness import Account
 
-# A sync publishes its log when the last one is an hour old: tests must not come near that.
-FRESH = timedelta(minutes=30)
+# A sync publishes its log when the last one is an hour old, and a result is stuck after an hour: tests must not come near that.
+FRESH = timedelta(minutes=10)
 
 
 class FirstSyncs:
