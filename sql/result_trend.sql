@@ -14,12 +14,7 @@ newest as (
     where created_on <= cast(current_timestamp at time zone 'UTC' as date)
 ),
 
-series as (
-    select agent_id, result_name, channel, row_number() over (order by agent_id, result_name, channel) as series
-    from completed
-    group by agent_id, result_name, channel
-),
-
+-- Each result with the ten before it; results without a time come last. No other time is NULL, but BigQuery needs `nulls first`.
 placed as (
     select
         completed.result_id,
@@ -32,37 +27,40 @@ placed as (
         completed.decided_runs,
         completed.passed_runs,
         completed.comparable,
-        series.series,
         completed.created_on between newest.last_day - 34 and newest.last_day as judged,
-        row_number() over (
-            partition by series.series, completed.comparable order by completed.created_at, completed.result_id
-        ) as place
+        lag(completed.result_id) over by_time as previous_result_id,
+        lag(completed.result_id, 2) over by_time as previous_2,
+        lag(completed.result_id, 3) over by_time as previous_3,
+        lag(completed.result_id, 4) over by_time as previous_4,
+        lag(completed.result_id, 5) over by_time as previous_5,
+        lag(completed.result_id, 6) over by_time as previous_6,
+        lag(completed.result_id, 7) over by_time as previous_7,
+        lag(completed.result_id, 8) over by_time as previous_8,
+        lag(completed.result_id, 9) over by_time as previous_9,
+        lag(completed.result_id, 10) over by_time as previous_10,
+        count(*) over ten_before as previous_results,
+        sum(completed.decided_runs) over ten_before as previous_decided_runs,
+        sum(completed.passed_runs) over ten_before as previous_passed_runs
     from completed
     cross join newest
-    inner join series
-        on series.agent_id is not distinct from completed.agent_id
-        and series.result_name is not distinct from completed.result_name
-        and series.channel is not distinct from completed.channel
-),
-
--- No place is NULL, but BigQuery needs `nulls first`.
-histories as (
-    select
-        *,
-        lag(result_id) over earlier as previous_result_id,
-        count(*) over ten_before as previous_results,
-        sum(decided_runs) over ten_before as previous_decided_runs,
-        sum(passed_runs) over ten_before as previous_passed_runs
-    from placed
     window
-        earlier as (partition by series, comparable order by place nulls first),
+        by_time as (
+            partition by completed.agent_id, completed.result_name, completed.channel, completed.comparable
+            order by
+                case when completed.created_at is null then 1 else 0 end nulls first,
+                completed.created_at nulls first,
+                completed.result_id nulls first
+        ),
         ten_before as (
-            partition by series, comparable order by place nulls first
+            partition by completed.agent_id, completed.result_name, completed.channel, completed.comparable
+            order by
+                case when completed.created_at is null then 1 else 0 end nulls first,
+                completed.created_at nulls first,
+                completed.result_id nulls first
             rows between 10 preceding and 1 preceding
         )
 ),
 
--- Each result with the ten before it, itself at distance 0.
 distances as (
     select 0 as distance
     union all select 1 union all select 2 union all select 3 union all select 4 union all select 5
@@ -71,17 +69,25 @@ distances as (
 
 pairs as (
     select
-        judged.result_id as comparison,
-        judged.created_on as family,
+        placed.result_id as comparison,
+        placed.created_on as family,
         distances.distance = 0 as is_after,
-        others.result_id
-    from placed as judged
+        case distances.distance
+            when 0 then result_id
+            when 1 then previous_result_id
+            when 2 then previous_2
+            when 3 then previous_3
+            when 4 then previous_4
+            when 5 then previous_5
+            when 6 then previous_6
+            when 7 then previous_7
+            when 8 then previous_8
+            when 9 then previous_9
+            when 10 then previous_10
+        end as result_id
+    from placed
     cross join distances
-    inner join placed as others
-        on others.series = judged.series
-        and others.place = judged.place - distances.distance
-        and others.comparable
-    where judged.comparable and judged.judged
+    where placed.comparable and placed.judged
 ),
 
 runs as (
@@ -109,7 +115,7 @@ rated as (
         *,
         rate(passed_runs, decided_runs) as pass_rate,
         case when comparable then rate(previous_passed_runs, previous_decided_runs) end as previous_pass_rate
-    from histories
+    from placed
 )
 
 select

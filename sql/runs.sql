@@ -7,13 +7,6 @@ with runs as (
     from cekura.runs
 ),
 
-results as (
-    select
-        result_id, agent_id, agent_name, agent_version, agent_version_id, channel, trigger, project_id, status_group,
-        created_at
-    from analytics.live_results
-),
-
 -- Some lists have no verdicts at all; then a run without a verdict proves nothing. Only the few results with such a run are looked at.
 without_verdict as (
     select result_id
@@ -28,11 +21,30 @@ judged as (
     group by result_id
 ),
 
+results as (
+    select
+        results.result_id,
+        results.agent_id,
+        results.agent_name,
+        results.agent_version,
+        results.agent_version_id,
+        results.channel,
+        results.trigger,
+        results.project_id,
+        results.status_group,
+        results.created_at,
+        judged.result_id is not null as has_verdicts
+    from analytics.live_results as results
+    left join judged on judged.result_id = results.result_id
+),
+
+-- What says more than the verdict of a run.
 decided as (
     select
         runs.id,
         runs.result_id,
         runs.status,
+        runs.success,
         runs.scenario,
         runs.scenario_name,
         runs.duration_seconds,
@@ -46,24 +58,17 @@ decided as (
         results.project_id,
         results.status_group,
         results.created_at,
+        results.has_verdicts,
         case
+            when runs.status = 'completed' and runs.error_message is null then null -- most runs, so it is asked first
             when runs.status in ('failed', 'timeout') then 'infrastructure_failure'
             when trim(runs.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
             when runs.status = 'cancelled' then 'cancelled'
             when runs.status in ('pending', 'in_queue', 'scaling_up', 'running', 'in_progress', 'evaluating')
                 then 'in_flight'
-            when runs.success then 'passed'
-            when not runs.success then 'failed'
-            when runs.status <> 'completed' then 'in_flight' -- an unknown status
-            when runs.status = 'completed' and results.status_group in ('infrastructure_failure', 'cancelled')
-                then 'infrastructure_failure'
-            when runs.status = 'completed' and results.status_group = 'completed' and judged.result_id is not null
-                then 'infrastructure_failure'
-            else 'unknown'
-        end as outcome
+        end as overruled
     from runs
     inner join results on results.result_id = runs.result_id
-    left join judged on judged.result_id = runs.result_id
 )
 
 select
@@ -80,8 +85,18 @@ select
     scenario_key(scenario, scenario_name) as scenario_key, -- identifies the scenario: its id, or its name if it has no id
     scenario_name, -- name of the scenario in this run
     status, -- status of the run as the API sends it
-    outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown
-    case when outcome = 'passed' then true when outcome = 'failed' then false end as passed, -- whether the run passed; NULL unless it passed or failed
+    case
+        when overruled is not null then overruled
+        when success then 'passed'
+        when not success then 'failed'
+        when status <> 'completed' then 'in_flight' -- an unknown status
+        when status = 'completed' and status_group in ('infrastructure_failure', 'cancelled')
+            then 'infrastructure_failure'
+        when status = 'completed' and status_group = 'completed' and has_verdicts
+            then 'infrastructure_failure'
+        else 'unknown'
+    end as outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown
+    case when overruled is null then success end as passed, -- whether the run passed; NULL unless it passed or failed
     nullif(trim(error_message), '') as error_message, -- the error, when something outside the evaluation went wrong
     duration_seconds, -- its duration
     status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled

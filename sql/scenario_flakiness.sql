@@ -6,14 +6,57 @@ with names as (
     from analytics.scenario_pass_rate
 ),
 
-decided as (
+-- The months in which each scenario ran: only the runs since the one with its 50th newest run have to be sorted.
+results as (
+    select result_id, date_trunc('month', created_on) as month
+    from analytics.live_results
+    where status_group = 'completed'
+),
+
+months as (
+    select
+        runs.agent_id,
+        runs.scenario_key,
+        results.month,
+        min(runs.created_at) as first_at,
+        count(*) as decided_runs
+    from analytics.runs
+    inner join results on results.result_id = runs.result_id
+    where runs.passed is not null and results.month is not null
+    group by runs.agent_id, runs.scenario_key, results.month
+),
+
+months_so_far as (
     select
         agent_id,
         scenario_key,
-        passed,
-        row_number() over (partition by agent_id, scenario_key order by created_at desc, run_id desc) as place
+        first_at,
+        sum(decided_runs) over (partition by agent_id, scenario_key order by month desc) as decided_runs
+    from months
+),
+
+windows as (
+    select agent_id, scenario_key, max(first_at) as since
+    from months_so_far
+    where decided_runs >= 50
+    group by agent_id, scenario_key
+),
+
+decided as (
+    select
+        runs.agent_id,
+        runs.scenario_key,
+        runs.passed,
+        row_number() over (
+            partition by runs.agent_id, runs.scenario_key order by runs.created_at desc, runs.run_id desc
+        ) as place
     from analytics.runs
-    where result_status_group = 'completed' and passed is not null
+    left join windows
+        on windows.agent_id is not distinct from runs.agent_id
+        and windows.scenario_key is not distinct from runs.scenario_key
+    where runs.result_status_group = 'completed'
+        and runs.passed is not null
+        and (windows.since is null or runs.created_at >= windows.since)
 ),
 
 -- Counted backwards from the newest run; flips are the same in both directions. No place is NULL, but BigQuery needs `nulls first`.

@@ -5,7 +5,14 @@ with agents as (
 ),
 
 completed as (
-    select agent_id, scenario_id, scenario_key, run_id, scenario_name, passed, created_at
+    select
+        agent_id,
+        scenario_id,
+        case when scenario_id is null then scenario_name end as name_without_id,
+        run_id,
+        scenario_name,
+        passed,
+        created_at
     from analytics.runs
     where result_status_group = 'completed'
 ),
@@ -13,22 +20,22 @@ completed as (
 sums as (
     select
         agent_id,
-        scenario_key,
-        max(scenario_id) as scenario_id,
+        scenario_id,
+        name_without_id,
         max(case when scenario_name is not null then run_id end) as last_named_run_id,
         count(*) as runs,
         count(passed) as decided_runs,
         count(*) filter (where passed) as passed_runs,
         max(case when not passed then created_at end) as last_failed_at
     from completed
-    group by agent_id, scenario_key
+    group by agent_id, scenario_id, name_without_id
 )
 
 select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     sums.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
-    sums.scenario_key, -- identifies the scenario: its id, or its name if it has no id
+    scenario_key(sums.scenario_id, sums.name_without_id) as scenario_key, -- identifies the scenario: its id, or its name if it has no id
     names.scenario_name, -- its name in its newest run (the run with the greatest id)
     sums.runs, -- runs of it in completed results
     sums.decided_runs, -- those that passed or failed
