@@ -218,6 +218,7 @@ DETAILS_READ = {
     "read_at": "timestamptz",
     "outcome": "varchar",  # read, missing (404) or rejected; the last good details stay
     "with_transcripts": "boolean",
+    "with_profiles": "boolean",
     "_digest": "varchar",
 }
 DETAILS = {"details_read": DETAILS_READ, **DETAIL_CHILDREN}

@@ -61,11 +61,11 @@ def private() -> dict[str, object]:
     }
 
 
-def with_private_runs(payload: dict[str, object]) -> dict[str, object]:
+def with_private_runs(payload: dict[str, object], **more: object) -> dict[str, object]:
     runs = payload["runs"]
     assert isinstance(runs, dict)
     for run in runs.values():
-        run |= private() | {"transcript_object": [{"role": "caller", "content": SAID}]}
+        run |= private() | {"transcript_object": [{"role": "caller", "content": SAID}]} | more
     return payload
 
 
@@ -236,3 +236,105 @@ def test_the_reason_of_a_rejected_row_quotes_no_call(account: Account) -> None:
     assert len(reasons) == 1
     assert SAID not in f"{reasons} {ran.err}"
     assert found(account) == set()
+
+
+NESTED = {"custom": {"speaker_one": SAID, "who": CALLER}}  # in no document, and under no name that says so
+
+
+@pytest.fixture
+def talked(account: Account) -> Account:
+    """All of it was asked for, and lists and details are full of it."""
+    account.sandbox.rewrite = lambda _, payload: (
+        with_private_runs(payload, **NESTED) if "overall_evaluation" in payload else None
+    )
+    assert account.sync("--full", "--details", "--transcripts").code == 0
+    return account
+
+
+PERSONAL = {
+    "transcript_turns": ["content"],
+    "run_details": ["recording_url", "custom", "test_profile_data", "metadata"],
+    "runs": ["recording_url", "test_profile_data"],
+}
+
+
+def kept_of(account: Account, id_: int) -> dict[str, int]:
+    """In how many rows of this result each column holds personal data."""
+    known = {*account.query("select table_name, column_name from duckdb_columns()")}
+    holds = "{1} is not null and ('{1}' <> 'metadata' or {1} like '%transcript%')"
+    query = f"select count(*) from cekura.{{0}} where result_id = {id_} and {holds}"
+    return {
+        f"{table}.{column}": account.query(query.format(table, column))[0][0]
+        for table, columns in PERSONAL.items()
+        for column in columns
+        if (table, column) in known
+    }
+
+
+def test_what_was_said_is_erased_under_whatever_name_the_details_have_it(talked: Account) -> None:
+    newest = max(talked.world.results)
+    assert 0 not in kept_of(talked, newest).values()
+
+    assert talked.run("erase", "--result", str(newest), "--transcripts-only").code == 0
+
+    assert {*kept_of(talked, newest).values()} == {0}
+    talked.world.edit(newest, name="edited")
+    assert talked.sync("--full", "--transcripts").code == 0
+    assert {*kept_of(talked, newest).values()} == {0}
+
+
+def test_a_deleted_result_loses_all_that_was_said_and_gets_it_back_when_it_is_restored(
+    talked: Account,
+) -> None:
+    newest = max(talked.world.results)
+    before = kept_of(talked, newest)
+    talked.world.delete(newest)
+    assert talked.sync("--full", "--transcripts").code == 0
+    assert {*kept_of(talked, newest).values()} == {0}
+
+    talked.world.restore(newest)
+    assert talked.sync("--full", "--transcripts").code == 0
+
+    assert kept_of(talked, newest) == before
+    assert talked.sync("--full", "--transcripts").json["changed"] is False
+
+
+def test_what_was_removed_for_its_age_comes_back_when_it_may_be_older(talked: Account) -> None:
+    newest = max(talked.world.results)
+    before = kept_of(talked, newest)
+    assert talked.sync("--transcripts", "--keep-transcripts", "1s").code == 0
+    assert {*kept_of(talked, newest).values()} == {0}
+    assert found(talked) == set()
+    for _ in range(2):
+        ran = talked.sync("--full", "--transcripts", "--keep-transcripts", "1s")
+        assert ran.code == 0, ran.err
+        assert {*kept_of(talked, newest).values()} == {0}
+    assert ran.json["changed"] is False
+
+    assert talked.sync("--full", "--transcripts", "--keep-transcripts", "90d").code == 0
+
+    assert kept_of(talked, newest) == before
+
+
+@pytest.mark.parametrize("option", ["--profiles", "--transcripts"])
+def test_profiles_in_details_come_back_when_they_are_asked_for_again(account: Account, option: str) -> None:
+    newest = max(account.world.results)
+    assert account.sync("--full", "--details", option).code == 0
+    before = kept_of(account, newest)["run_details.test_profile_data"]
+    assert account.sync("--details").code == 0
+    assert (before > 0, kept_of(account, newest)["run_details.test_profile_data"]) == (True, 0)
+
+    assert account.sync("--details", option).code == 0
+
+    assert kept_of(account, newest)["run_details.test_profile_data"] == before
+    assert account.sync("--full", "--details", option).json["changed"] is False
+
+
+def test_transcripts_after_profiles_bring_what_the_list_says(account: Account) -> None:
+    newest = max(account.world.results)
+    assert account.sync("--full", "--profiles").code == 0
+    assert kept_of(account, newest)["runs.test_profile_data"] == len(account.world.results[newest]["runs"])
+
+    assert account.sync("--full", "--transcripts").code == 0
+
+    assert kept_of(account, newest)["runs.recording_url"] == len(account.world.results[newest]["runs"])

@@ -68,7 +68,7 @@ class Lookup:
     def fetch_newest(self) -> None:
         """The results that were written last."""
 
-    def fetch_details(self, *, transcripts: bool) -> None:
+    def fetch_details(self, *, transcripts: bool, profiles: bool) -> None:
         """What is known of the details of each finished result for which they may be due."""
 
     def count_others(self, *conditions: str) -> list[int]:

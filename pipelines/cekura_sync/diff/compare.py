@@ -150,7 +150,7 @@ class Comparison:
             self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]
         ids, raws = [bigint(row.key) for row in sound], [row.raw for row in sound]
-        records.receive(self._con, ids, raws, self.keys.reading)
+        records.receive(self._con, ids, raws, [self.keys.reading_of(row.created) for row in sound])
         self._leave_out_erased()
         self._lookup.fetch_listed("select id from raw_rows where id is not null")
         self._recognise()
@@ -251,8 +251,11 @@ class Comparison:
         self._leave_out_what_was_said()
 
     def _leave_out_what_was_said(self) -> None:
-        """Of results of which that was erased: what the list shows of it is not stored again."""
-        if not self._value("select count(*) from erased where transcripts_only"):
+        """Of results of which that was erased, or that are too old for it: what the list shows of it is not stored again."""
+        since = self.personal_data.since
+        old = "false" if since is None else f"created_at < timestamp with time zone '{since.isoformat()}'"
+        without = f"select id from erased where transcripts_only union select id from changed where {old}"
+        if not self._value(f"select count(*) from ({without})"):
             return
         fields = {
             "changed": ("id", self.keys.new_row_columns),
@@ -262,9 +265,7 @@ class Comparison:
             said = [quoted(column) for name, column in columns.items() if not PersonalData().keeps(name)]
             if said:
                 emptied = ", ".join(f"{column} = null" for column in said)
-                self._con.execute(
-                    f"update {table} set {emptied} where {key} in (select id from erased where transcripts_only)"
-                )
+                self._con.execute(f"update {table} set {emptied} where {key} in ({without})")
 
     def _widen(self) -> None:
         """A column for each field that the API has added since we last looked."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from cekura_sync.api.personal import PersonalData
+from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import column_list, quoted
 from cekura_sync.diff import naming
 from cekura_sync.diff.base import Lookup
@@ -44,8 +44,8 @@ _DUE = """
     where live.status in {terminal} and (
         known.result_id is null
         or known.result_synced_at is distinct from live.synced_at
-        or (known.outcome = 'read' and $transcripts and not known.with_transcripts
-            and not coalesce(created_at < $since, false))
+        or (known.outcome = 'read' and not coalesce(created_at < $since, false)
+            and ($transcripts and not known.with_transcripts or $profiles and not coalesce(known.with_profiles, false)))
         or (known.outcome <> 'read' and $started - known.read_at >= least(
             greatest(to_days({once}), coalesce(known.read_at - failing.since, to_days(0))), to_days({most})))
     )
@@ -59,6 +59,7 @@ _TAKE = f"""
     )
     select asked.id as result_id, due.synced_at as result_synced_at, $4::timestamptz as read_at, asked.outcome,
         case when asked.outcome = 'read' then $5 else coalesce(known.with_transcripts, false) end as with_transcripts,
+        case when asked.outcome = 'read' then $6 else coalesce(known.with_profiles, false) end as with_profiles,
         case when asked.outcome = 'read' then asked.digest else known._digest end as _digest,
         asked.outcome = 'read' and asked.digest is distinct from known._digest as fresh,
         asked.raw
@@ -113,7 +114,9 @@ class DetailChanges:
 
     def find_due(self, covers: str, started: datetime, personal_data: PersonalData) -> list[int]:
         """Finished results of the scope whose details were never read, or not since they changed; newest first."""
-        self._lookup.fetch_details(transcripts=personal_data.transcripts)
+        self._lookup.fetch_details(
+            transcripts=personal_data.transcripts, profiles=personal_data.keeps(PROFILE)
+        )
         self._con.execute(
             _DUE.format(
                 covers=covers,
@@ -124,6 +127,7 @@ class DetailChanges:
             ),
             {
                 "transcripts": personal_data.transcripts,
+                "profiles": personal_data.keeps(PROFILE),
                 "since": personal_data.since,
                 "started": started,
             },
@@ -134,7 +138,7 @@ class DetailChanges:
         """Those due whose personal data is older than it may be kept."""
         return {id_ for (id_,) in self._con.execute("select id from due where too_old").fetchall()}
 
-    def take(self, asked: Sequence[Asked], started: datetime, *, transcripts: bool) -> None:
+    def take(self, asked: Sequence[Asked], started: datetime, personal_data: PersonalData) -> None:
         """Answers to results that `find_due` named, each once."""
         con = self._con
         con.execute(
@@ -144,7 +148,8 @@ class DetailChanges:
                 [one.raw for one in asked],
                 [one.flaw for one in asked],
                 started,
-                transcripts,
+                personal_data.transcripts,
+                personal_data.keeps(PROFILE),
             ],
         )
         con.execute("insert into new_details_read by name select * exclude (fresh, raw) from taken")

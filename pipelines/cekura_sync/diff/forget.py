@@ -10,9 +10,13 @@ import duckdb
 from cekura_sync.api.personal import NEVER, PROFILE, SPOKEN, PersonalData
 from cekura_sync.database import literal, quoted
 from cekura_sync.diff.base import Lookup
+from cekura_sync.diff.said import MORE_COLUMNS, columns
 from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 
 # What was said stays until the result is read again without transcripts.
+_READ_WITH_PERSONAL_DATA = (
+    "(with_transcripts or coalesce(with_profiles, true))"  # older versions did not note profiles
+)
 _READ_WITH_TRANSCRIPTS = f"select result_id from {SCHEMA}.details_read where with_transcripts"
 # The first version kept all of a provider's payload; the digests of its documents begin so.
 _FIRST_VERSION = "not coalesce(with_transcripts, false) and _digest like '1:%'"
@@ -33,6 +37,9 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, look
         yield f"update {SCHEMA}.details_read set _digest = null where {_FIRST_VERSION}"
     if not personal_data.transcripts:
         yield from _what_was_said(con)
+    if not personal_data.keeps(PROFILE) and lookup.holds("details_read", "with_profiles", "with_profiles"):
+        # A later sync that wants them has to read the records again.
+        yield f"update {SCHEMA}.details_read set with_profiles = false, _digest = null where with_profiles"
     yield from _of_deleted(con, lookup)
     if personal_data.since is not None:
         yield from _too_old(con, lookup, personal_data.since.isoformat())
@@ -62,39 +69,46 @@ def _what_was_said(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _of_deleted(con: duckdb.DuckDBPyConnection, lookup: Lookup) -> Iterator[str]:
-    """Transcripts and test profile data of results that were deleted at the vendor, now or before."""
+    """Of results that were deleted at the vendor, now or before."""
     now = [id_ for (id_,) in con.execute("select id from gone where not aged order by all").fetchall()]
     listed = ", ".join(map(str, now)) or "null"
     deleted = f"select id from {SCHEMA}.results where deleted_at is not null or id in ({listed})"
-    if lookup.holds("transcript_turns", "result_id", f"result_id in ({deleted})"):
-        yield f"delete from {SCHEMA}.transcript_turns where result_id in ({deleted})"
-    if not lookup.is_complete and not now:
-        return  # asking for them takes its time, and those of earlier syncs are emptied already
-    yield from _fields_of(con, lookup, deleted)
-
-
-def _fields_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterator[str]:
-    """All fields of these results that may be personal, in the list and in the details. `ids`: a query."""
-    fields = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
-    for table, key, name in con.execute(fields).fetchall():
-        condition = f"{quoted(name)} is not null and {'id' if table == 'results' else 'result_id'} in ({ids})"
-        if not PersonalData().keeps(key) and lookup.holds(table, name, condition):
-            yield f"update {SCHEMA}.{table} set {quoted(name)} = null where {condition}"
+    if lookup.is_complete or now:  # else those of earlier syncs are empty already, and asking takes its time
+        yield from _all_of(con, lookup, deleted)
 
 
 def _too_old(con: duckdb.DuckDBPyConnection, lookup: Lookup, since: str) -> Iterator[str]:
-    """Of results that were created before `since`; their details count as read without transcripts from then on."""
+    """Of results that were created before `since`."""
     old = f"select id from {SCHEMA}.results where created_at < timestamp with time zone '{since}'"
-    of_old = f"result_id in ({old})"
-    if lookup.holds("transcript_turns", "result_id", of_old):
-        yield f"delete from {SCHEMA}.transcript_turns where {of_old}"
-    with_them = f"with_transcripts and {of_old}"
-    yield from _fields_of(con, lookup, old)
-    if lookup.holds("details_read", "with_transcripts", with_them):
-        read_so = f"select result_id from {SCHEMA}.details_read where with_transcripts and {of_old}"
-        yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_so})"
-        # Without a digest the same record is new where a longer time has it read again.
-        yield f"update {SCHEMA}.details_read set with_transcripts = false, _digest = null where {with_them}"
+    yield from _all_of(con, lookup, old)
+
+
+def _all_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterator[str]:
+    """All that may be personal of these results, in the list and in the details. `ids`: a query.
+
+    What is emptied loses its digest: the same record is new to a later sync that may keep it again.
+    """
+    of_them = f"result_id in ({ids})"
+    if lookup.holds("transcript_turns", "result_id", of_them):
+        yield f"delete from {SCHEMA}.transcript_turns where {of_them}"
+    fields = [*columns(con.execute(MORE_COLUMNS.format(schema=f"base.{SCHEMA}")).fetchall())]
+    for said in fields:
+        condition = f"{said.condition} and {said.result} in ({ids})"
+        if said.table in ("results", "runs") and lookup.holds(said.table, said.name, condition):
+            emptied = f"select {said.result} from {SCHEMA}.{said.table} where {condition}"
+            yield f"update {SCHEMA}.results set _digest = null where id in ({emptied})"
+            yield f"update {SCHEMA}.{said.table} set {said.column} = null where {condition}"
+    read_so = f"{_READ_WITH_PERSONAL_DATA} and {of_them}"
+    if lookup.holds("details_read", "with_profiles", read_so):
+        with_it = f"result_id in (select result_id from {SCHEMA}.details_read where {read_so})"
+        spoken = f"result_id in ({_READ_WITH_TRANSCRIPTS}) and {of_them}"
+        yield f"update {SCHEMA}.run_details set metadata = null where {spoken}"
+        for said in fields:
+            if said.table == "run_details":
+                yield f"update {SCHEMA}.run_details set {said.column} = null where {said.condition} and {with_it}"
+        for table in TABLES_WITH_MORE:
+            yield f"update {SCHEMA}.{table} set more = null where {with_it} and ({_MAY_BE_PERSONAL})"
+        yield f"update {SCHEMA}.details_read set with_transcripts = false, with_profiles = false, _digest = null where {read_so}"
 
 
 def _rejected(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> Iterator[str]:

@@ -33,7 +33,7 @@ def read_details(api: Api, changes: Comparison, *, budget: int, progress: Progre
         (PersonalData(), [id_ for id_ in asked if id_ in old]),
     ):
         for batch in _batches(_answers(api, ids, personal_data, until=until)):
-            details.take(batch, changes.started, transcripts=personal_data.transcripts)
+            details.take(batch, changes.started, personal_data)
             changes.rejected.keep(
                 [(one.result_id, f"{REASON}{one.flaw}", one.raw) for one in batch if one.flaw]
             )

@@ -80,7 +80,14 @@ class Keys:
     @property
     def reading(self) -> str:
         """Stands before each digest: a text from which other fields were taken has to be read again."""
-        return f"{PARSER_VERSION}{'p' if self.personal_data.keeps(PROFILE) else ''}"
+        kept = "t" if self.personal_data.transcripts else "p" if self.personal_data.keeps(PROFILE) else ""
+        return f"{PARSER_VERSION}{kept}"
+
+    def reading_of(self, created: int | None) -> str:
+        """The same for a row of this time, in microseconds since 1970: of an old one nothing personal is kept."""
+        since = self.personal_data.since
+        is_old = since is not None and created is not None and created < since.timestamp() * 1e6
+        return str(PARSER_VERSION) if is_old else self.reading
 
     @property
     def new_row_columns(self) -> dict[str, str]:
@@ -126,13 +133,13 @@ def receive(
     con: duckdb.DuckDBPyConnection,
     ids: Sequence[int | None],
     raws: Sequence[str],
-    reading: str = str(PARSER_VERSION),
+    readings: Sequence[str] = (),
 ) -> None:
     """Fill the table `raw_rows`: each raw text with its digest, and its id where the envelope gave one."""
     con.execute(
-        f"create or replace temp table raw_rows as select id, raw, '{reading}:' || md5(raw) as _digest"
-        " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw)",
-        [list(ids), list(raws)],
+        "create or replace temp table raw_rows as select id, raw, reading || ':' || md5(raw) as _digest"
+        " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw, unnest($3::varchar[]) as reading)",
+        [list(ids), list(raws), list(readings) or [str(PARSER_VERSION)] * len(raws)],
     )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from cekura_sync.api.personal import PersonalData
 from cekura_sync.api.times import microseconds
-from cekura_sync.database import literal, quoted
+from cekura_sync.database import literal
+from cekura_sync.diff.said import columns
 from cekura_sync.tables import SCHEMA, TABLES
 
 
@@ -41,8 +41,6 @@ _QUOTES = {
     "expected_outcomes": ("explanation", "more"),
     "failed_reasons": ("reason", "title", "description", "more"),
 }
-# Which columns stand for fields of the API that are in none of its documents.
-MORE_COLUMNS = "select table_name, api_name, column_name from {schema}._fields"
 
 
 def statements(
@@ -56,11 +54,11 @@ def statements(
     if selection.transcripts_only:
         if "transcript_turns" in present:
             yield f"delete from {SCHEMA}.transcript_turns where result_id in ({listed})"
-        for name, said in _said(more_columns).items():
-            if name in present:
-                emptied = ", ".join(f"{quoted(column)} = null" for column in said)
-                key = "id" if name == "results" else "result_id"
-                yield f"update {SCHEMA}.{name} set {emptied} where {key} in ({listed})"
+        if "run_details" in present:
+            yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({listed})"
+        for said in columns(more_columns):
+            if said.table in present:
+                yield f"update {SCHEMA}.{said.table} set {said.column} = null where {said.result} in ({listed}) and {said.condition}"
         for name, quotes in _QUOTES.items():
             if name in present:
                 emptied = ", ".join(f"{column} = null" for column in quotes)
@@ -71,15 +69,6 @@ def statements(
             column = {"results": "id", "rejected_rows": "id"}.get(name, table.parent)
             if column is not None and name in present:
                 yield f"delete from {SCHEMA}.{name} where {column} in ({listed})"
-
-
-def _said(more_columns: Collection[tuple[str, str, str]]) -> dict[str, list[str]]:
-    """Of each table the columns that may hold what was said, or who said it."""
-    said = {"run_details": ["metadata"]}
-    for table, name, column in more_columns:
-        if not PersonalData().keeps(name):
-            said.setdefault(table, []).append(column)
-    return said
 
 
 def unknown(rows: Iterable[Sequence[Any]], selection: Selection) -> tuple[set[int], set[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import clock, tables
-from cekura_sync.diff import journal
+from cekura_sync.diff import journal, said
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, runner
@@ -198,7 +198,7 @@ class WarehouseFile(Swap):
                 ids = known | unknown
                 query = "select table_name from duckdb_tables() where database_name = 'base'"
                 present = [name for (name,) in con.execute(query).fetchall()]
-                more = con.execute(erase.MORE_COLUMNS.format(schema="base.cekura")).fetchall()
+                more = con.execute(said.MORE_COLUMNS.format(schema="base.cekura")).fetchall()
 
             def write(con: duckdb.DuckDBPyConnection) -> None:
                 tables.complete(con)

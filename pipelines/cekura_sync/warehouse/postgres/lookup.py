@@ -112,16 +112,19 @@ class EngineLookup(Lookup):
             )
             self.fetch_children("select id from newest")
 
-    def fetch_details(self, *, transcripts: bool) -> None:
+    def fetch_details(self, *, transcripts: bool, profiles: bool) -> None:
         """Also of which results there are rows in the tables of details."""
         if "details_read" not in self._present:
             self.fetch_live(None)
             return
+        wanted = ["not known.with_transcripts"] * transcripts
+        if profiles and "with_profiles" in self._present["details_read"]:
+            wanted.append("not coalesce(known.with_profiles, false)")
         due = _DUE.format(
             schema=SCHEMA,
             live=LIVE,
             terminal=TERMINAL,
-            more="not known.with_transcripts" if transcripts else "false",
+            more=" or ".join(wanted) or "false",
         )
         self._bring_others(due)
         ids = self._ids(f"select id from base.{SCHEMA}.results union select id from changed")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cekura_sync import database, tables
+from cekura_sync.diff import said
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import runner
@@ -215,7 +216,7 @@ class Engine:
                 ids = known | unknown
                 more = [
                     (table, name, column)
-                    for table, name, column in session.rows(erase.MORE_COLUMNS.format(schema=SCHEMA))
+                    for table, name, column in session.rows(said.MORE_COLUMNS.format(schema=SCHEMA))
                 ]
                 for statement in (
                     *erase.statements(ids, selection, session.columns(), more),
