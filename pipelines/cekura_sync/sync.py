@@ -170,7 +170,7 @@ def _warn(comparison: Comparison, team: TeamChanges | None, progress: Progress) 
         )
     if left_out := comparison.keys.left_out:
         progress.warn(
-            f"{len(left_out):,} fields of the API were left out, such as {min(left_out)}: a table has columns for {MAX_FIELDS} that are not in its documents."
+            f"{len(left_out):,} fields of the API were left out, such as {min(left_out)}: their names differ from others only by capital letters, or they are more than the {MAX_FIELDS} that a table has columns for."
         )
     if comparison.other_agents:
         progress.warn(

@@ -53,6 +53,44 @@ def test_an_import_that_is_newer_than_all_that_is_known_does_not_end_a_quick_rea
     account.assert_equals_api()
 
 
+def test_a_dependable_count_tells_of_a_new_result_that_stands_below_older_ones(
+    new_account: NewAccount,
+) -> None:
+    """The list is grouped; no known result stands where it would be missed."""
+    now = datetime.now(UTC)
+    account = new_account(results=0, in_flight=0, page_size_cap=12, order="grouped")
+    for hours, id_ in enumerate(account.world.insert(60)):
+        ago = timedelta(hours=200 - 3 * hours) if id_ % 2 == 0 else timedelta(days=20, hours=-hours)
+        account.world.touchless_edit(id_, created_at=(now - ago).isoformat())
+    for _ in range(3):
+        assert account.sync("--full").code == 0
+    account.assert_equals_api()
+    while account.world.insert(1)[0] % 2 == 0:  # that one stands in front
+        pass
+
+    ran = account.sync()
+
+    assert (ran.code, ran.json["mode"]) == (0, "full"), ran.err
+    account.assert_equals_api()
+
+
+def test_rows_that_are_not_stored_for_a_reason_are_no_doubt_about_the_count(new_account: NewAccount) -> None:
+    account = new_account(results=80, in_flight=0, page_size_cap=40)
+    world = account.world
+    assert account.sync().code == 0
+    flawed, erased, *_ = sorted(world.results)
+    world.touchless_edit(world.insert(1)[0], success_rate="most")
+    world.touchless_edit(flawed, success_rate="most")
+    assert account.run("erase", "--result", str(erased)).code == 0
+    for _ in range(3):
+        assert account.sync("--full").code == 0
+    world.insert(1)
+
+    ran = account.sync()
+
+    assert (ran.json["mode"], ran.json["requests"], ran.json["inserted"]) == ("quick", 1, 1)
+
+
 def test_a_quick_sync_with_nothing_to_doubt_stays_at_one_request(new_synced: NewAccount) -> None:
     account = new_synced(results=80, in_flight=0, page_size_cap=40)
     account.world.insert(3)

@@ -71,10 +71,15 @@ _EXIT_CODES: dict[type[Exception], ExitCode] = {
 }
 
 
+def is_of_damaged_file(error: BaseException) -> bool:
+    """Whether DuckDB found blocks in its file that are not as it wrote them, whatever it was asked just then."""
+    return "duckdb" in type(error).__module__ and "Corrupt database file" in str(error)
+
+
 def exit_code_for(error: BaseException) -> ExitCode:
     """A received signal decides, whatever exception it surfaced as."""
     if stop_signals.received is not None or isinstance(error, Stopped | KeyboardInterrupt | click.Abort):
         return ExitCode(128 + (stop_signals.received or signal.SIGINT))
-    if memory.is_exhausted(error):
+    if memory.is_exhausted(error) or is_of_damaged_file(error):
         return ExitCode.WAREHOUSE
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.BUG)

@@ -71,6 +71,17 @@ class Absent:
         ).fetchall()[0]
         return known + self._lookup.count_others(self._covered)[0], listed
 
+    def all_listed(self) -> int:
+        """How many results a list of all should show: those stored, those new, and those that are not stored for a reason."""
+        elsewhere = """
+            select (select count(*) from changed where change <> 'updated')
+                + (select count(*) from erased where not transcripts_only)
+                + (select count(distinct coalesce(id::varchar, _digest)) from (
+                    select id, _digest from rejected union all select id, _digest from base.cekura.rejected_rows
+                ) where id is null or id not in (select id from base.cekura.results))
+        """
+        return self.known_and_listed()[0] + int(self._con.execute(elsewhere).fetchall()[0][0])
+
     def new_below(self, horizon: int | None) -> int:
         """How many listed rows were created before this moment and are new to a warehouse that knows others."""
         new = self._con.execute(

@@ -14,13 +14,22 @@ from cekura_sync.diff.missing import read_by_id
 SAMPLE = 3  # known rows that are asked for by id: from the top, the middle and the end of those that were not listed
 
 
-def why_to_read_everything(api: Api, listing: Listing, changes: Comparison) -> str | None:
-    """None where nothing speaks against the quick reading that has just ended."""
+def why_to_read_everything(
+    api: Api, listing: Listing, changes: Comparison, *, count_is_dependable: bool
+) -> str | None:
+    """None where nothing speaks against the quick reading that has just ended.
+
+    `count_is_dependable`: of all results, without a filter.
+    """
     floor = listing.chain.floor
     if listing.full or listing.complete or floor is None:
         return None
     if late := changes.absent.new_below(listing.horizon):
         return f"{late:,} results that are older than the lookback have just appeared"
+    if count_is_dependable and listing.counts:
+        more = min(listing.counts) - changes.absent.all_listed()
+        if more > 0:
+            return f"The API counts {more:,} results more than are known"
     unlisted = changes.absent.missing(above=floor)
     sample = (
         {unlisted[place * (len(unlisted) - 1) // (SAMPLE - 1)] for place in range(SAMPLE)}

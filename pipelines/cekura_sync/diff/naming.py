@@ -59,9 +59,9 @@ def learn(
     keeps: Callable[[str], bool] = lambda _: True,
     beside: Iterable[str] = (),
 ) -> set[str]:
-    """Add the keys that `query` finds and nobody knows yet; returns those that were left out because they are too many.
+    """Add the keys that `query` finds and nobody knows yet; returns those that were left out.
 
-    A key that differs from a known one only by case has no place in a SQL table; nor has one without letters. `beside`: keys
+    They are too many, or differ from a known one only by case, and so have no place in a SQL table. `beside`: keys
     that are read in any case, and may be known too.
     """
     names = {name.lower() for name in (*known, *ours)}
@@ -69,9 +69,11 @@ def learn(
     left_out = set()
     room = MAX_FIELDS - len(known.keys() - {*typed})
     for (key,) in sorted(con.execute(query).fetchall()):
-        if key.lower() in names or spelled.get(key.lower(), key) != key:
-            continue
         if not (key.isprintable() and key.strip() and keeps(key)):
+            continue
+        if key.lower() in names or spelled.get(key.lower(), key) != key:
+            if key not in known and key.lower() not in ours:
+                left_out.add(key)
             continue
         names.add(key.lower())
         if room > 0:

@@ -61,7 +61,8 @@ def scan(
     pace = Pace(len(listing.chain))
     with _how_far(listing, journal, pace):
         _take_listing(listing, changes, progress, journal, pace, after_batch)
-        doubt = why_to_read_everything(api, listing, changes)
+        dependable = past.count_is_dependable and not settings.filters.params()
+        doubt = why_to_read_everything(api, listing, changes, count_is_dependable=dependable)
     if doubt:
         progress.say(f"{doubt}: the listing is not newest first, so everything is read.")
         changes.restart()

@@ -16,6 +16,8 @@ ORDERS: dict[str, Callable[[Entry], tuple[int, int]]] = {
     "created_asc": lambda entry: (entry.created, entry.id),
     "id_desc": lambda entry: (-entry.id, 0),
     "updated_desc": lambda entry: (-entry.updated, -entry.id),
+    # Two groups, one after the other, each newest first.
+    "grouped": lambda entry: ((entry.id % 2 << 62) - entry.created, -entry.id),
     "shuffled_stable": lambda entry: (mix(entry.id), 0),
     "shuffled_each_time": lambda entry: (entry.id, 0),
     "created_desc_ties_each_time": lambda entry: (-entry.created, 0),

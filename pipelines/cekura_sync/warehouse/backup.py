@@ -14,7 +14,7 @@ from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.warehouse import identity, steps, sync_log
 from cekura_sync.warehouse.disk import disk_errors, flush, private_files, write_json
 from cekura_sync.warehouse.file import Copy, WarehouseFile
-from cekura_sync.warehouse.layout import require_outside
+from cekura_sync.warehouse.layout import Layout, require_outside
 
 
 def backup(path: Path, to: Path) -> dict[str, Any]:
@@ -43,8 +43,10 @@ def _require_replaceable(warehouse: WarehouseFile, to: Path) -> None:
         require_outside(files.published, to)
     except SettingsError as refused:
         raise WarehouseError(str(refused)) from None
-    if to.is_dir() or not to.parent.is_dir():
+    if (to.exists() and not to.is_file()) or not to.parent.is_dir():
         raise WarehouseError(f"{to} is not a file in an existing directory: name one to write the backup to.")
+    if Layout(to).home.exists():
+        raise WarehouseError(f"{to} is a warehouse that syncs fill, and no backup: name another file.")
     if to.exists():
         identity.of_file(to, any_layout=True)
 

@@ -19,7 +19,7 @@ def open_for_reading(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published file, or the private base while another program writes to that file. Raises WarehouseError."""
     files = Layout(path)
-    if not files.published.exists():
+    if not files.published.is_file():
         raise WarehouseError(
             f"There is no warehouse at {path}: run `cekura-sync sync` first, or pass --warehouse."
         )
