@@ -1,12 +1,13 @@
 -- One row per comparison: did the pass rate change, in the scenarios that both sides ran?
--- Takes a relation with one row per run: comparison, family, is_after, result_id, day, scenario, passed, least_results.
+-- Takes a relation with one row per run: comparison, family, peers, is_after, result_id, day, scenario, passed, least_results.
 -- The comparisons of a family are judged together; each needs so many results after, and three before.
+-- Comparisons with the same peers have no run in common, and learn from each other how much days differ.
 -- docs/statistics.md has the method, its sources, and the error rates that were measured.
 with example as (
-    select 1 as comparison, 1 as family, true as is_after, 1 as result_id, 1 as day, 'a' as scenario, true as passed,
+    select 1 as comparison, 1 as family, 1 as peers, true as is_after, 1 as result_id, 1 as day, 'a' as scenario, true as passed,
         3 as least_results
     union all
-    select 1, 1, false, 2, 2, 'a', false, 3
+    select 1, 1, 1, false, 2, 2, 'a', false, 3
 ),
 
 scenarios as (
@@ -79,66 +80,130 @@ sums as (
     group by comparison
 ),
 
--- The variance of a good or bad day, as R. DerSimonian and N. Laird estimate it, Controlled Clinical Trials 7 (1986) 177.
-spreads as (
-    select
-        comparison,
-        degrees,
-        leverage,
-        squared_leverage,
-        variance,
-        squared_share,
-        greatest(0, (excess - degrees) / nullif(leverage, 0)) as day_variance
-    from sums
-),
-
 results as (
     select
         comparison,
         family,
+        peers,
         count(distinct case when is_after then result_id end) as after_results,
         count(distinct case when not is_after then result_id end) as before_results,
         max(least_results) as least_results
     from example
-    group by comparison, family
+    group by comparison, family, peers
 ),
 
 reasons as (
     select
         results.comparison,
         results.family,
+        results.peers,
         coalesce(differences.shared_scenarios, 0) as shared_scenarios,
         coalesce(differences.covered_runs, 0) as covered_runs,
         differences.difference,
-        spreads.variance + spreads.day_variance * spreads.squared_share as variance,
-        nullif(spreads.degrees, 0) as days_to_judge_by,
-        -- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days with more runs than others weigh more, so fewer days count.
-        power(spreads.variance + spreads.day_variance * spreads.squared_share, 2) * power(leverage, 2)
-        / nullif(
-            (
-                spreads.degrees
-                + 2 * spreads.day_variance * spreads.leverage
-                + spreads.day_variance * spreads.day_variance * spreads.squared_leverage
-            ) * power(spreads.squared_share, 2),
-            0
-        ) as effective_degrees,
+        sums.degrees,
+        sums.leverage,
+        sums.squared_leverage,
+        sums.excess,
+        sums.variance,
+        sums.squared_share,
         case
             when after_results = 0 or before_results = 0 then 'no runs on one side'
             when differences.shared_scenarios is null then 'no scenario ran on both sides'
             when before_results < 3 or after_results < least_results then 'fewer than 3 results on one side'
-            when spreads.degrees < 4 then 'fewer than 6 days or results to judge by'
+            when sums.degrees < 4 then 'fewer than 6 days or results to judge by'
         end as no_verdict_because
     from results
     left join differences on differences.comparison = results.comparison
-    left join spreads on spreads.comparison = results.comparison
+    left join sums on sums.comparison = results.comparison
 ),
 
-errors as (
+judged as (
+    select
+        comparison,
+        family,
+        peers,
+        shared_scenarios,
+        covered_runs,
+        difference,
+        case when no_verdict_because is null then degrees end as degrees,
+        case when no_verdict_because is null then leverage end as leverage,
+        squared_leverage,
+        excess,
+        variance,
+        squared_share,
+        no_verdict_because
+    from reasons
+),
+
+-- peers_variance: the variance of a good or bad day, as R. DerSimonian and N. Laird estimate it, Controlled Clinical Trials 7 (1986) 177,
+-- from the days of all peers.
+pooled as (
     select
         *,
-        greatest(4, least(days_to_judge_by, effective_degrees)) as degrees,
-        case when no_verdict_because is null then sqrt(variance) end as standard_error
-    from reasons
+        count(degrees) over by_peers as peers_count,
+        sum(degrees) over by_peers as peers_degrees,
+        sum(leverage) over by_peers as peers_leverage,
+        greatest(0, sum(excess - degrees) over by_peers / sum(leverage) over by_peers) as peers_variance
+    from judged
+    window by_peers as (partition by peers)
+),
+
+-- surplus: by how much the days of a comparison differ more than those of its peers. noise: the variance of surplus, if their days are alike.
+surpluses as (
+    select
+        *,
+        excess - degrees - peers_variance * leverage as surplus,
+        2 * (degrees + 2 * peers_variance * leverage + peers_variance * peers_variance * squared_leverage) as noise
+    from pooled
+),
+
+-- likeness: 1 if the surpluses are only noise, near 0 if days differ much more in some comparisons than in others.
+likenesses as (
+    select
+        *,
+        sum(noise) over by_peers / power(peers_leverage, 2) as peers_noise,
+        coalesce(least(1, (peers_count - 1) / nullif(sum(surplus * surplus / noise) over by_peers, 0)), 1) as likeness
+    from surpluses
+    window by_peers as (partition by peers)
+),
+
+-- Each comparison's own variance is drawn towards that of its peers (G. Smyth, Statistical Applications in Genetics and Molecular Biology 3 (2004) 3).
+spreads as (
+    select
+        *,
+        greatest(0, (1 - likeness) * (excess - degrees) / leverage + likeness * peers_variance) as day_variance
+    from likenesses
+),
+
+doubts as (
+    select
+        *,
+        variance + day_variance * squared_share as whole_variance,
+        (1 - likeness) * (1 + 2 * likeness * leverage / peers_leverage)
+            * 2 * (degrees + 2 * day_variance * leverage + day_variance * day_variance * squared_leverage)
+            / power(leverage, 2)
+            + likeness * likeness * peers_noise as doubt
+    from spreads
+),
+
+-- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days with more runs than others weigh more, so fewer days count.
+errors as (
+    select
+        comparison,
+        family,
+        shared_scenarios,
+        covered_runs,
+        difference,
+        no_verdict_because,
+        case when no_verdict_because is null then sqrt(whole_variance) end as standard_error,
+        greatest(
+            4,
+            least(
+                (1 - likeness) * degrees + likeness * peers_degrees,
+                2 * power(whole_variance, 2) / (doubt * power(squared_share, 2))
+            )
+        ) as degrees
+    from doubts
 ),
 
 -- Student's t as a normal value: G. Hill, Communications of the ACM 13 (1970) 617, algorithm 395.
