@@ -12,8 +12,8 @@ with example as (
 
 scenarios as (
     select *, rate(after_passed + before_passed + 1, after_runs + before_runs + 2) as pooled_rate
-    from compared_scenarios(example) as compared
-    where weight > 0
+    from scenario_counts(example) as counted
+    where information > 0
 ),
 
 differences as (
@@ -21,18 +21,20 @@ differences as (
         comparison,
         count(*) as shared_scenarios,
         sum(after_runs + before_runs) as covered_runs,
-        sum(weight * (after_rate - before_rate)) as difference
+        sum(information) as information,
+        sum(information * (after_rate - before_rate)) / sum(information) as difference
     from scenarios
     group by comparison
 ),
 
--- For each run: what it adds to the difference if it passes, its distance from its scenario's rate, and its binomial variance if nothing had changed.
+-- For each run: what it adds to the difference if it passes (times the information of all scenarios), its distance from its scenario's rate,
+-- and its binomial variance if nothing had changed.
 shares as (
     select
         example.comparison,
         example.is_after,
         example.day,
-        case when example.is_after then weight / after_runs else weight / before_runs end as share,
+        information / case when example.is_after then after_runs else before_runs end as share,
         (case when passed then 1 else 0 end) - (case when example.is_after then after_rate else before_rate end) as miss,
         pooled_rate * (1 - pooled_rate) as variance
     from example
@@ -73,7 +75,7 @@ sums as (
         cast(sum(degrees) as double) as degrees,
         sum(leverage) as leverage,
         sum(squared_leverage) as squared_leverage,
-        sum(excess) as excess,
+        sum(excess) - sum(degrees) as excess,
         sum(variance) as variance,
         sum(squared_share) as squared_share
     from sides
@@ -104,8 +106,8 @@ reasons as (
         sums.leverage,
         sums.squared_leverage,
         sums.excess,
-        sums.variance,
-        sums.squared_share,
+        sums.variance / power(differences.information, 2) as variance,
+        sums.squared_share / power(differences.information, 2) as squared_share,
         case
             when after_results = 0 or before_results = 0 then 'no runs on one side'
             when differences.shared_scenarios is null then 'no scenario ran on both sides'
@@ -117,101 +119,99 @@ reasons as (
     left join sums on sums.comparison = results.comparison
 ),
 
-judged as (
-    select
-        comparison,
-        family,
-        peers,
-        shared_scenarios,
-        covered_runs,
-        difference,
-        case when no_verdict_because is null then degrees end as degrees,
-        case when no_verdict_because is null then leverage end as leverage,
-        squared_leverage,
-        excess,
-        variance,
-        squared_share,
-        no_verdict_because
-    from reasons
-),
-
--- peers_variance: the variance of a good or bad day, as R. DerSimonian and N. Laird estimate it, Controlled Clinical Trials 7 (1986) 177,
--- from the days of all peers.
+-- Sums over all peers. excess is what the days of a comparison differ beyond what independent runs would; degrees is the scale of its noise.
 pooled as (
     select
         *,
-        count(degrees) over by_peers as peers_count,
+        count(nullif(degrees, 0)) over by_peers as peers_count,
         sum(degrees) over by_peers as peers_degrees,
         sum(leverage) over by_peers as peers_leverage,
-        greatest(0, sum(excess - degrees) over by_peers / sum(leverage) over by_peers) as peers_variance
-    from judged
+        sum(squared_leverage) over by_peers as peers_squared_leverage,
+        greatest(0, sum(excess) over by_peers / nullif(sum(leverage) over by_peers, 0)) as peers_variance,
+        sum(excess * excess / nullif(degrees, 0)) over by_peers as excess_excess,
+        sum(excess * leverage / nullif(degrees, 0)) over by_peers as excess_leverage,
+        sum(leverage * leverage / nullif(degrees, 0)) over by_peers as leverage_leverage,
+        sum(leverage / nullif(degrees, 0)) over by_peers as mean_leverage,
+        sum(squared_leverage / nullif(degrees, 0)) over by_peers as mean_squared_leverage
+    from reasons
     window by_peers as (partition by peers)
 ),
 
--- surplus: by how much the days of a comparison differ more than those of its peers. noise: the variance of surplus, if their days are alike.
-surpluses as (
-    select
-        *,
-        excess - degrees - peers_variance * leverage as surplus,
-        2 * (degrees + 2 * peers_variance * leverage + peers_variance * peers_variance * squared_leverage) as noise
-    from pooled
-),
-
--- likeness: 1 if the surpluses are only noise, near 0 if days differ much more in some comparisons than in others.
+-- likeness: 1 if the excess of the comparisons differs by no more than noise, near 0 if days differ much more in some of them than in others.
+-- It divides the squares to be expected, if all had the same variance, by those that there are.
 likenesses as (
     select
         *,
-        sum(noise) over by_peers / power(peers_leverage, 2) as peers_noise,
-        coalesce(least(1, (peers_count - 1) / nullif(sum(surplus * surplus / noise) over by_peers, 0)), 1) as likeness
-    from surpluses
-    window by_peers as (partition by peers)
+        coalesce(
+            least(
+                1,
+                2 * (1 - rate(1, peers_count))
+                * (
+                    peers_count
+                    + 2 * peers_variance * mean_leverage
+                    + peers_variance * peers_variance * mean_squared_leverage
+                )
+                / nullif(
+                    greatest(
+                        0,
+                        excess_excess
+                        - 2 * peers_variance * excess_leverage
+                        + peers_variance * peers_variance * leverage_leverage
+                    ),
+                    0
+                )
+            ),
+            1
+        ) as likeness
+    from pooled
 ),
 
--- Each comparison's own variance is drawn towards that of its peers (G. Smyth, Statistical Applications in Genetics and Molecular Biology 3 (2004) 3).
+-- The variance of a good or bad day is estimated as in R. DerSimonian and N. Laird, Controlled Clinical Trials 7 (1986) 177.
+-- Each comparison's own is drawn towards that of its peers: G. Smyth, Stat. Appl. Genet. Mol. Biol. 3 (2004) 3.
 spreads as (
     select
         *,
-        greatest(0, (1 - likeness) * (excess - degrees) / leverage + likeness * peers_variance) as day_variance
+        greatest(0, (1 - likeness) * excess / nullif(leverage, 0) + likeness * peers_variance) as day_variance
     from likenesses
 ),
 
-doubts as (
-    select
-        *,
-        variance + day_variance * squared_share as whole_variance,
-        (1 - likeness) * (1 + 2 * likeness * leverage / peers_leverage)
-            * 2 * (degrees + 2 * day_variance * leverage + day_variance * day_variance * squared_leverage)
-            / power(leverage, 2)
-            + likeness * likeness * peers_noise as doubt
-    from spreads
-),
-
 -- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days with more runs than others weigh more, so fewer days count.
+-- What is divided by is the doubt about the day's variance: of the comparison's own days, and of its peers'.
 errors as (
     select
-        comparison,
-        family,
-        shared_scenarios,
-        covered_runs,
-        difference,
-        no_verdict_because,
-        case when no_verdict_because is null then sqrt(whole_variance) end as standard_error,
+        *,
+        case when no_verdict_because is null then sqrt(variance + day_variance * squared_share) end as standard_error,
         greatest(
             4,
             least(
-                (1 - likeness) * degrees + likeness * peers_degrees,
-                2 * power(whole_variance, 2) / (doubt * power(squared_share, 2))
+                nullif((1 - likeness) * degrees + likeness * peers_degrees, 0),
+                2 * power(variance + day_variance * squared_share, 2)
+                / nullif(
+                    (
+                        (1 - likeness) * (1 + 2 * likeness * leverage / nullif(peers_leverage, 0))
+                        * 2 * (degrees + 2 * day_variance * leverage + day_variance * day_variance * squared_leverage)
+                        / nullif(leverage * leverage, 0)
+                        + likeness * likeness
+                        * 2 * (
+                            peers_degrees
+                            + 2 * peers_variance * peers_leverage
+                            + peers_variance * peers_variance * peers_squared_leverage
+                        )
+                        / nullif(peers_leverage * peers_leverage, 0)
+                    ) * squared_share * squared_share,
+                    0
+                )
             )
-        ) as degrees
-    from doubts
+        ) as t_degrees
+    from spreads
 ),
 
 -- Student's t as a normal value: G. Hill, Communications of the ACM 13 (1970) 617, algorithm 395.
 logarithms as (
     select
         *,
-        (degrees - 0.5) * ln(1 + difference * difference / (standard_error * standard_error * degrees)) as y,
-        48 * (degrees - 0.5) * (degrees - 0.5) as b
+        (t_degrees - 0.5) * ln(1 + difference * difference / (standard_error * standard_error * t_degrees)) as y,
+        48 * (t_degrees - 0.5) * (t_degrees - 0.5) as b
     from errors
 ),
 
@@ -231,17 +231,17 @@ tested as (
     from normal_values
 ),
 
-one_sided as (
-    select *, case when difference < 0 then p_value / 2 else 1 - p_value / 2 end as p_of_fall
-    from tested
-),
-
+-- p_of_fall: one-sided.
 ranked as (
     select
         *,
+        case when difference < 0 then p_value / 2 else 1 - p_value / 2 end as p_of_fall,
         count(p_value) over (partition by family) as judged,
-        row_number() over (partition by family order by p_of_fall nulls last, comparison) as place
-    from one_sided
+        row_number() over (
+            partition by family
+            order by case when difference < 0 then p_value / 2 else 1 - p_value / 2 end nulls last, comparison
+        ) as place
+    from tested
 ),
 
 -- Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57 (1995) 289, in each direction.
@@ -262,10 +262,10 @@ select
     shared_scenarios,
     covered_runs,
     difference as adjusted_difference,
-    case when p_value is not null then greatest(-1, difference - student_95(degrees) * standard_error) end as adjusted_low,
-    case when p_value is not null then least(1, difference + student_95(degrees) * standard_error) end as adjusted_high,
+    case when p_value is not null then greatest(-1, difference - student_95(t_degrees) * standard_error) end as adjusted_low,
+    case when p_value is not null then least(1, difference + student_95(t_degrees) * standard_error) end as adjusted_high,
     p_value,
-    (student_95(degrees) + student_80(degrees)) * standard_error as smallest_visible_difference,
+    (student_95(t_degrees) + student_80(t_degrees)) * standard_error as smallest_visible_difference,
     case
         when p_value is null then null
         when p_value <= 0.05 and difference < 0 and adjusted_p_of_fall <= 0.05 then 'regressed'

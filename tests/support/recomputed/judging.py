@@ -57,13 +57,14 @@ def judge(
     rows = {key: _described(runs, least_results) for key, (_, runs) in comparisons.items()}
     families: dict[Hashable, list[Row]] = defaultdict(list)
     for key, (family, _) in comparisons.items():
-        if rows[key]["no_verdict_because"] is None:
-            families[family].append(rows[key])
+        families[family].append(rows[key])
     for family_rows in families.values():
         for together in [family_rows] if peers else [[row] for row in family_rows]:
-            for row, (error, degrees) in zip(together, _errors([r["days"] for r in together]), strict=True):
-                _test(row, error, degrees)
-        _correct(family_rows)
+            known = [row for row in together if row["days"].degrees > 0]
+            for row, (error, degrees) in zip(known, _errors([r["days"] for r in known]), strict=True):
+                if row["no_verdict_because"] is None:
+                    _test(row, error, degrees)
+        _correct([row for row in family_rows if row["p_value"] is not None])
     for row in rows.values():
         del row["days"]
         for name, close in (
@@ -167,10 +168,13 @@ class Days:
 
 def _errors(peers: list[Days]) -> list[tuple[float, float]]:
     """Of each comparison: the standard error of the difference, and Satterthwaite's degrees of freedom."""
+    if not peers:
+        return []
     leverage = sum(days.leverage for days in peers)
     common = max(0.0, sum(days.excess for days in peers) / leverage)
-    surprise = sum((days.excess - common * days.leverage) ** 2 / days.noise(common) for days in peers)
-    likeness = min(1.0, (len(peers) - 1) / surprise) if surprise else 1.0
+    surprise = sum((days.excess - common * days.leverage) ** 2 / days.degrees for days in peers)
+    expected = sum(days.noise(common) / days.degrees for days in peers) * (1 - 1 / len(peers))
+    likeness = min(1.0, expected / surprise) if surprise else 1.0
     common_doubt = sum(days.noise(common) for days in peers) / leverage**2
     errors = []
     for days in peers:
