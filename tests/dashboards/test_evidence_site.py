@@ -169,4 +169,5 @@ def test_an_account_without_results_has_a_site(tmp_path: Path) -> None:
                 ("infrastructure/", "Nothing was lost in the last 90 days."),
             ):
                 tab.open(f"{address}/{page}")
-                tab.wait(f"document.body.innerText.includes('{says}')")
+                tab.wait(f"document.body?.innerText.includes('{says}')")
+                tab.wait("!document.body.innerText.includes('Loading')")

@@ -378,7 +378,6 @@ def test_a_view_that_changes_keeps_its_readers(shared: Shared) -> None:
     assert shared.query("select one, live_results from analytics.of_others, analytics.sync_status") == [
         (1, 40)
     ]
-    shared.execute("drop schema cekura_staging_theirs")
 
 
 def test_what_the_engine_does_not_store_as_it_is_stops_no_sync(shared: Shared, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The same story in each destination: tables and views there say what the API says, and what a file says that has just been synced from it."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from cekura_sync.errors import SettingsError
 from cekura_sync.models import runner, script
 from cekura_sync.sandbox import Sandbox, World
 from support.destinations import Filled
+from support.ducklake import DuckLake
 from support.engines import PostgreSql, comparable
-from support.harness import Account, connect
+from support.harness import Account, connect, environment
 from support.story import after_the_first_run, before_the_last_run
 
 # When something was read is another moment for each reader.
@@ -102,9 +102,7 @@ def test_every_view_has_the_same_rows_in_sail(
     tmp_path: Path,
 ) -> None:
     """A distributed engine that speaks Spark's words, over the Delta tables."""
-    python = Path(sys.prefix) / "sail/bin/python"
-    if not python.exists():
-        pytest.skip("Sail is not installed: run `make destinations`.")
+    python = environment("sail")
     cekura_views(filled["delta"].pipeline())
     printed = Account(sandbox, truth).run("models", "--dialect", "spark", "--session", "--tables", "raw")
     (tmp_path / "views.sql").write_text(printed.out)
@@ -127,6 +125,27 @@ def test_every_view_has_the_same_rows_in_sail(
             )
             there.execute(f"create view analytics.{view} as select {typed} from '{tmp_path}/{view}.parquet'")
             assert rows_of(there, view) == expected[view], view
+
+
+@pytest.mark.long
+def test_ducklake_holds_what_the_api_lists_and_every_view_has_the_rows_of_a_file(tmp_path: Path) -> None:
+    """In the environment of another DuckDB, so with a story of its own."""
+    with Sandbox(World(results=60, agents=3, runs_per_result=3, days=60, in_flight=3, versions=2)) as sandbox:
+        (tmp_path / "lake").mkdir()
+        with DuckLake(tmp_path / "lake", sandbox) as lake:
+            first = lake.run()
+            after_the_first_run(sandbox.world)
+            before_the_last_run(sandbox.world)
+            last = lake.run(full=True)
+            assert sorted(lake.make_views()) == sorted(MODELS)
+        account = Account(sandbox, tmp_path / "warehouse.duckdb")
+        assert account.sync().code == 0
+
+    assert (first["results"], last["results"] < 40) == (60, True), "only what changed is loaded again"
+    lake.assert_equals_api()
+    with lake.reader() as there, connect(account.warehouse) as here:
+        for view in MODELS:
+            assert rows_of(there, view) == rows_of(here, view), view
 
 
 def test_views_that_somebody_has_dropped_are_made_again_with_their_comments(
