@@ -31,7 +31,7 @@ test-long: $(VENV)/destinations $(VENV)/superset/made $(VENV)/evidence/made ## R
 
 readers: $(VENV)/readers/made ## Install the DuckDB drivers of BI tools, for the tests that read with them
 
-destinations: $(VENV)/destinations $(VENV)/sail/made ## Install the engines and tools for the tests of destinations
+destinations: $(VENV)/destinations $(VENV)/sail/made $(VENV)/ducklake/made ## Install the engines and tools for the tests of destinations
 
 dashboards: $(VENV)/superset/made $(VENV)/evidence/made ## Install Superset and Evidence, for the long tests of ready dashboards
 
@@ -80,10 +80,10 @@ $(VENV)/destinations: $(VENV)/developer
 	$(BIN)/python -m pip install --quiet --editable '.[destinations,dev,report]'
 	@touch $@
 
-# A distributed engine that speaks Spark's words, in an environment of its own: it wants other versions of what we use.
-$(VENV)/sail/made: .ci/sail.txt
+# A distributed engine that speaks Spark's words, and DuckLake, which needs another DuckDB: in environments of their own.
+$(VENV)/sail/made $(VENV)/ducklake/made: $(VENV)/%/made: .ci/%.txt
 	$(PYTHON) -m venv $(@D)
-	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip install --quiet --requirement .ci/sail.txt
+	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 # It wants other versions of what we use, too.

@@ -47,6 +47,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in {*long}]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """For `-n auto`: three workers for two processors, because a third of a test is waiting: for processes, the disk and the network."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors + (processors + 1) // 2
+
+
 def pytest_sessionfinish(exitstatus: int) -> None:
     global _status
     _status = int(exitstatus)
@@ -96,7 +102,8 @@ def account(new_account: Callable[..., Account]) -> Account:
 
 @pytest.fixture(scope="session")
 def first_syncs(tmp_path_factory: pytest.TempPathFactory) -> FirstSyncs:
-    return FirstSyncs(tmp_path_factory.mktemp("first"))
+    base = tmp_path_factory.getbasetemp()
+    return FirstSyncs((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first-syncs")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from sqlglot import exp
 
 from cekura_sync.account import ACCOUNT, require_name
-from cekura_sync.destination.tables import SqlTables, Tables, open_client, open_tables
+from cekura_sync.destination.tables import BUILT, SqlTables, Tables, open_client, open_tables
 from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.models import dialects, runner, script
 from cekura_sync.models.runner import Model
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dlt.sources import DltResource
 
 SOURCE = "cekura"  # the name of the dlt schema that the source makes
-_BUILT = "_views"  # the table that holds which text each view was made of
 _BUILT_COLUMNS: dict[str, Any] = {"name": {"data_type": "text"}, "digest": {"data_type": "text"}}
 
 
@@ -112,7 +111,7 @@ def _empty_tables(names: list[str], table_format: str | None, account: str | Non
 def _note(digests: dict[str, str]) -> "DltResource":
     rows = [{"name": name, "digest": digest} for name, digest in digests.items()]
     return dlt.resource(
-        rows, name=_BUILT, columns=_BUILT_COLUMNS, primary_key="name", write_disposition="merge"
+        rows, name=BUILT, columns=_BUILT_COLUMNS, primary_key="name", write_disposition="merge"
     )
 
 
@@ -130,9 +129,9 @@ def _statements(client: SqlJobClientBase, schema: str, model: Model, account: st
 
 def _built(client: SqlJobClientBase, schema: str) -> dict[str, str]:
     tables = SqlTables(client, None)
-    if not tables.columns(_BUILT):
+    if not tables.columns(BUILT):
         return {}
-    rows = [row for batch in tables.rows(_BUILT, ["name", "digest"]) for row in batch.to_pylist()]
+    rows = [row for batch in tables.rows(BUILT, ["name", "digest"]) for row in batch.to_pylist()]
     return {
         row["name"].removeprefix(f"{schema}."): row["digest"]
         for row in rows

@@ -18,6 +18,7 @@ import yaml
 
 from cekura_sync.schedule import KINDS
 from support.harness import PATIENCE, Account, Ran, run
+from support.rare import rare
 
 KEY = "sk-very-secret"
 AWKWARD = '50% off, "it\'s" $HOME; `id` & #1 {x}'
@@ -261,6 +262,7 @@ def test_cron_times_are_as_far_apart_as_was_asked_for(tmp_path: Path, every: str
     assert {b - a for a, b in itertools.pairwise(moments)} == {int(every[:-1]) * unit}
 
 
+@pytest.mark.parametrize("place", [*rare("plain"), AWKWARD], indirect=True)
 def test_the_command_in_the_crontab_syncs_when_a_shell_runs_it(
     place: Path, new_account: Callable[..., Account]
 ) -> None:

@@ -32,8 +32,7 @@ def shell(account: Account, line: str, **env: str) -> "subprocess.CompletedProce
     [
         "--json | true",
         "--json <&- >&- 2>&-",
-        ">/dev/full 2>&1",
-        *rare("--json >/dev/full", "--json >&-", "--json 2>&-", "-v 2>&1 | true"),
+        *rare(">/dev/full 2>&1", "--json >/dev/full", "--json >&-", "--json 2>&-", "-v 2>&1 | true"),
     ],
 )
 def test_a_committed_sync_succeeds_whoever_hears_of_it(settled: Account, streams: str) -> None:

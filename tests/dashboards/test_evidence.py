@@ -153,14 +153,17 @@ def test_without_results_a_source_has_one_row_of_nulls_that_no_page_shows(projec
     assert shown["freshness"][0][:4] == ("never", "none", "not known yet", 0)
 
 
-def test_a_name_is_no_code_in_the_tooltip_of_a_chart(project: Path, site: duckdb.DuckDBPyConnection) -> None:
+def test_a_name_is_no_code_where_it_is_shown_in_a_chart_or_chosen(
+    project: Path, site: duckdb.DuckDBPyConnection
+) -> None:
     site.execute("begin")
     site.execute(
-        "insert into cekura.agents_over_time (agent, week, pass_rate) values ('<img src=x> & co', current_date, 1)"
+        """insert into cekura.agents_over_time (agent, week, pass_rate) values ('<img src=x> & "co\\', current_date, 1)"""
     )
 
-    names = {agent for (agent, *_) in site.sql(asked(project, "agents")["weeks"]).fetchall()}
+    rows = {name: rows for name, _, rows in answers(site, project, "agents")}
     site.execute("rollback")
 
-    assert "&lt;img src=x> &amp; co" in names
-    assert not [name for name in names if "<" in name]
+    assert '&lt;img src=x> &amp; "co\\' in {agent for agent, *_ in rows["weeks"]}
+    assert "<img src=x> & 'co/" in {agent for _, agent in rows["agents"]}
+    assert len(rows["agents"]) == len({number for number, _ in rows["agents"]})

@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.long
 
 MODULES = Path(sys.prefix, "evidence", "node_modules")
 NOW = datetime.now(UTC)
-HOSTILE = """<img src=x onerror="document.title='run'"> {1/0} 'x" ${y} </script><b>&amp;"""
+HOSTILE = r"""<img src=x onerror="document.title='run'"> {1/0} 'x" \d ${y} </script><b>&amp;"""
 # Each table is there a second time, hidden, for paper.
 TABLES = """[...document.querySelectorAll('table')].filter(table => table.offsetParent).map(table =>
   [...table.rows].map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent.trim())).filter(row => row.length))"""
@@ -63,6 +64,10 @@ def built(account: Account, folder: Path) -> Iterator[str]:
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # the browser has gone to the next page
+            super().handle()
+
     def log_message(self, *args: object) -> None:
         pass
 
@@ -74,8 +79,12 @@ def tables(tab: Tab, address: str, number: int) -> list[list[list[str]]]:
 
 
 def shown(rows: list[Any]) -> list[list[str]]:
-    """As a page shows them: shares in percent."""
-    return [[f"{value:.1%}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+    """As a page shows them: shares in percent, rounded half up."""
+    return [[_percent(value) if isinstance(value, float) else str(value) for value in row] for row in rows]
+
+
+def _percent(share: float) -> str:
+    return f"{Decimal(repr(100 * share)).quantize(Decimal('0.1'), ROUND_HALF_UP)}%"
 
 
 def rename_an_agent(account: Account, name: str) -> None:
@@ -160,4 +169,5 @@ def test_an_account_without_results_has_a_site(tmp_path: Path) -> None:
                 ("infrastructure/", "Nothing was lost in the last 90 days."),
             ):
                 tab.open(f"{address}/{page}")
-                tab.wait(f"document.body.innerText.includes('{says}')")
+                tab.wait(f"document.body?.innerText.includes('{says}')")
+                tab.wait("!document.body.innerText.includes('Loading')")

@@ -88,7 +88,7 @@ def test_every_option_that_is_named_exists(document: str) -> None:
 
 def _of_other_programs(text: str) -> set[str]:
     """Options in calls of docker, pip and the like, where the line begins with them."""
-    programs = r"(?:docker|pip|pipx|uv|apt|superset|git|kubectl|python3?|twine|pg_dump|pg_restore)"
+    programs = r"(?:cekura|docker|pip|pipx|uv|apt|superset|git|kubectl|python3?|twine|pg_dump|pg_restore)"
     others = re.findall(rf"^\$? *{programs} .*$", text, re.MULTILINE)
     others += re.findall(rf"`{programs} [^`]*`", text)
     # JSON shows how another program is started.

@@ -14,13 +14,11 @@ from support.harness import Account, connect
 from support.living import live
 
 FILES = runner.read_models(runner.models_dir())
-QUERIES = [
-    *FILES,
-    *(
-        query
-        for folder in ("checks", "report", "functions", "gate", "notify", "stored")
-        for query in runner.read_models(runner.models_dir() / folder)
-    ),
+# What only the program asks, of its own file and of PostgreSQL.
+OWN_QUERIES = [
+    query
+    for folder in ("checks", "report", "functions", "gate", "notify", "stored")
+    for query in runner.read_models(runner.models_dir() / folder)
 ]
 # What an engine does not have, and a translation must not leave over.
 LEFT_OVER = {
@@ -35,8 +33,19 @@ LEFT_OVER = {
 
 
 # Spark's words are Databricks', and DuckDB's are our own.
-@pytest.mark.parametrize("engine", [*LEFT_OVER])
-@pytest.mark.parametrize("model", QUERIES, ids=lambda model: model.name)
+@pytest.mark.parametrize(
+    ("model", "engine"),
+    [
+        pytest.param(
+            model,
+            engine,
+            marks=[pytest.mark.long] if model in OWN_QUERIES and engine != "postgres" else [],
+            id=f"{model.name}-{engine}",
+        )
+        for model in (*FILES, *OWN_QUERIES)
+        for engine in LEFT_OVER
+    ],
+)
 def test_every_file_is_one_query_that_other_engines_understand(model: Model, engine: str) -> None:
     text = dialects.translated(model, engine)
 
@@ -77,8 +86,8 @@ def clickhouse(lived: Account) -> Iterator[ClickHouse]:
         yield engine
 
 
-# ClickHouse takes seconds for each of these; agent_last_week holds the comparison that they have in common.
-SLOW = ("agent_change_effect", "agent_version_pass_rate", "result_trend")
+# ClickHouse takes seconds for each of these; agent_last_week and its scenarios hold the comparison that they have in common.
+SLOW = ("agent_change_effect", "agent_change_effect_scenarios", "agent_version_pass_rate", "result_trend")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """`--models DIR`: the team's own views, built after ours; a broken one is named and stops nothing."""
 
+import json
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from support.answers import ROOT
 from support.harness import Account
 
 WORST = """-- One row per agent that passes less than half of its runs. For the weekly meeting.
@@ -131,3 +136,42 @@ def test_a_pipe_and_a_name_that_differs_by_case_are_left_out(account: Account, f
         f"Your model {folder / 'worst.sql'} is left out: Worst.sql has the same name but for case." in ran.err
     )
     assert account.query("select two from team.worst") == [(2,)]
+
+
+def test_the_documented_views_of_tags_have_a_row_per_agent_and_tag(account: Account, tmp_path: Path) -> None:
+    document = (ROOT / "docs" / "questions.md").read_text().partition("### Pass rates by tag")[2]
+    script, sql = (re.findall(rf"```{kind}\n(.*?)```", document, re.DOTALL)[0] for kind in ("python", "sql"))
+    tags = {id_: ["odd", "it's -- odd"][: id_ % 3] for id_ in scenarios(account)}
+    listed = json.dumps([{"id": id_, "name": "…", "tags": each or None} for id_, each in tags.items()])
+    made = subprocess.run(
+        [sys.executable, "-c", script], input=listed, capture_output=True, text=True, check=True
+    )
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "scenario_tags.sql").write_text(made.stdout)
+    (tmp_path / "models" / "agent_tag_pass_rate.sql").write_text(sql)
+
+    ran = account.sync("--models", str(tmp_path / "models"))
+
+    assert (ran.code, ran.err) == (0, "")
+    runs = account.query(
+        "select agent_id, scenario_id, passed from analytics.runs where result_status_group = 'completed'"
+    )
+    expected = {
+        (agent, tag): [passed for each, id_, passed in runs if each == agent and tag in tags[id_]]
+        for agent, id_, _ in runs
+        for tag in tags[id_]
+    }
+    assert {
+        (agent, tag): (decided, passed)
+        for agent, tag, decided, passed in account.query(
+            "select agent_id, tag, decided_runs, passed_runs from team.agent_tag_pass_rate"
+        )
+    } == {key: (len(all_) - all_.count(None), all_.count(True)) for key, all_ in expected.items()}
+    assert len({tag for _, tag in expected}) == 2
+    assert account.query(
+        "select count(*) from team.agent_tag_pass_rate where not pass_rate between pass_rate_low and pass_rate_high"
+    ) == [(0,)]
+
+
+def scenarios(account: Account) -> list[int]:
+    return [id_ for (id_,) in account.query("select distinct scenario_id from analytics.runs")]

@@ -252,7 +252,7 @@ def test_fields_with_hostile_names_harm_nobody(synced_account: Account) -> None:
         second, runs=[some_run | {key: value for key, value in FIELDS.items() if key != "raw"}]
     )
 
-    ran = account.sync("--full")
+    ran = account.sync()
 
     assert ran.code == 0, ran.err
     assert (ran.json["updated"], ran.json["rejected"], ran.json["deleted"]) >= (2, 0, 0)
@@ -473,7 +473,7 @@ def test_a_run_field_named_like_a_number_of_duckdbs_decides_nothing(synced_accou
     world.touchless_edit(other, runs=[*world.results[other]["runs"], shared])
 
     for _ in range(2):
-        assert synced_account.sync("--full").code == 0
+        assert synced_account.sync().code == 0
 
     run = f"select result_id, api_rowid from cekura.runs where id = {shared['id']}"
     assert synced_account.query(run) == [(other, "x")]

@@ -33,10 +33,20 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "BATCH_ROWS", 1)
 
 
+TWO_HUNDRED = {"results": 200, "runs_per_result": 1, "in_flight": 2, "page_size_cap": 20}
+SIXTY = {"results": 60, "agents": 3, "runs_per_result": 2, "days": 20, "page_size_cap": 10}
+
+
 @pytest.fixture
 def account(new_account: NewAccount) -> Account:
     """Nothing of it has been read yet."""
-    return new_account(results=200, runs_per_result=1, in_flight=2, page_size_cap=20)
+    return new_account(**TWO_HUNDRED)
+
+
+@pytest.fixture
+def synced(new_synced: NewAccount) -> Account:
+    """The same, after its first sync."""
+    return new_synced(**TWO_HUNDRED)
 
 
 PAGES = 15  # of this account
@@ -121,10 +131,9 @@ def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: 
 
 @pytest.mark.parametrize("request_", range(1, 30) if ALL else (7, *rare(16)))
 def test_a_sync_interrupted_at_any_request_is_taken_up_without_a_wrong_row(
-    new_account: NewAccount, request_: int
+    new_synced: NewAccount, request_: int
 ) -> None:
-    account = new_account(results=60, agents=3, runs_per_result=2, days=20, page_size_cap=10)
-    assert account.sync().code == 0
+    account = new_synced(**SIXTY)
     change_the_account(account)
     begun = account.api()
     if interrupt(account, request_, "--full").code == 0:
@@ -156,10 +165,9 @@ def assert_the_next_sync_completes(account: Account, begun: dict[int, Record]) -
 @pytest.mark.skipif(not ALL, reason="CEKURA_TEST_KILLS=all")
 @pytest.mark.parametrize("part", range(4))
 def test_processes_killed_one_after_another_while_they_read_leave_no_wrong_row(
-    new_account: NewAccount, part: int
+    new_synced: NewAccount, part: int
 ) -> None:
-    account = new_account(results=60, agents=3, runs_per_result=2, days=20, page_size_cap=10)
-    assert account.sync().code == 0
+    account = new_synced(**SIXTY)
     kills = continued = 0
     for request in range(1, 19):
         change_the_account(account)
@@ -361,9 +369,9 @@ def test_a_journal_is_too_old_after_a_day(account: Account, monkeypatch: pytest.
 
 
 def test_a_full_sync_that_was_asked_for_is_continued_as_one_when_the_next_is_due(
-    account: Account, monkeypatch: pytest.MonkeyPatch
+    synced: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert account.sync().code == 0
+    account = synced
     begun = datetime.now(UTC)
     interrupt(account, LATE, "--full")
     monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(hours=23, minutes=50))
@@ -377,8 +385,8 @@ def test_a_full_sync_that_was_asked_for_is_continued_as_one_when_the_next_is_due
     account.assert_equals_api()
 
 
-def test_what_changed_the_warehouse_in_between_ends_the_journal(account: Account) -> None:
-    assert account.sync().code == 0
+def test_what_changed_the_warehouse_in_between_ends_the_journal(synced: Account) -> None:
+    account = synced
     interrupt(account, LATE, "--full")
     account.world.insert(2)
     left = journal(account).read_bytes()
@@ -447,9 +455,9 @@ def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: 
 
 
 def test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_it_now(
-    account: Account,
+    synced: Account,
 ) -> None:
-    assert account.sync().code == 0
+    account = synced
     newest = max(account.world.results)
     account.world.edit(newest, name="first")
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from datetime import timedelta
 
 import pytest
 
@@ -29,9 +28,16 @@ print(sorted(event.asset_key.path[-1] for event in events))
 
 
 def test_a_plain_pipeline_has_the_apis_rows_and_its_second_run_merges_what_changed(theirs: Theirs) -> None:
+    """And the key is in no file but theirs."""
     theirs.run()
     assert_same(theirs.stored(), theirs.api())
     full = len(theirs.sandbox.requests)
+    holding = [
+        path.relative_to(theirs.folder).as_posix()
+        for path in theirs.folder.rglob("*")
+        if path.is_file() and theirs.sandbox.key.encode() in path.read_bytes()
+    ]
+    assert holding == [".dlt/secrets.toml"]
 
     recent = sorted(theirs.world.results, reverse=True)
     theirs.world.edit(recent[5], name="renamed")
@@ -43,18 +49,6 @@ def test_a_plain_pipeline_has_the_apis_rows_and_its_second_run_merges_what_chang
 
     assert_same(theirs.stored(), theirs.api())
     assert len(theirs.sandbox.requests) < full
-
-
-def test_what_was_unfinished_is_read_by_id_long_after_it_has_left_the_lookback(theirs: Theirs) -> None:
-    (late,) = theirs.world.insert_late(1, age=timedelta(days=20), status="running")
-    (gone,) = theirs.world.insert_late(1, age=timedelta(days=20), status="running")
-    theirs.run()
-
-    theirs.world.finish([late])
-    theirs.world.delete(gone)
-    theirs.run()
-
-    assert_same(theirs.stored(), theirs.api())
 
 
 @pytest.mark.long  # test_read_back.py deletes in every run
@@ -78,17 +72,6 @@ def test_each_filter_has_a_cursor_of_its_own(theirs: Theirs) -> None:
 
     theirs.run()
     assert_same(theirs.stored(), theirs.api())
-
-
-def test_the_key_is_in_no_file_but_theirs(theirs: Theirs) -> None:
-    theirs.run()
-
-    holding = [
-        path.relative_to(theirs.folder).as_posix()
-        for path in theirs.folder.rglob("*")
-        if path.is_file() and theirs.sandbox.key.encode() in path.read_bytes()
-    ]
-    assert holding == [".dlt/secrets.toml"]
 
 
 def test_a_failed_reading_loads_nothing_and_leaves_dlt_as_it_is(theirs: Theirs) -> None:

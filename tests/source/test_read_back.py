@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dlt
@@ -58,6 +59,19 @@ def test_a_full_run_loads_what_changed_and_nothing_else(new: New, kind: str) -> 
     filled.sandbox.reset_requests()
     assert filled.run(state="lost", full_every="0") == {}
     assert len(filled.sandbox.requests) == 1, "the destination tells that this is no first run"
+
+
+def test_what_was_unfinished_is_read_by_id_long_after_it_has_left_the_lookback(new: New) -> None:
+    filled = new("duckdb")
+    world = filled.sandbox.world
+    late, gone = (world.insert_late(1, age=timedelta(days=20), status="running")[0] for _ in range(2))
+    filled.run()
+
+    world.finish([late])
+    world.delete(gone)
+    filled.run()
+
+    filled.assert_equals_api()
 
 
 @pytest.mark.parametrize(("kind", "table"), [("duckdb", "runs"), ("delta", "results")])

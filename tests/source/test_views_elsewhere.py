@@ -1,7 +1,6 @@
 """The same story in each destination: tables and views there say what the API says, and what a file says that has just been synced from it."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from cekura_sync.errors import SettingsError
 from cekura_sync.models import runner, script
 from cekura_sync.sandbox import Sandbox, World
 from support.destinations import Filled
+from support.ducklake import DuckLake
 from support.engines import PostgreSql, comparable
-from support.harness import Account, connect
+from support.harness import Account, connect, environment
 from support.story import after_the_first_run, before_the_last_run
 
 # When something was read is another moment for each reader.
@@ -61,10 +61,18 @@ def truth(sandbox: Sandbox, filled: dict[str, Filled], tmp_path_factory: pytest.
     return account.warehouse
 
 
-def rows_of(con: duckdb.DuckDBPyConnection, view: str, there: str = "analytics") -> list[tuple[Any, ...]]:
-    columns = [name for name in con.sql(f"select * from {there}.{view}").columns if name not in READING]
-    named = ", ".join(f'"{name}"' for name in columns)
-    return comparable(con.execute(f"select {named} from {there}.{view}").fetchall())
+def rows_of(con: duckdb.DuckDBPyConnection, view: str) -> list[tuple[Any, ...]]:
+    """Comparable rows, without the columns that tell when they were read."""
+    found = con.execute(f"select * from analytics.{view}")
+    kept = [place for place, column in enumerate(found.description or []) if column[0] not in READING]
+    return comparable([tuple(row[place] for place in kept) for row in found.fetchall()])
+
+
+@pytest.fixture(scope="module")
+def expected(truth: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of every view there."""
+    with connect(truth) as here:
+        return {view: rows_of(here, view) for view in MODELS}
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "delta", "postgres"])
@@ -74,25 +82,27 @@ def test_the_tables_hold_what_the_api_lists(filled: dict[str, Filled], kind: str
 
 @pytest.mark.parametrize("kind", ["duckdb", "delta", "postgres"])
 def test_every_view_has_the_rows_of_a_file_that_has_just_been_synced(
-    filled: dict[str, Filled], truth: Path, kind: str
+    filled: dict[str, Filled], expected: dict[str, list[tuple[Any, ...]]], kind: str
 ) -> None:
     made = cekura_views(filled[kind].pipeline())
     assert sorted(made) == ([] if kind == "delta" else sorted(MODELS))
 
-    with filled[kind].reader(views=True) as there, connect(truth) as here:
+    with filled[kind].reader(views=True) as there:
         for view in MODELS:
-            assert rows_of(there, view) == rows_of(here, view), view
+            assert rows_of(there, view) == expected[view], view
     assert cekura_views(filled[kind].pipeline()) == []
 
 
 @pytest.mark.long
 def test_every_view_has_the_same_rows_in_sail(
-    sandbox: Sandbox, filled: dict[str, Filled], truth: Path, tmp_path: Path
+    sandbox: Sandbox,
+    filled: dict[str, Filled],
+    truth: Path,
+    expected: dict[str, list[tuple[Any, ...]]],
+    tmp_path: Path,
 ) -> None:
     """A distributed engine that speaks Spark's words, over the Delta tables."""
-    python = Path(sys.prefix) / "sail/bin/python"
-    if not python.exists():
-        pytest.skip("Sail is not installed: run `make destinations`.")
+    python = environment("sail")
     cekura_views(filled["delta"].pipeline())
     printed = Account(sandbox, truth).run("models", "--dialect", "spark", "--session", "--tables", "raw")
     (tmp_path / "views.sql").write_text(printed.out)
@@ -114,6 +124,27 @@ def test_every_view_has_the_same_rows_in_sail(
                 for name, kind in zip(found.columns, found.types, strict=True)
             )
             there.execute(f"create view analytics.{view} as select {typed} from '{tmp_path}/{view}.parquet'")
+            assert rows_of(there, view) == expected[view], view
+
+
+@pytest.mark.long
+def test_ducklake_holds_what_the_api_lists_and_every_view_has_the_rows_of_a_file(tmp_path: Path) -> None:
+    """In the environment of another DuckDB, so with a story of its own."""
+    with Sandbox(World(results=60, agents=3, runs_per_result=3, days=60, in_flight=3, versions=2)) as sandbox:
+        (tmp_path / "lake").mkdir()
+        with DuckLake(tmp_path / "lake", sandbox) as lake:
+            first = lake.run()
+            after_the_first_run(sandbox.world)
+            before_the_last_run(sandbox.world)
+            last = lake.run(full=True)
+            assert sorted(lake.make_views()) == sorted(MODELS)
+        account = Account(sandbox, tmp_path / "warehouse.duckdb")
+        assert account.sync().code == 0
+
+    assert (first["results"], last["results"] < 40) == (60, True), "only what changed is loaded again"
+    lake.assert_equals_api()
+    with lake.reader() as there, connect(account.warehouse) as here:
+        for view in MODELS:
             assert rows_of(there, view) == rows_of(here, view), view
 
 

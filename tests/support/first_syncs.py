@@ -1,47 +1,60 @@
 """Accounts that are synced already: each kind is synced once, and its warehouse is copied for every test that asks for one."""
 
+import fcntl
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from pathlib import Path
 
 from support.harness import Account
 
-FRESH = timedelta(
-    minutes=10
-)  # a sync publishes its log when the last one is an hour old: tests must not come near that
+# A sync publishes its log when the last one is an hour old, and a result is stuck after an hour: tests must not come near that.
+FRESH = timedelta(minutes=10)
 
 
 class FirstSyncs:
-    """Warehouses after a first sync, by what was asked for."""
+    """Warehouses after a first sync, by what was asked for. The workers of a test run share the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._began = datetime.now(UTC)
-        self._kept: dict[str, Path] = {}
+        self._now = ""  # that the test at work was told
+        folder.mkdir(exist_ok=True)
 
     def now(self) -> datetime:
         """The end of the invented history: the same for all, so that equal options invent equal accounts."""
-        if datetime.now(UTC) - self._began > FRESH:
-            self._began = datetime.now(UTC)
-            self._kept.clear()
-        return self._began
+        with self._alone("now") as file:
+            began = datetime.fromisoformat(file.read_text()) if file.exists() else None
+            if began is None or datetime.now(UTC) - began > FRESH:
+                began = datetime.now(UTC)
+                file.write_text(began.isoformat())
+        self._now = began.isoformat()
+        return began
 
     def give(self, account: Account, *options: str, kind: object) -> None:
         """The warehouse that a first sync with these options makes of this kind of account."""
-        name = repr((kind, options))
-        if name in self._kept:
-            shutil.copytree(self._kept[name], account.warehouse.parent, dirs_exist_ok=True)
-            _settle(account)
-            return
-        ran = account.sync(*options)
-        assert ran.code == 0, ran.err
-        account.sandbox.reset_requests()
-        kept = self._folder / str(len(list(self._folder.iterdir())))
-        kept.mkdir()
-        shutil.copy2(account.warehouse, kept)
-        shutil.copytree(account.home, kept / account.home.name)
-        self._kept[name] = kept
+        asked = repr((self._now, kind, options))
+        with self._alone(md5(asked.encode(), usedforsecurity=False).hexdigest()) as kept:
+            if kept.exists():
+                shutil.copytree(kept, account.warehouse.parent, dirs_exist_ok=True)
+                _settle(account)
+                return
+            ran = account.sync(*options)
+            assert ran.code == 0, ran.err
+            account.sandbox.reset_requests()
+            unfinished = kept.with_suffix(".unfinished")
+            shutil.copytree(account.home, unfinished / account.home.name)
+            shutil.copy2(account.warehouse, unfinished)
+            unfinished.rename(kept)
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[Path]:
+        """The path of that name, while no other worker has it."""
+        with (self._folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self._folder / name
 
 
 def _settle(account: Account) -> None:

@@ -58,8 +58,20 @@ Rows = Iterable[Sequence[Any]]
 def require_destination(module: str) -> None:
     """Skip without this package of the extra `destinations`; with CEKURA_TEST_DESTINATIONS=all, fail."""
     if importlib.util.find_spec(module) is None:
-        missing = f"{module} is not installed: run `make destinations`."
-        (pytest.fail if DESTINATIONS_MUST_BE_THERE else pytest.skip)(missing)
+        _miss(module)
+
+
+def environment(name: str) -> Path:
+    """The Python of an environment of its own beside ours; without it, the same."""
+    python = Path(sys.prefix) / name / "bin/python"
+    if not python.exists():
+        _miss(name)
+    return python
+
+
+def _miss(name: str) -> None:
+    missing = f"{name} is not installed: run `make destinations`."
+    (pytest.fail if DESTINATIONS_MUST_BE_THERE else pytest.skip)(missing)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,17 @@ from support.harness import FIELDS, TIMES, Account, Ran, Record, assembled, asse
 from support.killing import KILL_POINTS
 from support.processes import Started
 
+# Also what an earlier test has left under a name like ours.
+_DROP_EVERYTHING = """
+    do $$
+    declare named text;
+    begin
+        for named in select quote_ident(nspname) from pg_namespace where nspname ~ '^(cekura|analytics)' loop
+            execute 'drop schema ' || named || ' cascade';
+        end loop;
+    end $$
+"""
+
 
 class Shared:
     def __init__(self, account: Account, server: str) -> None:
@@ -16,7 +27,7 @@ class Shared:
         self.world = account.world
         self.address = server
         self.env = {"CEKURA_DESTINATION": "postgres", "DESTINATION__POSTGRES__CREDENTIALS": self.address}
-        self.execute("drop schema if exists cekura, analytics cascade")
+        self.execute(_DROP_EVERYTHING)
 
     def begin_synced(self, *options: str) -> None:
         """As after a first sync with these options. It is made once for all accounts like this one; copying its database takes a tenth of the time."""

@@ -20,9 +20,10 @@ def account(new_synced: NewAccount) -> Account:
 
 
 def change_and_sync(account: Account) -> None:
+    """All results are on one page, so a quick sync reads them all."""
     account.world.insert(1)
     account.world.edit(min(account.world.results), name=f"renamed {account.world.version}")
-    assert account.sync("--full").code == 0
+    assert account.sync().code == 0
 
 
 def test_a_backup_taken_while_a_sync_runs_is_one_complete_sync(account: Account, tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_a_backup_taken_while_a_sync_runs_is_one_complete_sync(account: Account,
 
     account.world.insert(2)
     account.sandbox.intercept = meanwhile
-    process = account.spawn("--full")
+    process = account.spawn()
     process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
@@ -90,7 +91,7 @@ def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_fr
     assert duckdb.execute("select ?::timestamptz", [status]).fetchall() == account.query(
         "select max(finished_at) from cekura.sync_log"
     )
-    assert account.sync("--full").code == 0
+    assert account.sync().code == 0
     account.assert_equals_api()
     assert stored(file) == old
 
@@ -173,7 +174,7 @@ def _another_warehouse_of_as_many_syncs(account: Account, aside: Path) -> None:
     shutil.copyfile(aside, other.warehouse)
     change_and_sync(account)
     account.world.insert(1)
-    assert other.sync("--full").code == 0
+    assert other.sync().code == 0
     shutil.copyfile(other.warehouse, account.warehouse)
 
 
@@ -197,7 +198,7 @@ def test_a_warehouse_of_two_histories_is_refused_until_somebody_chooses_one(
     rows = stored(kept)
     assert account.run("restore", str(kept)).code == 0
     assert account.stored() == rows
-    assert account.sync("--full").code == 0
+    assert account.sync().code == 0
     account.assert_equals_api()
 
 

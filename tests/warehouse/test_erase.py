@@ -10,7 +10,8 @@ from support.harness import Account
 from support.rare import rare
 from support.shared import Shared
 
-OPTIONS = ("--full", "--details", "--transcripts")
+# A quick sync reads all of an account whose results fit on one page.
+OPTIONS = ("--details", "--transcripts")
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def test_an_erased_result_is_in_no_table_and_no_file_and_stays_away(account: Acc
     assert not in_files(account, "Planted-Zq7")
     account.world.edit(erased, name="Planted-Zq8")
     account.world.insert(1)
-    for _ in range(2):
-        synced = account.sync(*OPTIONS)
+    for more in ((), ("--full",)):
+        synced = account.sync(*OPTIONS, *more)
         assert (synced.code, synced.json["rejected"]) == (0, 0), synced.err
     assert erased not in ids_of(account, "results", "id")
     for table in (
@@ -66,7 +67,7 @@ def test_an_erased_result_that_can_no_longer_be_read_leaves_no_text(account: Acc
     assert account.run("erase", "--result", str(erased)).code == 0
     account.world.touchless_edit(erased, total_runs_count="Planted-Zq9")
 
-    assert account.sync("--full").code == 0
+    assert account.sync().code == 0
 
     assert not in_files(account, "Planted-Zq9")
 
@@ -78,7 +79,7 @@ def test_all_results_of_an_agent_and_all_before_a_day_are_erased(account: Accoun
     assert account.run("erase", "--agent", str(agent)).code == 0
     assert account.run("erase", "--before", str(day)).code == 0
 
-    assert account.sync("--full").code == 0
+    assert account.sync().code == 0
     kept = {
         id_
         for id_, row in account.world.results.items()
@@ -134,11 +135,11 @@ def test_rejected_rows_of_results_that_are_not_in_the_warehouse_are_erased_too(a
     account.world.insert(
         agent=other, name="Planted-C3", total_runs_count="many", runs=[], created_at=long_ago
     )
-    assert account.sync("--full").json["rejected"] == 3
+    assert account.sync().json["rejected"] == 3
 
     assert account.run("erase", "--agent", str(agent)).code == 0
     assert account.run("erase", "--before", "2025-06-01").code == 0
-    assert account.sync("--full").json["rejected"] == 1
+    assert account.sync().json["rejected"] == 1
 
     assert [in_files(account, name) for name in ("Planted-A1", "Planted-B2", "Planted-C3")] == [
         False,
@@ -214,7 +215,7 @@ def test_old_results_are_read_without_what_was_said_until_it_is_kept_for_longer(
 
 def test_test_profiles_go_once_they_are_older_than_what_was_said_is_kept(account: Account) -> None:
     age(account, 40)
-    read = ("--full", "--details", "--profiles")
+    read = ("--details", "--profiles")
     (account.warehouse.parent / "other").mkdir()
     account.warehouse = account.warehouse.parent / "other" / account.warehouse.name
     assert account.sync(*read).code == 0
@@ -236,12 +237,12 @@ def test_to_keep_what_was_said_for_no_time_is_refused(account: Account) -> None:
 def test_in_postgresql_what_was_said_goes_once_it_is_older_than_it_is_kept(shared: Shared) -> None:
     old = age(shared.account, 40)
     query = "select distinct result_id from cekura.transcript_turns"
-    assert shared.sync(*OPTIONS).code == 0
+    assert shared.sync("--full", *OPTIONS).code == 0
     said = {id_ for (id_,) in shared.query(query)}
     assert old <= said
 
     for _ in range(2):
-        synced = shared.sync(*OPTIONS, "--keep-transcripts", "30d")
+        synced = shared.sync("--full", *OPTIONS, "--keep-transcripts", "30d")
         assert synced.code == 0, synced.err
 
     assert synced.json["changed"] is False

@@ -1,4 +1,8 @@
-"""An Evidence project: our queries as its source, and the pages of evidence_project/ that draw them."""
+"""An Evidence project: our queries as its source, and the pages of evidence_project/ that draw them.
+
+Its package.json has an Evidence whose DuckDB reads Parquet without a download, and TypeScript, of which npm would
+take a newer version than this Evidence accepts.
+"""
 
 import os
 from collections.abc import Iterator

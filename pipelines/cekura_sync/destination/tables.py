@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -12,6 +13,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from cekura_sync.account import ACCOUNT
 from cekura_sync.database import literal, quoted
 from cekura_sync.errors import SettingsError
+from cekura_sync.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 FETCHED_ROWS = 20_000  # at a time
 MOST_IDS = 2_000  # in one condition of an engine
+LOADS = "_dlt_loads"
+BUILT = "_views"  # which text each view was made of, for `cekura_views`
 LOAD_ID = "_dlt_load_id"  # of the load that wrote a row
 REMOVED = "_removed"
 _ONE_FOR_EACH_SCHEMA = "multi_dataset_default_schema_name"
@@ -105,22 +109,24 @@ class _Queried:
 class SqlTables(_Queried):
     def __init__(self, client: SqlJobClientBase, account: str | None) -> None:
         self._client = client
-        self._columns: dict[str, list[str]] = {}
         super().__init__(account)
 
     def columns(self, table: str) -> list[str]:
-        if table not in self._columns:
-            with self._client:
-                exists = self._client.is_storage_initialized()
-                found = self._client.get_storage_table(table)[1] if exists else {}
-            self._columns[table] = [name.lower() for name in found]
-        return self._columns[table]
+        return self._columns.get(table, [])
+
+    @cached_property
+    def _columns(self) -> dict[str, list[str]]:
+        """Of all tables at once: some engines take a second to log in."""
+        with self._client:
+            exists = self._client.is_storage_initialized()
+            found = [*self._client.get_storage_tables([*TABLES, LOADS, BUILT])] if exists else []
+        return {table: [name.lower() for name in columns] for table, columns in found}
 
     def uncommitted(self, table: str, column: str) -> "Iterator[pa.Table]":
         condition = self._mine
-        if LOAD_ID in self.columns(table) and self.columns("_dlt_loads"):
+        if LOAD_ID in self.columns(table) and self.columns(LOADS):
             written_by, load_id, status = map(self._name, (LOAD_ID, "load_id", "status"))
-            ended = f"select {load_id} from {self._table('_dlt_loads')} where {status} = 0"
+            ended = f"select {load_id} from {self._table(LOADS)} where {status} = 0"
             condition += f" and ({written_by} is null or {written_by} not in ({ended}))"
         yield from self._select(table, [column], condition, "distinct ")
 

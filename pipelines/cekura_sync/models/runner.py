@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import md5
 from pathlib import Path
@@ -70,7 +71,13 @@ class Model:
 
 def models_dir() -> Path:
     """Where the SQL is: inside an installed wheel, or at the top of the checkout."""
-    here = Path(__file__).resolve()
+    return _models_dir(Path(__file__))
+
+
+@cache
+def _models_dir(this_file: Path) -> Path:
+    """A sync asks two hundred times."""
+    here = this_file.resolve()
     for candidate in (here.parents[1] / "sql", here.parents[3] / "sql"):
         if (candidate / "results.sql").is_file():
             return candidate

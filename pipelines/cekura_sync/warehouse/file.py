@@ -137,7 +137,8 @@ class WarehouseFile(Swap):
                 load = partial(_load, con, self.files.scratch, changeset, outcome, first=first)
             else:
                 load = None
-            outcome = steps.write(Copy(con, load, pending, generation), team_changes, outcome)
+            copy = Copy(con, load, pending, generation, views_may_stay=True)
+            outcome = steps.write(copy, team_changes, outcome)
             if self._team_models is not None:
                 self._team_models.build(con)
 
@@ -203,7 +204,7 @@ class WarehouseFile(Swap):
                 tables.complete(con)
                 for statement in erase.remember(ids, selection):
                     con.execute(statement)
-                steps.build(Copy(con), None)
+                steps.build(Copy(con, views_may_stay=True), None)
 
             statements = [*erase.statements(ids, selection, present, more), *erase.without_id(without_id)]
             self.commit(write, swapping, statements)
@@ -232,11 +233,15 @@ class Copy:
         load: Callable[[], None] | None = None,
         pending: Sequence[Mapping[str, Any]] = (),
         generation: int = 0,
+        *,
+        views_may_stay: bool = False,
     ) -> None:
+        """`views_may_stay`: those whose text is the same as before need not be built; whoever asks for a build gets one."""
         self._con = con
         self._load = load
         self._pending = pending
         self._generation = generation
+        self._views_may_stay = views_may_stay
         self._views_stay = False  # nothing of their text is new
 
     def merge(self) -> None:
@@ -250,9 +255,9 @@ class Copy:
         team.store(self._con, team_changes)
 
     def build_views(self) -> list[str]:
-        # Whoever asks for a build gets one.
-        for_a_sync = self._generation > 0
-        self._views_stay = for_a_sync and _recorded_signature(self._con) == runner.signature(self._con)
+        self._views_stay = self._views_may_stay and _recorded_signature(self._con) == runner.signature(
+            self._con
+        )
         if self._views_stay:
             return [model.name for model in runner.read_models(runner.models_dir())]
         names = runner.build(self._con)
