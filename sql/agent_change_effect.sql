@@ -15,6 +15,7 @@ runs as (
     select
         results.step as comparison,
         results.changed_at as family,
+        results.changed_at as peers,
         results.is_after,
         results.result_id,
         results.day,

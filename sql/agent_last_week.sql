@@ -28,6 +28,7 @@ runs as (
     select
         decided.comparison,
         1 as family,
+        1 as peers,
         decided.of_last_week as is_after,
         decided.result_id,
         decided.day,

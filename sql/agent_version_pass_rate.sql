@@ -59,6 +59,7 @@ runs as (
     select
         sides.version_number as comparison,
         sides.family,
+        sides.family as peers,
         sides.is_after,
         version_results.result_id,
         version_results.created_on as day,

@@ -71,6 +71,7 @@ runs as (
     select
         keys.comparison,
         1 as family,
+        placed.metric_key as peers,
         placed.place <= 10 as is_after,
         placed.result_id,
         placed.created_on as day,

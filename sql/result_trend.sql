@@ -94,6 +94,7 @@ runs as (
     select
         pairs.comparison,
         pairs.family,
+        pairs.comparison as peers, -- results of one day have earlier results in common
         pairs.is_after,
         pairs.result_id,
         pairs.result_id as day,

@@ -1,18 +1,19 @@
 -- One row per comparison: did the pass rate change, in the scenarios that both sides ran?
--- Takes a relation with one row per run: comparison, family, is_after, result_id, day, scenario, passed, least_results.
+-- Takes a relation with one row per run: comparison, family, peers, is_after, result_id, day, scenario, passed, least_results.
 -- The comparisons of a family are judged together; each needs so many results after, and three before.
+-- Comparisons with the same peers have no run in common, and learn from each other how much days differ.
 -- docs/statistics.md has the method, its sources, and the error rates that were measured.
 with example as (
-    select 1 as comparison, 1 as family, true as is_after, 1 as result_id, 1 as day, 'a' as scenario, true as passed,
+    select 1 as comparison, 1 as family, 1 as peers, true as is_after, 1 as result_id, 1 as day, 'a' as scenario, true as passed,
         3 as least_results
     union all
-    select 1, 1, false, 2, 2, 'a', false, 3
+    select 1, 1, 1, false, 2, 2, 'a', false, 3
 ),
 
 scenarios as (
     select *, rate(after_passed + before_passed + 1, after_runs + before_runs + 2) as pooled_rate
-    from compared_scenarios(example) as compared
-    where weight > 0
+    from scenario_counts(example) as counted
+    where information > 0
 ),
 
 differences as (
@@ -20,18 +21,20 @@ differences as (
         comparison,
         count(*) as shared_scenarios,
         sum(after_runs + before_runs) as covered_runs,
-        sum(weight * (after_rate - before_rate)) as difference
+        sum(information) as information,
+        sum(information * (after_rate - before_rate)) / sum(information) as difference
     from scenarios
     group by comparison
 ),
 
--- For each run: what it adds to the difference if it passes, its distance from its scenario's rate, and its binomial variance if nothing had changed.
+-- For each run: what it adds to the difference if it passes (times the information of all scenarios), its distance from its scenario's rate,
+-- and its binomial variance if nothing had changed.
 shares as (
     select
         example.comparison,
         example.is_after,
         example.day,
-        case when example.is_after then weight / after_runs else weight / before_runs end as share,
+        information / case when example.is_after then after_runs else before_runs end as share,
         (case when passed then 1 else 0 end) - (case when example.is_after then after_rate else before_rate end) as miss,
         pooled_rate * (1 - pooled_rate) as variance
     from example
@@ -72,81 +75,143 @@ sums as (
         cast(sum(degrees) as double) as degrees,
         sum(leverage) as leverage,
         sum(squared_leverage) as squared_leverage,
-        sum(excess) as excess,
+        sum(excess) - sum(degrees) as excess,
         sum(variance) as variance,
         sum(squared_share) as squared_share
     from sides
     group by comparison
 ),
 
--- The variance of a good or bad day, as R. DerSimonian and N. Laird estimate it, Controlled Clinical Trials 7 (1986) 177.
-spreads as (
-    select
-        comparison,
-        degrees,
-        leverage,
-        squared_leverage,
-        variance,
-        squared_share,
-        greatest(0, (excess - degrees) / nullif(leverage, 0)) as day_variance
-    from sums
-),
-
 results as (
     select
         comparison,
         family,
+        peers,
         count(distinct case when is_after then result_id end) as after_results,
         count(distinct case when not is_after then result_id end) as before_results,
         max(least_results) as least_results
     from example
-    group by comparison, family
+    group by comparison, family, peers
 ),
 
 reasons as (
     select
         results.comparison,
         results.family,
+        results.peers,
         coalesce(differences.shared_scenarios, 0) as shared_scenarios,
         coalesce(differences.covered_runs, 0) as covered_runs,
         differences.difference,
-        spreads.variance + spreads.day_variance * spreads.squared_share as variance,
-        nullif(spreads.degrees, 0) as days_to_judge_by,
-        -- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days with more runs than others weigh more, so fewer days count.
-        power(spreads.variance + spreads.day_variance * spreads.squared_share, 2) * power(leverage, 2)
-        / nullif(
-            (
-                spreads.degrees
-                + 2 * spreads.day_variance * spreads.leverage
-                + spreads.day_variance * spreads.day_variance * spreads.squared_leverage
-            ) * power(spreads.squared_share, 2),
-            0
-        ) as effective_degrees,
+        sums.degrees,
+        sums.leverage,
+        sums.squared_leverage,
+        sums.excess,
+        sums.variance / power(differences.information, 2) as variance,
+        sums.squared_share / power(differences.information, 2) as squared_share,
         case
             when after_results = 0 or before_results = 0 then 'no runs on one side'
             when differences.shared_scenarios is null then 'no scenario ran on both sides'
             when before_results < 3 or after_results < least_results then 'fewer than 3 results on one side'
-            when spreads.degrees < 4 then 'fewer than 6 days or results to judge by'
+            when sums.degrees < 4 then 'fewer than 6 days or results to judge by'
         end as no_verdict_because
     from results
     left join differences on differences.comparison = results.comparison
-    left join spreads on spreads.comparison = results.comparison
+    left join sums on sums.comparison = results.comparison
 ),
 
+-- Sums over all peers. excess is what the days of a comparison differ beyond what independent runs would; degrees is the scale of its noise.
+pooled as (
+    select
+        *,
+        count(nullif(degrees, 0)) over by_peers as peers_count,
+        sum(degrees) over by_peers as peers_degrees,
+        sum(leverage) over by_peers as peers_leverage,
+        sum(squared_leverage) over by_peers as peers_squared_leverage,
+        greatest(0, sum(excess) over by_peers / nullif(sum(leverage) over by_peers, 0)) as peers_variance,
+        sum(excess * excess / nullif(degrees, 0)) over by_peers as excess_excess,
+        sum(excess * leverage / nullif(degrees, 0)) over by_peers as excess_leverage,
+        sum(leverage * leverage / nullif(degrees, 0)) over by_peers as leverage_leverage,
+        sum(leverage / nullif(degrees, 0)) over by_peers as mean_leverage,
+        sum(squared_leverage / nullif(degrees, 0)) over by_peers as mean_squared_leverage
+    from reasons
+    window by_peers as (partition by peers)
+),
+
+-- likeness: 1 if the excess of the comparisons differs by no more than noise, near 0 if days differ much more in some of them than in others.
+-- It divides the squares to be expected, if all had the same variance, by those that there are.
+likenesses as (
+    select
+        *,
+        coalesce(
+            least(
+                1,
+                2 * (1 - rate(1, peers_count))
+                * (
+                    peers_count
+                    + 2 * peers_variance * mean_leverage
+                    + peers_variance * peers_variance * mean_squared_leverage
+                )
+                / nullif(
+                    greatest(
+                        0,
+                        excess_excess
+                        - 2 * peers_variance * excess_leverage
+                        + peers_variance * peers_variance * leverage_leverage
+                    ),
+                    0
+                )
+            ),
+            1
+        ) as likeness
+    from pooled
+),
+
+-- The variance of a good or bad day is estimated as in R. DerSimonian and N. Laird, Controlled Clinical Trials 7 (1986) 177.
+-- Each comparison's own is drawn towards that of its peers: G. Smyth, Stat. Appl. Genet. Mol. Biol. 3 (2004) 3.
+spreads as (
+    select
+        *,
+        greatest(0, (1 - likeness) * excess / nullif(leverage, 0) + likeness * peers_variance) as day_variance
+    from likenesses
+),
+
+-- F. Satterthwaite, Biometrics Bulletin 2 (1946) 110: days with more runs than others weigh more, so fewer days count.
+-- What is divided by is the doubt about the day's variance: of the comparison's own days, and of its peers'.
 errors as (
     select
         *,
-        greatest(4, least(days_to_judge_by, effective_degrees)) as degrees,
-        case when no_verdict_because is null then sqrt(variance) end as standard_error
-    from reasons
+        case when no_verdict_because is null then sqrt(variance + day_variance * squared_share) end as standard_error,
+        greatest(
+            4,
+            least(
+                nullif((1 - likeness) * degrees + likeness * peers_degrees, 0),
+                2 * power(variance + day_variance * squared_share, 2)
+                / nullif(
+                    (
+                        (1 - likeness) * (1 + 2 * likeness * leverage / nullif(peers_leverage, 0))
+                        * 2 * (degrees + 2 * day_variance * leverage + day_variance * day_variance * squared_leverage)
+                        / nullif(leverage * leverage, 0)
+                        + likeness * likeness
+                        * 2 * (
+                            peers_degrees
+                            + 2 * peers_variance * peers_leverage
+                            + peers_variance * peers_variance * peers_squared_leverage
+                        )
+                        / nullif(peers_leverage * peers_leverage, 0)
+                    ) * squared_share * squared_share,
+                    0
+                )
+            )
+        ) as t_degrees
+    from spreads
 ),
 
 -- Student's t as a normal value: G. Hill, Communications of the ACM 13 (1970) 617, algorithm 395.
 logarithms as (
     select
         *,
-        (degrees - 0.5) * ln(1 + difference * difference / (standard_error * standard_error * degrees)) as y,
-        48 * (degrees - 0.5) * (degrees - 0.5) as b
+        (t_degrees - 0.5) * ln(1 + difference * difference / (standard_error * standard_error * t_degrees)) as y,
+        48 * (t_degrees - 0.5) * (t_degrees - 0.5) as b
     from errors
 ),
 
@@ -166,17 +231,17 @@ tested as (
     from normal_values
 ),
 
-one_sided as (
-    select *, case when difference < 0 then p_value / 2 else 1 - p_value / 2 end as p_of_fall
-    from tested
-),
-
+-- p_of_fall: one-sided.
 ranked as (
     select
         *,
+        case when difference < 0 then p_value / 2 else 1 - p_value / 2 end as p_of_fall,
         count(p_value) over (partition by family) as judged,
-        row_number() over (partition by family order by p_of_fall nulls last, comparison) as place
-    from one_sided
+        row_number() over (
+            partition by family
+            order by case when difference < 0 then p_value / 2 else 1 - p_value / 2 end nulls last, comparison
+        ) as place
+    from tested
 ),
 
 -- Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57 (1995) 289, in each direction.
@@ -197,10 +262,10 @@ select
     shared_scenarios,
     covered_runs,
     difference as adjusted_difference,
-    case when p_value is not null then greatest(-1, difference - student_95(degrees) * standard_error) end as adjusted_low,
-    case when p_value is not null then least(1, difference + student_95(degrees) * standard_error) end as adjusted_high,
+    case when p_value is not null then greatest(-1, difference - student_95(t_degrees) * standard_error) end as adjusted_low,
+    case when p_value is not null then least(1, difference + student_95(t_degrees) * standard_error) end as adjusted_high,
     p_value,
-    (student_95(degrees) + student_80(degrees)) * standard_error as smallest_visible_difference,
+    (student_95(t_degrees) + student_80(t_degrees)) * standard_error as smallest_visible_difference,
     case
         when p_value is null then null
         when p_value <= 0.05 and difference < 0 and adjusted_p_of_fall <= 0.05 then 'regressed'

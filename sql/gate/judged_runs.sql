@@ -23,6 +23,7 @@ with passes as (
 select
     sides.comparison,
     1 as family,
+    sides.comparison as peers,
     sides.is_after,
     sides.result_id,
     sides.day,

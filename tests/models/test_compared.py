@@ -46,11 +46,21 @@ def grid() -> dict[int, tuple[int, list[Run]]]:
 @pytest.fixture(scope="module")
 def answers(grid: dict[int, tuple[int, list[Run]]]) -> dict[int, dict[str, object]]:
     rows = [
-        (number, family, run.is_after, run.result, run.day, run.scenario, run.passed, LEAST_RESULTS)
+        (number, family, family, run.is_after, run.result, run.day, run.scenario, run.passed, LEAST_RESULTS)
         for number, (family, runs) in grid.items()
         for run in runs
     ]
-    names = ("comparison", "family", "is_after", "result_id", "day", "scenario", "passed", "least_results")
+    names = (
+        "comparison",
+        "family",
+        "peers",
+        "is_after",
+        "result_id",
+        "day",
+        "scenario",
+        "passed",
+        "least_results",
+    )
     with duckdb.connect() as con:
         con.register("given", pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))))
         answer = con.sql(functions.expand("select * from compared(given) as compared", FUNCTIONS))

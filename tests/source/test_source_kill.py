@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from cekura_sync.sandbox import Sandbox, World
 from support.destinations import Filled
@@ -113,5 +114,9 @@ def numbered(passed: list[str]) -> list[str]:
 
 def _one_more_run(killed: Killed, folder: str) -> None:
     shutil.rmtree(killed.filled.folder / "lost", ignore_errors=True)
-    killed.filled.run(state=folder)
+    try:
+        killed.filled.run(state=folder)
+    except PipelineStepFailed:  # dlt was killed while it tidied this folder: it goes on without it
+        assert folder == "state"
+        killed.filled.run(state="lost")
     killed.filled.assert_equals_api()

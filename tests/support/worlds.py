@@ -30,6 +30,7 @@ class World:
     spread: float = 1.2  # of the scenarios' difficulty (standard deviation, logit)
     reruns: bool = False  # the hardest scenarios are run again three times in each night of the last week
     good_and_bad_nights: float = 0.0  # a night's effect on all runs of an agent (standard deviation, logit)
+    restless: int | None = None  # only the last so many agents have such nights; None: all
     renewed: bool = False  # in the last week four easy scenarios are new, in the place of four others
     fall: float = 0.0  # by how much the first agents' pass rates fall, 0 to 1
     fallen: int = 1  # how many agents these are
@@ -42,6 +43,7 @@ WORLDS = [
     World("nightly suite"),
     World("re-runs of the hardest", reruns=True),
     World("good and bad nights", good_and_bad_nights=0.5),
+    World("bad nights of one agent in ten", good_and_bad_nights=1.0, restless=1),
     World("re-runs and nights", reruns=True, good_and_bad_nights=0.5),
     World("three nights a week", every=2, good_and_bad_nights=0.5),
     World("new scenarios", renewed=True),
@@ -53,10 +55,25 @@ def falling(world: World, points: int, nights: int = 7) -> World:
     return replace(world, fall=points / 100, falls_for=nights)
 
 
-def write(base: Base, world: World, rng: np.random.Generator) -> None:
-    """The rows of a new account of this world, in the place of what the base tables held."""
+@dataclass(frozen=True)
+class Drawn:
+    """An account: how many nights ago each of an agent's results ran, which scenarios it held, and what passed."""
+
+    nights: np.ndarray  # results
+    included: np.ndarray  # results by scenarios
+    passed: np.ndarray  # agents by results by scenarios
+
+
+def draw(world: World, rng: np.random.Generator) -> Drawn:
     nights, included = _schedule(world)
     passed = rng.random((world.agents, *included.shape)) < _logistic(_logits(world, nights, rng))
+    return Drawn(nights, included, passed)
+
+
+def write(base: Base, world: World, rng: np.random.Generator) -> None:
+    """The rows of a new account of this world, in the place of what the base tables held."""
+    drawn = draw(world, rng)
+    nights, included, passed = drawn.nights, drawn.included, drawn.passed
     results = np.arange(world.agents * len(nights)).reshape(world.agents, -1)
     agent, result, scenario = np.nonzero(np.broadcast_to(included, passed.shape))
     moments = [LAST_NIGHT - timedelta(days=int(ago)) + timedelta(minutes=k) for k, ago in enumerate(nights)]
@@ -105,6 +122,8 @@ def _logits(world: World, nights: np.ndarray, rng: np.random.Generator) -> Rates
     if world.renewed:
         logits = np.concatenate([logits, logits[:, -4:] + 1], axis=1)
     effects = rng.normal(0, world.good_and_bad_nights, (world.agents, world.nights))
+    if world.restless is not None:
+        effects[: world.agents - world.restless] = 0
     shift = np.zeros((world.agents, len(nights)))
     for agent in range(world.fallen):
         shift[agent] = _shift(logits[agent], world.fall) * _share_of_the_fall(world, nights)

@@ -37,6 +37,7 @@ def _judged(
     rows = judge(
         {key: (family, runs_of(sides, by_result)) for key, (family, sides) in groups.items()},
         least_results,
+        peers=not by_result,
     )
     for key, (_, (after, before)) in groups.items():
         row = rows[key]

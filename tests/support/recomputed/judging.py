@@ -48,17 +48,25 @@ def _information(row: Row) -> float:
 
 
 def judge(
-    comparisons: dict[Hashable, tuple[Hashable, list[Run]]], least_results: int = 3
+    comparisons: dict[Hashable, tuple[Hashable, list[Run]]], least_results: int = 3, peers: bool = True
 ) -> dict[Hashable, Row]:
-    """Each comparison's family and runs become its columns; those of one family are judged together."""
-    rows = {key: _tested(runs, least_results) for key, (_, runs) in comparisons.items()}
+    """Each comparison's family and runs become its columns; those of one family are judged together.
+
+    `peers`: they also learn from each other how much days differ.
+    """
+    rows = {key: _described(runs, least_results) for key, (_, runs) in comparisons.items()}
     families: dict[Hashable, list[Row]] = defaultdict(list)
     for key, (family, _) in comparisons.items():
-        if rows[key]["p_value"] is not None:
-            families[family].append(rows[key])
+        families[family].append(rows[key])
     for family_rows in families.values():
-        _correct(family_rows)
+        for together in [family_rows] if peers else [[row] for row in family_rows]:
+            known = [row for row in together if row["days"].degrees > 0]
+            for row, (error, degrees) in zip(known, _errors([r["days"] for r in known]), strict=True):
+                if row["no_verdict_because"] is None:
+                    _test(row, error, degrees)
+        _correct([row for row in family_rows if row["p_value"] is not None])
     for row in rows.values():
+        del row["days"]
         for name, close in (
             ("p_value", CLOSE),
             ("smallest_visible_difference", CLOSE),
@@ -69,9 +77,20 @@ def judge(
     return rows
 
 
-def _tested(runs: list[Run], least_results: int) -> Row:
+def _described(runs: list[Run], least_results: int) -> Row:
     shared = {key: row for key, row in contributions(runs).items() if row["contribution"] is not None}
-    row: Row = {
+    days = Days(_days(runs, shared, True), _days(runs, shared, False))
+    results = {side: len({r.result for r in runs if r.is_after is side}) for side in (True, False)}
+    reason = None
+    if not results[True] or not results[False]:
+        reason = "no runs on one side"
+    elif not shared:
+        reason = "no scenario ran on both sides"
+    elif results[False] < 3 or results[True] < least_results:
+        reason = "fewer than 3 results on one side"
+    elif days.degrees < 4:
+        reason = "fewer than 6 days or results to judge by"
+    return {
         "adjusted_difference": sum(s["contribution"] for s in shared.values()) if shared else None,
         "adjusted_low": None,
         "adjusted_high": None,
@@ -81,30 +100,18 @@ def _tested(runs: list[Run], least_results: int) -> Row:
         "smallest_visible_difference": None,
         "verdict": None,
         "possible": False,
+        "no_verdict_because": reason,
+        "days": days,
     }
-    days = {side: _days(runs, shared, side) for side in (True, False)}
-    degrees = len(days[True]) + len(days[False]) - 2
-    results = {side: len({r.result for r in runs if r.is_after is side}) for side in (True, False)}
-    if not results[True] or not results[False]:
-        reason = "no runs on one side"
-    elif not shared:
-        reason = "no scenario ran on both sides"
-    elif results[False] < 3 or results[True] < least_results:
-        reason = "fewer than 3 results on one side"
-    elif degrees < 4:
-        reason = "fewer than 6 days or results to judge by"
-    else:
-        error, degrees = _error(days)
-        difference = row["adjusted_difference"]
-        half = float(stats.t.ppf(0.975, degrees)) * error
-        return row | {
-            "adjusted_low": max(-1.0, difference - half),
-            "adjusted_high": min(1.0, difference + half),
-            "p_value": float(2 * stats.t.sf(abs(difference) / error, degrees)),
-            "smallest_visible_difference": half + float(stats.t.ppf(0.8, degrees)) * error,
-            "no_verdict_because": None,
-        }
-    return row | {"no_verdict_because": reason}
+
+
+def _test(row: Row, error: float, degrees: float) -> None:
+    difference = row["adjusted_difference"]
+    half = float(stats.t.ppf(0.975, degrees)) * error
+    row["adjusted_low"] = max(-1.0, difference - half)
+    row["adjusted_high"] = min(1.0, difference + half)
+    row["p_value"] = float(2 * stats.t.sf(abs(difference) / error, degrees))
+    row["smallest_visible_difference"] = half + float(stats.t.ppf(0.8, degrees)) * error
 
 
 @dataclass
@@ -131,19 +138,54 @@ def _days(runs: list[Run], shared: dict[Hashable, Row], side: bool) -> list[Day]
     return [*days.values()]
 
 
-def _error(sides: dict[bool, list[Day]]) -> tuple[float, float]:
-    """The standard error of the difference, and Satterthwaite's degrees of freedom."""
-    days = [*sides[True], *sides[False]]
-    known = [1 - 1 / len(side) for side in sides.values() for _ in side]
-    leverage = [day.share**2 / day.variance for day in days]
-    degrees = len(days) - 2
-    of_days = sum(k * lev for k, lev in zip(known, leverage, strict=True))
-    spread = max(0.0, (sum(day.residual**2 / day.variance for day in days) - degrees) / of_days)
-    shares = sum(day.share**2 for day in days)
-    variance = sum(day.variance for day in days) + spread * shares
-    doubt = sum(2 * k * (1 + spread * lev) ** 2 for k, lev in zip(known, leverage, strict=True))
-    effective = 2 * variance**2 / (doubt / of_days**2 * shares**2)
-    return math.sqrt(variance), max(4.0, min(float(degrees), effective))
+class Days:
+    """Those of a comparison: how much they differ, beyond what independent runs would."""
+
+    def __init__(self, after: list[Day], before: list[Day]) -> None:
+        self.all = [*after, *before]
+        self.known = [1 - 1 / len(side) for side in (after, before) for _ in side]
+        self.degrees = len(self.all) - 2
+        self.squared_shares = sum(day.share**2 for day in self.all)
+
+    @property
+    def excess(self) -> float:
+        return sum(day.residual**2 / day.variance for day in self.all) - self.degrees
+
+    @property
+    def leverage(self) -> float:
+        return sum(k * day.share**2 / day.variance for k, day in zip(self.known, self.all, strict=True))
+
+    def noise(self, spread: float) -> float:
+        """The variance of `excess` if days differ by this variance."""
+        return sum(
+            2 * k * (1 + spread * day.share**2 / day.variance) ** 2
+            for k, day in zip(self.known, self.all, strict=True)
+        )
+
+    def variance(self, spread: float) -> float:
+        return sum(day.variance for day in self.all) + spread * self.squared_shares
+
+
+def _errors(peers: list[Days]) -> list[tuple[float, float]]:
+    """Of each comparison: the standard error of the difference, and Satterthwaite's degrees of freedom."""
+    if not peers:
+        return []
+    leverage = sum(days.leverage for days in peers)
+    common = max(0.0, sum(days.excess for days in peers) / leverage)
+    surprise = sum((days.excess - common * days.leverage) ** 2 / days.degrees for days in peers)
+    expected = sum(days.noise(common) / days.degrees for days in peers) * (1 - 1 / len(peers))
+    likeness = min(1.0, expected / surprise) if surprise else 1.0
+    common_doubt = sum(days.noise(common) for days in peers) / leverage**2
+    errors = []
+    for days in peers:
+        spread = max(0.0, (1 - likeness) * days.excess / days.leverage + likeness * common)
+        own_doubt = days.noise(spread) / days.leverage**2
+        own_part = (1 - likeness) * (1 + 2 * likeness * days.leverage / leverage)
+        doubt = own_part * own_doubt + likeness**2 * common_doubt
+        effective = 2 * days.variance(spread) ** 2 / (doubt * days.squared_shares**2)
+        most = (1 - likeness) * days.degrees + likeness * sum(other.degrees for other in peers)
+        errors.append((math.sqrt(days.variance(spread)), max(4.0, min(most, effective))))
+    return errors
 
 
 def _correct(rows: list[Row]) -> None:
