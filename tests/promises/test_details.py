@@ -256,7 +256,7 @@ def test_details_take_half_of_the_time_that_is_left_and_the_list_is_committed(
         nonlocal gone_by
         gone_by += 1800 if len(asked(account)) == 5 else 0
 
-    account.sandbox.after = take_half_an_hour
+    account.sandbox.intercept = take_half_an_hour
     ran = account.sync("--details", "--concurrency", "1", "--timeout", "1h")
 
     assert ran.code == 0, ran.err

@@ -56,7 +56,10 @@ def private() -> dict[str, object]:
         "waveform": DRAWING,
         "metadata": {"endedReason": "hangup", "transcript": SAID, "stereoRecordingUrl": LINK},
         # No document of the API knows these.
-        "call_log": {"legs": [{"seconds": 3, "recordingUrl": LINK, "callerName": CALLER}]},
+        "call_log": {
+            "legs": [{"seconds": 3, "recordingUrl": LINK, "callerName": SAID}],
+            "payload": json.dumps({"rate": 1, "fromNumber": SAID, "turns": [{"role": "user", "text": SAID}]}),
+        },
         "history": [{"speaker": "customer", "text": SAID}],
     }
 
@@ -86,7 +89,7 @@ def test_without_being_asked_a_sync_keeps_nothing_of_what_was_said_or_of_who_cal
     assert found(unsynced) == set()
     assert unsynced.query(
         "select distinct call_log, history from cekura.runs where call_log is not null"
-    ) == [('{"legs":[{"seconds":3}]}', "[]")]
+    ) == [('{"legs":[{"seconds":3}],"payload":"{\\"rate\\":1,\\"turns\\":[]}"}', "[]")]
     assert unsynced.query("select distinct metadata from cekura.run_details") == [
         ('{"endedReason":"hangup"}',)
     ]

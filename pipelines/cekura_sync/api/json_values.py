@@ -13,14 +13,19 @@ import msgspec
 _EXACT = 2**53  # up to here a double holds every whole number
 
 
-def _number(text: str) -> int | float | str:
+def _number(text: str) -> int | float:
     number = float(text)
     if not math.isfinite(number):
-        return text  # JSON has such numbers, and no double holds them
+        raise ValueError(f"{text} is beyond every double")
     return int(number) if abs(number) <= _EXACT and number.is_integer() else number
 
 
-_decoder = msgspec.json.Decoder(float_hook=_number)
+def _number_or_text(text: str) -> int | float | str:
+    """JSON has numbers that no double holds."""
+    return _number(text) if math.isfinite(float(text)) else text
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number_or_text)
 _objects = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
 _encoder = msgspec.json.Encoder(order="sorted")
 

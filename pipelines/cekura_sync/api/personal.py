@@ -21,6 +21,8 @@ SPOKEN = (
     "email",
     "caller",
     "customer",
+    "from_number",
+    "to_number",
 )
 SPEAKERS = ("role", "speaker")  # with them a turn of a conversation says whose it is
 # A field whose name begins or ends so is a figure or a flag: nobody said it.
@@ -123,7 +125,19 @@ def without_what_was_said(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [without_what_was_said(item) for item in value if not _is_turn(item)]
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        return _without_it_inside(value)
     return value
+
+
+def _without_it_inside(text: str) -> str:
+    """The same of an object or array that is given as text; where nothing is left out, the text as it was."""
+    try:
+        inside = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return text
+    kept = without_what_was_said(inside)
+    return text if kept == inside else msgspec.json.encode(kept).decode()
 
 
 def _is_turn(value: object) -> bool:
