@@ -680,6 +680,59 @@ MUTATIONS = (
         ),
         (GATE,),
     ),
+    Mutation(
+        "said: what is nested in details stays",
+        (("diff/said.py", 'elif table == "run_details":', "elif False:"),),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "forget: what was emptied in the list keeps its digest",
+        (
+            (
+                "diff/forget.py",
+                "set _digest = null where id in ({emptied})",
+                "set _digest = _digest where id in ({emptied})",
+            ),
+        ),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "forget: what was emptied in details counts as read",
+        (
+            (
+                "diff/forget.py",
+                "set with_transcripts = false, with_profiles = false, _digest = null where {read_so}",
+                "set _digest = _digest where {read_so}",
+            ),
+        ),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "details: profiles that are asked for again are not read",
+        (("diff/detail_changes.py", " or $profiles and not coalesce(known.with_profiles, false)", ""),),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "compare: what is too old is stored again",
+        (("diff/compare.py", 'old = "false" if since is None', 'old = "false" if True'),),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "records: an old row that is read without what was said reads like any other",
+        (
+            (
+                "diff/records.py",
+                "return str(PARSER_VERSION) if is_old else self.reading",
+                "return self.reading",
+            ),
+        ),
+        (PERSONAL,),
+    ),
+    Mutation(
+        "doubts: a dependable count that is higher than what is known is no doubt",
+        (("diff/doubts.py", "if more > 0:", "if False:"),),
+        (READING,),
+    ),
 )
 
 
