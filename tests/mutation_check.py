@@ -265,7 +265,13 @@ MUTATIONS = (
     ),
     Mutation(
         "quick reading: nothing is doubted",
-        (("diff/scan.py", "doubt = why_to_read_everything(api, listing, changes)", "doubt = None"),),
+        (
+            (
+                "diff/scan.py",
+                "doubt = why_to_read_everything(api, listing, changes, count_is_dependable=dependable)",
+                "doubt = None",
+            ),
+        ),
         (READING,),
     ),
     Mutation(
@@ -357,7 +363,7 @@ MUTATIONS = (
         "comparison: fields only",
         (
             (
-                "diff/base.py",
+                "diff/differing.py",
                 'yield f"select result_id from ({one} except {other})"',
                 'yield f"select result_id from ({one}) limit 0"',
             ),
@@ -417,7 +423,7 @@ MUTATIONS = (
     ),
     Mutation(
         "comparison: JSON as it is spelled",
-        (("diff/records.py", "json_values.respelled(raw)", "raw"),),
+        (("diff/records.py", "json_values.respelled(raw, as_stored)", "raw"),),
         ("tests/diff/test_records.py",),
     ),
     Mutation(
@@ -549,7 +555,13 @@ MUTATIONS = (
     ),
     Mutation(
         "personal data: of a deleted result, what the list showed stays",
-        (("diff/forget.py", "    yield from _fields_of(con, lookup, deleted)\n", ""),),
+        (
+            (
+                "diff/forget.py",
+                "        yield from _all_of(con, lookup, deleted)\n",
+                "        yield from ()\n",
+            ),
+        ),
         (PERSONAL,),
     ),
     Mutation(
@@ -709,7 +721,7 @@ MUTATIONS = (
     ),
     Mutation(
         "details: profiles that are asked for again are not read",
-        (("diff/detail_changes.py", " or $profiles and not coalesce(known.with_profiles, false)", ""),),
+        (("diff/detail_changes.py", "$profiles and not coalesce(known.with_profiles, false)", "$profiles and false"),),
         (PERSONAL,),
     ),
     Mutation(

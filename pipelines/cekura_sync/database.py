@@ -87,17 +87,22 @@ def unlimited(con: "duckdb.DuckDBPyConnection", limit: str = MEMORY) -> Iterator
 
 
 def in_little_memory(con: "duckdb.DuckDBPyConnection", step: Callable[[], T]) -> T:
-    """The step's result. It runs with a low limit first; what cannot do with that gets more."""
+    """The step's result. It runs with a low limit first; what cannot do with that gets more. Afterwards the limit is as before."""
     import duckdb
 
-    for limit in STEPS:
-        try:
-            tune(con, f"set memory_limit = '{limit}'")
+    ((before,),) = con.execute("select current_setting('memory_limit')").fetchall()
+    try:
+        for limit in STEPS:
+            try:
+                tune(con, f"set memory_limit = '{limit}'")
+                return step()
+            except duckdb.OutOfMemoryException:
+                continue
+        with unlimited(con, STEPS[-1]):
             return step()
-        except duckdb.OutOfMemoryException:
-            continue
-    with unlimited(con, STEPS[-1]):
-        return step()
+    finally:
+        with suppress(duckdb.Error):  # more than that is in use
+            tune(con, f"set memory_limit = '{before}'")
 
 
 def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":

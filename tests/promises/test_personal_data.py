@@ -1,6 +1,7 @@
 """Personal data is kept only where it was asked for, and removed from every file once it no longer is."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -317,6 +318,26 @@ def test_what_was_removed_for_its_age_comes_back_when_it_may_be_older(talked: Ac
     assert talked.sync("--full", "--transcripts", "--keep-transcripts", "90d").code == 0
 
     assert kept_of(talked, newest) == before
+
+
+def test_what_the_list_said_of_an_older_result_comes_back_with_the_next_full_reading(
+    account: Account,
+) -> None:
+    """The syncs that remove it do not read that result again."""
+    world, today = account.world, datetime.now(UTC)
+    older, newest = sorted(world.results)[1], max(world.results)
+    world.touchless_edit(older, runs=[{**run, **private()} for run in world.results[older]["runs"]])
+    world.edit(newest, created_at=today.isoformat())
+    assert account.sync("--full", "--transcripts").code == 0
+    before = kept_of(account, older)["runs.recording_url"]
+    assert (
+        account.sync("--transcripts", "--keep-transcripts", "1s", "--lookback", "1h").json["mode"] == "quick"
+    )
+    assert (before > 0, kept_of(account, older)["runs.recording_url"]) == (True, 0)
+
+    assert account.sync("--full", "--transcripts").code == 0
+
+    assert kept_of(account, older)["runs.recording_url"] == before
 
 
 @pytest.mark.parametrize("option", ["--profiles", "--transcripts"])
