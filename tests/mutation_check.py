@@ -721,7 +721,13 @@ MUTATIONS = (
     ),
     Mutation(
         "details: profiles that are asked for again are not read",
-        (("diff/detail_changes.py", "$profiles and not coalesce(known.with_profiles, false)", "$profiles and false"),),
+        (
+            (
+                "diff/detail_changes.py",
+                "$profiles and not coalesce(known.with_profiles, false)",
+                "$profiles and false",
+            ),
+        ),
         (PERSONAL,),
     ),
     Mutation(
