@@ -706,7 +706,7 @@ MUTATIONS = (
                 "set _digest = _digest where id in ({emptied})",
             ),
         ),
-        (PERSONAL,),
+        (f"{PERSONAL}::test_what_the_list_said_of_an_older_result_comes_back_with_the_next_full_reading",),
     ),
     Mutation(
         "forget: what was emptied in details counts as read",
@@ -728,12 +728,12 @@ MUTATIONS = (
                 "$profiles and false",
             ),
         ),
-        (PERSONAL,),
+        (f"{PERSONAL}::test_profiles_in_details_come_back_when_they_are_asked_for_again",),
     ),
     Mutation(
         "compare: what is too old is stored again",
         (("diff/compare.py", 'old = "false" if since is None', 'old = "false" if True'),),
-        (PERSONAL,),
+        (f"{PERSONAL}::test_what_was_removed_for_its_age_comes_back_when_it_may_be_older",),
     ),
     Mutation(
         "records: an old row that is read without what was said reads like any other",
