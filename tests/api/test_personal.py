@@ -1,5 +1,7 @@
 """Which fields may hold personal data, by their names."""
 
+import json
+
 import pytest
 
 from cekura_sync.api.personal import PersonalData, harmless
@@ -74,3 +76,16 @@ def test_a_text_that_cannot_be_taken_is_cut_where_the_first_field_begins_that_is
 @pytest.mark.parametrize("name", [r"transcr\u0069pt", "transcript" + "x" * 300, r"say \"transcript\""])
 def test_such_a_field_is_found_however_its_name_is_written(name: str) -> None:
     assert PersonalData().without_the_rest(f'{{"id": 7, "{name}": "hello"}}') == '{"id": 7, '
+
+
+def test_of_a_value_that_no_document_describes_what_was_said_is_left_out_however_it_is_given() -> None:
+    said = {"rate": 1, "messages": ["hi"], "turns": [{"speaker": "a", "text": "hi"}, {"speed": 2}]}
+    kept = {"rate": 1, "turns": [{"speed": 2}]}
+
+    assert PersonalData().allowed(said) == kept
+    assert PersonalData().allowed([{"as_text": json.dumps(said)}]) == [
+        {"as_text": '{"rate":1,"turns":[{"speed":2}]}'}
+    ]
+    assert PersonalData().allowed('{ "rate": 1 }') == '{ "rate": 1 }'
+    assert PersonalData().allowed("{no JSON") == "{no JSON"
+    assert PersonalData(transcripts=True).allowed(said | {"waveform": [1]}) == said

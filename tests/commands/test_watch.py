@@ -324,7 +324,17 @@ def test_jobs_of_one_exporter_differ_by_warehouse_and_scope(settled: Account, tm
     assert family.samples[0].labels == {"warehouse": str(settled.warehouse), "scope": 'search=a "b"\\c'}
 
 
-@pytest.mark.parametrize("place", ["missing/cekura.prom", ".", "notes.txt", "warehouse.duckdb"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "missing/cekura.prom",
+        ".",
+        "notes.txt",
+        "warehouse.duckdb",
+        "warehouse.duckdb.wal",
+        "warehouse.duckdb.d/cekura.prom",
+    ],
+)
 def test_metrics_that_cannot_be_written_are_a_warning_and_no_other_file_is_replaced(
     settled: Account, tmp_path: Path, place: str
 ) -> None:
@@ -332,6 +342,7 @@ def test_metrics_that_cannot_be_written_are_a_warning_and_no_other_file_is_repla
 
     ran = settled.sync("--metrics", str(tmp_path / place))
 
+    assert not {tmp_path / "warehouse.duckdb.wal", settled.home / "cekura.prom"} & {*tmp_path.rglob("*")}
     assert ran.code == 0, ran.err
     assert ran.err.startswith("Warning: The metrics cannot be written (")
     assert "check --metrics" in ran.err

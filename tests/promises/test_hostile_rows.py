@@ -487,3 +487,15 @@ def test_a_count_beyond_all_numbers_stops_no_sync(synced_account: Account, digit
 
     assert synced_account.sync("--full").code == 0
     synced_account.assert_equals_api()
+
+
+def test_fields_that_differ_only_by_capital_letters_are_named(new_account: NewAccount) -> None:
+    account = new_account(results=4, runs_per_result=2, in_flight=0)
+    newest = max(account.world.results)
+    runs = [{**run, "Status": "shouted"} for run in account.world.results[newest]["runs"]]
+    account.world.touchless_edit(newest, NAME="shouted", runs=runs)
+
+    ran = account.sync()
+
+    assert ran.code == 0, ran.err
+    assert "2 fields of the API were left out, such as NAME" in ran.err

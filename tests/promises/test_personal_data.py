@@ -62,6 +62,8 @@ def private() -> dict[str, object]:
             "payload": json.dumps({"rate": 1, "fromNumber": SAID, "turns": [{"role": "user", "text": SAID}]}),
         },
         "history": [{"speaker": "customer", "text": SAID}],
+        "scenarios": [{"role": "caller", "text": SAID}],
+        "as_text": json.dumps({"messages": [SAID]}),
     }
 
 
@@ -226,6 +228,24 @@ def test_an_engine_loses_what_the_list_said_of_calls_that_were_deleted_or_erased
     assert shared.sync("--full", "--transcripts").code == 0
 
     assert [shared.query(filled.format(id_)) for id_ in (newest, second)] == [[(0,)], [(0,)]]
+
+
+def test_an_engine_that_an_older_version_filled_loses_the_details_of_what_is_deleted_at_once(
+    unsynced: Account, server: str
+) -> None:
+    """That version did not note whether profiles were read."""
+    shared, world = Shared(unsynced, server), unsynced.world
+    newest = max(world.results)
+    assert shared.sync("--details", "--transcripts").code == 0
+    kept = f"select count(*) from cekura.run_details where result_id = {newest} and coalesce(test_profile_data, call_log, recording_url) is not null"
+    assert shared.query(kept) != [(0,)]
+    shared.execute("alter table cekura.details_read drop column with_profiles")
+    world.delete(newest)
+
+    ran = shared.sync("--full", "--details", "--transcripts")
+
+    assert ran.code == 0, ran.err
+    assert shared.query(kept) == [(0,)]
 
 
 def test_the_reason_of_a_rejected_row_quotes_no_call(account: Account) -> None:

@@ -1,13 +1,14 @@
 """Backups are complete while syncs run, and come back; a warehouse that was replaced by hand is never undone silently."""
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from cekura_sync.sandbox import Answer, Request
+from cekura_sync.sandbox import Answer, Request, Sandbox, World
 from support.harness import PATIENCE, Account, NewAccount, stored
 from support.rare import rare
 
@@ -69,6 +70,22 @@ def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["backup.duckdb", "notes.txt", account.warehouse.name, account.home.name]
     )
+
+
+def test_a_warehouse_that_syncs_fill_and_a_pipe_are_no_place_for_a_backup(
+    account: Account, new_synced: NewAccount, tmp_path: Path
+) -> None:
+    other, pipe = new_synced(results=5), tmp_path / "pipe"
+    before = other.stored()
+    os.mkfifo(pipe)
+
+    for place in (other.warehouse, pipe):
+        assert account.run("backup", str(place)).code == 9, place
+
+    assert other.stored() == before
+    assert (
+        account.run("query", "select 1", "--warehouse", str(pipe)).code == 9
+    )  # and does not wait for a writer
 
 
 def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_from_it(
@@ -214,3 +231,50 @@ def test_the_same_file_copied_back_is_no_other_history(account: Account, tmp_pat
 
     assert account.sync().code == 0
     account.assert_equals_api()
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """A warehouse in whose published file blocks of rows are not as they were written; its header is."""
+    with Sandbox(World(results=400, in_flight=0)) as sandbox:
+        account = Account(sandbox, tmp_path_factory.mktemp("damaged") / "warehouse.duckdb")
+        assert account.sync().code == 0
+        query = "select distinct block_id from pragma_storage_info('cekura.results') where block_id >= 0"
+        blocks = [block for (block,) in account.query(query)]
+        content = bytearray(account.warehouse.read_bytes())
+        for block in blocks:
+            begins = 3 * 4096 + block * 262144  # behind the three headers of the file
+            content[begins + 8 : begins + 108] = bytes(
+                byte ^ 255 for byte in content[begins + 8 : begins + 108]
+            )
+        account.warehouse.write_bytes(content)
+        yield account
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["query", "select count(distinct name), count(distinct updated_at) from cekura.results"],
+        ["check"],
+        ["export", "--to", "exports"],
+        ["report", "-o", "report.html"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_damaged_file_is_the_warehouses_fault_and_no_bug(
+    damaged: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    ran = damaged.run(*command)
+
+    assert ran.code == 9, ran.err
+    assert "A file is damaged." in ran.err
+
+
+def test_a_damaged_backup_is_not_restored(damaged: Account, account: Account) -> None:
+    before = account.stored()
+
+    ran = account.run("restore", str(damaged.warehouse))
+
+    assert (ran.code, account.stored()) == (9, before), ran.err

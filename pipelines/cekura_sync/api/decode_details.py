@@ -6,7 +6,7 @@ as an object); DuckDB gives the values their types. Everything else is kept as J
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from cekura_sync.api import json_values
 from cekura_sync.api.decode_rows import begins, require_object
 from cekura_sync.api.fields import Item, first_id, number, objects, rest, take, text, usable_id
 from cekura_sync.api.forms import identity, with_id
-from cekura_sync.api.personal import PROFILE, PersonalData
+from cekura_sync.api.personal import PROFILE, PersonalData, may_hold_fields
 from cekura_sync.api.rubric import rubric_verdicts, verdict_on
 from cekura_sync.errors import UnbelievableAnswer
 
@@ -64,7 +64,7 @@ def _document(answer: Item, personal_data: PersonalData) -> Item:
     document = _everything(answer, personal_data)
     for name in ("metrics", "outcomes", "summary", "reasons"):
         for item in document[name]:
-            item["more"] = _allowed(item["more"], personal_data)
+            item["more"] = personal_data.allowed(item["more"]) or None
     return document
 
 
@@ -84,16 +84,6 @@ def _everything(answer: Item, personal_data: PersonalData) -> Item:
         "reasons": [*_numbered(_reasons(answer.get("failed_reasons")))],
         "turns": [turn for run in runs for turn in _turns(run)] if personal_data.transcripts else [],
     }
-
-
-def _allowed(value: Any, personal_data: PersonalData) -> Any:
-    """The same without what may not be kept, however deep it lies."""
-    if isinstance(value, dict):
-        kept = ((name, item) for name, item in value.items() if personal_data.keeps(name))
-        return {name: _allowed(item, personal_data) for name, item in kept} or None
-    if isinstance(value, list):
-        return [_allowed(item, personal_data) for item in value]
-    return value
 
 
 def _runs(runs: object) -> list[Item]:
@@ -120,7 +110,7 @@ def _run(run: Item, personal_data: PersonalData) -> Item:
         for name, value in run.items()
         if name not in ("evaluation", "expected_outcome", "transcript_object", "metadata")
         and personal_data.keeps(name)
-        and (personal_data.transcripts or PROFILE in name or not isinstance(value, dict | list))
+        and (personal_data.transcripts or PROFILE in name or not may_hold_fields(value))
     }
     scenario = run.get("scenario")
     if isinstance(scenario, dict):  # so the vendor's webhooks have it

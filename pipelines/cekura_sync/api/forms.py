@@ -1,16 +1,18 @@
 """The forms in which the API sends runs, scenarios and ids → the one in which they are compared and stored."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from cekura_sync.api.json_values import bigint
-from cekura_sync.api.personal import PersonalData, without_what_was_said
+from cekura_sync.api.personal import PersonalData, may_hold_fields
 
 LISTS = ("runs", "scenarios")
 FLAW = "_flaw"  # stands in a row whose runs cannot be stored, and says why
 _SUCCESS = {"true": True, "1": True, "false": False, "0": False, "": None}
-_keeps = lru_cache(maxsize=4096)(PersonalData().keeps)
+_NOTHING_PERSONAL = PersonalData()
+_keeps = lru_cache(maxsize=4096)(_NOTHING_PERSONAL.keeps)
 
 
 def as_stored(row: Any) -> Any:
@@ -22,7 +24,7 @@ def as_stored(row: Any) -> Any:
         return row
     row.pop(FLAW, None)
     as_arrays(row)
-    _remove_nested_talk(row)
+    _remove_nested_talk(row, LISTS)
     for run in _list(row, "runs"):
         flaw = _settle_run(run)
         if flaw is not None:
@@ -97,7 +99,7 @@ def identity(value: object) -> int | None:
     return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
-def _remove_nested_talk(fields: dict[str, Any]) -> None:
-    for name in [name for name, value in fields.items() if type(value) is dict or type(value) is list]:
-        if name not in LISTS and _keeps(name):
-            fields[name] = without_what_was_said(fields[name])
+def _remove_nested_talk(fields: dict[str, Any], but_in: Sequence[str] = ()) -> None:
+    for name in [name for name, value in fields.items() if may_hold_fields(value)]:
+        if name not in but_in and _keeps(name):
+            fields[name] = _NOTHING_PERSONAL.allowed(fields[name])

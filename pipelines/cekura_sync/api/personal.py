@@ -109,35 +109,36 @@ class PersonalData(NamedTuple):
             return payload
         return harmless(payload) or None
 
+    def allowed(self, value: Any) -> Any:
+        """A value that no document describes, without what may not be kept, however deep it lies."""
+        if isinstance(value, dict):
+            kept = ((name, item) for name, item in value.items() if self.keeps(name) and self._may_stay(item))
+            return {name: self.allowed(item) for name, item in kept}
+        if isinstance(value, list):
+            return [self.allowed(item) for item in value if self._may_stay(item)]
+        return self._allowed_inside(value) if may_hold_fields(value) else value
+
+    def _may_stay(self, item: object) -> bool:
+        return self.transcripts or not _is_turn(item)
+
+    def _allowed_inside(self, text: str) -> str:
+        """Of an object or array that is given as text; where nothing is left out, the text as it was."""
+        try:
+            inside = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            return text
+        kept = self.allowed(inside)
+        return text if kept == inside else msgspec.json.encode(kept).decode()
+
     def without_the_rest(self, raw: str) -> str:
         """A text that cannot be stored, as it may be kept: cut where the first field begins that may not."""
         begins = [match.start() for match in _NAME.finditer(raw) if not self.keeps(_unescaped(match[1]))]
         return raw[: begins[0]] if begins else raw
 
 
-def without_what_was_said(value: Any) -> Any:
-    """A value that no document describes, without the fields that may hold personal data and without turns of a conversation, however deep they lie."""
-    if isinstance(value, dict):
-        return {
-            name: without_what_was_said(item)
-            for name, item in value.items()
-            if PersonalData().keeps(name) and not _is_turn(item)
-        }
-    if isinstance(value, list):
-        return [without_what_was_said(item) for item in value if not _is_turn(item)]
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        return _without_it_inside(value)
-    return value
-
-
-def _without_it_inside(text: str) -> str:
-    """The same of an object or array that is given as text; where nothing is left out, the text as it was."""
-    try:
-        inside = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return text
-    kept = without_what_was_said(inside)
-    return text if kept == inside else msgspec.json.encode(kept).decode()
+def may_hold_fields(value: object) -> bool:
+    """An object or an array, also as the text of one."""
+    return value.startswith(("{", "[")) if type(value) is str else type(value) is dict or type(value) is list
 
 
 def _is_turn(value: object) -> bool:

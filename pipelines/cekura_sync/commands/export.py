@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cekura_sync import settings
 from cekura_sync.commands.options import (
     destination_option,
     for_spreadsheet_option,
@@ -52,7 +53,7 @@ def export(
     from cekura_sync.warehouse.export import export as write
     from cekura_sync.warehouse.layout import require_outside
 
-    require_outside(Path(warehouse), Path(to))
+    require_outside(settings.check_warehouse(warehouse), Path(to))
     with readable(warehouse, destination) as path, reader.open_for_reading(path) as con:
         files = write(
             con,

@@ -253,7 +253,7 @@ def _require_place(file: Path | None, warehouse: str) -> None:
     """Before a sync that may take long. Raises SettingsError."""
     if file is None:
         return
-    require_outside(Path(warehouse), file)
+    require_outside(settings.check_warehouse(warehouse), file)
     if not file.absolute().parent.is_dir():
         raise SettingsError(
             f"{file} is in a directory that does not exist: create it, or choose another file."

@@ -22,6 +22,7 @@ from cekura_sync.console import memory, repeat, terminal
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.errors import CekuraSyncError, SettingsError
 from cekura_sync.monitoring.watch import watched
+from cekura_sync.warehouse.layout import require_outside
 
 PAGE_RELOADS = timedelta(minutes=5)  # a browser that shows the page loads it again that often
 
@@ -173,6 +174,9 @@ def sync(
         _send_sample(options["notify"], allow_http=options["allow_http"])
         return
 
+    if metrics_file and not _is_outside(options, Path(metrics_file)):
+        metrics_file = None
+
     def once() -> None:
         with watched(ping, metrics_file, options) as watch:
             resolved = settings.resolve(options)
@@ -195,6 +199,21 @@ def sync(
         once()
     else:
         repeat.until_stopped(once, settings.interval(every), as_json=as_json, quiet=quiet)
+
+
+def _is_outside(options: dict[str, Any], metrics_file: Path) -> bool:
+    try:
+        warehouse = settings.check_warehouse(settings.named_warehouse(options))
+    except SettingsError:
+        return True  # the sync ends with that, and the metrics tell of it
+    try:
+        require_outside(warehouse, metrics_file)
+    except SettingsError as refused:
+        terminal.warn(
+            f"The metrics cannot be written ({refused}): check --metrics. The sync itself is not affected."
+        )
+        return False
+    return True
 
 
 def _write_report(page: Path, resolved: settings.Settings, *, changed: bool) -> None:

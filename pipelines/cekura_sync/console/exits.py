@@ -71,9 +71,13 @@ _EXIT_CODES: dict[type[Exception], ExitCode] = {
 }
 
 
-def is_of_damaged_file(error: BaseException) -> bool:
-    """Whether DuckDB found blocks in its file that are not as it wrote them, whatever it was asked just then."""
-    return "duckdb" in type(error).__module__ and "Corrupt database file" in str(error)
+def is_of_damaged_file(error: BaseException | None) -> bool:
+    """Whether it came from blocks that are not as DuckDB wrote them, whatever DuckDB was asked just then."""
+    while error is not None:
+        if "duckdb" in type(error).__module__ and "Corrupt database file" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def exit_code_for(error: BaseException) -> ExitCode:

@@ -29,7 +29,7 @@ def why_to_read_everything(
     if count_is_dependable and listing.counts:
         more = min(listing.counts) - changes.absent.all_listed()
         if more > 0:
-            return f"The API counts {more:,} results more than are known"
+            return f"The API's count is {more:,} higher than the number of known results"
     unlisted = changes.absent.missing(above=floor)
     sample = (
         {unlisted[place * (len(unlisted) - 1) // (SAMPLE - 1)] for place in range(SAMPLE)}

@@ -13,11 +13,11 @@ from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.said import MORE_COLUMNS, columns
 from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 
+# Rows of details that were read before `with_profiles` was noted may hold profiles.
+_READ_WITH_PERSONAL_DATA = "(with_transcripts or coalesce(with_profiles, true))"
 # What was said stays until the result is read again without transcripts.
-_READ_WITH_PERSONAL_DATA = (
-    "(with_transcripts or coalesce(with_profiles, true))"  # older versions did not note profiles
-)
 _READ_WITH_TRANSCRIPTS = f"select result_id from {SCHEMA}.details_read where with_transcripts"
+_MORE_COLUMNS = MORE_COLUMNS.format(schema=f"base.{SCHEMA}")
 # The first version kept all of a provider's payload; the digests of its documents begin so.
 _FIRST_VERSION = "not coalesce(with_transcripts, false) and _digest like '1:%'"
 # Beside a metric, an outcome or a reason it kept whatever else stood there.
@@ -50,8 +50,7 @@ def _columns_to_empty(
     con: duckdb.DuckDBPyConnection, personal_data: PersonalData
 ) -> Iterator[tuple[str, str, str]]:
     """Columns for fields that are not kept: table, column, and a predicate over its rows."""
-    query = f"select table_name, api_name, column_name from base.{SCHEMA}._fields order by all"
-    for table, key, name in con.execute(query).fetchall():
+    for table, key, name in con.execute(_MORE_COLUMNS).fetchall():
         if personal_data.keeps(key):
             continue
         asked_for = table == "run_details" and NEVER not in key.lower() and PROFILE not in key.lower()
@@ -91,7 +90,7 @@ def _all_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterato
     of_them = f"result_id in ({ids})"
     if lookup.holds("transcript_turns", "result_id", of_them):
         yield f"delete from {SCHEMA}.transcript_turns where {of_them}"
-    fields = [*columns(con.execute(MORE_COLUMNS.format(schema=f"base.{SCHEMA}")).fetchall())]
+    fields = [*columns(con.execute(_MORE_COLUMNS).fetchall())]
     for said in fields:
         condition = f"{said.condition} and {said.result} in ({ids})"
         if said.table in ("results", "runs") and lookup.holds(said.table, said.name, condition):
@@ -99,7 +98,8 @@ def _all_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterato
             yield f"update {SCHEMA}.results set _digest = null where id in ({emptied})"
             yield f"update {SCHEMA}.{said.table} set {said.column} = null where {condition}"
     read_so = f"{_READ_WITH_PERSONAL_DATA} and {of_them}"
-    if lookup.holds("details_read", "with_profiles", read_so):
+    is_noted = lookup.holds("details_read", "with_profiles", "true")  # an older version has no such column
+    if lookup.holds("details_read", "result_id", read_so if is_noted else of_them):
         with_it = f"result_id in (select result_id from {SCHEMA}.details_read where {read_so})"
         spoken = f"result_id in ({_READ_WITH_TRANSCRIPTS}) and {of_them}"
         yield f"update {SCHEMA}.run_details set metadata = null where {spoken}"

@@ -81,7 +81,7 @@ def _switch(address: str | None) -> "Ping | None":
 
 def _labels(options: Mapping[str, Any]) -> dict[str, str]:
     """What distinguishes jobs that write into one directory. Computed before the settings are checked."""
-    warehouse = options["warehouse"] or os.environ.get("CEKURA_WAREHOUSE") or settings.WAREHOUSE
+    warehouse = settings.named_warehouse(options)
     engine = options["destination"] or (not options["warehouse"] and os.environ.get(settings.DESTINATION))
     filters = {name: options[name] for name in ("agent_id", "project_id", "search", "scenarios")}
     scope = ",".join(f"{name}={value}" for name, value in filters.items() if value is not None)

@@ -198,6 +198,10 @@ def moment(text: str, option: str) -> datetime:
         ) from None
 
 
+def named_warehouse(options: Mapping[str, object]) -> str:
+    return str(options["warehouse"] or os.environ.get("CEKURA_WAREHOUSE") or WAREHOUSE)
+
+
 def check_warehouse(path: str) -> Path:
     """The path that readers open. Neither it nor the file that it links to may be named like a schema."""
     if not Path(path).name or "\0" in path or _is_not_text(path):

@@ -15,6 +15,7 @@ warehouse.duckdb.d/
 """
 
 import json
+import os
 import re
 from pathlib import Path
 from secrets import token_hex
@@ -54,7 +55,10 @@ class Layout:
 
 def require_outside(warehouse: Path, target: Path) -> None:
     """Raises SettingsError for a file or directory of the warehouse's own, where nothing else may be written."""
-    files, target = Layout(warehouse), target.resolve()
+    files, target = (
+        Layout(warehouse),
+        Path(os.path.realpath(target)),
+    )  # which lets links that lead in a circle be
     if target in (files.published, wal(files.published)) or target.is_relative_to(files.home):
         raise SettingsError(f"{target} belongs to the warehouse itself: choose another place.")
 
