@@ -1,5 +1,6 @@
 """README and docs/ against the program, in both directions: what they name exists, and what exists is named."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -189,3 +190,15 @@ def test_the_image_is_built_under_the_name_that_the_printed_files_ask_for() -> N
     built = re.findall(r"`docker build --tag (\S+:\d+\.\d+\.\d+) \.`", ALL)
 
     assert set(built) == {options(COMMANDS["schedule"])["--image"].default}
+
+
+def test_the_tests_begin_without_what_make_destinations_installs() -> None:
+    """A module that imports such a package at its top cannot even be collected in a fresh clone."""
+    needs = re.compile(
+        r"(chdb|dagster\w*|deltalake|polars|psycopg2|pyiceberg|cekura_sync\.warehouse\.postgres)\b"
+    )
+    for path in sorted(ROOT.glob("tests/**/*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if needs.match(name)], f"{path}, line {node.lineno}"

@@ -8,13 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg2.extensions
 import pytest
 
 from cekura_sync import cli
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Answer, Request
-from cekura_sync.warehouse.postgres import session
 from support.engines import comparable
 from support.harness import HANG, PATIENCE, Ran, assert_same
 from support.hostile_fields import FIELDS
@@ -82,13 +80,15 @@ def test_a_sync_with_nothing_new_writes_its_line_in_the_log_and_no_more(
 
 def test_a_sync_leaves_the_process_as_it_was(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipeline of one's own in the same process copies rows in bulk, and its sessions are not taken for those of a sync."""
+    from psycopg2 import extensions
+
     for name, value in (shared.account.env | shared.env | {"PGAPPNAME": "theirs"}).items():
         monkeypatch.setenv(name, value)
     for options in (["--full"], ["--dry-run"], ["--api-url", "http://127.0.0.1:1"]):
         cli.run(["sync", "-q", "--timeout", "1s", *options])
 
         assert os.environ["PGAPPNAME"] == "theirs"
-        assert psycopg2.extensions.get_wait_callback() is None
+        assert extensions.get_wait_callback() is None
 
 
 def test_a_dry_run_writes_nothing(shared: Shared) -> None:
@@ -131,8 +131,10 @@ def test_while_one_sync_is_at_work_another_ends_with_exit_8(shared: Shared) -> N
 
 
 @pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _impatient(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of waiting for a lock is as good as five."""
+    from cekura_sync.warehouse.postgres import session
+
     monkeypatch.setitem(session.SETTINGS, "lock_timeout", "1s")
 
 

@@ -73,16 +73,17 @@ def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tm
 
 
 def test_a_warehouse_that_syncs_fill_and_a_pipe_are_no_place_for_a_backup(
-    account: Account, new_synced: NewAccount, tmp_path: Path
+    account: Account, tmp_path: Path
 ) -> None:
-    other, pipe = new_synced(results=5), tmp_path / "pipe"
-    before = other.stored()
+    other, pipe = tmp_path / "other.duckdb", tmp_path / "pipe"
+    assert account.sync("--warehouse", str(other)).code == 0
+    before = other.read_bytes()
     os.mkfifo(pipe)
 
-    for place in (other.warehouse, pipe):
+    for place in (other, pipe):
         assert account.run("backup", str(place)).code == 9, place
 
-    assert other.stored() == before
+    assert other.read_bytes() == before
     assert (
         account.run("query", "select 1", "--warehouse", str(pipe)).code == 9
     )  # and does not wait for a writer
