@@ -94,3 +94,21 @@ def test_after_a_rollback_a_backup_from_before_the_upgrade_takes_the_newer_files
 
     assert synced_account.stored() == rows
     assert synced_account.sync().code == 0
+
+
+@pytest.mark.parametrize("option", ["--details", "--transcripts", "--profiles"])
+def test_details_are_read_into_a_warehouse_of_version_0_1_0(
+    new_account: Callable[..., Account], option: str
+) -> None:
+    """Its tables of details lack columns."""
+    account = new_account(results=0, in_flight=0)
+    account.warehouse.write_bytes(gzip.decompress(VERSION_0_1_0.read_bytes()))
+    new = account.world.insert(2)
+    account.world.finish()
+
+    for full in ([], ["--full"]):
+        ran = account.sync("--details", option, *full)
+        assert ran.code == 0, ran.err
+
+    read = "select count(*) from cekura.details_read where with_profiles is not null and result_id in (select unnest($1))"
+    assert account.query(read.replace("$1", str(new))) == [(2,)]

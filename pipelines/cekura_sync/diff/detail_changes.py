@@ -13,6 +13,7 @@ from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import column_list, quoted
 from cekura_sync.diff import naming
 from cekura_sync.diff.base import Lookup
+from cekura_sync.diff.differing import Known
 from cekura_sync.diff.records import SECONDS, cast, json_text
 from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
@@ -81,15 +82,18 @@ class DetailChanges:
     def __init__(self, con: duckdb.DuckDBPyConnection, lookup: Lookup) -> None:
         self._con = con
         self._lookup = lookup
-        present = {
-            name
-            for (name,) in con.execute(
-                "select table_name from duckdb_tables() where database_name = 'base'"
-            ).fetchall()
-        }
+        known = Known(con)
         for table, columns in DETAILS.items():
-            if table in present:
-                con.execute(f"create or replace view known_{table} as from base.cekura.{table}")
+            if known.has(table, "result_id"):
+                # An older version may have written it without some columns.
+                lacking = (
+                    f", null::{kind} as {name}"
+                    for name, kind in columns.items()
+                    if not known.has(table, name)
+                )
+                con.execute(
+                    f"create or replace view known_{table} as select *{''.join(lacking)} from base.cekura.{table}"
+                )
             else:
                 con.execute(f"create or replace table known_{table} ({column_list(columns)})")
         typed = {

@@ -98,8 +98,10 @@ def _all_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterato
             yield f"update {SCHEMA}.results set _digest = null where id in ({emptied})"
             yield f"update {SCHEMA}.{said.table} set {said.column} = null where {condition}"
     read_so = f"{_READ_WITH_PERSONAL_DATA} and {of_them}"
-    is_noted = lookup.holds("details_read", "with_profiles", "true")  # an older version has no such column
-    if lookup.holds("details_read", "result_id", read_so if is_noted else of_them):
+    # An older version has no such column. A file gets it after these statements, and its next sync asks again.
+    is_noted = lookup.holds("details_read", "with_profiles", "true")
+    asked = read_so if is_noted else "false" if lookup.is_complete else of_them
+    if lookup.holds("details_read", "result_id", asked):
         with_it = f"result_id in (select result_id from {SCHEMA}.details_read where {read_so})"
         spoken = f"result_id in ({_READ_WITH_TRANSCRIPTS}) and {of_them}"
         yield f"update {SCHEMA}.run_details set metadata = null where {spoken}"
