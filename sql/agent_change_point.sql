@@ -7,10 +7,14 @@ with agents as (
     from analytics.agents
 ),
 
-newest as (
-    select max(created_on) as last_day
+moments as (
+    select created_at, created_on
     from analytics.live_results
-    where created_on <= cast(current_timestamp at time zone 'UTC' as date)
+),
+
+newest as (
+    select last_day
+    from newest_day(moments) as newest
 ),
 
 cells as (

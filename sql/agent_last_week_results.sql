@@ -1,10 +1,14 @@
 -- One row per result with decided runs in the 7 UTC days that end with the newest result of the warehouse, or in the 28 days before.
 -- agent_last_week, agent_last_week_scenarios and new_failures compare these results.
 -- The week ends with the newest result of any agent, not with today: so an old warehouse has a last week too.
-with newest as (
-    select max(created_on) as last_day
+with moments as (
+    select created_at, created_on
     from analytics.live_results
-    where created_on <= cast(current_timestamp at time zone 'UTC' as date)
+),
+
+newest as (
+    select last_day
+    from newest_day(moments) as newest
 )
 
 select

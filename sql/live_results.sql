@@ -34,6 +34,10 @@ select
     cast(created_at at time zone 'UTC' as date) as created_on, -- UTC day of created_at
     updated_at, -- when it last changed, according to the API
     synced_at, -- when its content last changed in this warehouse
-    aged_out_at -- when the API stopped listing it because of its age; NULL while the API lists it
+    aged_out_at, -- when the API stopped listing it because of its age; NULL while the API lists it
+    _runs_listed, -- how many of its runs a sync has counted; NULL where none has, as are the next three
+    _runs_with_outcome, -- those with an outcome other than unknown
+    _runs_passed, -- those that passed
+    _runs_decided -- those that passed or failed
 from cekura.results
 where deleted_at is null

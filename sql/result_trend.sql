@@ -9,9 +9,8 @@ with completed as (
 ),
 
 newest as (
-    select max(created_on) as last_day
-    from completed
-    where created_on <= cast(current_timestamp at time zone 'UTC' as date)
+    select last_day
+    from newest_day(completed) as newest
 ),
 
 -- Each result with the ten before it; results without a time come last. No other time is NULL, but BigQuery needs `nulls first`.

@@ -7,42 +7,39 @@ with results as (
     from analytics.live_results
 ),
 
--- A sync stores these counts with each result that it writes (sql/stored). Where nobody has, they are made here.
+-- A sync stores how the runs of each result came out (sql/stored). Where nobody has, they are counted here.
 uncounted as (
     select result_id, outcome
     from analytics.runs
     where result_id in (select id from cekura.results where deleted_at is null and _runs_listed is null)
 ),
 
+counts as (
+    select result_id as counts_of, listed, known, passed, decided
+    from counted_outcomes(uncounted) as counted
+),
+
 summaries as (
     select
-        id as summaries_of,
-        _runs_listed as listed,
-        _runs_with_outcome as known,
-        _runs_passed as passed,
-        _runs_decided as decided
-    from cekura.results
-    where _runs_listed is not null
-    union all
-    select result_id, listed, known, passed, decided
-    from counted_outcomes(uncounted) as counted
+        results.*,
+        coalesce(_runs_listed, counts.listed, 0) as listed,
+        coalesce(_runs_with_outcome, counts.known, 0) as known,
+        cast(coalesce(_runs_passed, counts.passed, 0) as bigint) as passed_summaries,
+        cast(coalesce(_runs_decided, counts.decided, 0) as bigint) as decided_summaries
+    from results
+    left join counts on counts.counts_of = results.result_id
 ),
 
 -- Newer servers count passed runs and failed runs; older ones count every run that ended as a success.
 known as (
     select
-        results.*,
-        cast(coalesce(summaries.passed, 0) as bigint) as passed_summaries,
-        cast(coalesce(summaries.decided, 0) as bigint) as decided_summaries,
-        runs_known
-            and coalesce(summaries.listed, 0) = results.runs
-            and coalesce(summaries.known, 0) = results.runs as runs_complete,
+        *,
+        runs_known and listed = runs and known = runs as runs_complete,
         counted_passes >= 0
             and counted_failures >= 0
             and counted_passes + counted_failures <= completed_runs
-            and completed_runs <= results.runs as counts_possible
-    from results
-    left join summaries on summaries.summaries_of = results.result_id
+            and completed_runs <= runs as counts_possible
+    from summaries
 ),
 
 -- If all runs are counted as successes, that says nothing: older servers always count this way.
@@ -90,7 +87,8 @@ batches as (
 
 times as (
     select synced_at
-    from results
+    from cekura.results
+    where deleted_at is null
     group by synced_at
 ),
 

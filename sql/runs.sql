@@ -8,10 +8,13 @@ with runs as (
 ),
 
 -- Some lists have no verdicts at all; then a run without a verdict proves nothing. Only the few results with such a run are looked at.
+-- Where a sync stored that some runs of a result passed or failed, it has verdicts.
 without_verdict as (
     select result_id
     from cekura.runs
-    where status = 'completed' and success is null
+    where status = 'completed'
+        and success is null
+        and result_id in (select id from cekura.results where coalesce(_runs_decided, 0) = 0)
 ),
 
 judged as (
@@ -33,7 +36,7 @@ results as (
         results.project_id,
         results.status_group,
         results.created_at,
-        judged.result_id is not null as has_verdicts
+        coalesce(results._runs_decided, 0) > 0 or judged.result_id is not null as has_verdicts
     from analytics.live_results as results
     left join judged on judged.result_id = results.result_id
 ),

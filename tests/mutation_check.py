@@ -647,9 +647,19 @@ MUTATIONS = (
         "counts: views count the runs of every result",
         (
             ("../../sql/results.sql", " and _runs_listed is null)", ")"),
-            ("../../sql/results.sql", "where _runs_listed is not null", "where false"),
+            ("../../sql/results.sql", "coalesce(_runs_listed, counts.listed", "coalesce(counts.listed"),
         ),
         (COUNTS,),
+    ),
+    Mutation(
+        "counts: a run without a verdict proves nothing where the runs are counted",
+        (("../../sql/runs.sql", "coalesce(results._runs_decided, 0) > 0 or ", ""),),
+        ("tests/models/test_runs.py",),
+    ),
+    Mutation(
+        "counts: where no run is decided, none has a verdict",
+        (("../../sql/runs.sql", "coalesce(_runs_decided, 0) = 0", "_runs_decided is null"),),
+        ("tests/models/test_runs.py",),
     ),
     Mutation(
         "gate: --max-drop is for whatever ran",

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from cekura_sync.warehouse import counts
 from support.base import Base
 
 
@@ -50,6 +51,22 @@ def test_where_no_run_of_a_completed_result_has_a_verdict_none_was_lost(base: Ba
     base.result(1, runs=[None, None], success_rate=0.5)
 
     assert base.rows("select outcome from analytics.runs") == [("unknown",)] * 2
+
+
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("other", [{"success": True}, {"success": False, "status": "failed"}])
+def test_where_any_run_has_a_verdict_one_without_was_lost_whether_they_are_counted_or_not(
+    base: Base, counted: bool, other: dict[str, Any]
+) -> None:
+    base.result(1, runs=[None])
+    base.run(11, 1, **other)
+    if counted:
+        counts.store(base.con)
+
+    assert base.row("select outcome from analytics.runs where run_id <> 11") == ("infrastructure_failure",)
+    assert base.row("select _runs_decided from cekura.results") == (
+        (int("status" not in other),) if counted else (None,)
+    )
 
 
 def test_a_run_carries_what_its_result_is_grouped_by(base: Base) -> None:

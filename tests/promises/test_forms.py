@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cekura_sync.sandbox import Sandbox, World
+from cekura_sync.tables import COUNTED
 from support.harness import LONG, Account, connect
 from support.planted import plant_a_new_failure
 
@@ -102,6 +103,7 @@ JUDGED_ALIKE = {
 ABOUT_THE_SYNC = ("data_quality", "sync_status")
 # What the forms do not have in common: words, when we read, and how a figure was come by.
 WORDS = {
+    *COUNTED,
     "agent_version",
     "agent_version_id",
     "counted_failures",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cekura_sync.sandbox import Sandbox, World
+from cekura_sync.tables import COUNTED
 from support.harness import Account, connect
 from support.living import live
 from support.rare import rare
@@ -49,8 +50,8 @@ VIEWS: dict[str, tuple[Callable[[Warehouse], Iterable[Row]], str]] = {
     "stuck_results": (details.stuck_results, "result_id"),
     "data_quality": (details.data_quality, "finding"),
 }
-# What the API does not know: when this warehouse wrote a row, and words about the view itself.
-OWN = {"synced_at", "example", "meaning"}
+# What the API does not know: when this warehouse wrote a row, what it stored with it, and words about the view itself.
+OWN = {"synced_at", "example", "meaning", *COUNTED}
 
 
 @pytest.fixture(scope="module", params=["fraction", *rare("percent")])
