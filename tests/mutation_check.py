@@ -353,7 +353,7 @@ MUTATIONS = (
     ),
     Mutation(
         "comparison: a known id is enough",
-        (("diff/compare.py", " and known._digest = raw_rows._digest", ""),),
+        (("diff/compare.py", " and known._digest = received._digest", ""),),
         (
             f"{SYNC}::test_a_quick_sync_brings_exactly_what_was_inserted_and_edited",
             *MANY,
@@ -423,7 +423,13 @@ MUTATIONS = (
     ),
     Mutation(
         "comparison: JSON as it is spelled",
-        (("diff/records.py", "json_values.respelled(raw, as_stored)", "raw"),),
+        (
+            (
+                "diff/spelling.py",
+                "text, first_id = spelled(row), _first_id(raw)",
+                "text, first_id = raw, _first_id(raw)",
+            ),
+        ),
         ("tests/diff/test_records.py",),
     ),
     Mutation(

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import duckdb
 import pytest
 
 from cekura_sync import database
@@ -30,10 +31,19 @@ def listed_id(row: dict[str, Any]) -> int | None:
     return id_ if id_ is not None and id_ < 2**63 else None
 
 
+def parse(
+    con: duckdb.DuckDBPyConnection,
+    ids: list[int | None],
+    raws: list[str],
+    keys: records.Keys | None = None,
+) -> None:
+    records.receive(con, ids, [records.digest("", raw) for raw in raws])
+    records.parse(con, keys or records.Keys(), raws)
+
+
 def parsed(*rows: dict[str, Any], keys: records.Keys | None = None) -> list[dict[str, Any]]:
     with database.connect() as con:
-        records.receive(con, [listed_id(row) for row in rows], [json.dumps(row) for row in rows])
-        records.parse(con, keys or records.Keys())
+        parse(con, [listed_id(row) for row in rows], [json.dumps(row) for row in rows], keys)
         cursor = con.execute("select * exclude (_row, _digest, _listed) from parsed")
         columns = [column[0] for column in cursor.description]
         return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
@@ -133,8 +143,7 @@ def test_two_texts_of_one_json_value_are_one_value_in_rows_and_in_runs(one: str,
         for text in (one, other)
     ]
     with database.connect() as con:
-        records.receive(con, [12, 12], raws)
-        records.parse(con, records.Keys())
+        parse(con, [12, 12], raws)
         stored = con.execute("select extra, runs[1].extra, flaw from parsed").fetchall()
 
     assert stored[0] == stored[1]
@@ -183,9 +192,8 @@ def test_text_arrives_byte_for_byte() -> None:
 def stored(row: dict[str, Any], query: str) -> list[tuple[Any, ...]]:
     """What the tables `runs` and `result_scenarios` would hold of it."""
     with database.connect() as con:
-        records.receive(con, [listed_id(row)], [json.dumps(row)])
         keys = records.Keys()
-        records.parse(con, keys)
+        parse(con, [listed_id(row)], [json.dumps(row)], keys)
         assert con.execute("select flaw from parsed").fetchall() == [(None,)]
         tables = f"with runs as ({records.runs_of('parsed', keys)}), scenarios as ({records.scenarios_of('parsed')})"
         return con.execute(f"{tables} {query} order by all").fetchall()

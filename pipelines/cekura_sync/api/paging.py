@@ -141,20 +141,27 @@ class Chain:
     def add(self, rows: Sequence[Row]) -> list[Row]:
         """Add rows wherever they stand; returns the new ones."""
         known = {row.key: self._places.get(number_of(row.key)) for row in rows}
-        new = list({row.key: row for row in rows if known[row.key] is None}.values())
-        above = [row for row in new if self._is_newer(row)]
+        new = {row.key: row for row in rows if known[row.key] is None}
+        above = {key: row for key, row in new.items() if self._is_newer(row)}
         self._came_since += len(above)
-        for position, row in enumerate(above, -self._came_since):
-            self._put(Place(number_of(row.key), position, row.created))
-        for row in new:
-            if not self._is_newer(row):
-                self._put(Place(number_of(row.key), len(self) - self._came_since, row.created))
+        self._add(above.values(), first=-self._came_since)
+        below = (row for key, row in new.items() if key not in above) if above else new.values()
+        self._add(below, first=len(self) - self._came_since)
         for row in rows:
             place = known[row.key]
             if place is not None and place.created != row.created:
                 self._put(place._replace(created=row.created))
         self._lower_floor(rows)
-        return new
+        return [*new.values()]
+
+    def _add(self, rows: Iterable[Row], *, first: int) -> None:
+        """Rows that are new, from the position `first` on."""
+        places = [
+            Place(number_of(row.key), position, row.created) for position, row in enumerate(rows, first)
+        ]
+        for place in places:
+            self._places.add(place)
+        self._unsaved += places
 
     def _put(self, place: Place) -> None:
         if self._places.get(place.key) is None:
@@ -171,8 +178,10 @@ class Chain:
         floor = self.floor = min(times) if self.floor is None else min(*times, self.floor)
         if min(times) > floor:
             return  # this window ends above the chain's end
-        links = [index for index, row in enumerate(rows) if row.created is not None and row.created > floor]
-        self.overlap = max(OVERLAP, len(rows) - links[-1] if links else self.overlap + len(rows))
+        from_end = (
+            n for n, row in enumerate(reversed(rows), 1) if row.created is not None and row.created > floor
+        )
+        self.overlap = max(OVERLAP, next(from_end, self.overlap + len(rows)))
 
     # A reading that goes on with an earlier one. What it does not read again must be where it was: rows that have changed
     # places in between, or another order, could hide an unread row among those that were read.

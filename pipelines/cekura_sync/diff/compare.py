@@ -25,14 +25,10 @@ from cekura_sync.outcome import Counts
 _SAME = """
     create or replace temp table same as
     select known.id, known.agent, known.updated_at, null as flaw
-    from raw_rows join base.cekura.results as known on known.id = raw_rows.id and known._digest = raw_rows._digest
+    from received join base.cekura.results as known on known.id = received.id and known._digest = received._digest
     where known.deleted_at is null and known.aged_out_at is null
 """
-_FLAWED = """
-    select coalesce(_listed, parsed.id), flaw, raw_rows.raw
-    from parsed join raw_rows on raw_rows.rowid = parsed._row
-    where flaw is not null
-"""
+_FLAWED = "select coalesce(_listed, id), flaw, _row from parsed where flaw is not null"
 _JUDGE = """
     create or replace temp table verdicts as
     select parsed.id,
@@ -149,36 +145,36 @@ class Comparison:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
             self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]
-        ids, raws = [bigint(row.key) for row in sound], [row.raw for row in sound]
-        records.receive(self._con, ids, raws, [self.keys.reading_of(row.created) for row in sound])
+        digests = [records.digest(self.keys.reading_of(row.created), row.raw) for row in sound]
+        records.receive(self._con, [bigint(row.key) for row in sound], digests)
         self._leave_out_erased()
-        self._lookup.fetch_listed("select id from raw_rows where id is not null")
+        self._lookup.fetch_listed("select id from received where id is not null")
         self._recognise()
-        if self._value("select count(*) from raw_rows"):
-            self._read()
+        if self._value("select count(*) from received"):
+            self._read([row.raw for row in sound])
 
     def _leave_out_erased(self) -> None:
         """Results that were erased on purpose count as listed, and are not stored again."""
-        self._con.execute(f"insert into listed select id from raw_rows where {ERASED}")
-        self._con.execute(f"delete from raw_rows where {ERASED}")
+        self._con.execute(f"insert into listed select id from received where {ERASED}")
+        self._con.execute(f"delete from received where {ERASED}")
 
     def _recognise(self) -> None:
         """Be done with the rows that read as they did when they were written last."""
         # Of which project a row is, a sync of one project may be the first to know.
         new_project = self._project_id is not None and self._known_content.has("results", "project_id")
         self._con.execute(f"{_SAME} and known.project_id is not null" if new_project else _SAME)
-        self._con.execute("delete from raw_rows where id in (select id from same)")
+        self._con.execute("delete from received where id in (select id from same)")
         self._note("same")
         self._unchanged += self._value("select count(*) from same")
 
-    def _read(self) -> None:
+    def _read(self, raws: Sequence[str]) -> None:
         """Parse the others, and keep those whose content is new."""
-        records.parse(self._con, self.keys)
+        records.parse(self._con, self.keys, raws)
         self._lookup.fetch_children("select id from parsed", "select unnest(runs).id from parsed")
         self._leave_runs_where_they_are()
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():
-            self._reject(flawed)
+            self._reject([(key, flaw, raws[row]) for key, flaw, row in flawed])
             self._con.execute("delete from parsed where flaw is not null")
         self._add_project()
         self._judge()

@@ -66,6 +66,7 @@ _TAKE = f"""
         asked.raw
     from asked join due on due.id = asked.id left join known_details_read as known on known.result_id = asked.id
 """
+_RUN_KEYS = "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from taken where fresh"
 
 
 class Asked(NamedTuple):
@@ -162,12 +163,8 @@ class DetailChanges:
 
     def _parse(self) -> None:
         con = self._con
-        naming.learn(
-            self._keys,
-            [*RUN_DETAILS],
-            con,
-            "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from taken where fresh",
-        )
+        names = con.execute(_RUN_KEYS).fetchall()
+        naming.learn(self._keys, [*RUN_DETAILS], [name for (name,) in names])
         columns = [*self.new_columns.values()]
         for column in columns[len(self._columns) :]:
             con.execute(f"alter table new_run_details add column {quoted(column)} varchar")

@@ -53,29 +53,28 @@ def as_dlt_wrote(column: str) -> str:
 def learn(
     known: dict[str, str],
     typed: Iterable[str],
-    con: duckdb.DuckDBPyConnection,
-    query: str,
+    names: Iterable[str],
     ours: Iterable[str] = (),
     keeps: Callable[[str], bool] = lambda _: True,
     beside: Iterable[str] = (),
 ) -> set[str]:
-    """Add the keys that `query` finds and nobody knows yet; returns those that were left out.
+    """Add those of `names` that nobody knows yet; returns those that were left out.
 
     They are too many, or differ from a known one only by case, and so have no place in a SQL table. `beside`: keys
     that are read in any case, and may be known too.
     """
-    names = {name.lower() for name in (*known, *ours)}
+    taken = {name.lower() for name in (*known, *ours)}
     spelled = {name.lower(): name for name in beside}
     left_out = set()
     room = MAX_FIELDS - len(known.keys() - {*typed})
-    for (key,) in sorted(con.execute(query).fetchall()):
+    for key in sorted(names):
         if not (key.isprintable() and key.strip() and keeps(key)):
             continue
-        if key.lower() in names or spelled.get(key.lower(), key) != key:
+        if key.lower() in taken or spelled.get(key.lower(), key) != key:
             if key not in known and key.lower() not in ours:
                 left_out.add(key)
             continue
-        names.add(key.lower())
+        taken.add(key.lower())
         if room > 0:
             known[key] = free_column(key, {*known.values(), *typed})
             room -= 1

@@ -3,16 +3,18 @@
 Fields whose type the sources disagree on are read as text and cast, so that `10`, `"10"` and `10.0` are one number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import md5
 
 import duckdb
 
-from cekura_sync.api import json_values
-from cekura_sync.api.forms import FLAW, LISTS, as_stored
+from cekura_sync.api.forms import FLAW, LISTS
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
 from cekura_sync.diff import naming
+from cekura_sync.diff.spelling import Speller
 from cekura_sync.tables import RESULTS, RUNS
 
 RUN_FIELDS = {
@@ -44,6 +46,14 @@ _TYPE_WORDS = {
     "timestamptz": "a time",
 }
 
+
+_READ = """
+    create or replace temp table texts as
+    select _row, id as _listed, _digest, _first_id, from_json(text, $structure) as text
+    from received join (
+        select unnest($rows::bigint[]) as _row, unnest($texts::varchar[]) as text, unnest($first_ids::bigint[]) as _first_id
+    ) using (_row)
+"""
 
 # Columns that are made of a field which comes in several forms; no row is refused because of them.
 _IS_OBJECT = "{0} like '{{%' and json_valid({0})"
@@ -77,7 +87,7 @@ class Keys:
     run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
     left_out: set[str] = field(default_factory=set)  # more than a table has columns for
 
-    @property
+    @cached_property
     def reading(self) -> str:
         """Stands before each digest: a text from which other fields were taken has to be read again."""
         kept = "t" if self.personal_data.transcripts else "p" if self.personal_data.keeps(PROFILE) else ""
@@ -108,61 +118,46 @@ class Keys:
                     mine[key] = column
         return keys
 
-    def learn(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Find keys that we do not know yet in the table `raw_rows`; they become VARCHAR columns."""
+    def learn(self, row_keys: Iterable[str], run_keys: Iterable[str]) -> None:
+        """Those that we do not know yet become VARCHAR columns."""
         keeps = self.personal_data.keeps
-        self.left_out |= naming.learn(
-            self.row,
-            RESULTS,
-            con,
-            "select distinct unnest(json_keys(raw)) from raw_rows",
-            (*LISTS, FLAW),
-            keeps,
-            _READ_FOR_THEM,
-        )
-        self.left_out |= naming.learn(
-            self.run,
-            RUN_FIELDS,
-            con,
-            "select distinct unnest(json_keys(raw, '$.runs[*]').flatten()) from raw_rows",
-            keeps=keeps,
-        )
+        self.left_out |= naming.learn(self.row, RESULTS, row_keys, (*LISTS, FLAW), keeps, _READ_FOR_THEM)
+        self.left_out |= naming.learn(self.run, RUN_FIELDS, run_keys, keeps=keeps)
 
 
-def receive(
-    con: duckdb.DuckDBPyConnection,
-    ids: Sequence[int | None],
-    raws: Sequence[str],
-    readings: Sequence[str] = (),
-) -> None:
-    """Fill the table `raw_rows`: each raw text with its digest, and its id where the envelope gave one."""
+def digest(reading: str, raw: str) -> str:
+    """Tells one text from another. `reading`: how it is read, as `Keys` has it."""
+    return f"{reading}:{md5(raw.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def receive(con: duckdb.DuckDBPyConnection, ids: Sequence[int | None], digests: Sequence[str]) -> None:
+    """Fill the table `received`: of each text its place `_row` among them, its digest, and its id where the envelope gave one."""
     con.execute(
-        "create or replace temp table raw_rows as select id, raw, reading || ':' || md5(raw) as _digest"
-        " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw, unnest($3::varchar[]) as reading)",
-        [list(ids), list(raws), list(readings) or [str(PARSER_VERSION)] * len(raws)],
+        "create or replace temp table received as"
+        " select unnest($1::bigint[]) as _row, unnest($2::bigint[]) as id, unnest($3::varchar[]) as _digest",
+        [[*range(len(ids))], list(ids), list(digests)],
     )
 
 
 def forget(con: duckdb.DuckDBPyConnection) -> None:
     """The tables of `receive` and `parse`: the next ones would be made beside them."""
-    for table in ("raw_rows", "spelled", "parsed"):
+    for table in ("received", "texts", "parsed"):
         con.execute(f"drop table if exists {table}")
 
 
-def parse(con: duckdb.DuckDBPyConnection, keys: Keys) -> None:
-    """Fill the table `parsed` from `raw_rows`: a typed row per raw text, with `runs`, `scenarios`, `flaw` and its `_row` there."""
-    keys.learn(con)
-    _respell(con)
-    con.execute(_parse_sql(keys), {"structure": _structure(keys)})
+def parse(con: duckdb.DuckDBPyConnection, keys: Keys, raws: Sequence[str]) -> None:
+    """Fill the table `parsed` from `received`: a typed row per text, with `runs`, `scenarios`, `flaw` and its `_row` there.
 
-
-def _respell(con: duckdb.DuckDBPyConnection) -> None:
-    """Fill the table `spelled`, in which equal rows have equal texts."""
-    rows = con.execute("select rowid, raw from raw_rows").fetchall()
-    con.execute(
-        "create or replace temp table spelled as select unnest($1::bigint[]) as _row, unnest($2::varchar[]) as spelling",
-        [[position for position, _ in rows], [json_values.respelled(raw, as_stored) for _, raw in rows]],
-    )
+    `raws`: the texts by `_row`.
+    """
+    rows = [row for (row,) in con.execute("select _row from received").fetchall()]
+    speller = Speller(keys.personal_data.keeps)
+    spellings = [speller.spell(raws[row]) for row in rows]
+    keys.learn(speller.of_rows.names, speller.of_runs.names)
+    # In two steps: one statement for both takes twice the time.
+    texts, first_ids = zip(*spellings, strict=True) if spellings else ((), ())
+    con.execute(_READ, {"rows": rows, "texts": texts, "first_ids": first_ids, "structure": _structure(keys)})
+    con.execute(_parse_sql(keys))
 
 
 def _structure(keys: Keys) -> str:
@@ -185,12 +180,7 @@ def _parse_sql(keys: Keys) -> str:
     )
     return f"""
         create or replace temp table parsed as
-        with texts as materialized (
-            select _row, id as _listed, _digest, from_json(spelling, $structure) as text,
-                raw ->> '$.id' as _first_id  -- a spelling keeps the last of two
-            from raw_rows join spelled on spelled._row = raw_rows.rowid
-        ),
-        typed as not materialized (
+        with typed as not materialized (
             select _row, _listed, _first_id, _digest, {typed}{extra}, text.runs as runs, text.scenarios as scenarios, text
             from texts
         )
@@ -217,7 +207,8 @@ def cast(text: str, kind: str) -> str:
 
 def _flaw() -> str:
     """Why a row cannot be stored: the first reason that holds, else NULL."""
-    reasons = [
+    reasons = [f"when text.{FLAW} is not null then text.{FLAW}"]
+    reasons += [
         f"when {_given(name)} is not null and {name} is null then '{name} is not {_TYPE_WORDS[kind]}: ' || left(text.{name}, 80)"
         for name, kind in RESULTS.items()
         if kind in _TYPE_WORDS
@@ -234,9 +225,8 @@ def _flaw() -> str:
         if name.endswith("_count")
     ]
     reasons.append(
-        f"when id is distinct from _listed or id is distinct from {cast('_first_id', 'bigint')} then 'its id can be read in two ways'"
+        "when id is distinct from _listed or id is distinct from _first_id then 'its id can be read in two ways'"
     )
-    reasons.append(f"when text.{FLAW} is not null then text.{FLAW}")
     return f"case {' '.join(reasons)} end"
 
 

@@ -28,7 +28,7 @@ CLOCK_TOLERANCE = timedelta(days=1)
 FEW_ROWS = 20  # of fewer, any share may be bad
 # Rows parsed at a time: eight full pages, or fewer where rows are large. Parsing takes up to twenty times the memory of the text.
 BATCH_ROWS = 1600
-BATCH_CHARACTERS = 3_000_000
+BATCH_CHARACTERS = 6_000_000
 
 
 def connect(settings: Settings, past: History) -> Client:

@@ -87,20 +87,17 @@ def _models_dir(this_file: Path) -> Path:
 
 
 def build(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """(Re)create every view with its comments, drop those without a file; all of it or nothing."""
+    """(Re)create every view with its comments, drop those without a file. Raises ModelError, with a part of them built.
+
+    In a database that nobody reads yet: one transaction would keep a copy of a view for each of its comments, 50 MB in all.
+    """
     models = in_build_order(read_models(models_dir()))
-    con.begin()
-    try:
-        con.execute(f"create schema if not exists {SCHEMA}")
-        for model in models:
-            run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.query}")
-            run(con, model, comments(model))
-        for name in sorted(_views(con) - {model.name for model in models}):
-            con.execute(f"drop view {SCHEMA}.{quoted(name)}")
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
+    con.execute(f"create schema if not exists {SCHEMA}")
+    for model in models:
+        run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.query}")
+        run(con, model, comments(model))
+    for name in sorted(_views(con) - {model.name for model in models}):
+        con.execute(f"drop view {SCHEMA}.{quoted(name)}")
     return [model.name for model in models]
 
 
