@@ -734,7 +734,9 @@ class Promise(RuleBasedStateMachine):
             mine = matches(last, scope)
             if id_ in after:
                 states = [state.record for state in self.past.states[id_]]
-                assert any(self.past.alike(after[id_], state) for state in states), f"the API never showed result {id_} like this"
+                assert any(self.past.alike(after[id_], state) for state in states), (
+                    f"the API never showed result {id_} like this"
+                )
             if not mine and (id_ not in before or not matches(before[id_], scope)):
                 # It may be read anew, as a row in flight is; it may neither come nor go.
                 assert (id_ in after) == (id_ in before), f"result {id_} of another scope was touched"
