@@ -28,19 +28,39 @@ differences as (
 ),
 
 -- For each run: what it adds to the difference if it passes (times the information of all scenarios), its distance from its scenario's rate,
--- and its binomial variance if nothing had changed.
+-- and its binomial variance if nothing had changed. All are NULL if its scenario ran on one side only.
 shares as (
     select
         example.comparison,
+        example.family,
+        example.peers,
         example.is_after,
         example.day,
+        example.result_id,
+        example.least_results,
         information / case when example.is_after then after_runs else before_runs end as share,
         (case when passed then 1 else 0 end) - (case when example.is_after then after_rate else before_rate end) as miss,
         pooled_rate * (1 - pooled_rate) as variance
     from example
-    inner join scenarios
+    left join scenarios
         on scenarios.comparison = example.comparison
         and scenarios.scenario = example.scenario
+),
+
+results as (
+    select
+        comparison,
+        family,
+        peers,
+        is_after,
+        day,
+        result_id,
+        max(least_results) as least_results,
+        sum(share * miss) as miss,
+        sum(share * share * variance) as variance,
+        sum(share) as share
+    from shares
+    group by comparison, family, peers, is_after, day, result_id
 ),
 
 -- Runs of one day are not independent: their distances are added up before they are squared.
@@ -48,10 +68,11 @@ days as (
     select
         comparison,
         is_after,
-        sum(share * miss) * sum(share * miss) / sum(share * share * variance) as excess,
-        sum(share * share * variance) as variance,
+        sum(miss) * sum(miss) / sum(variance) as excess,
+        sum(variance) as variance,
         sum(share) * sum(share) as squared_share
-    from shares
+    from results
+    where share is not null
     group by comparison, is_after, day
 ),
 
@@ -82,23 +103,23 @@ sums as (
     group by comparison
 ),
 
-results as (
+comparisons as (
     select
         comparison,
         family,
         peers,
-        count(distinct case when is_after then result_id end) as after_results,
-        count(distinct case when not is_after then result_id end) as before_results,
+        count(*) filter (where is_after) as after_results,
+        count(*) filter (where not is_after) as before_results,
         max(least_results) as least_results
-    from example
+    from results
     group by comparison, family, peers
 ),
 
 reasons as (
     select
-        results.comparison,
-        results.family,
-        results.peers,
+        comparisons.comparison,
+        comparisons.family,
+        comparisons.peers,
         coalesce(differences.shared_scenarios, 0) as shared_scenarios,
         coalesce(differences.covered_runs, 0) as covered_runs,
         differences.difference,
@@ -114,9 +135,9 @@ reasons as (
             when before_results < 3 or after_results < least_results then 'fewer than 3 results on one side'
             when sums.degrees < 4 then 'fewer than 6 days or results to judge by'
         end as no_verdict_because
-    from results
-    left join differences on differences.comparison = results.comparison
-    left join sums on sums.comparison = results.comparison
+    from comparisons
+    left join differences on differences.comparison = comparisons.comparison
+    left join sums on sums.comparison = comparisons.comparison
 ),
 
 -- Sums over all peers. excess is what the days of a comparison differ beyond what independent runs would; degrees is the scale of its noise.
