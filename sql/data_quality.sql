@@ -109,6 +109,18 @@ from_success_rate as (
     where passes_from = 'success_rate' and runs > 0
 ),
 
+runs_from_earlier as (
+    select
+        'runs_from_earlier_reading' as finding,
+        'warning' as severity,
+        'the API listed runs of a result before, but not when the result was last read; the views of runs show the earlier ones, and those that had not ended count as unknown' as meaning,
+        'result ' || cast(result_id as varchar) as example
+    from analytics.live_results
+    where not runs_known
+        and status_group <> 'in_flight'
+        and result_id in (select result_id from cekura.runs)
+),
+
 unknown_status as (
     select
         'unknown_status' as finding,
@@ -182,6 +194,7 @@ findings as (
     union all select * from passes_unknown
     union all select * from without_runs
     union all select * from from_success_rate
+    union all select * from runs_from_earlier
     union all select * from unknown_status
     union all select * from without_agent
     union all select * from undated

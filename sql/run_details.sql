@@ -18,7 +18,9 @@ with details as (
 runs as (
     select run_id, result_id, outcome
     from analytics.runs
-    where outcome <> 'unknown' and result_id in (select result_id from cekura.run_details)
+    where outcome <> 'unknown'
+        and result_id in (select result_id from cekura.run_details)
+        and result_id in (select result_id from analytics.live_results where runs_known)
 ),
 
 results as (
@@ -26,7 +28,7 @@ results as (
     from analytics.live_results
 ),
 
--- The list of results takes precedence over the run's details.
+-- The list of results takes precedence over the run's details, but only where it showed the runs when the result was last read.
 told as (
     select
         details.run_id,

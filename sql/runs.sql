@@ -36,6 +36,8 @@ results as (
         results.project_id,
         results.status_group,
         results.created_at,
+        -- The result has ended, and the API did not list its runs then: they are from an earlier reading.
+        not results.runs_known and results.status_group <> 'in_flight' as are_earlier,
         coalesce(results._runs_decided, 0) > 0 or judged.result_id is not null as has_verdicts
     from analytics.live_results as results
     left join judged on judged.result_id = results.result_id
@@ -62,13 +64,14 @@ decided as (
         results.status_group,
         results.created_at,
         results.has_verdicts,
+        results.are_earlier,
         case
             when runs.status = 'completed' and runs.error_message is null then null -- most runs, so it is asked first
             when runs.status in ('failed', 'timeout') then 'infrastructure_failure'
             when trim(runs.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
             when runs.status = 'cancelled' then 'cancelled'
             when runs.status in ('pending', 'in_queue', 'scaling_up', 'running', 'in_progress', 'evaluating')
-                then 'in_flight'
+                then case when results.are_earlier then 'unknown' else 'in_flight' end
         end as overruled
     from runs
     inner join results on results.result_id = runs.result_id
@@ -92,6 +95,7 @@ select
         when overruled is not null then overruled
         when success then 'passed'
         when not success then 'failed'
+        when are_earlier then 'unknown' -- how it ended was never listed
         when status <> 'completed' then 'in_flight' -- an unknown status
         when status = 'completed' and status_group in ('infrastructure_failure', 'cancelled')
             then 'infrastructure_failure'

@@ -308,7 +308,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a run changes hands at each sync",
-        (("diff/compare.py", "        self._leave_runs_where_they_are()\n        ", "        "),),
+        (("diff/contested.py", "    if _found(con, _IN_THE_END):", "    if False:"),),
         (
             f"{READING}::test_a_run_that_two_results_list_belongs_to_the_newer_one_and_is_settled_once",
             READING,

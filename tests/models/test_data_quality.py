@@ -11,6 +11,7 @@ def test_sound_data_has_no_finding(base: Base) -> None:
     base.result(1, runs=[True, False], success_rate=0.5, completed_runs_count=2, failed_runs_count=0)
     base.result(2, runs=[True], status="running", success_rate=None, total_runs_count=3)
     base.result(3, of=None, status="failed")
+    base.result(5, runs=[True], status="running", _runs_known=False)
     base.result(4, runs=[False], success_rate=0, met_expected_outcome_count=1, total_expected_outcome_count=1)
 
     assert base.rows(FINDINGS) == []
@@ -36,6 +37,8 @@ def test_sound_data_has_no_finding(base: Base) -> None:
         ("completed_without_runs", "warning", {"of": 0, "success_rate": 0}),
         ("passes_from_success_rate", "info", {"of": 5, "success_rate": 0.6}),
         ("passes_from_success_rate", "info", {"runs": [None, None], "success_rate": 0.5}),
+        ("runs_from_earlier_reading", "warning", {"runs": [True], "success_rate": 1, "_runs_known": False}),
+        ("runs_from_earlier_reading", "warning", {"runs": [None], "status": "failed", "_runs_known": None}),
         ("unknown_status", "warning", {"status": "paused"}),
         ("unknown_status", "warning", {"status": None}),
         ("agent_missing", "warning", {"agent": None}),

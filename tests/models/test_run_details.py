@@ -2,7 +2,7 @@ from support.base import Base
 
 
 def test_the_list_of_results_says_whether_a_run_passed_and_otherwise_its_details_do(base: Base) -> None:
-    base.result(1, of=3)
+    base.result(1, of=3, _runs_known=True)
     base.run(10, 1, True)
     base.run(11, 1, None, status=None)
     base.detail(10, 1, success=False)
@@ -17,7 +17,7 @@ def test_the_list_of_results_says_whether_a_run_passed_and_otherwise_its_details
 
 
 def test_a_run_that_the_list_calls_lost_is_neither_passed_nor_failed_nor_measured(base: Base) -> None:
-    base.result(1, of=3)
+    base.result(1, of=3, _runs_known=True)
     base.run(10, 1, True)
     base.run(11, 1, False, status="failed")
     base.run(12, 1, True, error_message="No audio")
@@ -41,4 +41,17 @@ def test_an_error_message_without_words_is_none(base: Base) -> None:
     assert base.rows("select error_message from analytics.run_details order by run_id") == [
         (None,),
         ("Websocket handshake failed",),
+    ]
+
+
+def test_the_details_decide_where_the_list_did_not_show_the_runs_when_it_was_read_last(base: Base) -> None:
+    base.result(1, runs=[False, True], _runs_known=False)
+    base.run(102, 1, None, status="running")
+    for run_id in (100, 101, 102):
+        base.detail(run_id, 1, success=True)
+
+    assert base.rows("select run_id, outcome, passed from analytics.run_details order by run_id") == [
+        (100, "passed", True),
+        (101, "passed", True),
+        (102, "passed", True),
     ]

@@ -102,3 +102,36 @@ def test_runs_of_a_result_whose_runs_are_no_longer_told_are_kept(base: Base) -> 
     base.result(1, runs=[True, False], _runs_known=False)
 
     assert base.row("select count(*) from analytics.runs") == (2,)
+
+
+@pytest.mark.parametrize(
+    ("run", "outcome"),
+    [
+        ({"success": True}, "passed"),
+        ({"success": False}, "failed"),
+        ({"success": None}, "unknown"),
+        ({"success": None, "status": "running"}, "unknown"),
+        ({"success": False, "status": "evaluating"}, "unknown"),
+        ({"success": None, "status": "paused"}, "unknown"),
+        ({"success": None, "status": None}, "unknown"),
+        ({"success": None, "status": "timeout"}, "infrastructure_failure"),
+        ({"success": None, "status": "cancelled"}, "cancelled"),
+        ({"success": None, "status": "running", "error_message": "No audio"}, "infrastructure_failure"),
+    ],
+)
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_how_a_run_ended_is_unknown_if_only_an_earlier_reading_of_its_ended_result_listed_it(
+    base: Base, run: dict[str, Any], outcome: str, status: str
+) -> None:
+    base.result(1, runs=[True], status=status, _runs_known=False)
+    base.run(11, 1, **run)
+
+    passed = {"passed": True, "failed": False}.get(outcome)
+    assert base.row("select outcome, passed from analytics.runs where run_id = 11") == (outcome, passed)
+
+
+def test_while_a_result_has_not_ended_its_runs_are_as_they_were_listed_last(base: Base) -> None:
+    base.result(1, runs=[], status="running", _runs_known=False)
+    base.run(11, 1, None, status="running")
+
+    assert base.row("select outcome from analytics.runs") == ("in_flight",)

@@ -84,6 +84,7 @@ def scan(
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
         )
+        changes.settle()
         hold_against_count(listing, past, explained, allow_less=settings.allow_mass_delete, progress=progress)
     return listing
 

@@ -118,6 +118,7 @@ FINDINGS: dict[tuple[str, str], Callable[[Result], bool]] = {
     ("passes_unknown", "warning"): lambda r: r.completed and r.passes is None,
     ("completed_without_runs", "warning"): lambda r: r.completed and r.total == 0,
     ("passes_from_success_rate", "info"): lambda r: r.source == "success_rate" and bool(r.total),
+    ("runs_from_earlier_reading", "warning"): lambda r: r.has_earlier_runs,
     ("unknown_status", "warning"): lambda r: r.status not in GROUPS.keys() | IN_FLIGHT,
     ("agent_missing", "warning"): lambda r: r.agent is None,
 }

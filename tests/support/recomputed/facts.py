@@ -167,12 +167,21 @@ class Result:
         status, success = run.get("status"), run.get("success")
         if status in ("failed", "timeout") or run.get("error_message"):
             return "infrastructure_failure"
-        if status == "cancelled" or status in IN_FLIGHT:
-            return "cancelled" if status == "cancelled" else "in_flight"
+        if status == "cancelled":
+            return "cancelled"
+        if self.has_earlier_runs and (status in IN_FLIGHT or success is None):
+            return "unknown"
+        if status in IN_FLIGHT:
+            return "in_flight"
         if success is not None:
             return "passed" if success else "failed"
         ended = self.group in ("infrastructure_failure", "cancelled") or (self.completed and with_verdicts)
         return "infrastructure_failure" if ended and status == "completed" else "unknown"
+
+    @property
+    def has_earlier_runs(self) -> bool:
+        """It has ended, and only an earlier reading showed its runs."""
+        return self.json["runs"] is None and bool(self.kept_runs) and self.group != "in_flight"
 
     @property
     def summarised(self) -> bool:
