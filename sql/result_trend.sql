@@ -8,9 +8,15 @@ with completed as (
     where status_group = 'completed'
 ),
 
+moments as (
+    select created_at, created_on
+    from analytics.live_results
+    where status_group = 'completed'
+),
+
 newest as (
     select last_day
-    from newest_day(completed) as newest
+    from newest_day(moments) as newest
 ),
 
 -- Each result with the ten before it; results without a time come last. No other time is NULL, but BigQuery needs `nulls first`.
@@ -89,6 +95,20 @@ pairs as (
     where placed.comparable and placed.judged
 ),
 
+-- A number for each scenario: quicker to compare than a text.
+scenarios as (
+    select scenario as scenario_id, case when scenario is null then not_blank(scenario_name) end as scenario_name
+    from cekura.runs
+    group by scenario, case when scenario is null then not_blank(scenario_name) end
+),
+
+numbered as (
+    select
+        scenario_key(scenario_id, scenario_name) as scenario_key,
+        row_number() over (order by scenario_id, scenario_name) as number
+    from scenarios
+),
+
 runs as (
     select
         pairs.comparison,
@@ -97,11 +117,12 @@ runs as (
         pairs.is_after,
         pairs.result_id,
         pairs.result_id as day,
-        runs.scenario_key as scenario,
+        numbered.number as scenario,
         runs.passed,
         1 as least_results
     from pairs
     inner join analytics.runs as runs on runs.result_id = pairs.result_id
+    left join numbered on numbered.scenario_key = runs.scenario_key
     where runs.passed is not null
 ),
 

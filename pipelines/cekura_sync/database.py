@@ -126,7 +126,8 @@ def copy_tables(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
     con.execute(f"attach {literal(str(path))} as fresh")
     tables = con.execute(
         "select table_name, column_name, data_type from duckdb_columns()"
-        " where database_name = current_database() and schema_name = 'cekura' order by table_name, column_index"
+        " where database_name = current_database() and schema_name = 'cekura'"
+        " and table_name in (select table_name from duckdb_tables()) order by table_name, column_index"
     ).fetchall()
     for table in dict.fromkeys(name for name, *_ in tables):
         columns = {column: kind for name, column, kind in tables if name == table}

@@ -20,8 +20,8 @@ from dlt.common.typing import TSecretStrValue
 from cekura_sync import settings
 from cekura_sync.account import ACCOUNT, require_name
 from cekura_sync.console.pace import Pace
+from cekura_sync.destination.formats import open_tables
 from cekura_sync.destination.known import Known, Nothing
-from cekura_sync.destination.tables import open_tables
 from cekura_sync.diff import standalone
 from cekura_sync.diff.history import scope_text
 from cekura_sync.diff.reading import KEYS, Reading

@@ -10,7 +10,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from sqlglot import exp
 
 from cekura_sync.account import ACCOUNT, require_name
-from cekura_sync.destination.tables import BUILT, SqlTables, Tables, open_client, open_tables
+from cekura_sync.destination.formats import BUILT, SqlTables, Tables, open_client, open_tables
 from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.models import dialects, runner, script
 from cekura_sync.models.runner import Model

@@ -54,7 +54,6 @@ results as (
         peers,
         is_after,
         day,
-        result_id,
         max(least_results) as least_results,
         sum(share * miss) as miss,
         sum(share * share * variance) as variance,
@@ -67,32 +66,45 @@ results as (
 days as (
     select
         comparison,
+        family,
+        peers,
         is_after,
+        count(*) as results,
+        max(least_results) as least_results,
         sum(miss) * sum(miss) / sum(variance) as excess,
         sum(variance) as variance,
         sum(share) * sum(share) as squared_share
     from results
-    where share is not null
-    group by comparison, is_after, day
+    group by comparison, family, peers, is_after, day
 ),
 
--- The n days of a side are measured against that side's own rates, so they count as n - 1.
+-- The n days of a side are measured against that side's own rates, so they count as n - 1. Days without a shared scenario do not count.
 sides as (
     select
         comparison,
-        count(*) - 1 as degrees,
-        (count(*) - 1) * avg(squared_share / variance) as leverage,
-        (count(*) - 1) * avg(squared_share / variance * squared_share / variance) as squared_leverage,
+        family,
+        peers,
+        is_after,
+        sum(results) as results,
+        max(least_results) as least_results,
+        nullif(count(variance), 0) - 1 as degrees,
+        (count(variance) - 1) * avg(squared_share / variance) as leverage,
+        (count(variance) - 1) * avg(squared_share / variance * squared_share / variance) as squared_leverage,
         sum(excess) as excess,
         sum(variance) as variance,
         sum(squared_share) as squared_share
     from days
-    group by comparison, is_after
+    group by comparison, family, peers, is_after
 ),
 
 sums as (
     select
         comparison,
+        family,
+        peers,
+        sum(case when is_after then results else 0 end) as after_results,
+        sum(case when is_after then 0 else results end) as before_results,
+        max(least_results) as least_results,
         cast(sum(degrees) as double) as degrees,
         sum(leverage) as leverage,
         sum(squared_leverage) as squared_leverage,
@@ -100,26 +112,14 @@ sums as (
         sum(variance) as variance,
         sum(squared_share) as squared_share
     from sides
-    group by comparison
-),
-
-comparisons as (
-    select
-        comparison,
-        family,
-        peers,
-        count(*) filter (where is_after) as after_results,
-        count(*) filter (where not is_after) as before_results,
-        max(least_results) as least_results
-    from results
     group by comparison, family, peers
 ),
 
 reasons as (
     select
-        comparisons.comparison,
-        comparisons.family,
-        comparisons.peers,
+        sums.comparison,
+        sums.family,
+        sums.peers,
         coalesce(differences.shared_scenarios, 0) as shared_scenarios,
         coalesce(differences.covered_runs, 0) as covered_runs,
         differences.difference,
@@ -135,9 +135,8 @@ reasons as (
             when before_results < 3 or after_results < least_results then 'fewer than 3 results on one side'
             when sums.degrees < 4 then 'fewer than 6 days or results to judge by'
         end as no_verdict_because
-    from comparisons
-    left join differences on differences.comparison = comparisons.comparison
-    left join sums on sums.comparison = comparisons.comparison
+    from sums
+    left join differences on differences.comparison = sums.comparison
 ),
 
 -- Sums over all peers. excess is what the days of a comparison differ beyond what independent runs would; degrees is the scale of its noise.

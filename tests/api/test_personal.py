@@ -66,26 +66,67 @@ def test_of_a_payload_only_plain_values_under_harmless_names_are_kept() -> None:
     assert harmless("not JSON") == {}
 
 
-def test_a_text_that_cannot_be_taken_is_cut_where_the_first_field_begins_that_is_not_kept() -> None:
-    raw = '{"id": 7, "rate": NaN, "runs": [{"id": 1, "testProfileData": {"name": "Ana"}}]}'
+def test_a_text_of_fields_loses_those_that_are_not_kept() -> None:
+    raw = '{"id": 7, "rate": NaN, "runs": [{"id": 1, "testProfileData": {"name": "Ana"}}, {"text": "hi", "role": "user"}]}'
 
-    assert PersonalData().without_the_rest(raw) == '{"id": 7, "rate": NaN, "runs": [{"id": 1, '
-    assert PersonalData(profiles=True).without_the_rest(raw) == raw
-
-
-@pytest.mark.parametrize("name", [r"transcr\u0069pt", "transcript" + "x" * 300, r"say \"transcript\""])
-def test_such_a_field_is_found_however_its_name_is_written(name: str) -> None:
-    assert PersonalData().without_the_rest(f'{{"id": 7, "{name}": "hello"}}') == '{"id": 7, '
+    assert PersonalData().allowed_text(raw) == '{"id":7,"rate":NaN,"runs":[{"id":1}]}'
+    assert PersonalData(transcripts=True).allowed_text(raw) == raw
 
 
-def test_of_a_value_that_no_document_describes_what_was_said_is_left_out_however_it_is_given() -> None:
-    said = {"rate": 1, "messages": ["hi"], "turns": [{"speaker": "a", "text": "hi"}, {"speed": 2}]}
-    kept = {"rate": 1, "turns": [{"speed": 2}]}
+@pytest.mark.parametrize(
+    "name",
+    [
+        "transcript",
+        r"transcr\u0069pt",
+        "transcript" + "x" * 300,
+        r"say \"transcript\"",
+        "role",
+        "content",
+    ],
+)
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_what_nobody_can_read_is_cut_where_the_first_such_field_begins_however_it_is_written(
+    name: str, times: int
+) -> None:
+    field = f'"{name}": "hello"'
+    for _ in range(times):
+        field = json.dumps(field)[1:-1]
 
-    assert PersonalData().allowed(said) == kept
-    assert PersonalData().allowed([{"as_text": json.dumps(said)}]) == [
-        {"as_text": '{"rate":1,"turns":[{"speed":2}]}'}
-    ]
+    cut = PersonalData().allowed_text('{"id": 7, ' + field)
+
+    assert cut in ('{"id": 7, ', '{"id": 7, "say ')
+
+
+FIELDS = {"rate": 1, "messages": ["hi"], "turns": [{"speaker": "a", "text": "hi"}, {"speed": 2}]}
+LEFT = {"rate": 1, "turns": [{"speed": 2}]}
+
+
+def test_of_a_value_that_no_document_describes_what_was_said_is_left_out() -> None:
+    assert PersonalData().allowed(FIELDS) == LEFT
     assert PersonalData().allowed('{ "rate": 1 }') == '{ "rate": 1 }'
     assert PersonalData().allowed("{no JSON") == "{no JSON"
-    assert PersonalData(transcripts=True).allowed(said | {"waveform": [1]}) == said
+    assert PersonalData().allowed('"Nightly", she said') == '"Nightly", she said'
+    assert PersonalData(transcripts=True).allowed(FIELDS | {"waveform": [1]}) == FIELDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(FIELDS),
+        " \n" + json.dumps(FIELDS),
+        "\ufeff" + json.dumps(FIELDS),
+        json.dumps(json.dumps(FIELDS)),
+        json.dumps("\n" + json.dumps(json.dumps(FIELDS))),
+        json.dumps(FIELDS | {"rate": float("nan")}),
+        json.dumps(FIELDS)[:-1] + ', "more": 1e999}',
+        json.dumps(FIELDS)[:-1] + ', "more": "\t"}',
+        json.dumps(FIELDS)[:-1],
+        "[" * 5000 + json.dumps(FIELDS),
+    ],
+    ids=lambda text: text[:12] + text[-12:],
+)
+def test_the_same_where_it_is_given_as_a_text(text: str) -> None:
+    (left,) = PersonalData().allowed([{"as_text": text}])
+
+    assert '"hi' not in left["as_text"].replace("\\", "")
+    assert PersonalData(transcripts=True).allowed(text) == text

@@ -142,6 +142,17 @@ def test_writing_needs_no_warehouse_and_holds_no_key(tmp_path: Path) -> None:
     ]
 
 
+def test_the_path_of_the_warehouse_stands_in_it_as_it_was_given(tmp_path: Path) -> None:
+    """It is a path on another machine, perhaps: what is a link here need not be one there."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+
+    assert write(tmp_path / "out", tmp_path / "link" / "warehouse.duckdb").code == 0
+
+    (database,) = of_kind(tmp_path / "out", "databases/")
+    assert f"{tmp_path}/link/warehouse.duckdb?" in database["sqlalchemy_uri"]
+
+
 def test_a_second_archive_of_a_warehouse_is_the_same_and_one_of_another_shares_no_id(tmp_path: Path) -> None:
     assert write(tmp_path / "a", tmp_path / "one.duckdb").code == 0
     first = (tmp_path / "a" / ARCHIVE).read_bytes()

@@ -64,6 +64,9 @@ def private() -> dict[str, object]:
         "history": [{"speaker": "customer", "text": SAID}],
         "scenarios": [{"role": "caller", "text": SAID}],
         "as_text": json.dumps({"messages": [SAID]}),
+        "after_a_blank": " " + json.dumps([{"text": SAID, "role": "user"}]),
+        "with_nan": json.dumps({"messages": [SAID], "rate": float("nan")}),
+        "text_of_a_text": json.dumps("\n" + json.dumps({"callerName": SAID})),
     }
 
 
@@ -248,6 +251,17 @@ def test_an_engine_that_an_older_version_filled_loses_the_details_of_what_is_del
     assert shared.query(kept) == [(0,)]
 
 
+def test_a_row_that_cannot_be_stored_is_as_old_as_it_says(account: Account) -> None:
+    """Its text is kept like the row itself would be, however late it was seen."""
+    kept = "select count(*) from cekura.rejected_rows where raw like '%customer_name%'"
+    assert account.sync("--full", "--transcripts", "--keep-transcripts", "30d").code == 0
+    assert account.query(kept) == [(1,)]
+
+    for _ in range(2):
+        assert account.sync("--full", "--transcripts", "--keep-transcripts", "1d").code == 0
+        assert account.query(kept) == [(0,)]
+
+
 def test_the_reason_of_a_rejected_row_quotes_no_call(account: Account) -> None:
     newest = max(account.world.results)
     said = json.dumps({"transcript_object": [{"role": "user", "content": SAID}]}).encode()
@@ -262,7 +276,8 @@ def test_the_reason_of_a_rejected_row_quotes_no_call(account: Account) -> None:
     assert found(account) == set()
 
 
-NESTED = {"custom": {"speaker_one": SAID, "who": CALLER}}  # in no document, and under no name that says so
+# In no document, and under no name that says so.
+NESTED = {"custom": {"speaker_one": SAID, "who": CALLER}, "spaced": ' {"speaker_one": "hello"}'}
 
 
 @pytest.fixture
@@ -278,7 +293,7 @@ def talked(account: Account) -> Account:
 NEWEST_PAGE = ("--page-size", "5", "--lookback", "1h")
 PERSONAL = {
     "transcript_turns": ["content"],
-    "run_details": ["recording_url", "custom", "test_profile_data", "metadata"],
+    "run_details": ["recording_url", "custom", "spaced", "test_profile_data", "metadata"],
     "runs": ["recording_url", "test_profile_data"],
 }
 

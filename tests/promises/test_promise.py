@@ -77,6 +77,7 @@ class Past:
     def __init__(self) -> None:
         self.states: dict[int, list[State]] = {}
         self.place = 0
+        self.listed_by: dict[int, set[int]] = {}  # run → the results that have ever listed it
 
     def observe(self, api: dict[int, Record], at: datetime) -> None:
         self.place += 1
@@ -84,6 +85,23 @@ class Past:
             states, record = self.states.setdefault(id_, []), api.get(id_)
             if (states[-1].record if states else None) != record:
                 states.append(State(self.place, at, record))
+                for run in record["runs"] if record else ():
+                    self.listed_by.setdefault(run[0], set()).add(id_)
+
+    @property
+    def shared(self) -> dict[int, set[int]]:
+        """The runs that several results have listed."""
+        return {run: results for run, results in self.listed_by.items() if len(results) > 1}
+
+    def alike(self, record: Record | None, other: Record | None) -> bool:
+        """But for shared runs, which are judged by themselves."""
+        return self.without_shared(record) == self.without_shared(other)
+
+    def without_shared(self, record: Record | None) -> Record | None:
+        if record is None:
+            return None
+        runs = [run for run in record["runs"] if len(self.listed_by.get(run[0], ())) < 2]
+        return record | {"runs": runs}
 
     def now(self, id_: int) -> Record | None:
         return self.states[id_][-1].record
@@ -104,7 +122,7 @@ class Past:
         for state in self.states[id_]:
             flying = state.record is not None and state.record["status"] in IN_FLIGHT
             began = (began or state.at) if flying else None
-            found = began if state.record == record else found
+            found = began if self.alike(state.record, record) else found
         return found
 
 
@@ -240,6 +258,16 @@ def _reassign(world: World, id_: int) -> None:
     world.edit(id_, agent=agent.id, agent_name=agent.name)
 
 
+def _share_a_run(world: World, id_: int) -> None:
+    """A newer result lists a run of this one too."""
+    ids = _all(world)
+    others = ids[ids.index(id_) + 1 :][:3]
+    for other in _one_of(others, id_) if world.results[id_]["runs"] else ():
+        taken = {run["id"] for run in world.results[other]["runs"]}
+        new = [run for run in world.results[id_]["runs"][:1] if run["id"] not in taken]
+        world.edit(other, runs=[*world.results[other]["runs"], *new])
+
+
 numbers = st.integers(0, 10_000)
 
 ARRIVALS: dict[str, Change] = {
@@ -263,9 +291,12 @@ EDITS: dict[str, Change] = {
     ),
     "give another agent": _each(_all, _reassign),
     "forget scenario ids": _each(_all, _forget_scenario_ids),
+    "share a run": _each(_all, _share_a_run),
+    "share a run of a recent one": _each(_recent, _share_a_run),
     "drop runs": _each(_all, lambda world, id_: world.drop_runs(id_, keep=id_ % 2)),
 }
-ONLY_RUNS = {"forget scenario ids"}
+# Runs alone tell of these.
+ONLY_RUNS = {"forget scenario ids", "share a run", "share a run of a recent one"}
 DELETIONS: dict[str, Change] = {
     "delete": _each(_all, World.delete),
     "delete a recent one": _each(_recent, World.delete),
@@ -737,7 +768,9 @@ class Promise(RuleBasedStateMachine):
             mine = matches(last, scope)
             if id_ in after:
                 states = [state.record for state in self.past.states[id_]]
-                assert after[id_] in states, f"the API never showed result {id_} like this"
+                assert any(self.past.alike(after[id_], state) for state in states), (
+                    f"the API never showed result {id_} like this"
+                )
             if not mine and (id_ not in before or not matches(before[id_], scope)):
                 # It may be read anew, as a row in flight is; it may neither come nor go.
                 assert (id_ in after) == (id_ in before), f"result {id_} of another scope was touched"
@@ -758,11 +791,25 @@ class Promise(RuleBasedStateMachine):
                 assert False in old or id_ in after, f"result {id_} has aged out and was to stay"
                 continue
             if now is not None:
-                expected[id_] = now
+                expected[id_] = self.past.without_shared(now)
                 self.aged.discard(id_)
             if id_ in after:
-                found[id_] = after[id_] | {"runs": self.runs[id_] or after[id_]["runs"]}
+                shown = after[id_] | {"runs": self.runs[id_] or after[id_]["runs"]}
+                found[id_] = self.past.without_shared(shown)
         assert_same(found, expected)
+        if since is None and scope is EVERYTHING:
+            self.judge_shared_runs(place, after)
+
+    def judge_shared_runs(self, place: int, after: dict[int, Record]) -> None:
+        """Each belongs to the newest result that lists it."""
+        owners: dict[int, list[int]] = {}
+        for id_, record in after.items():
+            for run in record["runs"]:
+                owners.setdefault(run[0], []).append(id_)
+        for run, results in self.past.shared.items():
+            listed = [id_ for id_ in results if _lists(self.past.now(id_), run)]
+            if listed and all(self.past.quiet_since(id_, place) for id_ in results):
+                assert owners.get(run) == [max(listed)], f"run {run} is listed by {sorted(listed)}"
 
     def failed_by_id(self) -> list[int]:
         """Results of which the warehouse says that they could not be had; they may be stale."""
@@ -795,6 +842,10 @@ class Promise(RuleBasedStateMachine):
         assert {agent: pytest.approx(figures) for agent, *figures in rows} == {
             agent: [*figures] for agent, figures in expected.items()
         }
+
+
+def _lists(record: Record | None, run: int) -> bool:
+    return record is not None and any(one[0] == run for one in record["runs"])
 
 
 def _tally(record: Record) -> Counter[str]:

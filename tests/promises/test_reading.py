@@ -1,6 +1,6 @@
 """What a reading may not believe: an order seen on one page, a filter, a place where a run was, a list of nothing but flaws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -172,6 +172,81 @@ def test_a_run_that_two_results_list_belongs_to_the_newer_one_and_is_settled_onc
     assert (
         owner == account.query(f"select result_id from cekura.runs where id = {shared['id']}") == [(newer,)]
     )
+
+
+def _owners(account: Account, runs: Collection[int]) -> dict[int, int]:
+    listed = ", ".join(map(str, runs))
+    return dict(account.query(f"select id, result_id from cekura.runs where id in ({listed})"))
+
+
+def _delete(account: Account, older: int, newer: int) -> None:
+    account.world.delete(newer)
+
+
+def _delete_and_edit_the_other(account: Account, older: int, newer: int) -> None:
+    account.world.delete(newer)
+    account.world.edit(older, name="edited")
+
+
+def _list_it_no_more(account: Account, older: int, newer: int) -> None:
+    account.world.edit(newer, runs=account.world.results[newer]["runs"][:-1])
+
+
+def _erase(account: Account, older: int, newer: int) -> None:
+    account.world.delete(newer)
+    assert account.run("erase", "--result", str(newer)).code == 0
+
+
+def _find_it_deleted_before(account: Account, older: int, newer: int) -> None:
+    account.world.delete(newer)
+    assert account.sync().json["mode"] == "quick"
+
+
+ENDS = (_delete, _delete_and_edit_the_other, _list_it_no_more, _erase, _find_it_deleted_before)
+
+
+def test_a_run_of_two_results_goes_back_to_the_older_one_when_the_newer_one_has_it_no_more(
+    new_synced: NewAccount,
+) -> None:
+    account = new_synced(results=30, in_flight=0)
+    world, ids = account.world, sorted(account.world.results)[-2 * len(ENDS) - 2 :]
+    pairs = [*zip(ids[::2], ids[1::2], strict=True)]
+    shared = {world.results[older]["runs"][0]["id"]: (older, newer) for older, newer in pairs}
+    for older, newer in pairs:
+        world.edit(newer, runs=[*world.results[newer]["runs"], world.results[older]["runs"][0]])
+    assert account.sync().code == 0
+    assert account.sync("--full").json["updated"] == 0
+    assert _owners(account, shared) == {run: newer for run, (_, newer) in shared.items()}
+    for end, (older, newer) in zip(ENDS, pairs, strict=False):
+        end(account, older, newer)
+
+    ran = account.sync("--full")
+
+    assert ran.code == 0, ran.err
+    *ended, kept = shared
+    assert _owners(account, shared) == {run: shared[run][0] for run in ended} | {kept: shared[kept][1]}
+    assert account.sync("--full").json["updated"] == 0
+
+
+def test_a_run_of_two_results_goes_back_to_the_older_one_when_the_vendor_keeps_the_newer_one_no_longer(
+    new_synced: NewAccount,
+) -> None:
+    """It has a higher id, and was created earlier."""
+    account = new_synced(results=30, in_flight=0, days=20)
+    older = min(account.world.results)
+    (newer,) = account.world.insert(created_at=datetime.now(UTC) - timedelta(days=100))
+    account.world.edit(newer, runs=account.world.results[older]["runs"][:1])
+    run = account.world.results[older]["runs"][0]["id"]
+    for _ in range(2):
+        assert account.sync("--full").code == 0
+    assert _owners(account, [run]) == {run: newer}
+    account.world.delete(newer)
+
+    assert account.sync("--full").json["deleted"] == 0
+    assert _owners(account, [run]) == {run: older}
+    assert account.query(f"select aged_out_at is not null from cekura.results where id = {newer}") == [
+        (True,)
+    ]
 
 
 def test_a_list_most_of_whose_rows_cannot_be_taken_is_refused(new_synced: NewAccount) -> None:

@@ -48,29 +48,65 @@ def test_a_warehouse_of_version_0_1_0_is_upgraded_and_keeps_what_the_api_no_long
     assert views(account) == models()
     assert {id_ for (id_,) in account.query("select id from cekura.results")} == old | new
     assert len(old | new) > len(new)
-    assert account.query("select version from cekura._generation") == [(__version__,)]
+    assert account.query("select version from cekura._identity") == [(__version__,)]
     assert account.run("check").code == 0
     assert account.sync().code == 0
+
+
+def test_version_0_1_0_can_neither_take_nor_replace_what_this_version_wrote(
+    synced_account: Account, tmp_path: Path
+) -> None:
+    """It looks for a table, and ends each sync that changes something with this statement."""
+    copy = tmp_path / "copy.duckdb"
+    shutil.copyfile(synced_account.warehouse, copy)
+
+    with duckdb.connect(str(copy)) as con:
+        assert con.execute("from duckdb_tables() where table_name = '_generation'").fetchall() == []
+        with pytest.raises(duckdb.CatalogException):
+            con.execute("create or replace table cekura._generation as select 7::bigint as generation")
 
 
 def test_a_sync_without_news_upgrades_the_file_of_an_older_version(synced_account: Account) -> None:
     assert synced_account.sync("--full").code == 0
     rewrite(
         synced_account,
-        "update cekura._generation set version = '0.0.9'; update cekura._views set signature = 'old'; drop view analytics.result_trend; alter table cekura.sync_log drop details_left",
+        "update cekura._identity set version = '0.0.9'; update cekura._views set signature = 'old'; drop view analytics.result_trend; alter table cekura.sync_log drop details_left",
     )
 
     ran = synced_account.sync()
 
     assert (ran.code, ran.json["changed"]) == (0, False)
     assert views(synced_account) == models()
-    assert synced_account.query("select version from cekura._generation") == [(__version__,)]
+    assert synced_account.query("select version from cekura._identity") == [(__version__,)]
     assert synced_account.run("check").code == 0
+
+
+def test_what_was_erased_and_written_again_by_version_0_1_0_is_removed_by_the_next_sync(
+    synced_account: Account,
+) -> None:
+    erased = min(synced_account.world.results)
+    synced_account.world.insert(1)
+    columns = "agent, name, status, created_at, first_seen_at, synced_at"
+    assert synced_account.run("erase", "--result", str(erased)).code == 0
+    rewrite(
+        synced_account,
+        f"insert into cekura.results (id, {columns}) select {erased}, agent, 'Planted-Zq7', status, created_at, first_seen_at, synced_at from cekura.results limit 1;"
+        f" insert into cekura.runs (id, result_id) values (1, {erased})",
+    )
+
+    ran = synced_account.sync()
+
+    assert (ran.code, ran.json["results"]) == (0, len(synced_account.world.results) - 1), ran.err
+    assert synced_account.query(f"select id from cekura.results where id = {erased}") == []
+    assert synced_account.query(f"select id from cekura.runs where result_id = {erased}") == []
+    for file in (synced_account.warehouse, synced_account.home / "base.duckdb"):
+        assert b"Planted-Zq7" not in file.read_bytes()
+    assert synced_account.query(f"select count(*) from cekura._erased where id = {erased}") == [(1,)]
 
 
 @pytest.mark.parametrize("command", ["sync", "sync --dry-run", "build", "query", "check", "doctor"])
 def test_a_file_of_a_newer_layout_is_refused(synced_account: Account, command: str) -> None:
-    rewrite(synced_account, "update cekura._generation set version = '99.0', layout = 99")
+    rewrite(synced_account, "update cekura._identity set version = '99.0', layout = 99")
     before = synced_account.warehouse.read_bytes()
 
     ran = synced_account.run(*command.split(), *(["select 1"] if command == "query" else []))
@@ -87,7 +123,7 @@ def test_after_a_rollback_a_backup_from_before_the_upgrade_takes_the_newer_files
     assert synced_account.run("backup", str(backup)).code == 0
     rewrite(
         synced_account,
-        "update cekura._generation set version = '99.0', layout = 99; delete from cekura.results",
+        "update cekura._identity set version = '99.0', layout = 99; delete from cekura.results",
     )
 
     assert synced_account.run("restore", str(backup)).code == 0

@@ -79,6 +79,29 @@ def test_a_program_that_had_the_old_file_open_for_writing_cannot_change_what_rea
     assert not (account.home / "replaced").exists()
 
 
+def test_an_erase_says_where_a_program_still_holds_what_was_erased(account: Account) -> None:
+    erased, other = sorted(account.world.results)[:2]
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(account.warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert say(writer, "select 1") == "written"
+        ran = account.run("erase", "--result", str(erased))
+        assert writer.stdin is not None
+        writer.stdin.close()
+
+    assert ran.code == 0
+    assert (
+        f"Another program has the previous file open for writing. {account.home / 'replaced'} keeps"
+        in ran.err
+    )
+    later = account.run("erase", "--result", str(other))
+    assert (later.code, "Another program" in later.err) == (0, False)
+    assert not (account.home / "replaced").exists()
+
+
 def test_a_link_planted_beside_the_warehouse_is_never_followed(account: Account, tmp_path: Path) -> None:
     """Under the name that version 0.1.0 used, and under each name that the sync makes while it runs."""
     victim = tmp_path / "precious"

@@ -195,7 +195,7 @@ def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
 
 def begins(body: bytes) -> str:
     """The start of an unexpected response, up to what may have been said in a call; and what to check."""
-    text = PersonalData().without_the_rest(body[:120].decode("utf-8", "replace"))
+    text = PersonalData().allowed_text(body[:120].decode("utf-8", "replace"))
     excerpt = "".join(character if character.isprintable() else " " for character in text)
     return (
         f"{excerpt}: check --api-url, and whether a proxy or a maintenance page answers instead of the API."

@@ -1,5 +1,6 @@
 """Which fields may hold personal data, and which of them a sync keeps. Nothing of the kind is kept unless it is asked for."""
 
+import json
 import re
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ SPOKEN = (
     "to_number",
 )
 SPEAKERS = ("role", "speaker")  # with them a turn of a conversation says whose it is
+OF_A_TURN = (*SPEAKERS, "content", "text", "message", "speech")
 # A field whose name begins or ends so is a figure or a flag: nobody said it.
 ENDS_OF_FIGURES = (
     "_available",
@@ -83,7 +85,10 @@ HARMLESS = (
 LONGEST_HARMLESS = 100  # characters; a reason is shorter than anything that somebody said
 
 
-_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
+# What may stand before an object or array in its text: whitespace, and the mark of the byte order.
+WHITESPACE = " \t\r\n\ufeff"
+_NAME = re.compile(r'"([^"]*)"\s*:')
+_ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4}))?")
 
 
 class PersonalData(NamedTuple):
@@ -116,42 +121,57 @@ class PersonalData(NamedTuple):
             return {name: self.allowed(item) for name, item in kept}
         if isinstance(value, list):
             return [self.allowed(item) for item in value if self._may_stay(item)]
-        return self._allowed_inside(value) if may_hold_fields(value) else value
+        return self.allowed_text(value) if may_hold_fields(value) else value
 
     def _may_stay(self, item: object) -> bool:
         return self.transcripts or not _is_turn(item)
 
-    def _allowed_inside(self, text: str) -> str:
-        """Of an object or array that is given as text; where nothing is left out, the text as it was."""
-        try:
-            inside = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            return text
-        kept = self.allowed(inside)
-        return text if kept == inside else msgspec.json.encode(kept).decode()
+    def allowed_text(self, text: str) -> str:
+        """Of an object or array that is given as text; where nothing is left out, the text as it was.
 
-    def without_the_rest(self, raw: str) -> str:
-        """A text that cannot be stored, as it may be kept: cut where the first field begins that may not."""
-        begins = [match.start() for match in _NAME.finditer(raw) if not self.keeps(_unescaped(match[1]))]
-        return raw[: begins[0]] if begins else raw
+        A text that nobody can read is cut where the first field begins that may not be kept.
+        """
+        try:
+            inside = json.loads(text.strip(WHITESPACE), strict=False)
+            kept = self.allowed(inside)
+            return text if kept == inside else json.dumps(kept, separators=(",", ":"))
+        except (ValueError, RecursionError):
+            return self._cut(text)
+
+    def _cut(self, text: str) -> str:
+        plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else "", text)
+        plain = re.sub('"+', '"', plain)  # a name may hold quotes that were escaped
+        begins = (name.start() for name in _NAME.finditer(plain) if not self._may_begin(name[1]))
+        first = next(begins, None)
+        return text if first is None else plain[:first]
+
+    def _may_begin(self, name: str) -> bool:
+        """Whether a field of that name may stand in a text of which only the names can be read."""
+        return self.keeps(name) and (self.transcripts or _snake(name) not in OF_A_TURN)
+
+    def of_time(self, created: int | None) -> "PersonalData":
+        """What may be kept of a result of that time, in microseconds since 1970; nothing where it may be too old."""
+        if self.since is None or (created is not None and created >= self.since.timestamp() * 1e6):
+            return self
+        return PersonalData()
 
 
 def may_hold_fields(value: object) -> bool:
-    """An object or an array, also as the text of one."""
-    return value.startswith(("{", "[")) if type(value) is str else type(value) is dict or type(value) is list
+    """An object or an array, also as the text of one, or as a text of such a text."""
+    if type(value) is not str:
+        return type(value) is dict or type(value) is list
+    text = value.lstrip(WHITESPACE)
+    if not text.startswith('"'):
+        return text.startswith(("{", "["))
+    try:
+        return may_hold_fields(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_turn(value: object) -> bool:
     """Whether somebody says something in it."""
     return isinstance(value, dict) and any(_snake(name) in SPEAKERS for name in value)
-
-
-def _unescaped(name: str) -> str:
-    """The name of a field as JSON means it; as it is written where it is no JSON."""
-    try:
-        return msgspec.json.decode(f'"{name}"', type=str)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return name
 
 
 def harmless(payload: object) -> dict[str, Any]:

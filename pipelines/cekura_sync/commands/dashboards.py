@@ -30,7 +30,8 @@ def dashboards(kind: str, to: str, warehouse: str, destination: str | None) -> N
     """
     if engine_of(destination):
         raise SettingsError("The dashboards read a DuckDB file: name one with --warehouse.")
-    path = settings.check_warehouse(warehouse).resolve()
+    # As it was given: where the tool runs, no link of this machine counts.
+    path = settings.check_warehouse(warehouse).absolute()
     folder = _folder(to, path)
     from cekura_sync import dashboards as ready
 

@@ -41,6 +41,7 @@ def erase(
         raise click.UsageError("Say what to erase: one of --result, --agent and --before.")
     from cekura_sync.warehouse import open_warehouse
     from cekura_sync.warehouse.erase import Selection
+    from cekura_sync.warehouse.layout import Layout, still_held
 
     moment = before.replace(tzinfo=UTC) if before else None
     selection = Selection(result, agent, moment, transcripts_only)
@@ -50,3 +51,5 @@ def erase(
     terminal.message(
         f"{what} {count:,} result{'s' * (count != 1)}. Backups and copies of the warehouse still hold it: erase or delete those too."
     )
+    if engine is None and (held := still_held(Layout(path))):
+        terminal.warn(held)

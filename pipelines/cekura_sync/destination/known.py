@@ -7,7 +7,7 @@ import duckdb
 
 from cekura_sync.account import ACCOUNT
 from cekura_sync.database import first_line, quoted
-from cekura_sync.destination.tables import LOAD_ID, REMOVED, Ids, Tables
+from cekura_sync.destination.formats import LOAD_ID, REMOVED, Ids, Tables
 from cekura_sync.diff import standalone
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import TABLES

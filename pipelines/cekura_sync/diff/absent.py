@@ -75,6 +75,7 @@ class Absent:
         """How many results a list of all should show: those stored, those new, and those that are not stored for a reason."""
         elsewhere = """
             select (select count(*) from changed where change <> 'updated')
+                + (select count(*) from contested where id not in (select id from base.cekura.results))
                 + (select count(*) from erased where not transcripts_only)
                 + (select count(distinct coalesce(id::varchar, _digest)) from (
                     select id, _digest from rejected union all select id, _digest from base.cekura.rejected_rows
@@ -85,8 +86,10 @@ class Absent:
     def new_below(self, horizon: int | None) -> int:
         """How many listed rows were created before this moment and are new to a warehouse that knows others."""
         new = self._con.execute(
-            "select count(*) from changed where change <> 'updated' and epoch_us(created_at) < $1"
-            " and exists (select 1 from base.cekura.sync_log)",
+            "select count(*) from ("
+            " select epoch_us(created_at) as created from changed where change <> 'updated'"
+            " union all select created from contested where id not in (select id from base.cekura.results)"
+            ") where created < $1 and exists (select 1 from base.cekura.sync_log)",
             [horizon],
         ).fetchall()
         return int(new[0][0])

@@ -45,6 +45,7 @@ _TABLES = f"""
     create or replace table gone (id bigint, aged boolean);
     create or replace table read_in_full (complete boolean);
     create or replace table read_alike (id bigint, _digest varchar);
+    create or replace table contested (id bigint, created bigint, raw varchar);
 """
 _FORGET_ALL_BUT_LISTED = f"""
     delete from listed where id not in (select key from journal.places);
@@ -52,9 +53,9 @@ _FORGET_ALL_BUT_LISTED = f"""
     delete from changed_runs where result_id not in (select key from journal.places);
     delete from changed_scenarios where result_id not in (select key from journal.places);
     delete from read_alike where id not in (select key from journal.places);
+    delete from contested where id not in (select key from journal.places);
     delete from rejected where starts_with(reason, '{BY_ID}') or starts_with(reason, '{REASON}');
-    delete from gone;
-    delete from read_in_full;
+    delete from gone; delete from read_in_full;
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
 _TWICE = "select id, max(result_id) as result_id from changed_runs group by id having count(*) > 1"

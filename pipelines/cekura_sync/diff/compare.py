@@ -11,7 +11,7 @@ from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.database import quoted
-from cekura_sync.diff import records
+from cekura_sync.diff import contested, records
 from cekura_sync.diff.absent import Absent
 from cekura_sync.diff.base import ERASED, Lookup, name_erased
 from cekura_sync.diff.changeset import Changeset
@@ -46,23 +46,7 @@ _READ_ALIKE = """
     insert into read_alike
     select parsed.id, parsed._digest
     from parsed join verdicts on verdicts.id = parsed.id
-    where change = 'unchanged'
-"""
-_RUNS_OF_NEWER = """
-    create or replace temp table runs_of_newer as
-    with listed_runs as (select id as result_id, unnest(runs).id as run_id from parsed)
-    select listed_runs.result_id, listed_runs.run_id
-    from listed_runs join base.cekura.runs as known on known.id = listed_runs.run_id
-    where known.result_id > listed_runs.result_id
-        and known.result_id in (select id from base.cekura.results where deleted_at is null)
-        and known.result_id not in (select id from parsed)
-        and known.result_id not in (select id from changed where _runs_known)
-"""
-_WITHOUT_THEM = """
-    update parsed set runs = (
-        select coalesce(list(run), []) from (select unnest(parsed.runs) as run)
-        where run.id not in (select run_id from runs_of_newer where result_id = parsed.id)
-    ) where id in (select result_id from runs_of_newer)
+    where change = 'unchanged' and parsed._digest is not null
 """
 _FRESH = "parsed join verdicts on verdicts.id = parsed.id where change <> 'unchanged'"
 
@@ -150,9 +134,16 @@ class Comparison:
         ids = [id_ for row in rows if (id_ := bigint(row.key)) is not None]
         self._unchanged -= self.silent.forget_listed(ids)
         self.take(rows)
+
+    def settle(self) -> None:
+        """Compare what was set aside. Call it when all that is listed was taken, and all that is gone is known."""
+        with database.unlimited(self._con):
+            for rows in contested.batches(self._con):
+                self._take(rows, in_the_end=True)
+            records.forget(self._con)
         self.silent.settle()
 
-    def _take(self, rows: Sequence[Row]) -> None:
+    def _take(self, rows: Sequence[Row], *, in_the_end: bool = False) -> None:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
             self._reject(flawed)
         sound = [row for row in rows if row.flaw is None]
@@ -162,7 +153,7 @@ class Comparison:
         self._lookup.fetch_listed("select id from received where id is not null")
         self._recognise()
         if self._value("select count(*) from received"):
-            self._read([row.raw for row in sound])
+            self._read(sound, in_the_end=in_the_end)
 
     def _leave_out_erased(self) -> None:
         """Results that were erased on purpose count as listed, and are not stored again."""
@@ -178,15 +169,18 @@ class Comparison:
         self._note("same")
         self._unchanged += self._value("select count(*) from same")
 
-    def _read(self, raws: Sequence[str]) -> None:
+    def _read(self, rows: Sequence[Row], *, in_the_end: bool) -> None:
         """Parse the others, and keep those whose content is new."""
-        records.parse(self._con, self.keys, raws)
+        records.parse(self._con, self.keys, [row.raw for row in rows])
         self._lookup.fetch_children("select id from parsed", "select unnest(runs).id from parsed")
-        self._leave_runs_where_they_are()
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():
-            self._reject([(key, flaw, raws[row]) for key, flaw, row in flawed])
+            self._reject([(key, flaw, rows[row].raw) for key, flaw, row in flawed])
             self._con.execute("delete from parsed where flaw is not null")
+        if in_the_end:
+            contested.leave(self._con)
+        else:
+            contested.set_aside(self._con, rows)
         self._add_project()
         self._judge()
         self._keep()
@@ -202,12 +196,6 @@ class Comparison:
                 "update parsed set project_id = known.project_id from base.cekura.results as known"
                 " where known.id = parsed.id and parsed.project_id is null and known.project_id is not null"
             )
-
-    def _leave_runs_where_they_are(self) -> None:
-        """A run that two results list belongs to the newer one, once and for all."""
-        self._con.execute(_RUNS_OF_NEWER)
-        if self._value("select count(*) from runs_of_newer"):
-            self._con.execute(_WITHOUT_THEM)
 
     def _note(self, table: str) -> None:
         """What has been listed, and until when it had changed."""

@@ -10,7 +10,7 @@ import duckdb
 from cekura_sync.api.personal import NEVER, PROFILE, SPOKEN, PersonalData
 from cekura_sync.database import literal, quoted
 from cekura_sync.diff.base import Lookup
-from cekura_sync.diff.said import MORE_COLUMNS, columns
+from cekura_sync.diff.said import MORE_COLUMNS, as_it_may_be_kept, columns
 from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 
 # Rows of details that were read before `with_profiles` was noted may hold profiles.
@@ -120,6 +120,6 @@ def _rejected(con: duckdb.DuckDBPyConnection, personal_data: PersonalData) -> It
         from base.{SCHEMA}.rejected_rows where raw is not null order by all
     """
     for digest, raw, too_old in con.execute(query, [personal_data.since]).fetchall():
-        kept = (PersonalData() if too_old else personal_data).without_the_rest(raw)
+        kept = as_it_may_be_kept(raw, PersonalData() if too_old else personal_data)
         if kept != raw:
             yield f"update {SCHEMA}.rejected_rows set raw = {literal(kept)} where _digest = {literal(digest)}"

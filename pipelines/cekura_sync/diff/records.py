@@ -87,17 +87,18 @@ class Keys:
     run: dict[str, str] = field(default_factory=lambda: {name: name for name in RUN_FIELDS})
     left_out: set[str] = field(default_factory=set)  # more than a table has columns for
 
+    def reading_of(self, created: int | None) -> str:
+        """Stands before the digest of a row of that time: a text from which other fields were taken has to be read again."""
+        return (
+            self._reading
+            if self.personal_data.of_time(created) is self.personal_data
+            else str(PARSER_VERSION)
+        )
+
     @cached_property
-    def reading(self) -> str:
-        """Stands before each digest: a text from which other fields were taken has to be read again."""
+    def _reading(self) -> str:
         kept = "t" if self.personal_data.transcripts else "p" if self.personal_data.keeps(PROFILE) else ""
         return f"{PARSER_VERSION}{kept}"
-
-    def reading_of(self, created: int | None) -> str:
-        """The same for a row of this time, in microseconds since 1970: of an old one nothing personal is kept."""
-        since = self.personal_data.since
-        is_old = since is not None and created is not None and created < since.timestamp() * 1e6
-        return str(PARSER_VERSION) if is_old else self.reading
 
     @property
     def new_row_columns(self) -> dict[str, str]:

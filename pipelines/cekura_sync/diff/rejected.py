@@ -10,6 +10,7 @@ from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff.base import ERASED
 from cekura_sync.diff.changeset import BY_ID
+from cekura_sync.diff.said import as_it_may_be_kept
 from cekura_sync.errors import CekuraSyncError
 
 MAX_RAW = 100_000  # characters of a rejected row that are kept
@@ -30,7 +31,7 @@ class Rejected:
         """Take the key, the reason and the text of each. Returns their ids."""
         ids = [bigint(key) for key, _, _ in flaws]
         reasons = [flaw for _, flaw, _ in flaws]
-        raws = [self._personal_data.without_the_rest(raw or "")[:MAX_RAW] for _, _, raw in flaws]
+        raws = [as_it_may_be_kept(raw or "", self._personal_data)[:MAX_RAW] for _, _, raw in flaws]
         self.count += len(flaws)
         self._con.execute(
             "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"

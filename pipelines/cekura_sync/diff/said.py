@@ -1,13 +1,20 @@
-"""Columns that may hold what was said in a call, or who was on the line."""
+"""Where the warehouse may hold what was said in a call, or who was on the line."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from cekura_sync.api.personal import PersonalData
-from cekura_sync.database import quoted
+from cekura_sync.api.personal import WHITESPACE, PersonalData
+from cekura_sync.api.times import microseconds
+from cekura_sync.database import literal, quoted
 
 # Which columns stand for fields of the API that are in none of its documents.
 MORE_COLUMNS = "select table_name, api_name, column_name from {schema}._fields order by table_name, api_name"
+# What may stand before an object or array: in a text of a text also quotes, and whitespace as \n, \r, \t or \ufeff.
+_BEFORE = literal(f'{WHITESPACE}"\\nrtufe')
+
+# Of a list row or a record; of what cannot be read as JSON too.
+_CREATED = re.compile(r'"created_at"\s*:\s*"([^"]*)"')
 
 
 class Said(NamedTuple):
@@ -32,4 +39,11 @@ def columns(more_columns: Iterable[tuple[str, str, str]]) -> Iterator[Said]:
             yield Said(table, column, f"{quoted(column)} is not null")
         elif table == "run_details":
             # Only a sync with transcripts stores such a value.
-            yield Said(table, column, f"({quoted(column)} like '{{%' or {quoted(column)} like '[%')")
+            begins = f"left(ltrim({quoted(column)}, {_BEFORE}), 1)"
+            yield Said(table, column, f"{begins} in ('{{', '[')")
+
+
+def as_it_may_be_kept(raw: str, personal_data: PersonalData) -> str:
+    """The text without what may not be kept of a result as old as the text says it is."""
+    created = _CREATED.search(raw)
+    return personal_data.of_time(created and microseconds(created[1])).allowed_text(raw)

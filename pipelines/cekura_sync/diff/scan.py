@@ -26,8 +26,8 @@ from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
 CLOCK_TOLERANCE = timedelta(days=1)
 FEW_ROWS = 20  # of fewer, any share may be bad
-# Rows parsed at a time: eight full pages, or fewer where rows are large. Parsing takes up to twenty times the memory of the text.
-BATCH_ROWS = 1600
+# Rows compared at a time, and characters, because rows may be large: parsing takes up to ten times the memory of the text.
+BATCH_ROWS = 5000
 BATCH_CHARACTERS = 6_000_000
 
 
@@ -84,6 +84,7 @@ def scan(
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
         )
+        changes.settle()
         hold_against_count(listing, past, explained, allow_less=settings.allow_mass_delete, progress=progress)
     return listing
 

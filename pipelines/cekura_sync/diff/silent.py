@@ -21,8 +21,10 @@ _NOTE = """
         and (id in (select id from base.cekura.results where _digest is null) or id in ({differing}))
 """
 _SETTLE = """
-    update changed set _digest = answered._digest from answered where changed.id = answered.id;
-    update read_alike set _digest = answered._digest from answered where read_alike.id = answered.id;
+    update changed set _digest = answered._digest from answered
+    where changed.id = answered.id and changed._digest is not null;
+    update read_alike set _digest = answered._digest from answered
+    where read_alike.id = answered.id and read_alike._digest is not null;
     delete from silent where id in (select id from answered);
     update changed set _digest = null where id in (select id from silent);
     delete from read_alike where id in (select id from silent);
@@ -36,14 +38,17 @@ class Silent:
         self._con = con
         self._keys = keys
         self._known = known
-        con.execute("create table if not exists silent (id bigint, _digest varchar)")
+        for table in ("silent", "answered"):
+            con.execute(f"create table if not exists {table} (id bigint, _digest varchar)")
 
     def clear(self) -> None:
-        self._con.execute("delete from silent")
+        self._con.execute("delete from silent; delete from answered")
 
     def keep_only_listed(self) -> None:
         """Of what the journal holds."""
-        self._con.execute("delete from silent where id not in (select key from journal.places)")
+        self._con.execute(
+            "delete from answered; delete from silent where id not in (select key from journal.places)"
+        )
 
     def note(self) -> None:
         """Those among the rows in `parsed`."""
@@ -58,7 +63,7 @@ class Silent:
     def forget_listed(self, ids: Sequence[int]) -> int:
         """Take back what was listed of those that have answered; returns how many of them were counted as unchanged."""
         self._con.execute(
-            "create or replace temp table answered as select * from silent where id in (select unnest($1::bigint[]))",
+            "insert into answered select * from silent where id in (select unnest($1::bigint[]))",
             [list(ids)],
         )
         for table, column in (("changed", "id"), ("changed_scenarios", "result_id")):
@@ -69,5 +74,5 @@ class Silent:
         return len(unchanged.fetchall())
 
     def settle(self) -> None:
-        """Once the answers have been taken."""
+        """Once all answers have been taken."""
         self._con.execute(_SETTLE)

@@ -3,32 +3,43 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cekura_sync.api.times import microseconds
 from cekura_sync.database import literal
-from cekura_sync.diff.said import columns
+from cekura_sync.diff.base import ERASED, name_erased
+from cekura_sync.diff.said import MORE_COLUMNS, columns
 from cekura_sync.tables import SCHEMA, TABLES
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class Selection(NamedTuple):
-    """Which results: by id, of an agent, or created before a time."""
+    """Which results: by id, of an agent, created before a time, or those that are here although they were erased."""
 
     result_id: int | None = None
     agent_id: int | None = None
     before: datetime | None = None
     transcripts_only: bool = False
+    came_back: bool = False
 
     def query(self, schema: str = SCHEMA) -> str:
         """For the ids. A result that the warehouse does not hold is kept away as well."""
+        if self.came_back:
+            return CAME_BACK.format(schema=schema)
         if self.result_id is not None:
             return f"select {int(self.result_id)} as id"
         if self.agent_id is not None:
             return f"select id from {schema}.results where agent = {int(self.agent_id)}"
-        assert self.before is not None  # noqa: S101 - one of the three is given
+        assert self.before is not None  # noqa: S101 - one of them is given
         return f"select id from {schema}.results where created_at < timestamp with time zone '{self.before.isoformat()}'"
 
 
+# Version 0.1.0 does not know the list of what stays away.
+CAME_BACK = """
+    select id from {schema}.results where id in (select id from {schema}._erased where not transcripts_only)
+"""
 # Rejected rows of results that the warehouse does not hold: only their text says which ones they are.
 REJECTED = """
     select id, _digest, raw, seen_at from {schema}.rejected_rows
@@ -41,6 +52,23 @@ _QUOTES = {
     "expected_outcomes": ("explanation", "more"),
     "failed_reasons": ("reason", "title", "description", "more"),
 }
+
+
+def came_back(con: "duckdb.DuckDBPyConnection") -> bool:
+    """Whether the base attached to `con` holds what was erased."""
+    name_erased(con)
+    return bool(con.execute(f"select 1 from base.{SCHEMA}.results where {ERASED} limit 1").fetchall())
+
+
+def from_base(con: "duckdb.DuckDBPyConnection", selection: Selection) -> tuple[set[int], list[str]]:
+    """The ids that are meant in the base attached to `con`, and the statements that remove what is of them."""
+    known = {id_ for (id_,) in con.execute(selection.query(f"base.{SCHEMA}")).fetchall()}
+    rejected = con.execute(REJECTED.format(schema=f"base.{SCHEMA}")).fetchall()
+    ids, digests = unknown(rejected, selection)
+    present = con.execute("select table_name from duckdb_tables() where database_name = 'base'").fetchall()
+    more = con.execute(MORE_COLUMNS.format(schema=f"base.{SCHEMA}")).fetchall()
+    names = [name for (name,) in present]
+    return known | ids, [*statements(known | ids, selection, names, more), *without_id(digests)]
 
 
 def statements(
@@ -95,6 +123,8 @@ def without_id(digests: Collection[str]) -> Iterator[str]:
 
 def remember(ids: Collection[int], selection: Selection) -> Iterator[str]:
     """The list of what stays away."""
+    if selection.came_back:
+        return  # it is there
     flag = str(selection.transcripts_only).lower()
     for id_ in sorted(ids):
         yield f"insert into {SCHEMA}._erased (id, erased_at, transcripts_only) values ({int(id_)}, current_timestamp, {flag})"

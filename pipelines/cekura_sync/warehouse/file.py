@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import clock, tables
-from cekura_sync.diff import journal, said
+from cekura_sync.diff import journal
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
 from cekura_sync.models import checks, runner
@@ -31,7 +31,7 @@ from cekura_sync.warehouse import (
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
-from cekura_sync.warehouse.layout import read_json
+from cekura_sync.warehouse.layout import read_json, still_held
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
 from cekura_sync.warehouse.team_changes import TeamChanges
@@ -59,6 +59,10 @@ class WarehouseFile(Swap):
     def known(self) -> duckdb.DuckDBPyConnection:
         """Raises WarehouseError for a file that a newer version wrote."""
         con = open_base(self.existing(), self._spill())
+        if self._held.is_ours() and erase.came_back(con):
+            con.close()
+            self._erase(Selection(came_back=True), lambda: None)
+            return self.known()
         # A sync from a time when the clock was ahead says nothing about how old the log is.
         newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= current_timestamp"
         self._logged_until = con.execute(newest).fetchall()[0][0]
@@ -145,6 +149,8 @@ class WarehouseFile(Swap):
         self.commit(write, progress.swapping, forget)
         for flaw in self._team_models.flaws if self._team_models else ():
             progress.warn(flaw)
+        if forget and (held := still_held(self.files)):
+            progress.warn(held)
         self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
@@ -191,23 +197,19 @@ class WarehouseFile(Swap):
         self.require()
         with self.locked():
             journal.remove(self.files.journal)
-            with self.known() as con:
-                known = {id_ for (id_,) in con.execute(selection.query("base.cekura")).fetchall()}
-                rejected = con.execute(erase.REJECTED.format(schema="base.cekura")).fetchall()
-                unknown, without_id = erase.unknown(rejected, selection)
-                ids = known | unknown
-                query = "select table_name from duckdb_tables() where database_name = 'base'"
-                present = [name for (name,) in con.execute(query).fetchall()]
-                more = con.execute(said.MORE_COLUMNS.format(schema="base.cekura")).fetchall()
+            return self._erase(selection, swapping)
 
-            def write(con: duckdb.DuckDBPyConnection) -> None:
-                tables.complete(con)
-                for statement in erase.remember(ids, selection):
-                    con.execute(statement)
-                steps.build(Copy(con, views_may_stay=True), None)
+    def _erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        with open_base(self.existing()) as con:
+            ids, statements = erase.from_base(con, selection)
 
-            statements = [*erase.statements(ids, selection, present, more), *erase.without_id(without_id)]
-            self.commit(write, swapping, statements)
+        def write(con: duckdb.DuckDBPyConnection) -> None:
+            tables.complete(con)
+            for statement in erase.remember(ids, selection):
+                con.execute(statement)
+            steps.build(Copy(con, views_may_stay=True), None)
+
+        self.commit(write, swapping, statements)
         return len(ids)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:

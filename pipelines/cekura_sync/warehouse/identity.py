@@ -1,4 +1,8 @@
-"""What a warehouse file says of itself in `cekura._generation`: how many swaps made it, which one, and which version wrote it."""
+"""What a warehouse file says of itself in `cekura._identity`: how many swaps made it, which one, and which version wrote it.
+
+Version 0.1.0 kept the table `cekura._generation` instead, and looks at no layout. A view of that name stops it: it finds no
+warehouse, and cannot replace a view by its table.
+"""
 
 import shutil
 from pathlib import Path
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 LAYOUT = 2  # of the tables; a program refuses a file whose layout is newer than its own
+_TABLE, _FIRST_TABLE = "_identity", "_generation"
 _FIRST_LAYOUT = 1  # of version 0.1.0, which did not write it down
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
@@ -40,13 +45,13 @@ def read(
 
     `database`: the name under which the file is attached, if it is not the one that was opened.
     """
-    tables = con.execute(
-        "select 1 from duckdb_tables() where database_name = coalesce($1, current_database())"
-        " and schema_name = 'cekura' and table_name = '_generation'",
+    ((table,),) = con.execute(
+        "select max(table_name) from duckdb_tables() where database_name = coalesce($1, current_database())"
+        f" and schema_name = 'cekura' and table_name in ('{_TABLE}', '{_FIRST_TABLE}')",
         [database],
     ).fetchall()
-    table = f"{database}.cekura._generation" if database else "cekura._generation"
-    rows = con.execute(f"from {table}").fetchall() if tables else []
+    schema = f"{database}.cekura" if database else "cekura"
+    rows = con.execute(f"from {schema}.{table}").fetchall() if table else []
     if not rows:
         raise WarehouseError(
             f"{path} is a DuckDB file, but not a warehouse of cekura-sync: choose another --warehouse."
@@ -87,7 +92,12 @@ def of_copy(source: Path, copy: Path, *, any_layout: bool = False) -> Identity:
 
 def write(con: "duckdb.DuckDBPyConnection", generation: int) -> None:
     con.execute(
-        "create or replace table cekura._generation as"
+        f"create or replace table cekura.{_TABLE} as"
         " select $1::bigint as generation, $2 as swap, $3 as version, $4::bigint as layout",
         [generation, uuid4().hex, __version__, LAYOUT],
+    )
+    if con.execute(f"select 1 from duckdb_tables() where table_name = '{_FIRST_TABLE}'").fetchall():
+        con.execute(f"drop table cekura.{_FIRST_TABLE}")
+    con.execute(
+        f"create or replace view cekura.{_FIRST_TABLE} as select 'cekura-sync 0.2.0 or later wrote this file' as note"
     )

@@ -59,6 +59,7 @@ class Engine:
             self._connection.lock()
             self._require_ours()
             try:
+                self._erase_what_came_back()
                 yield
             except BaseException:
                 self._connection.clean_up(self._give_up_claim)
@@ -206,26 +207,33 @@ class Engine:
             session = self._connection.session
             if "sync_log" not in session.columns():
                 raise WarehouseError(f"There is nothing in {self.name} yet, and so nothing to erase.")
-            with session.transaction():
-                transaction = self._transaction(None)
-                transaction.complete()
-                known = {id_ for (id_,) in session.rows(selection.query())}
-                unknown, without_id = erase.unknown(
-                    session.rows(erase.REJECTED.format(schema=SCHEMA)), selection
-                )
-                ids = known | unknown
-                more = [
-                    (table, name, column)
-                    for table, name, column in session.rows(said.MORE_COLUMNS.format(schema=SCHEMA))
-                ]
-                for statement in (
-                    *erase.statements(ids, selection, session.columns(), more),
-                    *erase.without_id(without_id),
-                    *erase.remember(ids, selection),
-                ):
-                    session.run(statement)
-                swapping()
+            return self._erase(selection, swapping)
+
+    def _erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        session = self._connection.session
+        with session.transaction():
+            transaction = self._transaction(None)
+            transaction.complete()
+            known = {id_ for (id_,) in session.rows(selection.query())}
+            unknown, without_id = erase.unknown(session.rows(erase.REJECTED.format(schema=SCHEMA)), selection)
+            ids = known | unknown
+            more = [
+                (table, name, column)
+                for table, name, column in session.rows(said.MORE_COLUMNS.format(schema=SCHEMA))
+            ]
+            for statement in (
+                *erase.statements(ids, selection, session.columns(), more),
+                *erase.without_id(without_id),
+                *erase.remember(ids, selection),
+            ):
+                session.run(statement)
+            swapping()
         return len(ids)
+
+    def _erase_what_came_back(self) -> None:
+        session = self._connection.session
+        if "_erased" in session.columns() and session.rows(erase.CAME_BACK.format(schema=SCHEMA)):
+            self._erase(Selection(came_back=True), lambda: None)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
         with self.locked():
