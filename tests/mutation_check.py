@@ -423,14 +423,39 @@ MUTATIONS = (
     ),
     Mutation(
         "comparison: JSON as it is spelled",
+        (("diff/spelling.py", "return spelled(as_stored(row, raw)),", "return raw,"),),
+        ("tests/diff/test_records.py",),
+    ),
+    Mutation(
+        "comparison: of two ids only the last",
         (
             (
                 "diff/spelling.py",
-                "text, first_id = spelled(row), _first_id(raw)",
-                "text, first_id = raw, _first_id(raw)",
+                "_first_id(raw)\n        except",
+                "bigint(identity(row.get('id')))\n        except",
             ),
         ),
         ("tests/diff/test_records.py",),
+    ),
+    Mutation(
+        "personal data: a text of fields begins at its first character",
+        (("api/personal.py", "text = value.lstrip(WHITESPACE)", "text = value"),),
+        ("tests/api/test_personal.py",),
+    ),
+    Mutation(
+        "personal data: only bare texts of fields are looked for",
+        (("api/forms.py", "[{[\\\\]')", "[{[]')"),),
+        ("tests/diff/test_records.py",),
+    ),
+    Mutation(
+        "personal data: what nobody can read stays as it is",
+        (("api/personal.py", "return text if first is None else plain[:first]", "return text"),),
+        ("tests/api/test_personal.py",),
+    ),
+    Mutation(
+        "personal data: a row that cannot be stored has no age",
+        (("diff/said.py", "personal_data.of_time(created and microseconds(created[1]))", "personal_data"),),
+        (f"{PERSONAL}::test_a_row_that_cannot_be_stored_is_as_old_as_it_says",),
     ),
     Mutation(
         "engine: a signal waits for a slow commit",

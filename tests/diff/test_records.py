@@ -167,6 +167,29 @@ def test_other_json_values_stay_apart(one: str, other: str) -> None:
     assert rows[0]["extra"] != rows[1]["extra"]
 
 
+@pytest.mark.parametrize("before", ["", " ", "\\n", "\\u0020", "\\t", "\ufeff", "\\ufeff ", '\\"'], ids=ascii)
+def test_what_was_said_is_left_out_of_a_text_that_stands_alone(before: str) -> None:
+    """Of rows without anything nested the texts are looked at only where one may hold fields."""
+    fields = r"{\"messages\":[\"hi\"],\"rate\":1}"
+    if before.endswith('"'):
+        fields = fields.replace("\\", "\\\\\\") + '\\"'
+    raw = json.dumps(ROW | {"runs": [{"id": 1, "more": "@"}]}).replace("@", before + fields)
+    with database.connect() as con:
+        parse(con, [12], [raw])
+        ((stored,),) = con.execute("select runs[1].more from parsed").fetchall()
+
+    assert "rate" in stored
+    assert "messages" not in stored
+
+
+@pytest.mark.parametrize("begin", ['{"id": 7, ', '{"id": "7", ', '{"status": "x", "id": 7, '])
+def test_a_row_with_two_ids_cannot_be_stored_wherever_the_first_one_stands(begin: str) -> None:
+    with database.connect() as con:
+        parse(con, [12], [begin + json.dumps(ROW)[1:]])
+
+        assert con.execute("select flaw from parsed").fetchall() == [("its id can be read in two ways",)]
+
+
 def test_numbers_that_no_double_holds_keep_their_digits() -> None:
     (row,) = parsed(ROW | {"extra": {"n": 12345678901234567890123}})
 

@@ -12,9 +12,8 @@ LISTS = ("runs", "scenarios")
 FLAW = "_flaw"  # stands in a row whose runs cannot be stored, and says why
 _SUCCESS = {"true": True, "1": True, "false": False, "0": False, "": None}
 _NESTED = frozenset({dict, list})
-_BEGINS_IN_TEXT = re.compile(
-    r'"(?:[{[]|\\u)'
-)  # a text that begins as an object or an array does, perhaps escaped
+# In the JSON of a row: a text that may begin as an object or array does, perhaps after a blank or with an escape.
+_BEGINS_IN_TEXT = re.compile(r'"\s*\ufeff?\s*[{[\\]')
 _NOTHING_PERSONAL = PersonalData()
 _keeps = lru_cache(maxsize=4096)(_NOTHING_PERSONAL.keeps)
 
