@@ -303,15 +303,20 @@ MUTATIONS = (
     ),
     Mutation(
         "in flight: whoever reads it marks it",
-        (("diff/missing.py", "(id_ in listed or not changes.absent.is_judged)", "id_ in listed"),),
+        (("diff/missing.py", "(id_ in not_judged or not changes.absent.is_judged)", "id_ in not_judged"),),
         (f"{READING}::test_a_deleted_row_in_flight_is_left_to_the_scope_that_can_judge_it", READING),
+    ),
+    Mutation(
+        "in flight: what has aged out is deleted",
+        (("diff/missing.py", "not_judged={*silent, *too_old}", "not_judged={*silent}"),),
+        (f"{PROMISE}::test_a_result_in_flight_that_ages_out_is_left_to_the_next_full_sync",),
     ),
     Mutation(
         "silent: a listed result that its own address denies is deleted",
         (
             (
                 "diff/missing.py",
-                "(id_ in listed or not changes.absent.is_judged)",
+                "(id_ in not_judged or not changes.absent.is_judged)",
                 "not changes.absent.is_judged",
             ),
         ),

@@ -369,7 +369,7 @@ class Promise(RuleBasedStateMachine):
         concurrency: int,
         silent: bool,
     ) -> None:
-        """`silent`: the list may leave out the runs; only a result's own address shows them then."""
+        """`silent`: after the first sync the list leaves out the runs; then only a result's own address shows them."""
         folder = Path(tempfile.mkdtemp(prefix="promise-"))
         self.stack.callback(shutil.rmtree, folder)
         world = World(results, agents=3, runs_per_result=2, days=days, seed=seed, now=BEGIN, in_flight=3)
@@ -378,8 +378,7 @@ class Promise(RuleBasedStateMachine):
         sandbox.date = self.clock
         self.account = Account(sandbox, folder / "warehouse.duckdb")
         self.concurrency = concurrency
-        self.may_be_silent = silent
-        sandbox.change(summaries=not silent)
+        self.becomes_silent = silent
         sandbox.intercept = self.failed
         self.stack.enter_context(mock.patch.object(clock, "now", self.time_here))
         self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", 1))  # each page is noted at once
@@ -404,7 +403,7 @@ class Promise(RuleBasedStateMachine):
         self.past.observe(self.account.api(), self.clock.time)
 
     def change(self, change: Step) -> None:
-        if self.may_be_silent and change[0] in ONLY_RUNS:
+        if self.becomes_silent and change[0] in ONLY_RUNS:
             return  # nothing that such a list shows tells of it
         with self.world.lock:
             CHANGES[change[0]](self.world, change[1])
@@ -491,11 +490,6 @@ class Promise(RuleBasedStateMachine):
     @rule(order=st.sampled_from(["created_desc", "created_desc", "id_desc", "updated_desc", TIES]))
     def the_api_lists_in_another_order(self, order: str) -> None:
         self.account.sandbox.change(order=order)
-
-    @rule(summaries=st.booleans())
-    def the_api_leaves_out_the_runs_or_lists_them_again(self, summaries: bool) -> None:
-        if self.may_be_silent:
-            self.account.sandbox.change(summaries=summaries)
 
     @rule(cap=st.integers(4, 11))
     def the_api_changes_its_cap(self, cap: int) -> None:
@@ -713,6 +707,8 @@ class Promise(RuleBasedStateMachine):
             vanished = [id_ for id_ in before.keys() - after.keys() if matches(before[id_], scope)]
             assert len(vanished) <= max(20, 0.05 * len(before)), "so many deletions were to be refused"
         self.judge_rates(self.rated)
+        if self.becomes_silent:
+            self.account.sandbox.change(summaries=False)
         self.last_started[scope] = began
         self.started.setdefault(scope, []).append(here)
         if full:
@@ -783,6 +779,8 @@ class Promise(RuleBasedStateMachine):
                 covered |= flight is not None and began - flight + 2 * self.most_ahead < DAY
             if not covered or (now is None and not judgeable):
                 continue
+            if now is None and since is not None and created(last) < began - KEPT + DAY:
+                continue  # whether it has aged out, the next full sync tells
             old = {
                 oldest is not None and created(last) < min(oldest, began - KEPT) for oldest in oldest_listed
             }
@@ -915,6 +913,21 @@ def test_a_result_in_flight_below_the_lookback_is_followed_until_its_end(
 
     assert account.sync().json["mode"] == "quick"
     account.assert_equals_api()
+
+
+def test_a_result_in_flight_that_ages_out_is_left_to_the_next_full_sync(
+    new_account: Callable[..., Account],
+) -> None:
+    account = new_account(results=60, in_flight=0, days=120, page_size_cap=20)
+    oldest = min(account.world.results)
+    account.world.rerun(oldest)
+    assert account.sync().code == 0
+    account.world.delete(oldest)
+
+    ran = account.sync()
+
+    assert (ran.json["mode"], ran.json["deleted"]) == ("quick", 0)
+    assert oldest in account.stored()
 
 
 RUNS = "select id, status, success from cekura.runs where result_id = {} order by id"

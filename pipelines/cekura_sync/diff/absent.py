@@ -106,6 +106,11 @@ class Absent:
         )
         return bool(unchanged.fetchall())
 
+    def old_enough_to_age_out(self, now: datetime) -> list[int]:
+        """Unlisted rows that the API may no longer keep."""
+        old = f"created_at < timestamptz '{(now - AGED_OUT_AFTER).isoformat()}'"
+        return [row[0] for row in self._known("id", old, self._covered)]
+
     def age_out(self, oldest_listed: int | None, now: datetime) -> None:
         """Marks as aged out what is older than everything that the API lists, and than 90 days."""
         if oldest_listed is not None:

@@ -58,20 +58,37 @@ def account_for_absent(
         progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
     if silent:
         progress.say(f"Reading {len(silent):,} results by id that the listing showed without their runs.")
-    answers = _ask(api, changes, [*asked, *silent], known=known, allow_mass_delete=allow_mass_delete)
+    # Whether something so old was deleted or has aged out, only the whole list tells.
+    too_old = [] if listing.complete else changes.absent.old_enough_to_age_out(now)
+    answers = _ask(
+        api,
+        changes,
+        [*asked, *silent],
+        not_judged={*silent, *too_old},
+        known=known,
+        allow_mass_delete=allow_mass_delete,
+    )
     changes.changeset.mark_deleted(answers.deleted)
     changes.take_by_id(answers.found)
     changes.rejected.keep_by_id(answers.failed)
     return len({*answers.deleted, *(row.key for row in answers.found)} - {*silent})
 
 
-def _ask(api: Api, changes: Comparison, ids: list[int], *, known: int, allow_mass_delete: bool) -> "_Answers":
+def _ask(
+    api: Api,
+    changes: Comparison,
+    ids: list[int],
+    *,
+    not_judged: set[int],
+    known: int,
+    allow_mass_delete: bool,
+) -> "_Answers":
+    """`not_judged`: results of which a 404 proves no deletion."""
     answers = _Answers([], [], [])
-    listed = {*changes.silent.ids()}
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
     for id_, row in read_by_id(api, changes, ids):
-        if row is None and (id_ in listed or not changes.absent.is_judged):
-            continue  # it is not gone, or whoever can judge it marks it
+        if row is None and (id_ in not_judged or not changes.absent.is_judged):
+            continue  # it is not gone, or a sync that can judge it marks it
         answers.add(id_, row)
         if len(answers.failed) == 1 and isinstance(row, CekuraSyncError):
             _require_answers_by_id(api, changes, row)  # at once: an API that is down need not fail for each
