@@ -969,6 +969,17 @@ def test_runs_that_were_stored_are_followed_although_the_list_shows_none(
     assert account.query(RUNS.format(followed)) == runs_of(account, followed)
 
 
+def test_a_rate_that_contradicts_the_runs_is_stored_as_it_is_listed(silent: tuple[Account, int]) -> None:
+    account, followed = silent
+    lost = [run | {"success": False} for run in account.world.results[followed]["runs"]]
+    account.world.edit(followed, runs=lost, success_rate=0.5)
+
+    assert account.sync("--full").code == 0
+
+    assert account.query(f"select success_rate from cekura.results where id = {followed}") == [(0.5,)]
+    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
+
+
 def test_runs_that_cannot_be_had_are_asked_for_again(silent: tuple[Account, int]) -> None:
     account, followed = silent
     account.sandbox.intercept = lambda request: (

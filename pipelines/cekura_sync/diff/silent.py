@@ -1,7 +1,8 @@
 """Results that the list shows without their runs (`runs` is null), although they have changed and runs of them are stored.
 
 The stored runs are those of an earlier state, so such a result is read by its own address as well. What that brings counts as
-what the list said: it is stored under the digest of the listed text, and the same text is recognised when it comes again.
+what the list said: it is stored under the digest of the listed text, and the same text is recognised when it comes again. A
+rate that is a hundred times the listed one, or a hundredth, is the same in another scale: it is stored as listed.
 A result whose address brought nothing is stored without a digest, so the next sync that lists it asks again.
 """
 
@@ -16,7 +17,7 @@ MOST = 1000  # in one sync; a server that begins to leave out all runs may chang
 
 _NOTE = """
     insert into silent
-    select id, _digest from parsed
+    select id, _digest, success_rate from parsed
     where not _runs_known and id in (select result_id from base.cekura.runs)
         and (id in (select id from base.cekura.results where _digest is null) or id in ({differing}))
 """
@@ -25,6 +26,9 @@ _SETTLE = """
     where changed.id = answered.id and changed._digest is not null;
     update read_alike set _digest = answered._digest from answered
     where read_alike.id = answered.id and read_alike._digest is not null;
+    update changed set success_rate = answered.success_rate from answered
+    where changed.id = answered.id
+        and least(abs(changed.success_rate * 100 - answered.success_rate), abs(changed.success_rate - answered.success_rate * 100)) < 1e-6;
     delete from silent where id in (select id from answered);
     update changed set _digest = null where id in (select id from silent);
     delete from read_alike where id in (select id from silent);
@@ -39,7 +43,9 @@ class Silent:
         self._keys = keys
         self._known = known
         for table in ("silent", "answered"):
-            con.execute(f"create table if not exists {table} (id bigint, _digest varchar)")
+            con.execute(
+                f"create table if not exists {table} (id bigint, _digest varchar, success_rate double)"
+            )
 
     def clear(self) -> None:
         self._con.execute("delete from silent; delete from answered")
