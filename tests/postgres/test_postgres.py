@@ -571,6 +571,17 @@ def test_a_run_of_two_results_goes_back_to_the_older_one_when_the_newer_one_is_d
     shared.assert_equals_api()
 
 
+def test_runs_are_followed_although_the_list_no_longer_shows_any(shared: Shared) -> None:
+    shared.begin_synced()
+    shared.account.sandbox.change(summaries=False)
+    shared.world.rerun(sorted(shared.world.results)[3])
+    shared.world.finish()
+
+    assert shared.sync("--full").code == 0
+
+    shared.assert_equals_api()
+
+
 def test_a_database_that_cannot_keep_every_letter_is_refused(shared: Shared) -> None:
     shared.execute("drop database if exists latin")
     shared.execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
