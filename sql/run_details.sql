@@ -28,6 +28,16 @@ results as (
     from analytics.live_results
 ),
 
+-- A run that the details of several results describe belongs to the one that has it in the list, or else to the newest of them.
+owners as (
+    select details.run_id, coalesce(max(listed.result_id), max(details.result_id)) as result_id
+    from cekura.run_details as details
+    inner join results on results.result_id = details.result_id
+    left join cekura.runs as listed on listed.result_id = details.result_id and listed.id = details.run_id
+    where details.run_id in (select run_id from cekura.run_details group by run_id having count(*) > 1)
+    group by details.run_id
+),
+
 -- The list of results takes precedence over the run's details, but only where it showed the runs when the result was last read.
 told as (
     select
@@ -51,6 +61,8 @@ told as (
         end as outcome
     from details
     left join runs on runs.result_id = details.result_id and runs.run_id = details.run_id
+    left join owners on owners.run_id = details.run_id
+    where details.result_id = coalesce(owners.result_id, details.result_id)
 )
 
 select

@@ -303,8 +303,29 @@ MUTATIONS = (
     ),
     Mutation(
         "in flight: whoever reads it marks it",
-        (("diff/missing.py", "if row is None and not changes.absent.is_judged:", "if False:"),),
+        (("diff/missing.py", "(id_ in listed or not changes.absent.is_judged)", "id_ in listed"),),
         (f"{READING}::test_a_deleted_row_in_flight_is_left_to_the_scope_that_can_judge_it", READING),
+    ),
+    Mutation(
+        "silent: a listed result that its own address denies is deleted",
+        (
+            (
+                "diff/missing.py",
+                "(id_ in listed or not changes.absent.is_judged)",
+                "not changes.absent.is_judged",
+            ),
+        ),
+        (f"{PROMISE}::test_a_listed_result_that_its_own_address_denies_is_not_deleted",),
+    ),
+    Mutation(
+        "silent: runs that the list leaves out are not asked for",
+        (("diff/silent.py", "MOST = 1000", "MOST = 0"),),
+        (f"{PROMISE}::test_runs_that_were_stored_are_followed_although_the_list_shows_none",),
+    ),
+    Mutation(
+        "silent: what the address brought is not what was listed",
+        (("diff/compare.py", "        self.silent.settle()\n", ""),),
+        (f"{PROMISE}::test_runs_that_were_stored_are_followed_although_the_list_shows_none",),
     ),
     Mutation(
         "a run changes hands at each sync",
@@ -313,6 +334,18 @@ MUTATIONS = (
             f"{READING}::test_a_run_that_two_results_list_belongs_to_the_newer_one_and_is_settled_once",
             READING,
         ),
+    ),
+    Mutation(
+        "a run stays with a newer result that is gone",
+        (("diff/contested.py", " and result_id not in (select id from gone)", ""),),
+        (
+            f"{READING}::test_a_run_of_two_results_goes_back_to_the_older_one_when_the_newer_one_has_it_no_more",
+        ),
+    ),
+    Mutation(
+        "what was erased and came back stays",
+        (("warehouse/file.py", "if self._held.is_ours() and erase.came_back(con):", "if False:"),),
+        ("tests/warehouse/test_versions.py",),
     ),
     Mutation(
         "our clock is right",
@@ -781,8 +814,8 @@ MUTATIONS = (
         (
             (
                 "diff/records.py",
-                "return str(PARSER_VERSION) if is_old else self.reading",
-                "return self.reading",
+                "if self.personal_data.of_time(created) is self.personal_data",
+                "if True",
             ),
         ),
         (PERSONAL,),

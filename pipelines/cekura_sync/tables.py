@@ -238,7 +238,7 @@ TABLES = {
     "_told": Table(TOLD, ("receiver", "kind", "subject")),
     "_erased": Table(ERASED, ("id", "transcripts_only")),
     "details_read": Table(DETAILS_READ, (_RESULT,), _RESULT, removable=True),
-    "run_details": Table(RUN_DETAILS, ("run_id",), _RESULT, removable=True),
+    "run_details": Table(RUN_DETAILS, ("run_id", "result_id"), _RESULT, removable=True),
     **{
         table: Table(DETAIL_CHILDREN[table], (*DETAIL_CHILDREN[table],), _RESULT, removable=True)
         for table, _ in DETAIL_LISTS.values()

@@ -14,3 +14,8 @@ from cekura.run_metrics as metrics
 left join cekura.run_details as runs on runs.result_id = metrics.result_id and runs.run_id = metrics.run_id
 group by metrics.result_id, metrics.run_id, metrics.metric_id, metrics.name
 having count(*) > 1 or count(runs.run_id) = 0
+union all
+select 'analytics.run_details' as detail, min(result_id) as result_id, run_id, count(*) as rows
+from analytics.run_details
+group by run_id
+having count(*) > 1

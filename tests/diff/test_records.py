@@ -8,6 +8,7 @@ import pytest
 
 from cekura_sync import database
 from cekura_sync.api.forms import identity
+from cekura_sync.api.json_values import bigint
 from cekura_sync.diff import records
 
 ROW = {
@@ -28,7 +29,7 @@ ROW = {
 def listed_id(row: dict[str, Any]) -> int | None:
     """As the envelope of the page has it."""
     id_ = identity(row.get("id"))
-    return id_ if id_ is not None and id_ < 2**63 else None
+    return bigint(id_)
 
 
 def parse(
@@ -80,6 +81,8 @@ def test_another_spelling_of_the_same_row_is_the_same_record(other: dict[str, An
         ({"id": None}, "id is missing"),
         ({"id": 12.5}, "id is not a 64-bit integer"),
         ({"id": 2**63}, "id is not a 64-bit integer"),
+        ({"id": -(2**63)}, "its id can be read in two ways"),
+        ({"runs": [{"id": -(2**63)}]}, "a run has no usable id"),
         ({"id": True}, "id is not a 64-bit integer"),
         ({"total_runs_count": "many"}, "total_runs_count is not a 64-bit integer"),
         ({"total_runs_count": 10.5}, "total_runs_count is not a 64-bit integer"),

@@ -37,6 +37,7 @@ BREAKS = [
     ("every_detail_is_there_once", None, "insert into cekura.run_details from cekura.run_details"),
     ("every_detail_is_there_once", None, "insert into cekura.run_metrics from cekura.run_metrics"),
     ("every_detail_is_there_once", None, "delete from cekura.run_details"),
+    ("every_detail_is_there_once", "run_details", "select * from {view} union all select * from {view}"),
     ("metric_totals_agree", "metrics", "select * replace (runs + 1 as runs) from {view}"),
     ("metric_totals_agree", "metric_scores", "select * replace (0 as decided_runs) from {view}"),
     ("metric_totals_agree", "failing_metrics", "select * from {view} where false"),

@@ -45,13 +45,15 @@ def test_metrics_of_deleted_results_are_left_out(base: Base) -> None:
     assert base.rows("from analytics.run_details") == []
 
 
-def test_a_run_that_two_results_claim_is_measured_in_each(base: Base) -> None:
-    base.result(1, of=1)
-    base.result(2, of=1)
-    base.metric(10, 1, True)
-    base.metric(10, 2, False)
+def test_a_run_that_the_details_of_two_results_describe_counts_once(base: Base) -> None:
+    """In the result that lists it, or else in the newest; of runs of deleted results nothing counts."""
+    for result_id, deleted_at in ((1, None), (2, None), (3, "2024-03-05")):
+        base.result(result_id, of=0, deleted_at=deleted_at)
+    base.run(10, 1, True)
+    for run_id, results in ((10, (1, 2)), (11, (1, 2)), (12, (1, 3)), (13, (1,))):
+        for result_id in results:
+            base.metric(run_id, result_id, True)
 
-    assert base.rows("select result_id, run_id, passed from analytics.run_metrics order by 1") == [
-        (1, 10, True),
-        (2, 10, False),
-    ]
+    once = [(10, 1), (11, 2), (12, 1), (13, 1)]
+    assert base.rows("select run_id, result_id from analytics.run_details order by all") == once
+    assert base.rows("select run_id, result_id from analytics.run_metrics order by all") == once

@@ -86,6 +86,7 @@ NAMELESS: dict[str, tuple[bytes, str]] = {
     "a row without id": (b'{"name": "nobody", "created_at": "2026-01-01T00:00:00Z"}', "id is missing"),
     "a row whose id is null": (b'{"id": null, "created_at": "2026-01-01T00:00:00Z"}', "id is missing"),
     "a row whose id is beyond 64 bits": (b'{"id": 9223372036854775808, "created_at": "2026-01-01T00:00:00Z"}', "id is not a 64-bit integer"),
+    "a row whose id has no negative in 64 bits": (b'{"id": -9223372036854775808, "created_at": "2026-01-01T00:00:00Z"}', "its id can be read in two ways"),
     "a row whose id has a fraction": (b'{"id": 1.5, "created_at": "2026-01-01T00:00:00Z"}', "id is not a 64-bit integer"),
     "a row whose id is true": (b'{"id": true, "created_at": "2026-01-01T00:00:00Z"}', "id is not a 64-bit integer"),
     "a row whose id is a word": (b'{"id": "twelve", "created_at": "2026-01-01T00:00:00Z"}', "id is not a 64-bit integer"),

@@ -295,6 +295,8 @@ EDITS: dict[str, Change] = {
     "share a run of a recent one": _each(_recent, _share_a_run),
     "drop runs": _each(_all, lambda world, id_: world.drop_runs(id_, keep=id_ % 2)),
 }
+# Runs alone tell of these.
+ONLY_RUNS = {"forget scenario ids", "share a run", "share a run of a recent one"}
 DELETIONS: dict[str, Change] = {
     "delete": _each(_all, World.delete),
     "delete a recent one": _each(_recent, World.delete),
@@ -354,10 +356,20 @@ class Promise(RuleBasedStateMachine):
         count=st.sampled_from(["right", "zero", "wrong", "missing"]),
         shape=st.sampled_from(["observed", "literal"]),
         concurrency=st.sampled_from([1, 8]),
+        silent=st.booleans(),
     )
     def open_an_account(
-        self, results: int, seed: int, cap: int, days: int, count: str, shape: str, concurrency: int
+        self,
+        results: int,
+        seed: int,
+        cap: int,
+        days: int,
+        count: str,
+        shape: str,
+        concurrency: int,
+        silent: bool,
     ) -> None:
+        """`silent`: the list may leave out the runs; only a result's own address shows them then."""
         folder = Path(tempfile.mkdtemp(prefix="promise-"))
         self.stack.callback(shutil.rmtree, folder)
         world = World(results, agents=3, runs_per_result=2, days=days, seed=seed, now=BEGIN, in_flight=3)
@@ -366,6 +378,8 @@ class Promise(RuleBasedStateMachine):
         sandbox.date = self.clock
         self.account = Account(sandbox, folder / "warehouse.duckdb")
         self.concurrency = concurrency
+        self.may_be_silent = silent
+        sandbox.change(summaries=not silent)
         sandbox.intercept = self.failed
         self.stack.enter_context(mock.patch.object(clock, "now", self.time_here))
         self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", 1))  # each page is noted at once
@@ -390,6 +404,8 @@ class Promise(RuleBasedStateMachine):
         self.past.observe(self.account.api(), self.clock.time)
 
     def change(self, change: Step) -> None:
+        if self.may_be_silent and change[0] in ONLY_RUNS:
+            return  # nothing that such a list shows tells of it
         with self.world.lock:
             CHANGES[change[0]](self.world, change[1])
             self.observe()
@@ -476,6 +492,11 @@ class Promise(RuleBasedStateMachine):
     def the_api_lists_in_another_order(self, order: str) -> None:
         self.account.sandbox.change(order=order)
 
+    @rule(summaries=st.booleans())
+    def the_api_leaves_out_the_runs_or_lists_them_again(self, summaries: bool) -> None:
+        if self.may_be_silent:
+            self.account.sandbox.change(summaries=summaries)
+
     @rule(cap=st.integers(4, 11))
     def the_api_changes_its_cap(self, cap: int) -> None:
         self.account.sandbox.change(page_size_cap=cap)
@@ -488,7 +509,7 @@ class Promise(RuleBasedStateMachine):
             before = self.fingerprint()
             ran = self.account.sync("--full", "--dry-run", "--allow-mass-delete")
             if ran.code:
-                self.judge_refusal(ran, EVERYTHING, self.account.stored(), calm=True)
+                self.judge_refusal(ran, EVERYTHING, self.stored(), calm=True)
             assert self.fingerprint() == before
         self.sync("--full")
 
@@ -627,16 +648,29 @@ class Promise(RuleBasedStateMachine):
         published = self.account.warehouse
         return hashlib.sha256(published.read_bytes()).hexdigest() if published.exists() else None
 
+    def stored(self) -> dict[int, Record]:
+        """What a reader finds; runs that the warehouse calls unknown are taken for those that the API showed with the rest."""
+        records = self.account.stored()
+        query = "select result_id from analytics.live_results where not runs_known"
+        unknown = [id_ for (id_,) in self.account.query(query)] if records else []
+        self.runs = {id_: record["runs"] for id_, record in records.items()}
+        self.rated = records | {id_: records[id_] | {"runs": []} for id_ in unknown}
+        for id_ in unknown:
+            shown = (state.record for state in reversed(self.past.states[id_]) if state.record)
+            alike = (record for record in shown if record | {"runs": []} == self.rated[id_])
+            records[id_] = next(alike, records[id_])
+        return records
+
     def sync(
         self, *options: str, scope: Scope = EVERYTHING, calm: bool = True, killer: Killer | None = None
     ) -> None:
         """Sync, and judge what a reader finds then. `calm`: nothing stands in its way, so it has to succeed."""
         self.clock.time += timedelta(minutes=1)
         began, place = self.clock.time, self.past.place
-        before, fingerprint = self.account.stored(), self.fingerprint()
+        before, fingerprint = self.stored(), self.fingerprint()
         self.account.sandbox.reset_requests()
         ran = self.account.sync(*options, *(scope or ()), "--concurrency", str(self.concurrency))
-        after = self.account.stored()
+        after = self.stored()
 
         here = began + self.ahead
         known = [moment for moment in self.started_in_full.get(scope, []) if moment <= here]
@@ -678,7 +712,7 @@ class Promise(RuleBasedStateMachine):
         if "--allow-mass-delete" not in options:
             vanished = [id_ for id_ in before.keys() - after.keys() if matches(before[id_], scope)]
             assert len(vanished) <= max(20, 0.05 * len(before)), "so many deletions were to be refused"
-        self.judge_rates(after)
+        self.judge_rates(self.rated)
         self.last_started[scope] = began
         self.started.setdefault(scope, []).append(here)
         if full:
@@ -760,7 +794,8 @@ class Promise(RuleBasedStateMachine):
                 expected[id_] = self.past.without_shared(now)
                 self.aged.discard(id_)
             if id_ in after:
-                found[id_] = self.past.without_shared(after[id_])
+                shown = after[id_] | {"runs": self.runs[id_] or after[id_]["runs"]}
+                found[id_] = self.past.without_shared(shown)
         assert_same(found, expected)
         if since is None and scope is EVERYTHING:
             self.judge_shared_runs(place, after)
@@ -880,6 +915,73 @@ def test_a_result_in_flight_below_the_lookback_is_followed_until_its_end(
 
     assert account.sync().json["mode"] == "quick"
     account.assert_equals_api()
+
+
+RUNS = "select id, status, success from cekura.runs where result_id = {} order by id"
+FOLLOWED = "select status_group, runs_known from analytics.live_results where result_id = {}"
+
+
+@pytest.fixture
+def silent(new_account: Callable[..., Account]) -> tuple[Account, int]:
+    """An account whose list shows no runs, and a result that was followed by its own address, which does, and is now to end."""
+    account = new_account(results=60, in_flight=0, page_size_cap=20, summaries=False)
+    oldest = min(account.world.results)
+    account.world.rerun(oldest)
+    assert account.sync().json["mode"] == "full"
+    assert account.sync().json["mode"] == "quick"
+    assert {status for _, status, _ in account.query(RUNS.format(oldest))} == {"running"}
+    account.world.finish()
+    return account, oldest
+
+
+def runs_of(account: Account, id_: int) -> list[tuple[Any, ...]]:
+    return sorted((run["id"], run["status"], run["success"]) for run in account.world.results[id_]["runs"])
+
+
+def test_runs_that_were_stored_are_followed_although_the_list_shows_none(
+    silent: tuple[Account, int],
+) -> None:
+    account, followed = silent
+
+    ran = account.sync("--full")
+
+    assert (ran.json["updated"], ran.json["unchanged"]) == (1, 59)
+    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
+    assert account.query(FOLLOWED.format(followed)) == [("completed", True)]
+    assert not account.sync("--full").json["changed"], "the list shows it as it did"
+
+    account.world.rerun(followed)
+    account.world.finish()
+    account.sync("--full")
+    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
+
+
+def test_runs_that_cannot_be_had_are_asked_for_again(silent: tuple[Account, int]) -> None:
+    account, followed = silent
+    account.sandbox.intercept = lambda request: (
+        Answer(403, b"{}") if request.path.endswith(f"/{followed}/") else None
+    )
+
+    for _ in range(2):
+        assert account.sync("--full").json["rejected"] == 1
+        assert account.query(FOLLOWED.format(followed)) == [("completed", False)]
+    assert account.query("select distinct outcome from analytics.runs") == [("unknown",)]
+
+    account.sandbox.intercept = None
+    ran = account.sync("--full")
+    assert (ran.json["updated"], ran.json["unchanged"], ran.json["rejected"]) == (1, 59, 0)
+    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
+    assert account.query("select id from cekura.rejected_rows") == []
+
+
+def test_a_listed_result_that_its_own_address_denies_is_not_deleted(silent: tuple[Account, int]) -> None:
+    account, followed = silent
+    account.sandbox.intercept = lambda request: (
+        Answer(404, b"{}") if request.path.endswith(f"/{followed}/") else None
+    )
+
+    assert account.sync("--full").json["deleted"] == 0
+    assert account.query(FOLLOWED.format(followed)) == [("completed", False)]
 
 
 def test_a_result_in_flight_that_ages_out_is_not_deleted_too(new_account: Callable[..., Account]) -> None:

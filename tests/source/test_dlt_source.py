@@ -51,6 +51,18 @@ def test_a_plain_pipeline_has_the_apis_rows_and_its_second_run_merges_what_chang
     assert len(theirs.sandbox.requests) < full
 
 
+@pytest.mark.long  # it is the same code as in a sync into a file
+def test_runs_are_followed_although_the_list_no_longer_shows_any(theirs: Theirs) -> None:
+    theirs.run()
+    theirs.sandbox.change(summaries=False)
+    theirs.world.rerun(sorted(theirs.world.results)[-3])
+    theirs.world.finish()
+
+    theirs.run()
+
+    assert_same(theirs.stored(), theirs.api())
+
+
 @pytest.mark.long  # test_read_back.py deletes in every run
 def test_a_deletion_is_seen_by_a_run_that_begins_anew(theirs: Theirs) -> None:
     deleted, emptied = list(theirs.world.results)[100:102]

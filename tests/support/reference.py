@@ -88,7 +88,7 @@ GRAINS = {
     "result_metrics": "One row per result and metric: the API's own summary (`--details`).",
     "result_scenarios": "One row per result and scenario.",
     "results": "One row per result, under the API's own names.",
-    "run_details": "One row per run: every field that is a single value (`--details`).",
+    "run_details": "One row per run of a result's details: every field that is a single value (`--details`). A run that two results' details describe has a row for each; `analytics.run_details` has it once.",
     "run_metrics": "One row per run and metric (`--details`).",
     "runs": "One row per run of a result.",
     "sync_log": "One row per completed sync; after 90 days one row per day, scope and mode.",

@@ -48,7 +48,7 @@ def _settle_run(run: Any, texts_may_hold_fields: bool) -> str | None:
         return "a run has no usable id"
     if type(run.get("id")) is not int:
         run["id"] = identity(run.get("id"))
-    if run["id"] is None or not -(2**63) <= run["id"] < 2**63:
+    if run["id"] is None or not -(2**63) < run["id"] < 2**63:
         return "a run has no usable id"
     _remove_nested_talk(run, texts_may_hold_fields)
     scenario = run.get("scenario")

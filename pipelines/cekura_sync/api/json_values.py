@@ -40,10 +40,10 @@ def read_row(text: str) -> dict[str, Any]:
 
 
 def bigint(value: object) -> int | None:
-    """The number, if the database can hold it as a bigint."""
+    """The number, if the database can hold it and its negative as a bigint."""
     if not isinstance(value, int) or isinstance(value, bool):
         return None
-    return value if -(2**63) <= value < 2**63 else None
+    return value if -(2**63) < value < 2**63 else None
 
 
 def spelled(value: Any) -> str:

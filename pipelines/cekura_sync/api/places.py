@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
 def number_of(key: int | str) -> int:
     """The id itself; for anything else a number that no id has. It says nothing about the text that it stands for."""
-    if type(key) is int and -(2**63) <= key < 2**63:  # nearly every key, a million times
+    if type(key) is int and -(2**63) < key < 2**63:  # nearly every key, a million times
         return key
     number = bigint(key)
     return (

@@ -19,6 +19,7 @@ from cekura_sync.diff.differing import Known
 from cekura_sync.diff.records import runs_of, scenarios_of
 from cekura_sync.diff.rejected import Rejected
 from cekura_sync.diff.shown import Shown
+from cekura_sync.diff.silent import Silent
 from cekura_sync.outcome import Counts
 
 # A row that reads as it did when it was written last has not changed, and is not parsed again.
@@ -83,6 +84,7 @@ class Comparison:
         self.rejected = Rejected(con, started=started, personal_data=personal_data)
         self.absent = Absent(con, self._lookup, covers=covers, agent_id=agent_id)
         self.shown = Shown(con, self.keys, self._known_content, self._lookup)
+        self.silent = Silent(con, self.keys, self._known_content)
         if earlier is None:
             self.restart()
         else:
@@ -91,6 +93,7 @@ class Comparison:
     def restart(self) -> None:
         """Forget every row taken so far."""
         self.changeset.clear()
+        self.silent.clear()
         self.watermark: datetime | None = None  # the newest updated_at that the sync's start had reached
         self.newest: datetime | None = None  # updated_at, also after that
         self.other_agents = 0
@@ -110,6 +113,7 @@ class Comparison:
 
     def _go_on_from(self, state: Mapping[str, Any]) -> None:
         self.changeset.keep_only_listed()
+        self.silent.keep_only_listed()
         self.watermark, self.newest = (time and datetime.fromisoformat(time) for time in state["times"])
         self.other_agents, self._unchanged = state["other_agents"], state["unchanged"]
         self.rejected.count = state["rejected"]
@@ -125,12 +129,19 @@ class Comparison:
             self._take(rows)
             records.forget(self._con)
 
+    def take_by_id(self, rows: Sequence[Row]) -> None:
+        """Rows of results that the listing did not show, or not with their runs."""
+        ids = [id_ for row in rows if (id_ := bigint(row.key)) is not None]
+        self._unchanged -= self.silent.forget_listed(ids)
+        self.take(rows)
+
     def settle(self) -> None:
         """Compare what was set aside. Call it when all that is listed was taken, and all that is gone is known."""
         with database.unlimited(self._con):
             for rows in contested.batches(self._con):
                 self._take(rows, in_the_end=True)
             records.forget(self._con)
+        self.silent.settle()
 
     def _take(self, rows: Sequence[Row], *, in_the_end: bool = False) -> None:
         if flawed := [(row.key, row.flaw, row.raw) for row in rows if row.flaw is not None]:
@@ -220,6 +231,8 @@ class Comparison:
         differing = self._known_content.differing(self.keys) if known else "select id from parsed limit 0"
         self._con.execute(f"create or replace temp table differing as {differing}")
         self._con.execute(_JUDGE, {"started": self.started})
+        if known:
+            self.silent.note()
         self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
         self._con.execute(_READ_ALIKE)
 

@@ -8,6 +8,8 @@ from cekura_sync.database import quoted
 from cekura_sync.diff.records import Keys, runs_of, scenarios_of
 from cekura_sync.tables import RESULTS, RUNS, SCENARIOS
 
+_PARSED = "parsed where id in (select id from base.cekura.results)"
+
 
 class Known:
     """The content that the base holds, in whatever columns it has by now."""
@@ -27,19 +29,23 @@ class Known:
 
         `runs` and `scenarios` that the API leaves out say nothing, so nothing is held against them.
         """
-        parsed = "parsed where id in (select id from base.cekura.results)"
-        with_runs, with_scenarios = (f"{parsed} and {name} is not null" for name in ("runs", "scenarios"))
-        results = [*RESULTS, "_runs_known", *keys.new_row_columns.values()]
+        with_runs, with_scenarios = (f"{_PARSED} and {name} is not null" for name in ("runs", "scenarios"))
         runs = [*RUNS, *keys.new_run_columns.values()]
         return " union ".join(
             (
-                f"select id from ({_select(results)} from {parsed} except {self._stored('results', 'id', results, parsed)})",
+                self.differing_in_a_field(keys, "_runs_known"),
                 *self._both_ways("runs", runs, runs_of(with_runs, keys), with_runs),
                 *self._both_ways(
                     "result_scenarios", [*SCENARIOS], scenarios_of(with_scenarios), with_scenarios
                 ),
             )
         )
+
+    def differing_in_a_field(self, keys: Keys, *more: str) -> str:
+        """The same, of the result's own fields and of these columns alone."""
+        columns = [*RESULTS, *more, *keys.new_row_columns.values()]
+        stored = self._stored("results", "id", columns, _PARSED)
+        return f"select id from ({_select(columns)} from {_PARSED} except {stored})"
 
     def _both_ways(self, table: str, columns: list[str], read: str, parsed: str) -> Iterator[str]:
         read = f"{_select(columns)} from ({read})"

@@ -1,4 +1,4 @@
-"""Known rows that the listing did not show: still in flight, deleted, or no longer kept by the vendor."""
+"""Known rows that the listing did not show, or not in full: still in flight, deleted, no longer kept by the vendor, or without runs."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -51,22 +51,27 @@ def account_for_absent(
         for id_ in sorted({*in_flight, *missing}, reverse=True)
         if id_ not in failing or is_due_again(failing[id_], last_started, changes.started)
     ]
-    if not asked:
+    silent = changes.silent.ids()
+    if not asked and not silent:
         return 0
-    progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
-    answers = _ask(api, changes, asked, known=known, allow_mass_delete=allow_mass_delete)
+    if asked:
+        progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
+    if silent:
+        progress.say(f"Reading {len(silent):,} results by id that the listing showed without their runs.")
+    answers = _ask(api, changes, [*asked, *silent], known=known, allow_mass_delete=allow_mass_delete)
     changes.changeset.mark_deleted(answers.deleted)
-    changes.take(answers.found)
+    changes.take_by_id(answers.found)
     changes.rejected.keep_by_id(answers.failed)
-    return len(answers.deleted) + len(answers.found)
+    return len({*answers.deleted, *(row.key for row in answers.found)} - {*silent})
 
 
 def _ask(api: Api, changes: Comparison, ids: list[int], *, known: int, allow_mass_delete: bool) -> "_Answers":
     answers = _Answers([], [], [])
+    listed = {*changes.silent.ids()}
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
     for id_, row in read_by_id(api, changes, ids):
-        if row is None and not changes.absent.is_judged:
-            continue  # gone, but whoever can judge it marks it
+        if row is None and (id_ in listed or not changes.absent.is_judged):
+            continue  # it is not gone, or whoever can judge it marks it
         answers.add(id_, row)
         if len(answers.failed) == 1 and isinstance(row, CekuraSyncError):
             _require_answers_by_id(api, changes, row)  # at once: an API that is down need not fail for each

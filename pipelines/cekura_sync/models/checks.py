@@ -97,6 +97,8 @@ def _copy(con: duckdb.DuckDBPyConnection, view: str, query: str) -> None:
     try:
         statement = f"create or replace temp table {quoted(view)} as {query}"
         database.in_little_memory(con, lambda: con.execute(statement))
+    except duckdb.OperationalError:  # a full disk, too little memory: the view is not to blame
+        raise
     except duckdb.Error as error:
         raise ModelError(
             f"The view {runner.SCHEMA}.{view} cannot be read ({first_line(error)}): run `cekura-sync build`."
@@ -127,5 +129,7 @@ def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Find
 
     try:
         return database.in_little_memory(con, finding)
+    except duckdb.OperationalError:
+        raise
     except duckdb.Error as error:
         raise runner.failure(model, error) from error

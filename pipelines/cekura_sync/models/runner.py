@@ -89,13 +89,13 @@ def _models_dir(this_file: Path) -> Path:
 def build(con: duckdb.DuckDBPyConnection) -> list[str]:
     """(Re)create every view with its comments, drop those without a file. Raises ModelError, with a part of them built.
 
-    In a database that nobody reads yet: one transaction would keep a copy of a view for each of its comments, 50 MB in all.
+    In a database that nobody reads yet: one transaction for all would keep a copy of a view for each comment, 50 MB in all.
     """
     models = in_build_order(read_models(models_dir()))
     con.execute(f"create schema if not exists {SCHEMA}")
     for model in models:
-        run(con, model, f"create or replace view {SCHEMA}.{model.name} as\n{model.query}")
-        run(con, model, comments(model))
+        create = f"create or replace view {SCHEMA}.{model.name} as\n{model.query}"
+        run(con, model, f"begin;\n{create};\n{comments(model)};\ncommit")
     for name in sorted(_views(con) - {model.name for model in models}):
         con.execute(f"drop view {SCHEMA}.{quoted(name)}")
     return [model.name for model in models]
@@ -135,6 +135,8 @@ def run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
 
     try:
         con.execute(sql)
+    except duckdb.OperationalError:  # a full disk, too little memory: the model is not to blame
+        raise
     except duckdb.Error as error:
         raise failure(model, error) from error
 
