@@ -341,6 +341,18 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "a run stays with a newer result that is gone",
+        (("diff/contested.py", " and result_id not in (select id from gone)", ""),),
+        (
+            f"{READING}::test_a_run_of_two_results_goes_back_to_the_older_one_when_the_newer_one_has_it_no_more",
+        ),
+    ),
+    Mutation(
+        "what was erased and came back stays",
+        (("warehouse/file.py", "if self._held.is_ours() and erase.came_back(con):", "if False:"),),
+        ("tests/warehouse/test_versions.py",),
+    ),
+    Mutation(
         "our clock is right",
         (("diff/scan.py", "        _require_a_clock_that_is_right(changes, now, progress)\n", ""),),
         (f"{READING}::test_a_clock_that_is_a_year_ahead_of_the_api_changes_nothing", READING),
@@ -807,8 +819,8 @@ MUTATIONS = (
         (
             (
                 "diff/records.py",
-                "return str(PARSER_VERSION) if is_old else self.reading",
-                "return self.reading",
+                "if self.personal_data.of_time(created) is self.personal_data",
+                "if True",
             ),
         ),
         (PERSONAL,),

@@ -547,9 +547,26 @@ def test_a_run_that_two_results_list_stops_no_later_sync(shared: Shared) -> None
     world.touchless_edit(other, runs=[*before, world.results[one]["runs"][0]])
     assert shared.sync("--full").code == 0
     assert shared.query("select count(*) from cekura.results where _digest is null") == [(1,)]
+    assert shared.sync("--full").json["changed"] is False
     world.touchless_edit(other, runs=before)
 
     assert shared.sync("--full").code == 0
+
+    shared.assert_equals_api()
+
+
+def test_a_run_of_two_results_goes_back_to_the_older_one_when_the_newer_one_is_deleted(
+    shared: Shared,
+) -> None:
+    shared.begin_synced()
+    world = shared.world
+    older, newer = sorted(world.results)[:2]
+    runs = [*world.results[newer]["runs"], world.results[older]["runs"][0]]
+    world.touchless_edit(newer, runs=runs)
+    assert shared.sync("--full").code == 0
+    world.delete(newer)
+
+    assert shared.sync("--full").json["deleted"] == 1
 
     shared.assert_equals_api()
 

@@ -202,7 +202,7 @@ def _find_it_deleted_before(account: Account, older: int, newer: int) -> None:
     assert account.sync().json["mode"] == "quick"
 
 
-ENDS = (_delete, _delete_and_edit_the_other, _list_it_no_more, _erase, _find_it_deleted_before)
+ENDS = (_find_it_deleted_before, _erase, _delete, _delete_and_edit_the_other, _list_it_no_more)
 
 
 def test_a_run_of_two_results_goes_back_to_the_older_one_when_the_newer_one_has_it_no_more(
