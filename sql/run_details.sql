@@ -53,7 +53,7 @@ told as (
         case
             when runs.outcome is not null then runs.outcome
             when details.status in ('failed', 'timeout') then 'infrastructure_failure'
-            when trim(details.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
+            when trimmed(details.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
             when details.status = 'cancelled' then 'cancelled'
             when details.success then 'passed'
             when not details.success then 'failed'

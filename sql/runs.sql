@@ -68,7 +68,7 @@ decided as (
         case
             when runs.status = 'completed' and runs.error_message is null then null -- most runs, so it is asked first
             when runs.status in ('failed', 'timeout') then 'infrastructure_failure'
-            when trim(runs.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
+            when trimmed(runs.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
             when runs.status = 'cancelled' then 'cancelled'
             when runs.status in ('pending', 'in_queue', 'scaling_up', 'running', 'in_progress', 'evaluating')
                 then case when results.are_earlier then 'unknown' else 'in_flight' end
@@ -104,7 +104,7 @@ select
         else 'unknown'
     end as outcome, -- passed, failed, infrastructure_failure, cancelled, in_flight or unknown
     case when overruled is null then success end as passed, -- whether the run passed; NULL unless it passed or failed
-    nullif(trim(error_message), '') as error_message, -- the error, when something outside the evaluation went wrong
+    nullif(trimmed(error_message), '') as error_message, -- the error, when something outside the evaluation went wrong
     duration_seconds, -- its duration
     status_group as result_status_group, -- in_flight, completed, infrastructure_failure or cancelled
     created_at -- when its result was triggered

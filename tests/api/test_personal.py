@@ -104,6 +104,8 @@ LEFT = {"rate": 1, "turns": [{"speed": 2}]}
 def test_of_a_value_that_no_document_describes_what_was_said_is_left_out() -> None:
     assert PersonalData().allowed(FIELDS) == LEFT
     assert PersonalData().allowed('{ "rate": 1 }') == '{ "rate": 1 }'
+    assert PersonalData().allowed({"content": "hi", "Role": "agent"}) is None
+    assert PersonalData().allowed('{"content": "hi", "role": "agent"}') == "null"
     assert PersonalData().allowed("{no JSON") == "{no JSON"
     assert PersonalData().allowed('"Nightly", she said') == '"Nightly", she said'
     assert PersonalData(transcripts=True).allowed(FIELDS | {"waveform": [1]}) == FIELDS

@@ -318,10 +318,13 @@ def test_before_the_first_success_its_time_is_0_so_that_an_alert_on_its_age_fire
 def test_jobs_of_one_exporter_differ_by_warehouse_and_scope(settled: Account, tmp_path: Path) -> None:
     file = tmp_path / "cekura.prom"
 
-    settled.sync("--metrics", str(file), "--search", 'a "b"\\c')
+    for _ in range(2):
+        settled.sync("--metrics", str(file), "--search", 'a "b"\\c\u2028d')
 
-    (family, *_) = text_string_to_metric_families(file.read_text())
-    assert family.samples[0].labels == {"warehouse": str(settled.warehouse), "scope": 'search=a "b"\\c'}
+    families = {family.name: family.samples[0] for family in text_string_to_metric_families(file.read_text())}
+    runs = families["cekura_sync_runs"]
+    assert runs.labels == {"warehouse": str(settled.warehouse), "scope": 'search=a "b"\\c\u2028d'}
+    assert runs.value == 2
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,26 @@ def test_numbers_that_no_double_holds_keep_their_digits() -> None:
     assert row["extra"] == '{"n":12345678901234567890123}'
 
 
+@pytest.mark.parametrize("duration", ["1e308", "-5", "nan", "inf", "-1:00", "99999999999:00"])
+def test_a_duration_that_nobody_can_believe_is_none(duration: str) -> None:
+    assert stored(ROW | {"runs": [{"id": 1, "duration": duration}]}, "select duration_seconds from runs") == [
+        (None,)
+    ]
+
+
+def test_what_was_said_is_left_out_of_the_names_of_scenarios_and_of_a_single_turn() -> None:
+    said = {"customerName": "Ana"}
+    scenarios = [{"id": 9, "name": said}, {"id": said, "name": None}]
+    turn = {"content": "hello", "Role": "agent"}
+
+    (row,) = parsed(
+        ROW | {"scenarios": scenarios, "last": turn, "runs": [{"id": 1, "scenario": scenarios[0]}]}
+    )
+
+    assert "Ana" not in str(row)
+    assert row["last"] is None
+
+
 @pytest.mark.parametrize("field", ["scenario", "success", "duration", "status"])
 def test_an_empty_text_in_a_run_is_no_value(field: str) -> None:
     (row,) = parsed(ROW | {"runs": [{"id": 1, field: ""}]})

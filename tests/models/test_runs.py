@@ -23,6 +23,7 @@ def test_a_run_carries_the_agent_and_the_time_of_its_result(base: Base) -> None:
         ({"success": False}, "completed", "failed"),
         ({"success": True, "error_message": ""}, "completed", "passed"),
         ({"success": True, "error_message": " "}, "completed", "passed"),
+        ({"success": True, "error_message": "\r\n\t "}, "completed", "passed"),
         ({"success": True, "error_message": "No audio"}, "completed", "infrastructure_failure"),
         ({"success": False, "error_message": "No audio"}, "completed", "infrastructure_failure"),
         ({"success": False, "status": "failed"}, "completed", "infrastructure_failure"),

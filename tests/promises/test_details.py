@@ -771,6 +771,13 @@ def test_a_scenario_that_comes_as_an_object_or_was_deleted_is_no_obstacle(accoun
         f" where run_id in ({runs}) order by scenario nulls last"
     ) == [(205, "Refund", "Direct"), (None, None, None)]
 
+    scenario["name"] = {"customerName": "Ana"}  # and what no document describes may quote a call
+    account.world.edit(one, name="edited")
+    assert account.sync("--details").code == 0
+    assert account.query(
+        f"select scenario_name from cekura.run_details where run_id = {account.world.results[one]['runs'][0]['id']}"
+    ) == [(None,)]
+
 
 @pytest.mark.long  # test_forms.py compares every view of it in every run
 def test_both_shapes_of_the_api_give_the_same_answers(new_account: NewAccount) -> None:

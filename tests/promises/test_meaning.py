@@ -152,23 +152,26 @@ def test_a_metric_is_judged_by_the_rubric_where_it_has_no_verdict_of_its_own(acc
         "select decided_runs, failed_runs from analytics.failing_metrics where metric_name = 'Warmth'"
     ) == [(2, 1)]
     assert account.query(
-        "select run_id, passed from analytics.run_metrics where metric_name = 'Judged' order by 1"
+        "select run_id, passed from analytics.run_metrics where metric_id = 911 order by 1"
     ) == [(900_000, False), (900_001, False)]
 
 
 def judged(payload: dict[str, Any]) -> dict[str, Any] | None:
-    """A score of 4.2 and one of 2.0, and a rule that wants 4; another metric says itself that it failed."""
+    """A score of 4.2 and one of 2.0, and a rule that wants 4; another metric says itself that it failed, under two names."""
     if "overall_evaluation" not in payload:
         return None
     for run, (score, passed) in zip(payload["runs"].values(), [(4.2, True), (2.0, False)], strict=True):
         run["evaluation"] = {
             "metrics": [
                 {"id": 910, "name": "Warmth", "type": "numeric", "score": score},
-                {"id": 911, "name": "Judged", "type": "binary", "score": 5, "passed": False},
+                {"id": 912, "name": "Warmth later", "type": "numeric", "score": score},
+                {"id": 911, "name": "Judged before", "type": "binary", "score": 5, "passed": True},
+                {"id": 911, "name": "Judged", "type": "binary", "score": 5, "passed": "false"},
             ]
         }
         run["rubric"] = [
-            {"rule": "Warmth >= 4", "passed": passed},
+            {"rule": "Warmth >= 4", "passed": str(passed)},
+            {"rule": "Warmth later >= 5", "passed": False},
             {"metric": 911, "rule": "Judged = true", "passed": True},
         ]
     return payload

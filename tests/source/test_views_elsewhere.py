@@ -14,6 +14,7 @@ from cekura_sync import cekura_views
 from cekura_sync.errors import SettingsError
 from cekura_sync.models import runner, script
 from cekura_sync.sandbox import Sandbox, World
+from cekura_sync.tables import COUNTED
 from support.destinations import Filled
 from support.ducklake import DuckLake
 from support.engines import PostgreSql, comparable
@@ -22,6 +23,7 @@ from support.story import after_the_first_run, before_the_last_run
 
 # When something was read is another moment for each reader.
 READING = {"synced_at", "last_sync_at", "last_sync_mode", "last_full_sync_at", "overdue_at", "first_seen_at"}
+READING |= {*COUNTED}  # only a file has them
 MODELS = [model.name for model in script.models("duckdb")]
 
 
@@ -62,7 +64,7 @@ def truth(sandbox: Sandbox, filled: dict[str, Filled], tmp_path_factory: pytest.
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, view: str) -> list[tuple[Any, ...]]:
-    """Comparable rows, without the columns that tell when they were read."""
+    """Comparable rows, without the columns that tell how they were read."""
     found = con.execute(f"select * from analytics.{view}")
     kept = [place for place, column in enumerate(found.description or []) if column[0] not in READING]
     return comparable([tuple(row[place] for place in kept) for row in found.fetchall()])

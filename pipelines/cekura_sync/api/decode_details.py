@@ -13,7 +13,7 @@ import msgspec
 from cekura_sync.api import json_values
 from cekura_sync.api.decode_rows import begins, require_object
 from cekura_sync.api.fields import Item, first_id, number, objects, rest, take, text, usable_id
-from cekura_sync.api.forms import identity, with_id
+from cekura_sync.api.forms import identity, verdict, with_id
 from cekura_sync.api.personal import PROFILE, PersonalData, may_hold_fields
 from cekura_sync.api.rubric import rubric_verdicts, verdict_on
 from cekura_sync.errors import UnbelievableAnswer
@@ -105,6 +105,14 @@ def _with_usable_id(run: Item) -> Item:
 
 def _run(run: Item, personal_data: PersonalData) -> Item:
     """Its scalar fields; what is nested and in no document may hold what was said."""
+    scenario = run.get("scenario")
+    if isinstance(scenario, dict):  # so the vendor's webhooks have it
+        run = {
+            **run,
+            "scenario": scenario.get("id"),
+            "scenario_name": run.get("scenario_name") or scenario.get("name"),
+            "personality_name": run.get("personality_name") or scenario.get("personality_name"),
+        }
     others = {
         name: value
         for name, value in run.items()
@@ -112,23 +120,17 @@ def _run(run: Item, personal_data: PersonalData) -> Item:
         and personal_data.keeps(name)
         and (personal_data.transcripts or PROFILE in name or not may_hold_fields(value))
     }
-    scenario = run.get("scenario")
-    if isinstance(scenario, dict):  # so the vendor's webhooks have it
-        others = {
-            **others,
-            "scenario": scenario.get("id"),
-            "scenario_name": others.get("scenario_name") or scenario.get("name"),
-            "personality_name": others.get("personality_name") or scenario.get("personality_name"),
-        }
     return {**others, "metadata": personal_data.metadata(run.get("metadata"))}
 
 
 def _metrics_of(run: Item) -> Iterator[Item]:
     """The rubric decides what has no verdict of its own."""
     rules = [*rubric_verdicts(run)]
-    for metric in map(_metric, objects(_metrics(run))):
+    metrics = [*map(_metric, objects(_metrics(run)))]
+    names = [metric["name"] for metric in metrics if metric["name"]]
+    for metric in metrics:
         if metric["passed"] is None:
-            metric["passed"] = verdict_on(metric["metric_id"], metric["name"], rules)
+            metric["passed"] = verdict_on(metric["metric_id"], metric["name"], rules, names)
         yield {"run_id": run["id"], **metric}
 
 
@@ -141,8 +143,10 @@ def _metric(metric: Item) -> Item:
     """`type` is the newer `eval_type` where there is one; a score that is true or false is a verdict."""
     left = dict(metric)
     kind = left.pop("eval_type", None) or left.pop("type", None)
-    passed = take(left, "passed", bool)
-    if passed is None:
+    passed = verdict(left.get("passed"))
+    if passed is not None:
+        del left["passed"]
+    else:
         passed = take(left, "score", bool)
     metric_id = first_id(left, ("id",))
     name = text(left.pop("name", None))
@@ -159,9 +163,11 @@ def _metric(metric: Item) -> Item:
 
 
 def _identity(metric: Item) -> tuple[int | None, str | None]:
-    """PostgreSQL keeps no character 0, so two names that differ by it alone are one."""
-    name = metric["name"]
-    return metric["metric_id"], name.replace("\0", "") if name else name
+    """The id, or else the name. PostgreSQL keeps no character 0, so two names that differ by it alone are one."""
+    if metric["metric_id"] is not None:
+        return metric["metric_id"], None
+    name = (metric["name"] or "").replace("\0", "")
+    return None, name if name.strip(" ") else None
 
 
 def _outcome(run: Item) -> Item | None:

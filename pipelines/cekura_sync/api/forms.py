@@ -10,7 +10,7 @@ from cekura_sync.api.personal import PersonalData, may_hold_fields
 
 LISTS = ("runs", "scenarios")
 FLAW = "_flaw"  # stands in a row whose runs cannot be stored, and says why
-_SUCCESS = {"true": True, "1": True, "false": False, "0": False, "": None}
+_VERDICTS = {"true": True, "1": True, "false": False, "0": False}
 _NESTED = frozenset({dict, list})
 # In the JSON of a row: a text that may begin as an object or array does, perhaps after a blank or with an escape.
 _BEGINS_IN_TEXT = re.compile(r'"\s*\ufeff?\s*[{[\\]')
@@ -31,6 +31,7 @@ def as_stored(row: dict[str, Any], raw: str) -> dict[str, Any]:
         if flaw is not None:
             row[FLAW] = flaw
     for scenario in listed(row, "scenarios"):
+        _remove_nested_talk(scenario, texts_may_hold_fields)
         if type(scenario.get("id")) is not int:
             scenario["id"], scenario["name"] = _told_by(scenario.get("id"), scenario.get("name"))
     return row
@@ -58,11 +59,15 @@ def _settle_run(run: Any, texts_may_hold_fields: bool) -> str | None:
         run["scenario"], run["scenario_name"] = _told_by(given.get("id"), name)
     success = run.get("success")
     if success is not None and type(success) is not bool:
-        word = str(success).strip().lower()
-        if word not in _SUCCESS:
+        run["success"] = verdict(success)
+        if run["success"] is None and str(success).strip():
             return "the success of a run is not true or false"
-        run["success"] = _SUCCESS[word]
     return None
+
+
+def verdict(value: object) -> bool | None:
+    """True or false as the API spells them; None for anything else."""
+    return value if isinstance(value, bool) else _VERDICTS.get(str(value).strip().lower())
 
 
 def _told_by(id_: object, name: object) -> tuple[int | None, object]:

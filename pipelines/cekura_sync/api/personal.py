@@ -115,10 +115,10 @@ class PersonalData(NamedTuple):
         return harmless(payload) or None
 
     def allowed(self, value: Any) -> Any:
-        """A value that no document describes, without what may not be kept, however deep it lies."""
+        """A value that no document describes, without what may not be kept, however deep it lies; None for a turn."""
         if isinstance(value, dict):
             kept = ((name, item) for name, item in value.items() if self.keeps(name) and self._may_stay(item))
-            return {name: self.allowed(item) for name, item in kept}
+            return {name: self.allowed(item) for name, item in kept} if self._may_stay(value) else None
         if isinstance(value, list):
             return [self.allowed(item) for item in value if self._may_stay(item)]
         return self.allowed_text(value) if may_hold_fields(value) else value

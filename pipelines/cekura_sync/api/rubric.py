@@ -1,9 +1,9 @@
 """A run's rubric: the rules that decide whether it passed, each about one metric."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from cekura_sync.api.forms import identity
+from cekura_sync.api.forms import identity, verdict
 
 Item = dict[str, Any]
 
@@ -23,11 +23,12 @@ def rubric_verdicts(run: Item) -> Iterator[Rule]:
     rubric = run.get("rubric") or (evaluation.get("rubric") if isinstance(evaluation, dict) else None)
     rules = [*rubric.values()] if isinstance(rubric, dict) else rubric
     for item in rules if isinstance(rules, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("passed"), bool):
-            yield _rule(item)
+        passed = verdict(item.get("passed")) if isinstance(item, dict) else None
+        if passed is not None:
+            yield _rule(item, passed)
 
 
-def _rule(item: Item) -> Rule:
+def _rule(item: Item, passed: bool) -> Rule:
     """The metric is named beside the rule or in it, by its id, its name, or an object of both."""
     rule = item.get("rule")
     inside = rule if isinstance(rule, dict) else {}
@@ -37,22 +38,32 @@ def _rule(item: Item) -> Rule:
     ids = [number for value in plain if (number := identity(value)) is not None]
     names = [value for value in (*plain, item.get("name")) if isinstance(value, str) and value.strip()]
     text = rule if isinstance(rule, str) else None
-    return Rule(item["passed"], ids[0] if ids else None, names[0] if names else None, text)
+    return Rule(passed, ids[0] if ids else None, names[0] if names else None, text)
 
 
-def verdict_on(metric_id: int | None, name: str | None, rules: Sequence[Rule]) -> bool | None:
-    """Whether the metric meets every rule about it; None where there is none."""
-    about = [rule.passed for rule in rules if _is_about(rule, metric_id, name)]
+def verdict_on(
+    metric_id: int | None, name: str | None, rules: Sequence[Rule], names: Iterable[str]
+) -> bool | None:
+    """Whether the metric meets every rule about it; None where there is none. `names`: of all metrics of the run."""
+    about = [rule.passed for rule in rules if _is_about(rule, metric_id, name, names)]
     return all(about) if about else None
 
 
-def _is_about(rule: Rule, metric_id: int | None, name: str | None) -> bool:
+def _is_about(rule: Rule, metric_id: int | None, name: str | None, names: Iterable[str]) -> bool:
     if rule.metric_id is not None and metric_id is not None:
         return rule.metric_id == metric_id
     if name is None:
         return False
     if rule.name is not None:
-        return rule.name.strip().lower() == name.strip().lower()
-    begins = (rule.text or "").strip().lower()
-    rest = begins.removeprefix(name.strip().lower())
-    return rest != begins and not rest[:1].isalnum()
+        return _plain(rule.name) == _plain(name)
+    # "Latency p95 <= 2000" begins with the name of the metric Latency too.
+    fitting = [other for other in (name, *names) if _begins_with(_plain(rule.text or ""), _plain(other))]
+    return bool(fitting) and _plain(name) == max(map(_plain, fitting), key=len)
+
+
+def _begins_with(text: str, name: str) -> bool:
+    return bool(name) and text.startswith(name) and not text[len(name) : len(name) + 1].isalnum()
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower()

@@ -14,7 +14,7 @@ from cekura_sync.database import column_list, quoted
 from cekura_sync.diff import naming
 from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.differing import Known
-from cekura_sync.diff.records import SECONDS, cast, json_text
+from cekura_sync.diff.records import BELIEVABLE_SECONDS, SECONDS, cast, json_text
 from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
 # Stands before each digest; with another number, whatever is read again is written again.
@@ -191,7 +191,7 @@ class DetailChanges:
         )
         more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in self.new_columns.items())
         return f"""
-            select * replace (case when duration_seconds between 0 and 1e9 then duration_seconds end as duration_seconds)
+            select * replace ({BELIEVABLE_SECONDS})
             from (
                 select {cast("run.id", "bigint")} as run_id, result_id, {SECONDS}, {typed}{more}
                 from (select result_id, unnest(document.runs) as run from documents)

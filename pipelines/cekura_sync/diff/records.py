@@ -38,6 +38,10 @@ SECONDS = """
             + try_cast(split_part(run.duration, ':', -1) as double)
         else try_cast(run.duration as double) end as duration_seconds
 """
+# Less than nothing, or more than thirty years, would make every sum wrong.
+BELIEVABLE_SECONDS = (
+    "case when duration_seconds between 0 and 1e9 then duration_seconds end as duration_seconds"
+)
 
 _TYPE_WORDS = {
     "bigint": "a 64-bit integer",
@@ -235,8 +239,7 @@ def runs_of(records: str, keys: Keys) -> str:
     """The rows of `runs` in `records` (what follows `from`), each column under its name."""
     more = "".join(f", run.{quoted(key)} as {quoted(name)}" for key, name in keys.new_run_columns.items())
     return (
-        # Some engines take no "nan", and no view could add one up.
-        "select * replace (case when isfinite(duration_seconds) then duration_seconds end as duration_seconds) from ("
+        f"select * replace ({BELIEVABLE_SECONDS}) from ("
         "select run.id, result_id, run.status, run.success, run.scenario, run.scenario_name,"
         f" {SECONDS}, run.error_message {more}"
         f" from (select parsed.id as result_id, unnest(runs) as run from {records}))"

@@ -93,7 +93,7 @@ def _samples(path: Path, marks: str) -> dict[str, float]:
             text = file.read(_READ_AT_MOST)
     if text and not text.startswith(_HEAD):
         raise FileExistsError(None, "is not a metrics file of cekura-sync and was left alone", str(path))
-    found = (_SAMPLE.fullmatch(line) for line in text.splitlines())
+    found = (_SAMPLE.fullmatch(line) for line in text.split("\n"))
     samples = {}
     for match in found:
         if match and match[2] == marks and match[1] in _GAUGES | _COUNTERS:
