@@ -410,6 +410,16 @@ def test_no_file_of_the_warehouse_itself_is_written_over(
     assert "belongs to the warehouse itself" in ran.err
 
 
+def test_a_hard_link_to_the_published_file_is_that_file(gate: Gate, warehouse: Path, tmp_path: Path) -> None:
+    link, content = tmp_path / "link.md", warehouse.read_bytes()
+    link.hardlink_to(warehouse)
+
+    ran = gate(last=None, options=["--agent-id", "2", "--summary", str(link)])
+
+    assert (ran.code, warehouse.read_bytes()) == (2, content)
+    assert "belongs to the warehouse itself" in ran.err
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
 
 

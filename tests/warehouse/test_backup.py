@@ -271,6 +271,7 @@ def test_a_damaged_file_is_the_warehouses_fault_and_no_bug(
 
     assert ran.code == 9, ran.err
     assert "A file is damaged." in ran.err
+    assert not (tmp_path / "exports").exists(), "a failed export leaves its directory as it was"
 
 
 def test_a_damaged_backup_is_not_restored(damaged: Account, account: Account) -> None:
@@ -279,3 +280,4 @@ def test_a_damaged_backup_is_not_restored(damaged: Account, account: Account) ->
     ran = account.run("restore", str(damaged.warehouse))
 
     assert (ran.code, account.stored()) == (9, before), ran.err
+    assert "If it is a backup, restore another one." in ran.err

@@ -30,7 +30,7 @@ def _sentence(error: BaseException, code: ExitCode) -> str:
     if memory.is_exhausted(error):
         return "There is not enough memory: raise the limit of this process (ulimit -v, MemoryMax, or the container's), or free some on the machine, then try again."
     if is_of_damaged_file(error):
-        return f"A file is damaged. {error} Delete the published file and sync, which publishes the private copy, or restore a backup."
+        return f"A file is damaged. {error} If it is the warehouse, delete the published file and sync, which publishes the private copy, or restore a backup. If it is a backup, restore another one."
     if code is ExitCode.BUG:
         return f"This is a bug in cekura-sync, please report it: {type(error).__name__}: {error}"
     if isinstance(error, click.UsageError) and error.ctx is not None:

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -46,8 +46,7 @@ def export(
     """
     chosen = _choose(_relations(con), names)
     try:
-        with private_files():
-            to.mkdir(parents=True, exist_ok=True)
+        with private_files(), _made(to):
             _settle(to)
             with _aside(to) as aside:
                 for schema, name in chosen:
@@ -62,6 +61,19 @@ def export(
         raise WarehouseError(
             f"{to} cannot be written: {reason}. Fix that, or choose another directory with --to."
         ) from error
+
+
+@contextmanager
+def _made(to: Path) -> Iterator[None]:
+    """A directory that is there; a new one is removed again if nothing comes to stand in it."""
+    is_new = not to.exists()
+    to.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                to.rmdir()
 
 
 @contextmanager

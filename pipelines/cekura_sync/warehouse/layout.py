@@ -66,8 +66,17 @@ def require_outside(warehouse: Path, target: Path) -> None:
         Layout(warehouse),
         Path(os.path.realpath(target)),
     )  # which lets links that lead in a circle be
-    if target in (files.published, wal(files.published)) or target.is_relative_to(files.home):
+    own = (files.published, wal(files.published))
+    if target in own or target.is_relative_to(files.home) or any(_is_one_file(target, file) for file in own):
         raise SettingsError(f"{target} belongs to the warehouse itself: choose another place.")
+
+
+def _is_one_file(target: Path, other: Path) -> bool:
+    """Whether they are hard links to one file."""
+    try:
+        return target.samefile(other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def wal(path: Path) -> Path:
