@@ -42,7 +42,8 @@ def plant(account: Account) -> None:
     newest, *_, flawed = sorted(world.results, reverse=True)
     for id_ in (newest, flawed):
         runs = [{**run, **private()} for run in world.results[id_]["runs"]]
-        world.touchless_edit(id_, runs=runs, status="completed")
+        of_the_row = {name: private()[name] for name in ("transcript", "test_profile_data", "recordingUrl")}
+        world.touchless_edit(id_, runs=runs, status="completed", **of_the_row)
     world.touchless_edit(flawed, success_rate="most")
     sandbox.rewrite = lambda _, payload: (
         with_private_runs(payload) if "overall_evaluation" in payload else None
@@ -295,6 +296,7 @@ PERSONAL = {
     "transcript_turns": ["content"],
     "run_details": ["recording_url", "custom", "spaced", "test_profile_data", "metadata"],
     "runs": ["recording_url", "test_profile_data"],
+    "results": ["recording_url", "test_profile_data", "transcript"],
 }
 
 
@@ -302,9 +304,11 @@ def kept_of(account: Account, id_: int) -> dict[str, int]:
     """In how many rows of this result each column holds personal data."""
     known = {*account.query("select table_name, column_name from duckdb_columns()")}
     holds = "{1} is not null and ('{1}' <> 'metadata' or {1} like '%transcript%')"
-    query = f"select count(*) from cekura.{{0}} where result_id = {id_} and {holds}"
+    query = f"select count(*) from cekura.{{0}} where {{2}} = {id_} and {holds}"
     return {
-        f"{table}.{column}": account.query(query.format(table, column))[0][0]
+        f"{table}.{column}": account.query(
+            query.format(table, column, "id" if table == "results" else "result_id")
+        )[0][0]
         for table, columns in PERSONAL.items()
         for column in columns
         if (table, column) in known

@@ -1,5 +1,6 @@
 """What is erased is in no file any longer, and no later sync brings it back."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -129,8 +130,14 @@ def test_an_explanation_that_quotes_what_was_said_goes_with_it(account: Account)
 
 def test_rejected_rows_of_results_that_are_not_in_the_warehouse_are_erased_too(account: Account) -> None:
     agent, other = (account.world.agents[number].id for number in (0, 1))
-    for of, name in ((agent, "Planted-A1"), (other, "Planted-B2")):
-        account.world.insert(agent=of, name=name, total_runs_count="many")
+    # One says it behind a field that is longer than what is kept of a row, one names another agent and time first.
+    for of, name, first in (
+        (agent, "Planted-A1", "x" * 320_000),
+        (other, "Planted-B2", {"agent": agent, "created_at": "2019-01-01T00:00:00Z"}),
+    ):
+        (id_,) = account.world.insert(agent=of, name=name, total_runs_count="many")
+        row = {"name": name, "first": first, **account.world.results[id_]}
+        account.world.set_raw(id_, json.dumps(row).encode())
     long_ago = datetime(2025, 1, 1, tzinfo=UTC)
     account.world.insert(
         agent=other, name="Planted-C3", total_runs_count="many", runs=[], created_at=long_ago

@@ -68,25 +68,29 @@ _LOST_A_RUN = f"""
     where known.result_id not in (select id from changed where _runs_known)
 """
 _WRITE_RESULTS = f"""
-    with lost_a_run as materialized ({_LOST_A_RUN})
+    with lost_a_run as materialized ({_LOST_A_RUN}),
+    -- A result that is written again may have lost a run, so its runs are counted again.
+    known as not materialized (
+        select *, {", ".join(f"null::{kind} as {name}" for name, kind in COUNTED.items())} from ({{known}})
+    )
     select * exclude (change, scenarios_known)
         replace (case when id not in (select result_id from lost_a_run) then _digest end as _digest),
         null::timestamptz as deleted_at, null::timestamptz as aged_out_at,
         {", ".join(f"null::{kind} as {name}" for name, kind in COUNTED.items())}
     from changed
     union all by name
-    select {{known}} replace (
+    select known.* replace (
         case when gone.aged then known.deleted_at else $started end as deleted_at,
         case when gone.aged then $started else known.aged_out_at end as aged_out_at)
-    from base.cekura.results as known join gone on gone.id = known.id
+    from known join gone on gone.id = known.id
     union all by name
-    select {{known}} replace (null as _digest)
-    from base.cekura.results as known
+    select known.* replace (null as _digest)
+    from known
     where id in (select result_id from lost_a_run)
         and id not in (select id from changed) and id not in (select id from gone)
     union all by name
-    select {{known}} replace (read_alike._digest as _digest)
-    from base.cekura.results as known join read_alike on read_alike.id = known.id
+    select known.* replace (read_alike._digest as _digest)
+    from known join read_alike on read_alike.id = known.id
     where known.id not in (select result_id from lost_a_run)
         and known.id not in (select id from changed) and known.id not in (select id from gone)
 """
@@ -115,7 +119,7 @@ _WRITE_RUNS = """
     )
     select *, false as _removed from mine
     union all by name
-    select * from base.cekura.runs
+    select * from ({known})
     where result_id in (select result_id from lost_a_run) and id not in (select id from mine)
     union all by name
     select -result_id as id, result_id, true as _removed from emptied
@@ -273,15 +277,13 @@ class Changeset:
     def query(self, table: str) -> str:
         """For the rows to write; that of `results` has the parameter `started`."""
         query = _WRITES.get(table) or self.details.query(table)
-        return query.format(known=self._known_without_counts()) if table == "results" else query
+        return query.format(known=self._known(table)) if table in ("results", "runs") else query
 
-    def _known_without_counts(self) -> str:
-        """A result that is written again may have lost a run, so its runs are counted again."""
-        known = Known(self._con)
-        counted = [
-            name for name in COUNTED if known.has("results", name)
-        ]  # none in a base of an older version
-        return f"known.* exclude ({', '.join(counted)})" if counted else "known.*"
+    def _known(self, table: str) -> str:
+        """A query for the rows of the base that may be written again; without the counts, which an older version did not store."""
+        counted = [name for name in COUNTED if Known(self._con).has(table, name)]
+        query = forget.emptied(self._con, self._personal_data, table)
+        return f"select * exclude ({', '.join(counted)}) from ({query})" if counted else query
 
     def rows(self, table: str) -> "Iterator[pa.Table]":
         return self._arrow(self.query(table), {"started": self._started} if table == "results" else None)

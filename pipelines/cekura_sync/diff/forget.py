@@ -10,7 +10,7 @@ import duckdb
 from cekura_sync.api.personal import NEVER, PROFILE, SPOKEN, PersonalData
 from cekura_sync.database import literal, quoted
 from cekura_sync.diff.base import Lookup
-from cekura_sync.diff.said import MORE_COLUMNS, as_it_may_be_kept, columns
+from cekura_sync.diff.said import MORE_COLUMNS, Said, as_it_may_be_kept, columns
 from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 
 # Rows of details that were read before `with_profiles` was noted may hold profiles.
@@ -44,6 +44,34 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, look
     if personal_data.since is not None:
         yield from _too_old(con, lookup, personal_data.since.isoformat())
     yield from _rejected(con, personal_data)
+
+
+def emptied(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, table: str) -> str:
+    """A query for the rows of `results` or `runs` in the base, as these statements leave them.
+
+    Rows that are written once more, because something else about them is new, must not bring back what was removed.
+    """
+    said = [(key, one) for key, one in _said(con) if one.table == table]
+    old = (
+        ""
+        if personal_data.since is None
+        else f"created_at < timestamp with time zone '{personal_data.since.isoformat()}' or "
+    )
+    gone = f"select id from base.{SCHEMA}.results where {old}deleted_at is not null union select id from gone where not aged"
+    kept = [
+        f"case when {one.result} not in ({gone}) then {one.column} end as {one.column}"
+        if personal_data.keeps(key)
+        else f"null as {one.column}"
+        for key, one in said
+    ]
+    replaced = f" replace ({', '.join(kept)})" if kept else ""
+    return f"select *{replaced} from base.{SCHEMA}.{table}"
+
+
+def _said(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, Said]]:
+    for row in con.execute(_MORE_COLUMNS).fetchall():
+        for one in columns([row]):
+            yield row[1], one
 
 
 def _columns_to_empty(

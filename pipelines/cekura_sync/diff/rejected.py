@@ -10,10 +10,11 @@ from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff.base import ERASED
 from cekura_sync.diff.changeset import BY_ID
-from cekura_sync.diff.said import as_it_may_be_kept
+from cekura_sync.diff.said import as_it_may_be_kept, with_own_fields_first
 from cekura_sync.errors import CekuraSyncError
 
 MAX_RAW = 100_000  # characters of a rejected row that are kept
+TOLD_BY = ("id", "agent", "created_at")  # by these `erase` and `--keep-transcripts` tell which row it is
 
 
 class Rejected:
@@ -31,7 +32,7 @@ class Rejected:
         """Take the key, the reason and the text of each. Returns their ids."""
         ids = [bigint(key) for key, _, _ in flaws]
         reasons = [flaw for _, flaw, _ in flaws]
-        raws = [as_it_may_be_kept(raw or "", self._personal_data)[:MAX_RAW] for _, _, raw in flaws]
+        raws = [_cut(as_it_may_be_kept(raw or "", self._personal_data)) for _, _, raw in flaws]
         self.count += len(flaws)
         self._con.execute(
             "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
@@ -47,3 +48,7 @@ class Rejected:
 
     def first_flaw(self) -> str:
         return str(self._con.execute("select any_value(reason) from rejected").fetchall()[0][0])
+
+
+def _cut(raw: str) -> str:
+    return raw if len(raw) <= MAX_RAW else with_own_fields_first(raw, TOLD_BY)[:MAX_RAW]

@@ -1,7 +1,8 @@
 """Where the warehouse may hold what was said in a call, or who was on the line."""
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from cekura_sync.api.personal import WHITESPACE, PersonalData
@@ -12,9 +13,6 @@ from cekura_sync.database import literal, quoted
 MORE_COLUMNS = "select table_name, api_name, column_name from {schema}._fields order by table_name, api_name"
 # What may stand before an object or array: in a text of a text also quotes, and whitespace as \n, \r, \t or \ufeff.
 _BEFORE = literal(f'{WHITESPACE}"\\nrtufe')
-
-# Of a list row or a record; of what cannot be read as JSON too.
-_CREATED = re.compile(r'"created_at"\s*:\s*"([^"]*)"')
 
 
 class Said(NamedTuple):
@@ -45,5 +43,26 @@ def columns(more_columns: Iterable[tuple[str, str, str]]) -> Iterator[Said]:
 
 def as_it_may_be_kept(raw: str, personal_data: PersonalData) -> str:
     """The text without what may not be kept of a result as old as the text says it is."""
-    created = _CREATED.search(raw)
-    return personal_data.of_time(created and microseconds(created[1])).allowed_text(raw)
+    return personal_data.of_time(microseconds(own_field(raw, "created_at"))).allowed_text(raw)
+
+
+def own_field(raw: str, name: str) -> object:
+    """A field of the row itself, and not of anything in it. Of what is no JSON: the first of that name."""
+    try:
+        row = json.loads(raw, strict=False)
+    except (ValueError, RecursionError):
+        found = re.search(rf'"{name}"\s*:\s*(?:"([^"]*)"|(-?\d+))', raw)
+        return found and (found[1] or found[2])
+    return row.get(name) if isinstance(row, dict) else None
+
+
+def with_own_fields_first(raw: str, names: Sequence[str]) -> str:
+    """The same row, so that its text may be cut without losing these fields. What is no JSON stays as it is."""
+    try:
+        row = json.loads(raw, strict=False)
+    except (ValueError, RecursionError):
+        return raw
+    if not isinstance(row, dict):
+        return raw
+    first = {name: row[name] for name in names if name in row}
+    return json.dumps(first | row, separators=(",", ":"))

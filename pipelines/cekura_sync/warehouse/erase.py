@@ -1,14 +1,14 @@
 """Erasing results, or only what was said in them, for good: the rows go, and their ids stay so that no sync brings them back."""
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cekura_sync.api.forms import identity
 from cekura_sync.api.times import microseconds
 from cekura_sync.database import literal
 from cekura_sync.diff.base import ERASED, name_erased
-from cekura_sync.diff.said import MORE_COLUMNS, columns
+from cekura_sync.diff.said import MORE_COLUMNS, columns, own_field
 from cekura_sync.tables import SCHEMA, TABLES
 
 if TYPE_CHECKING:
@@ -107,11 +107,10 @@ def unknown(rows: Iterable[Sequence[Any]], selection: Selection) -> tuple[set[in
 
 def _is_meant(raw: str, seen_at: datetime, selection: Selection) -> bool:
     if selection.agent_id is not None:
-        return re.search(rf'"agent"\s*:\s*"?{selection.agent_id}\b', raw) is not None
+        return identity(own_field(raw, "agent")) == selection.agent_id
     if selection.before is None:
         return False  # one result, and so one that is known by its id
-    created = re.search(r'"created_at"\s*:\s*"([^"]*)"', raw)
-    moment = microseconds(created[1]) if created else None
+    moment = microseconds(own_field(raw, "created_at"))
     return (moment if moment is not None else seen_at.timestamp() * 1e6) < selection.before.timestamp() * 1e6
 
 
