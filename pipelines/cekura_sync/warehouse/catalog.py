@@ -9,7 +9,7 @@ from cekura_sync.models.runner import SCHEMA
 
 _VIEWS = """
     select schema_name, view_name, coalesce(comment, '') from duckdb_views()
-    where not internal and database_name = current_database()
+    where not internal and database_name = current_database() and not starts_with(view_name, '_')
     order by schema_name <> $1, schema_name, view_name
 """
 _TABLES = """
