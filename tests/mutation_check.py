@@ -507,14 +507,24 @@ MUTATIONS = (
         (PERSONAL,),
     ),
     Mutation(
-        "erase: any agent in a row's text",
+        "personal data: runs that are written once more are the base's",
         (
             (
-                "diff/said.py",
-                "return row.get(name) if isinstance(row, dict) else None",
-                'found = re.search(rf\'"{name}"\\s*:\\s*(?:"([^"]*)"|(-?\\d+))\', raw)\n    return found and (found[1] or found[2])',
+                "diff/forget.py",
+                "for key, one in _said(con) if one.table == table",
+                'for key, one in _said(con) if one.table == table == "results"',
             ),
         ),
+        (f"{PERSONAL}::test_runs_that_are_written_once_more_do_not_bring_back_what_was_removed",),
+    ),
+    Mutation(
+        "comparison: a row that nobody can read is stored as it came",
+        (("diff/spelling.py", "return _UNREADABLE, None", "return raw, _first_id(raw)"),),
+        ("tests/diff/test_records.py",),
+    ),
+    Mutation(
+        "erase: any agent in a row's text",
+        (("diff/said.py", "    if row is None:\n        found", "    if True:\n        found"),),
         ("tests/warehouse/test_erase.py",),
     ),
     Mutation(

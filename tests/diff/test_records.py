@@ -193,6 +193,17 @@ def test_a_row_with_two_ids_cannot_be_stored_wherever_the_first_one_stands(begin
         assert con.execute("select flaw from parsed").fetchall() == [("its id can be read in two ways",)]
 
 
+def test_a_row_that_nobody_can_read_is_refused_and_not_stored_as_it_came() -> None:
+    """What was said would be in it."""
+    raw = json.dumps(ROW | {"runs": [{"id": 1, "more": "@"}]}).replace('"@"', "[" * 970 + "]" * 970)
+    with database.connect() as con:
+        parse(con, [12], [raw])
+
+        ((flaw, runs),) = con.execute("select flaw, runs from parsed").fetchall()
+    assert (flaw or "").startswith("its JSON cannot be read")
+    assert runs is None
+
+
 def test_numbers_that_no_double_holds_keep_their_digits() -> None:
     (row,) = parsed(ROW | {"extra": {"n": 12345678901234567890123}})
 

@@ -242,7 +242,9 @@ def test_an_engine_that_an_older_version_filled_loses_the_details_of_what_is_del
     newest = max(world.results)
     assert shared.sync("--details", "--transcripts").code == 0
     kept = f"select count(*) from cekura.run_details where result_id = {newest} and coalesce(test_profile_data, call_log, recording_url) is not null"
+    in_list = f"select count(transcript) + count(test_profile_data) from cekura.results where id = {newest}"
     assert shared.query(kept) != [(0,)]
+    assert shared.query(in_list) != [(0,)]
     shared.execute("alter table cekura.details_read drop column with_profiles")
     world.delete(newest)
 
@@ -250,6 +252,24 @@ def test_an_engine_that_an_older_version_filled_loses_the_details_of_what_is_del
 
     assert ran.code == 0, ran.err
     assert shared.query(kept) == [(0,)]
+    assert shared.query(in_list) == [(0,)]
+
+
+def test_runs_that_are_written_once_more_do_not_bring_back_what_was_removed(account: Account) -> None:
+    """A result loses one of its runs to a newer one, so the others are written again."""
+    world = account.world
+    old = max(world.results)
+    run, *others = world.results[old]["runs"]
+    assert account.sync("--full", "--transcripts").code == 0
+    others_said = f"select count(recording_url) from cekura.runs where id = {others[0]['id']}"
+    assert account.query(others_said) == [(1,)]
+    (newer,) = world.insert(1)
+    world.edit(newer, runs=[*world.results[newer]["runs"], run])
+
+    assert account.sync("--full", "--transcripts", "--keep-transcripts", "1s").code == 0
+
+    assert account.query(f"select result_id from cekura.runs where id = {run['id']}") == [(newer,)]
+    assert account.query(others_said) == [(0,)]
 
 
 def test_a_row_that_cannot_be_stored_is_as_old_as_it_says(account: Account) -> None:

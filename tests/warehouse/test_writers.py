@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -32,6 +33,20 @@ def account(new_synced: Callable[..., Account]) -> Account:
     return account
 
 
+@contextmanager
+def writing(account: Account) -> Iterator["subprocess.Popen[str]"]:
+    """A program that has the published file open for writing until the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(account.warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        yield writer
+        assert writer.stdin is not None
+        writer.stdin.close()
+
+
 def say(process: "subprocess.Popen[str]", sql: str) -> str:
     assert process.stdin is not None
     assert process.stdout is not None
@@ -44,12 +59,7 @@ def say(process: "subprocess.Popen[str]", sql: str) -> str:
 def test_a_program_that_had_the_old_file_open_for_writing_cannot_change_what_readers_find(
     account: Account, wrote_before: bool
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(account.warehouse)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as writer:
+    with writing(account) as writer:
         statement = "update cekura.runs set status = 'mine'" if wrote_before else "select 1"
         assert say(writer, statement) == "written"
         account.world.insert(2)
@@ -67,8 +77,6 @@ def test_a_program_that_had_the_old_file_open_for_writing_cannot_change_what_rea
             str(account.warehouse)
         ) as reader:  # a program may write to the new file all the while
             assert reader.execute("select count(*) from cekura.results").fetchall() == [(23,)]
-        assert writer.stdin is not None
-        writer.stdin.close()
 
     assert account.sync().code == 0
     account.assert_equals_api()
@@ -81,16 +89,9 @@ def test_a_program_that_had_the_old_file_open_for_writing_cannot_change_what_rea
 
 def test_an_erase_says_where_a_program_still_holds_what_was_erased(account: Account) -> None:
     erased, other = sorted(account.world.results)[:2]
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(account.warehouse)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as writer:
+    with writing(account) as writer:
         assert say(writer, "select 1") == "written"
         ran = account.run("erase", "--result", str(erased))
-        assert writer.stdin is not None
-        writer.stdin.close()
 
     assert ran.code == 0
     assert (

@@ -41,7 +41,8 @@ def erase(
         raise click.UsageError("Say what to erase: one of --result, --agent and --before.")
     from cekura_sync.warehouse import open_warehouse
     from cekura_sync.warehouse.erase import Selection
-    from cekura_sync.warehouse.layout import Layout, still_held
+    from cekura_sync.warehouse.layout import Layout
+    from cekura_sync.warehouse.writers import still_held
 
     moment = before.replace(tzinfo=UTC) if before else None
     selection = Selection(result, agent, moment, transcripts_only)

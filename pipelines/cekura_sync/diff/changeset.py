@@ -67,16 +67,14 @@ _LOST_A_RUN = f"""
     from base.cekura.runs as known join changed_runs as run on run.id = known.id and run.result_id <> known.result_id
     where known.result_id not in (select id from changed where _runs_known)
 """
+# A result that is written again may have lost a run, so its runs are counted again.
+_NOT_COUNTED = ", ".join(f"null::{kind} as {name}" for name, kind in COUNTED.items())
 _WRITE_RESULTS = f"""
     with lost_a_run as materialized ({_LOST_A_RUN}),
-    -- A result that is written again may have lost a run, so its runs are counted again.
-    known as not materialized (
-        select *, {", ".join(f"null::{kind} as {name}" for name, kind in COUNTED.items())} from ({{known}})
-    )
+    known as not materialized (select *, {_NOT_COUNTED} from ({{known}}))
     select * exclude (change, scenarios_known)
         replace (case when id not in (select result_id from lost_a_run) then _digest end as _digest),
-        null::timestamptz as deleted_at, null::timestamptz as aged_out_at,
-        {", ".join(f"null::{kind} as {name}" for name, kind in COUNTED.items())}
+        null::timestamptz as deleted_at, null::timestamptz as aged_out_at, {_NOT_COUNTED}
     from changed
     union all by name
     select known.* replace (
@@ -282,7 +280,7 @@ class Changeset:
     def _known(self, table: str) -> str:
         """A query for the rows of the base that may be written again; without the counts, which an older version did not store."""
         counted = [name for name in COUNTED if Known(self._con).has(table, name)]
-        query = forget.emptied(self._con, self._personal_data, table)
+        query = forget.left_of(self._con, self._personal_data, table)
         return f"select * exclude ({', '.join(counted)}) from ({query})" if counted else query
 
     def rows(self, table: str) -> "Iterator[pa.Table]":

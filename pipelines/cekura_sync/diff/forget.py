@@ -46,18 +46,15 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, look
     yield from _rejected(con, personal_data)
 
 
-def emptied(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, table: str) -> str:
+def left_of(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, table: str) -> str:
     """A query for the rows of `results` or `runs` in the base, as these statements leave them.
 
     Rows that are written once more, because something else about them is new, must not bring back what was removed.
     """
     said = [(key, one) for key, one in _said(con) if one.table == table]
-    old = (
-        ""
-        if personal_data.since is None
-        else f"created_at < timestamp with time zone '{personal_data.since.isoformat()}' or "
-    )
-    gone = f"select id from base.{SCHEMA}.results where {old}deleted_at is not null union select id from gone where not aged"
+    since = personal_data.since
+    too_old = "false" if since is None else f"created_at < timestamp with time zone '{since.isoformat()}'"
+    gone = f"select id from base.{SCHEMA}.results where deleted_at is not null or {too_old} union select id from gone where not aged"
     kept = [
         f"case when {one.result} not in ({gone}) then {one.column} end as {one.column}"
         if personal_data.keeps(key)

@@ -54,10 +54,9 @@ def account_for_absent(
     silent = changes.silent.ids()
     if not asked and not silent:
         return 0
-    if asked:
-        progress.say(f"Reading {len(asked):,} results by id that the listing did not show.")
-    if silent:
-        progress.say(f"Reading {len(silent):,} results by id that the listing showed without their runs.")
+    for ids, why in ((asked, "did not show"), (silent, "showed without their runs")):
+        if ids:
+            progress.say(f"Reading {len(ids):,} results by id that the listing {why}.")
     # Whether something so old was deleted or has aged out, only the whole list tells.
     too_old = [] if listing.complete else changes.absent.old_enough_to_age_out(now)
     answers = _ask(

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cekura_sync.api.personal import WHITESPACE, PersonalData
 from cekura_sync.api.times import microseconds
@@ -48,21 +48,28 @@ def as_it_may_be_kept(raw: str, personal_data: PersonalData) -> str:
 
 def own_field(raw: str, name: str) -> object:
     """A field of the row itself, and not of anything in it. Of what is no JSON: the first of that name."""
-    try:
-        row = json.loads(raw, strict=False)
-    except (ValueError, RecursionError):
+    row = _as_object(raw)
+    if row is None:
         found = re.search(rf'"{name}"\s*:\s*(?:"([^"]*)"|(-?\d+))', raw)
         return found and (found[1] or found[2])
-    return row.get(name) if isinstance(row, dict) else None
+    return row.get(name)
 
 
 def with_own_fields_first(raw: str, names: Sequence[str]) -> str:
     """The same row, so that its text may be cut without losing these fields. What is no JSON stays as it is."""
+    row = _as_object(raw)
+    if not row:
+        return raw
+    try:
+        return json.dumps({name: row[name] for name in names if name in row} | row, separators=(",", ":"))
+    except RecursionError:
+        return raw
+
+
+def _as_object(raw: str) -> dict[str, Any] | None:
+    """The row; an empty one where it is JSON, but no object; None where it is no JSON."""
     try:
         row = json.loads(raw, strict=False)
     except (ValueError, RecursionError):
-        return raw
-    if not isinstance(row, dict):
-        return raw
-    first = {name: row[name] for name in names if name in row}
-    return json.dumps(first | row, separators=(",", ":"))
+        return None
+    return row if isinstance(row, dict) else {}

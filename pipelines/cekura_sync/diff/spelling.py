@@ -11,7 +11,9 @@ from cekura_sync.api.forms import FLAW, as_arrays, as_stored, identity, listed
 from cekura_sync.api.json_values import bigint, read_row, spelled
 
 _LEADING_ID = re.compile(r'\s*\{\s*"id"\s*:\s*"?(\d{1,18})"?\s*[,}]')
-_UNREADABLE = spelled({FLAW: "its JSON is nested too deeply"})
+_UNREADABLE = spelled(
+    {FLAW: "its JSON cannot be read: it is nested too deeply, or a number in it is too long"}
+)
 
 
 class Fields:

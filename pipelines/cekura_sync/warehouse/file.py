@@ -31,10 +31,11 @@ from cekura_sync.warehouse import (
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
-from cekura_sync.warehouse.layout import read_json, still_held
+from cekura_sync.warehouse.layout import read_json
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
 from cekura_sync.warehouse.team_changes import TeamChanges
+from cekura_sync.warehouse.writers import still_held
 
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
 PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
@@ -57,7 +58,10 @@ class WarehouseFile(Swap):
         return self.files.published
 
     def known(self) -> duckdb.DuckDBPyConnection:
-        """Raises WarehouseError for a file that a newer version wrote."""
+        """While the lock is held, what came back although it was erased is erased first.
+
+        Raises WarehouseError for a file that a newer version wrote.
+        """
         con = open_base(self.existing(), self._spill())
         if self._held.is_ours() and erase.came_back(con):
             con.close()

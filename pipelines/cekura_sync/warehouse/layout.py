@@ -53,19 +53,10 @@ class Layout:
         return [path for path in self.published.parent.iterdir() if ours.fullmatch(path.name)]
 
 
-def still_held(files: Layout) -> str | None:
-    """What to say after something was removed for good, where a program has the file of before open for writing."""
-    if not files.replaced.exists():
-        return None
-    return f"Another program has the previous file open for writing. {files.replaced} keeps that file, with what was removed, until the program closes it and the next sync starts."
-
-
 def require_outside(warehouse: Path, target: Path) -> None:
     """Raises SettingsError for a file or directory of the warehouse's own, where nothing else may be written."""
-    files, target = (
-        Layout(warehouse),
-        Path(os.path.realpath(target)),
-    )  # which lets links that lead in a circle be
+    files = Layout(warehouse)
+    target = Path(os.path.realpath(target))  # which lets links that lead in a circle be
     own = (files.published, wal(files.published))
     if target in own or target.is_relative_to(files.home) or any(_is_one_file(target, file) for file in own):
         raise SettingsError(f"{target} belongs to the warehouse itself: choose another place.")

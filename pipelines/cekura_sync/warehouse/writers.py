@@ -48,6 +48,13 @@ class StaleWriters:
         return self._guard.is_symlink() and self._guard.readlink() == self._nowhere
 
 
+def still_held(files: Layout) -> str | None:
+    """What to say after something was removed for good, where a program has the file of before open for writing."""
+    if not files.replaced.exists():
+        return None
+    return f"Another program has the previous file open for writing. {files.replaced} keeps that file, with what was removed, until the program closes it and the next sync starts."
+
+
 def _is_written(file: Path) -> bool:
     """Whether a process has it open for writing: DuckDB holds a lock that keeps even a shared one out."""
     descriptor = os.open(file, os.O_RDONLY)
