@@ -128,6 +128,23 @@ def test_a_check_that_cannot_be_asked_is_an_error_not_a_pass(
         checks.check(con)
 
 
+@pytest.mark.parametrize(
+    "asked", ["select 1 as n from analytics.broken", "select * from read_csv('/gone/x.csv')"]
+)
+def test_what_fails_on_the_disk_is_not_the_fault_of_the_sql(
+    folder: Path, con: duckdb.DuckDBPyConnection, asked: str, tmp_path: Path
+) -> None:
+    """As a full disk or a damaged one: DuckDB's own error goes on, and ends in exit code 9."""
+    there = tmp_path / "there.csv"
+    con.execute(f"create schema analytics; create table here as select 1 as n; copy here to '{there}'")
+    con.execute(f"create view analytics.broken as select * from read_csv('{there}')")
+    there.unlink()
+    write(folder / "checks", asks=f"-- Is it there?\n{asked}")
+
+    with pytest.raises(duckdb.IOException):
+        checks.check(con)
+
+
 def test_a_wheel_uses_the_sql_that_it_brings_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "cekura_sync"
     (package / "sql").mkdir(parents=True)
