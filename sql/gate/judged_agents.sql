@@ -23,10 +23,34 @@ measured as (
         count(*) filter (where is_after) as decided_runs,
         count(*) filter (where is_after and passed) as passed_runs,
         count(*) filter (where not is_after) as baseline_decided_runs,
-        count(*) filter (where not is_after and passed) as baseline_passed_runs,
-        count(distinct case when is_after then day end) + count(distinct case when not is_after then day end) as days
+        count(*) filter (where not is_after and passed) as baseline_passed_runs
     from judged_runs
     group by comparison
+),
+
+-- Like compared(), only the days on which a scenario ran that ran on both sides.
+shared as (
+    select
+        judged_runs.comparison,
+        count(distinct case when is_after then day end) + count(distinct case when not is_after then day end) as days
+    from judged_runs
+    inner join judged_scenarios
+        on judged_scenarios.comparison = judged_runs.comparison
+        and judged_scenarios.scenario = judged_runs.scenario
+    where after_runs > 0 and before_runs > 0
+    group by judged_runs.comparison
+),
+
+-- Results that were asked for by their ids, and have ended without a decided run.
+undecided as (
+    select asked.comparison, count(*) as results, min(results.result_id) as first_id
+    from asked
+    inner join analytics.live_results as results on results.agent_id = asked.agent_id
+    inner join asked_results on asked_results.result_id = results.result_id
+    where results.status_group <> 'in_flight'
+        and results.result_id not in (select result_id from sides where is_after and metric is null)
+        and results.result_id not in (select result_id from judged_runs where is_after)
+    group by asked.comparison
 ),
 
 open_results as (
@@ -69,7 +93,9 @@ counted as (
         coalesce(
             case when asked.metric is null then listed.baseline_passed_runs else measured.baseline_passed_runs end, 0
         ) as baseline_passed_runs,
-        coalesce(measured.days, 0) as days,
+        coalesce(shared.days, 0) as days,
+        coalesce(undecided.results, 0) as undecided,
+        undecided.first_id as undecided_id,
         coalesce(open_results.unfinished, 0) as unfinished,
         coalesce(steady.flaky_scenarios, 0) as flaky_scenarios,
         steady.comparison is null as no_scenario_known,
@@ -87,6 +113,8 @@ counted as (
     inner join analytics.agents as agents on agents.agent_id = asked.agent_id
     left join listed on listed.comparison = asked.comparison
     left join measured on measured.comparison = asked.comparison
+    left join shared on shared.comparison = asked.comparison
+    left join undecided on undecided.comparison = asked.comparison
     left join open_results on open_results.comparison = asked.comparison
     left join steady on steady.comparison = asked.comparison
     left join comparisons on comparisons.comparison = asked.comparison
@@ -121,6 +149,7 @@ explained as (
             when fell and fell_steadily then 'fell'
             when is_surely_low and is_low_steadily then 'below the minimum'
             when unfinished > 0 then 'results in flight'
+            when undecided > 0 then 'results without decided runs'
             when verdict is null then no_verdict_because
             when verdict = 'same' and smallest_visible_difference > must_show then 'too few runs'
             when fell and steady_difference is null then 'only flaky scenarios'
@@ -167,6 +196,8 @@ select
     steady_difference,
     steady_pass_rate,
     days,
+    undecided,
+    undecided_id,
     unfinished,
     -- The variance of the difference is proportional to 1 / runs + 1 / baseline runs.
     case

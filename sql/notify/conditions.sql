@@ -1,5 +1,6 @@
--- One row per condition that holds now and is reported once: an agent got worse, a scenario newly fails, runs are lost to the
--- infrastructure, a result is stuck. It is reported when to_tell is true, and forgotten when its row is gone, so that it can be reported again.
+-- One row per condition that is reported once: an agent got worse, a scenario newly fails, runs are lost to the
+-- infrastructure, a result is stuck. It is reported when to_tell is true, and forgotten when is_over is true or recovered.sql has it, so
+-- that it can be reported again.
 with newest as (
     select max(created_at) as last_at
     from analytics.results
@@ -29,6 +30,7 @@ select
     'regressed' as kind,
     coalesce(cast(agent_id as varchar), '-') as subject,
     true as to_tell,
+    false as is_over,
     agent_id,
     agent_name,
     cast(null as varchar) as scenario_name,
@@ -45,6 +47,7 @@ select
     'newly failing',
     coalesce(cast(agent_id as varchar), '-') || ' ' || scenario_key,
     true,
+    false,
     agent_id,
     agent_name,
     coalesce(scenario_name, scenario_key),
@@ -62,6 +65,7 @@ select
     'runs lost',
     coalesce(cast(losses.agent_id as varchar), '-'),
     rate(losses.lost_runs, losses.runs) >= 0.2 and losses.lost_runs >= 10,
+    rate(losses.lost_runs, losses.runs) < 0.1,
     losses.agent_id,
     agents.agent_name,
     cast(null as varchar),
@@ -73,12 +77,13 @@ select
     cast(null as timestamptz)
 from losses
 inner join analytics.agents as agents on agents.agent_id is not distinct from losses.agent_id
-where rate(losses.lost_runs, losses.runs) >= 0.1
+where losses.runs > 0
 union all
 select
     'stuck',
     cast(result_id as varchar),
     true,
+    false,
     agent_id,
     agent_name,
     cast(null as varchar),

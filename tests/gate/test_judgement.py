@@ -44,7 +44,9 @@ ALL = [True] * 10
     OFFSET,
     EASIER,
     HARDER,
-) = range(1, 18)
+    UNRUN,
+    RENEWED,
+) = range(1, 20)
 NAMES = {FELL: "Fallen", UNCHANGED: "Unchanged", STRANGE: AWKWARD}
 
 
@@ -86,10 +88,13 @@ SUITES: dict[int, Callable[[int], Suite]] = {
         [place >= 20 for place in range(40)] if day < 28 else [place > 20 for place in range(32)]
     ),
     NOISY: lambda day: [passes or (place > 2 and place != 7) for place, passes in enumerate(swaying(day))],
+    UNRUN: lambda day: ALL if day < 34 else [],
+    RENEWED: lambda _: ALL,
     STRANGE: lambda day: ALL if day < 28 else [place < 5 for place in range(10)],
 }
 
 DAYS = {FEW: range(29), NEW: range(3), SHORT: range(31)}
+RENEWALS = {OTHERS: 28, RENEWED: 31}  # since when an agent's suite has only new scenarios
 IN_DETAILS = ("run_id", "result_id", "status", "success", "scenario", "scenario_name")
 
 
@@ -100,7 +105,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs: list[Row] = []
     for agent, suite in SUITES.items():
         for day in DAYS.get(agent, range(35)):
-            first_scenario = 100 if agent == OTHERS and day >= 28 else 0
+            first_scenario = 100 if day >= RENEWALS.get(agent, 35) else 0
             results.append(result(agent, day))
             runs += runs_of(agent, day, suite(day), first_scenario)
     base.insert_all("results", results)
@@ -110,7 +115,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "details_read", [{"result_id": METRIC * 100 + day, "outcome": "read"} for day in range(35)]
     )
     base.insert_all("run_details", [{name: run[name] for name in IN_DETAILS} for run in measured])
-    base.insert_all("run_metrics", [metric(run) for run in measured])
+    base.insert_all("run_metrics", [metric(run) for run in measured if run["result_id"] % 100])
     path = tmp_path_factory.mktemp("gate") / "warehouse.duckdb"
     publish(base, path)
     return path
@@ -124,7 +129,7 @@ def result(agent: int, day: int) -> Row:
         "agent": agent,
         "agent_name": NAMES.get(agent, f"Agent {agent}"),
         "agent_version": "v1" if day < 28 else "v2",
-        "status": "completed",
+        "status": "completed" if SUITES[agent](day) else "timeout",
         "total_runs_count": len(SUITES[agent](day)),
         "created_at": created,
         "synced_at": created,
@@ -340,6 +345,10 @@ def test_of_100_unchanged_agents_at_most_3_fail(tmp_path: Path, world: str) -> N
         (UNCHANGED, ["--since", "2030-01-01"], "no decided runs to judge: run its tests first; at least 3 completed results are needed"),
         (UNCHANGED, ["--version", "v9"], "no decided runs to judge"),
         (OTHERS, ["--last", "7"], "none of the scenarios of its 70 runs ran in the baseline"),
+        (RENEWED, ["--last", "3"], "scenarios that ran on both sides ran on 4 days, both sides together: at least 6 are needed"),
+        (UNRUN, ["--result-id", "1833", "--result-id", "1834"], "result 1834 has no decided runs: start those tests again, or leave it out"),
+        (UNRUN, ["--result-id", "1834"], "result 1834 has no decided runs"),
+        (METRIC, ["--result-id", "1100", "--result-id", "1134", "--metric", "Politeness"], "result 1100 has no runs that pass or fail 'Politeness'"),
         (ALL_FLAKY, ["--last", "7"], "every scenario that ran on both sides is flaky"),
         (SHORT, ["--last", "3", "--must-show", "0.01"], "the baseline is too small as well"),
         (LOW, ["--last", "3", "--min-pass-rate", "0.8"], "below --min-pass-rate 0.8, but the runs are too few to prove it: about "),

@@ -15,7 +15,9 @@ def ask(base: Base, query: str) -> list[dict[str, Any]]:
 
 
 def held(base: Base) -> list[tuple[Any, ...]]:
-    return [(row["kind"], row["subject"], row["to_tell"]) for row in ask(base, "conditions")]
+    return [
+        (row["kind"], row["subject"], row["to_tell"]) for row in ask(base, "conditions") if not row["is_over"]
+    ]
 
 
 def tell(base: Base, kind: str, subject: str, before: float, rate: float) -> None:
@@ -42,6 +44,7 @@ def test_losses_are_told_from_20_percent_of_10_runs_on_and_forgotten_below_10_pe
     lose(base, 4, lost=4, of=50, result_id=4)
 
     assert held(base) == [("runs lost", "1", True), ("runs lost", "2", False), ("runs lost", "3", False)]
+    assert [row["subject"] for row in ask(base, "conditions") if row["is_over"]] == ["4"]
 
 
 def test_losses_are_those_of_the_newest_24_hours_and_of_whole_results_too(base: Base) -> None:
@@ -51,7 +54,7 @@ def test_losses_are_those_of_the_newest_24_hours_and_of_whole_results_too(base: 
     base.result(3, runs=[True], agent=1)
 
     assert held(base) == [("runs lost", "2", True)]
-    (row,) = ask(base, "conditions")
+    _, row = ask(base, "conditions")
     assert (row["rate"], row["runs"]) == (1.0, 12)
 
 

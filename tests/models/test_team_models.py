@@ -50,6 +50,20 @@ def test_the_teams_views_are_built_in_their_order_with_comments(account: Account
     assert "team.worst" in account.run("views").out
 
 
+@pytest.mark.parametrize("row", [0, 150_000])
+def test_a_view_that_fails_when_it_is_read_is_named_by_an_export(
+    account: Account, folder: Path, tmp_path: Path, row: int
+) -> None:
+    text = f"case when range = {row} then 'x' else '1' end"
+    (folder / "boom.sql").write_text(f"select cast({text} as integer) as n from range(200000)")
+    assert account.sync("--models", str(folder)).code == 0
+
+    ran = account.run("export", "team.worst", "team.boom", "--to", str(tmp_path / "out"))
+
+    assert (ran.code, "team.boom cannot be read: Conversion Error" in ran.err) == (5, True), ran.err
+    assert not (tmp_path / "out").exists()
+
+
 BROKEN = {
     "syntax.sql": "selekt 1",
     "binding.sql": "select nothing from analytics.results",

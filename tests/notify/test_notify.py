@@ -233,6 +233,60 @@ def test_what_time_brings_is_told_by_a_sync_that_changes_nothing(
     assert [(row["kind"], row["result_id"]) for row in body["news"]] == [("stuck", result_id)]
 
 
+def test_an_agent_that_loses_runs_every_night_is_told_once_although_others_run_between(
+    new_account: NewAccount, listener: Listener
+) -> None:
+    account = new_account(results=0, agents=1)
+    for day, agent, status in (
+        (5.0, 4101, "failed"),
+        (3.5, 9, "completed"),
+        (2.1, 4101, "failed"),
+        (0.9, 4101, "completed"),
+        (0.0, 4101, "failed"),
+    ):
+        runs_of(account, agent, day, status, many=10)
+        assert account.sync("--notify", listener.plain).code == 0
+
+    told = [[(row["kind"], row["agent_id"]) for row in body["news"]] for body in listener.heard]
+    assert told == [[("runs lost", 4101)], [("runs lost", 4101)]]
+
+
+def runs_of(account: Account, agent: int, day: float, status: str, many: int) -> None:
+    first = 1_000_000 + 100 * len(account.world.entries)
+    at = account.world.clock() - timedelta(days=day)
+    runs = [
+        {"id": first + place, "status": status, "success": True if status == "completed" else None}
+        for place in range(many)
+    ]
+    account.world.insert(created_at=at, updated_at=account.world.clock().isoformat(), agent=agent, runs=runs)
+
+
+def test_what_a_sync_without_receivers_brought_is_told_by_the_next_one_with_them(
+    account: Account, listener: Listener
+) -> None:
+    assert account.sync("--notify", listener.plain).code == 0
+    fall(account)
+    assert account.sync().json["changed"]
+
+    for _ in range(2):
+        assert not account.sync("--notify", listener.plain).json["changed"]
+
+    (body,) = listener.heard
+    assert "regressed" in {row["kind"] for row in body["news"]}
+
+
+def test_a_result_that_is_stuck_evaluated_and_stuck_again_is_told_once(
+    account: Account, listener: Listener
+) -> None:
+    result_id = suite(account, passing=6, day=0.2, status="running")
+    for status in ("running", "completed", "running"):
+        account.world.edit(result_id, status=status)
+        assert account.sync("--notify", listener.plain).code == 0
+
+    (body,) = listener.heard
+    assert [(row["kind"], row["result_id"]) for row in body["news"]] == [("stuck", result_id)]
+
+
 # -- receivers that fail ----------------------------------------------------------------------------------------------
 
 

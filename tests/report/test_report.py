@@ -459,6 +459,15 @@ def test_a_place_that_is_not_for_a_page_is_refused(hostile: Account, place: str)
     assert hostile.warehouse.stat() == before
 
 
+def test_a_pipe_is_not_replaced_by_a_page(hostile: Account, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    ran = hostile.run("report", "-o", str(tmp_path / "pipe"))
+
+    assert (ran.code, "is not a file that the report could replace" in ran.err) == (2, True), ran.err
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_no_warehouse_is_an_error_and_no_page(tmp_path: Path) -> None:
     ran = run("report", "-o", str(tmp_path / "p.html"), "--warehouse", str(tmp_path / "w.duckdb"), env={})
 

@@ -130,10 +130,14 @@ def test_an_explanation_that_quotes_what_was_said_goes_with_it(account: Account)
 
 def test_rejected_rows_of_results_that_are_not_in_the_warehouse_are_erased_too(account: Account) -> None:
     agent, other = (account.world.agents[number].id for number in (0, 1))
-    # One says it behind a field that is longer than what is kept of a row, one names another agent and time first.
+    # One says it behind a field that is longer than what is kept of a row, one names another agent and time first,
+    # two say the agent's name too.
+    named = {"id": agent, "name": "Aurora"}
     for of, name, first in (
         (agent, "Planted-A1", "x" * 320_000),
         (other, "Planted-B2", {"agent": agent, "created_at": "2019-01-01T00:00:00Z"}),
+        (named, "Planted-D4", ""),
+        (named, "Planted-E5", "x" * 320_000),
     ):
         (id_,) = account.world.insert(agent=of, name=name, total_runs_count="many")
         row = {"name": name, "first": first, **account.world.results[id_]}
@@ -142,17 +146,14 @@ def test_rejected_rows_of_results_that_are_not_in_the_warehouse_are_erased_too(a
     account.world.insert(
         agent=other, name="Planted-C3", total_runs_count="many", runs=[], created_at=long_ago
     )
-    assert account.sync().json["rejected"] == 3
+    assert account.sync().json["rejected"] == 5
 
     assert account.run("erase", "--agent", str(agent)).code == 0
     assert account.run("erase", "--before", "2025-06-01").code == 0
     assert account.sync().json["rejected"] == 1
 
-    assert [in_files(account, name) for name in ("Planted-A1", "Planted-B2", "Planted-C3")] == [
-        False,
-        True,
-        False,
-    ]
+    planted = ("Planted-A1", "Planted-B2", "Planted-C3", "Planted-D4", "Planted-E5")
+    assert [name for name in planted if in_files(account, name)] == ["Planted-B2"]
 
 
 def test_a_result_that_was_deleted_at_the_vendor_loses_what_was_said_at_the_next_sync(

@@ -7,7 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -205,19 +205,20 @@ def test_the_directory_of_the_warehouse_itself_is_refused(synced: Account) -> No
     assert not (synced.home / "out").exists()
 
 
-def test_a_directory_in_the_place_of_a_file_is_named_before_any_file_is_replaced(
-    synced: Account, tmp_path: Path
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_named_before_any_file_is_replaced(
+    synced: Account, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     out = tmp_path / "out"
     views = ("agent_pass_rate", "results")
     assert synced.run("export", *views, "--to", str(out), "--format", "csv").code == 0
     (out / "results.csv").unlink()
-    (out / "results.csv").mkdir()
+    make(out / "results.csv")
     (out / "agent_pass_rate.csv").write_text("of before")
 
     ran = synced.run("export", *views, "--to", str(out), "--format", "csv")
 
-    assert (ran.code, f"{out / 'results.csv'} is a directory: move it away" in ran.err) == (9, True), ran.err
+    assert (ran.code, f"{out / 'results.csv'} is not a file: move it away" in ran.err) == (9, True), ran.err
     assert (out / "agent_pass_rate.csv").read_text() == "of before"
     assert {file.name for file in out.iterdir()} == {"agent_pass_rate.csv", "results.csv"}
 

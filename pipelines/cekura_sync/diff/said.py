@@ -47,12 +47,18 @@ def as_it_may_be_kept(raw: str, personal_data: PersonalData) -> str:
 
 
 def own_field(raw: str, name: str) -> object:
-    """A field of the row itself, and not of anything in it. Of what is no JSON: the first of that name."""
+    """A field of the row itself, and not of anything in it. Of what is no JSON: the first of that name, or the id that it begins with."""
     row = _as_object(raw)
     if row is None:
-        found = re.search(rf'"{name}"\s*:\s*(?:"([^"]*)"|(-?\d+))', raw)
+        found = re.search(rf'"{name}"\s*:\s*(?:\{{\s*"id"\s*:\s*)?(?:"([^"]*)"|(-?\d+))', raw)
         return found and (found[1] or found[2])
     return row.get(name)
+
+
+def own_id(raw: str, name: str) -> object:
+    """The same where the field is an id, or an object that has one."""
+    found = own_field(raw, name)
+    return found.get("id") if isinstance(found, dict) else found
 
 
 def with_own_fields_first(raw: str, names: Sequence[str]) -> str:

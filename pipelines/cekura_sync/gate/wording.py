@@ -98,6 +98,13 @@ def _in_flight(row: Row, _question: Question) -> str:
     return f"{are} still in flight: choose a longer --wait, or find out why they hang"
 
 
+def _undecided(row: Row, question: Question) -> str:
+    count = row["undecided"]
+    have = f"result {row['undecided_id']} has" if count == 1 else f"{count:,} of its results have"
+    judged = "decided runs" if question.metric is None else f"runs that pass or fail '{question.metric}'"
+    return f"{have} no {judged}: start those tests again, or leave {'it' if count == 1 else 'them'} out"
+
+
 def _one_side(row: Row, question: Question) -> str:
     if not row["decided_runs"]:
         return (
@@ -121,7 +128,10 @@ def _few_results(row: Row, question: Question) -> str:
 
 
 def _few_days(row: Row, question: Question) -> str:
-    return f"its runs lie on {row['days']:,} {_days(question)}, both sides together: at least 6 are needed"
+    return (
+        f"scenarios that ran on both sides ran on {row['days']:,} {_days(question)}, both sides together:"
+        " at least 6 are needed"
+    )
 
 
 def _few_runs(row: Row, question: Question) -> str:
@@ -153,6 +163,7 @@ def _other(row: Row, _question: Question) -> str:
 
 _MISSING: Mapping[str, Callable[[Row, Question], str]] = {
     "results in flight": _in_flight,
+    "results without decided runs": _undecided,
     "no runs on one side": _one_side,
     "no scenario ran on both sides": _no_shared,
     "fewer than 3 results on one side": _few_results,

@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 Things = set[tuple[str, str]]  # kind and subject
 
 REGRESSED, RECOVERED = "regressed", "recovered"
-LASTING = (REGRESSED, "newly failing")  # known until it is over, even if its row comes and goes
+COMPARED = (REGRESSED, "newly failing")
 # After this time both sides of the comparison include the fall, so a new verdict means another fall.
 FADES = timedelta(days=35)
 
@@ -98,22 +98,26 @@ def _news_for(
     recovered: list[dict[str, Any]],
     now: datetime,
 ) -> News:
-    holding = {(row["kind"], row["subject"]) for row in conditions}
-    back = {(row["kind"], row["subject"]) for row in recovered}
-    kept = [row for row in told if _is_kept(row, holding, back, now)]
-    known = {(row["kind"], row["subject"]) for row in kept}
-    fresh = [row for row in conditions if row["to_tell"] and (row["kind"], row["subject"]) not in known]
+    over = {_thing(row) for row in (*recovered, *(row for row in conditions if row["is_over"]))}
+    holding = {_thing(row) for row in conditions} - over
+    kept = [row for row in told if _is_kept(row, holding, over, now)]
+    known = {_thing(row) for row in kept}
+    fresh = [row for row in conditions if row["to_tell"] and _thing(row) not in known]
     added = [{**row, "receiver": receiver, "told_at": now} for row in fresh]
     up = [{**row, "kind": RECOVERED} for row in recovered if row["kind"] == REGRESSED]
     items = [*fresh, *up]
     return News(items, [*kept, *added], [*told])
 
 
-def _is_kept(row: Row, holding: Things, back: Things, now: datetime) -> bool:
-    thing = (row["kind"], row["subject"])
-    if thing in holding:
+def _is_kept(row: Row, holding: Things, over: Things, now: datetime) -> bool:
+    """A condition whose row is missing is not over: its agent may only not have run."""
+    if _thing(row) in holding:
         return True
-    return row["kind"] in LASTING and thing not in back and row["told_at"] > now - FADES
+    return _thing(row) not in over and (row["kind"] not in COMPARED or row["told_at"] > now - FADES)
+
+
+def _thing(row: Row) -> tuple[str, str]:
+    return row["kind"], row["subject"]
 
 
 def _key(row: Row) -> tuple[str, str, str]:

@@ -74,7 +74,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[Row], str]]] = {
 
 def _figures(row: Row) -> dict[str, Any]:
     """For programs."""
-    hidden = ("to_tell", "receiver", "subject")
+    hidden = ("to_tell", "is_over", "receiver", "subject")
     return {
         name: value.isoformat() if hasattr(value, "isoformat") else value
         for name, value in row.items()

@@ -27,7 +27,7 @@ SECTIONS: Sequence[Callable[[Figures], Section]] = (  # in the order of the page
 
 
 def write(warehouse: Path, target: Path, reload_after: timedelta | None = None) -> str:
-    """Put the page in the place of whatever stands at `target`; returns its headline. Raises SettingsError, WarehouseError."""
+    """Put the page in the place of the file `target`, if there is one; returns its headline. Raises SettingsError, WarehouseError."""
     target = target.resolve()
     _refuse(target, warehouse)
     html, headline = draw(warehouse, reload_after)
@@ -57,6 +57,8 @@ def _refuse(target: Path, warehouse: Path) -> None:
         raise SettingsError(
             f"{target} is in a directory that does not exist: create it, or choose another file."
         )
+    if target.exists() and not target.is_file():
+        raise SettingsError(f"{target} is not a file that the report could replace: choose another.")
 
 
 def _render(found: queries.Figures, headline: str, reload_after: timedelta | None) -> str:

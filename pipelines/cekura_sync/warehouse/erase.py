@@ -8,7 +8,7 @@ from cekura_sync.api.forms import identity
 from cekura_sync.api.times import microseconds
 from cekura_sync.database import literal
 from cekura_sync.diff.base import ERASED, name_erased
-from cekura_sync.diff.said import MORE_COLUMNS, columns, own_field
+from cekura_sync.diff.said import MORE_COLUMNS, columns, own_field, own_id
 from cekura_sync.tables import SCHEMA, TABLES
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def unknown(rows: Iterable[Sequence[Any]], selection: Selection) -> tuple[set[in
 
 def _is_meant(raw: str, seen_at: datetime, selection: Selection) -> bool:
     if selection.agent_id is not None:
-        return identity(own_field(raw, "agent")) == selection.agent_id
+        return identity(own_id(raw, "agent")) == selection.agent_id
     if selection.before is None:
         return False  # one result, and so one that is known by its id
     moment = microseconds(own_field(raw, "created_at"))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from cekura_sync.database import first_line, quoted
-from cekura_sync.errors import SettingsError, WarehouseError
+from cekura_sync.errors import ModelError, SettingsError, WarehouseError
 from cekura_sync.models.runner import SCHEMA
 from cekura_sync.warehouse import spreadsheet
 from cekura_sync.warehouse.disk import flush, private_files
@@ -42,7 +42,8 @@ def export(
 ) -> list[Path]:
     """Write the named relations, or every analytics view, into the directory; returns the files.
 
-    Raises SettingsError for a name that is not there, WarehouseError when the disk does not let us; then no file has changed.
+    Raises SettingsError for a name that is not there, ModelError for a view that cannot be read, WarehouseError when the
+    disk does not let us; then no file has changed.
     """
     chosen = _choose(_relations(con), names)
     try:
@@ -50,9 +51,10 @@ def export(
             _settle(to)
             with _aside(to) as aside:
                 for schema, name in chosen:
-                    batches = _rows(con, schema, name, for_spreadsheet=for_spreadsheet)
                     file = aside / _file_name(schema, name, file_format)
-                    _write(batches, file, file_format, for_spreadsheet=for_spreadsheet)
+                    with _blaming(f"{schema}.{name}"):
+                        batches = _rows(con, schema, name, for_spreadsheet=for_spreadsheet)
+                        _write(batches, file, file_format, for_spreadsheet=for_spreadsheet)
                 (aside / _COMPLETE).touch()
                 before_renaming()
                 return _into_place(aside, to)
@@ -60,6 +62,20 @@ def export(
         reason = os.strerror(error.errno) if error.errno else first_line(error)
         raise WarehouseError(
             f"{to} cannot be written: {reason}. Fix that, or choose another directory with --to."
+        ) from error
+
+
+@contextmanager
+def _blaming(relation: str) -> Iterator[None]:
+    """What DuckDB cannot compute is the fault of the view. Behind the first rows it comes as an OSError without a number."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        reason = first_line(error)
+        if getattr(error, "errno", None) or reason.startswith(("IO Error", "Out of Memory")):
+            raise
+        raise ModelError(
+            f"{relation} cannot be read: {reason}. If it is a model of your team, correct it and run `cekura-sync build`."
         ) from error
 
 
@@ -119,9 +135,9 @@ def _into_place(folder: Path, to: Path) -> list[Path]:
     """All of the files or none: what a rename would refuse is looked for before the first one. Raises WarehouseError."""
     files = [file for file in sorted(folder.iterdir()) if file.name != _COMPLETE]
     for target in (to / file.name for file in files):
-        if target.is_dir() and not target.is_symlink():
+        if not (target.is_file() or target.is_symlink()) and target.exists():
             raise WarehouseError(
-                f"{target} is a directory: move it away, or choose another directory with --to."
+                f"{target} is not a file: move it away, or choose another directory with --to."
             )
     return [file.replace(to / file.name) for file in files]
 

@@ -173,14 +173,23 @@ class WarehouseFile(Swap):
         record = read_json(self.files.news)
         try:
             age = clock.now() - datetime.fromisoformat(record["at"])
-            return timedelta() <= age < LOG_AT_LEAST_EVERY and {*receivers} <= {*record["receivers"]}
+            return (
+                timedelta() <= age < LOG_AT_LEAST_EVERY
+                and {*receivers} <= {*record["receivers"]}
+                and record["published"] == self._published_now()
+            )
         except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
             return False
 
     def record_heard(self, receivers: Collection[str]) -> None:
         self.files.news.unlink(missing_ok=True)
         if receivers:
-            write_json(self.files.news, {"at": clock.now().isoformat(), "receivers": sorted(receivers)})
+            heard = {"at": clock.now().isoformat(), "receivers": sorted(receivers)}
+            write_json(self.files.news, heard | {"published": self._published_now()})
+
+    def _published_now(self) -> list[int]:
+        """Tells the published file from those that other commands put in its place. Empty when there is none."""
+        return [*(Fingerprint.of(self.files.published) or ())]
 
     def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
         pending = self.pending_log()
