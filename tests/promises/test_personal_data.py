@@ -400,6 +400,35 @@ def test_what_the_list_said_of_an_older_result_comes_back_with_the_next_full_rea
     assert kept_of(account, older)["runs.recording_url"] == before
 
 
+@pytest.mark.parametrize("narrow", ["newest page", "other agent"])
+@pytest.mark.parametrize(
+    ("option", "columns"),
+    [
+        ("--profiles", ("runs.test_profile_data", "results.test_profile_data")),
+        ("--transcripts", ("runs.recording_url", "results.recording_url")),
+    ],
+)
+def test_what_a_sync_without_the_option_removed_of_results_that_it_did_not_read_comes_back(
+    account: Account, option: str, columns: tuple[str, ...], narrow: str
+) -> None:
+    world = account.world
+    older, newest = sorted(world.results)[1], max(world.results)
+    of_the_row = {name: private()[name] for name in ("test_profile_data", "recordingUrl")}
+    runs = [{**run, **private()} for run in world.results[older]["runs"]]
+    world.touchless_edit(older, runs=runs, agent=world.agents[0].id, **of_the_row)
+    world.edit(newest, created_at=datetime.now(UTC).isoformat(), agent=world.agents[1].id)
+    assert account.sync("--full", option).code == 0
+    before = kept_of(account, older)
+    reads = NEWEST_PAGE if narrow == "newest page" else ("--agent-id", str(world.agents[1].id))
+    assert account.sync(*reads).code == 0
+    assert [(before[column] > 0, kept_of(account, older)[column]) for column in columns] == [(True, 0)] * 2
+
+    assert account.sync("--full", option).code == 0
+
+    assert kept_of(account, older) == before
+    assert account.sync("--full", option).json["changed"] is False
+
+
 @pytest.mark.parametrize("option", ["--profiles", "--transcripts"])
 def test_profiles_in_details_come_back_when_they_are_asked_for_again(account: Account, option: str) -> None:
     """Also in those of a result that the list of this sync does not reach."""

@@ -17,6 +17,7 @@ from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 _READ_WITH_PERSONAL_DATA = "(with_transcripts or coalesce(with_profiles, true))"
 # What was said stays until the result is read again without transcripts.
 _READ_WITH_TRANSCRIPTS = f"select result_id from {SCHEMA}.details_read where with_transcripts"
+_LISTED = {"results": "id", "runs": "result_id"}  # tables of the list, and which column says to which result a row belongs
 _MORE_COLUMNS = MORE_COLUMNS.format(schema=f"base.{SCHEMA}")
 # The first version kept all of a provider's payload; the digests of its documents begin so.
 _FIRST_VERSION = "not coalesce(with_transcripts, false) and _digest like '1:%'"
@@ -28,7 +29,7 @@ def statements(con: duckdb.DuckDBPyConnection, personal_data: PersonalData, look
     """Statements for the warehouse whose base is attached to `con`; none where there is nothing to remove."""
     for table, column, condition in _columns_to_empty(con, personal_data):
         if lookup.holds(table, column, condition):
-            yield f"update {SCHEMA}.{table} set {quoted(column)} = null where {condition}"
+            yield from _empty(table, quoted(column), condition)
     if lookup.holds("details_read", "_digest", _FIRST_VERSION):
         read_then = f"select result_id from {SCHEMA}.details_read where {_FIRST_VERSION}"
         yield f"update {SCHEMA}.run_details set metadata = null where result_id in ({read_then})"
@@ -83,6 +84,14 @@ def _columns_to_empty(
         yield table, name, f"{quoted(name)} is not null{spared}"
 
 
+def _empty(table: str, column: str, condition: str) -> Iterator[str]:
+    """What the list said of a result loses its digest with the result: the same row is new to a later sync that may keep it again."""
+    if table in _LISTED:
+        emptied = f"select {_LISTED[table]} from {SCHEMA}.{table} where {condition}"
+        yield f"update {SCHEMA}.results set _digest = null where id in ({emptied})"
+    yield f"update {SCHEMA}.{table} set {column} = null where {condition}"
+
+
 def _what_was_said(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Of results that were read with transcripts once, and now without."""
     known = "select result_id from known_details_read where with_transcripts"
@@ -108,20 +117,15 @@ def _too_old(con: duckdb.DuckDBPyConnection, lookup: Lookup, since: str) -> Iter
 
 
 def _all_of(con: duckdb.DuckDBPyConnection, lookup: Lookup, ids: str) -> Iterator[str]:
-    """All that may be personal of these results, in the list and in the details. `ids`: a query.
-
-    What is emptied loses its digest: the same record is new to a later sync that may keep it again.
-    """
+    """All that may be personal of these results, in the list and in the details. `ids`: a query."""
     of_them = f"result_id in ({ids})"
     if lookup.holds("transcript_turns", "result_id", of_them):
         yield f"delete from {SCHEMA}.transcript_turns where {of_them}"
     fields = [*columns(con.execute(_MORE_COLUMNS).fetchall())]
     for said in fields:
         condition = f"{said.condition} and {said.result} in ({ids})"
-        if said.table in ("results", "runs") and lookup.holds(said.table, said.name, condition):
-            emptied = f"select {said.result} from {SCHEMA}.{said.table} where {condition}"
-            yield f"update {SCHEMA}.results set _digest = null where id in ({emptied})"
-            yield f"update {SCHEMA}.{said.table} set {said.column} = null where {condition}"
+        if said.table in _LISTED and lookup.holds(said.table, said.name, condition):
+            yield from _empty(said.table, said.column, condition)
     read_so = f"{_READ_WITH_PERSONAL_DATA} and {of_them}"
     # An older version has no such column. A file gets it after these statements, and its next sync asks again.
     is_noted = lookup.holds("details_read", "with_profiles", "true")
