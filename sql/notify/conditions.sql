@@ -45,7 +45,7 @@ where verdict = 'regressed'
 union all
 select
     'newly failing',
-    coalesce(cast(agent_id as varchar), '-') || ' ' || scenario_key,
+    coalesce(cast(agent_id as varchar), '-') || ' ' || md5(scenario_key), -- which may be a name, and what was told outlives its result
     true,
     false,
     agent_id,

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -141,3 +142,15 @@ def test_doctor_and_the_report_name_a_scope_that_is_no_longer_synced(account: Ac
     page = account.home.parent / "page.html"
     assert account.run("report", "-o", str(page)).code == 0
     assert "The scope all results was synced 8 days earlier." in page.read_text(encoding="utf-8")
+
+
+def test_a_warehouse_that_was_moved_without_its_directory_has_an_age_that_nobody_knows(
+    account: Account, tmp_path: Path
+) -> None:
+    account.sync()
+    moved = tmp_path / "moved.duckdb"
+    moved.write_bytes(account.warehouse.read_bytes())
+
+    ran = account.run("status", "--max-age", "1h", "--warehouse", str(moved))
+
+    assert (ran.code, "has no record of its syncs beside it" in ran.out + ran.err) == (10, True)

@@ -1,10 +1,12 @@
 """`gate` as a pipeline runs it: it syncs, waits for what is in flight, and passes on what goes wrong."""
 
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cekura_sync.console.signals import Stopped, stop_signals
 from cekura_sync.gate import waiting
 from cekura_sync.sandbox import Fault
 from support.first_syncs import FirstSyncs
@@ -116,6 +118,38 @@ def test_it_waits_until_results_in_flight_have_finished(
 
     assert (ran.code, ran.json["in_flight"]) == (11, [])
     assert clock.slept == [waiting.POLL]
+
+
+def test_a_gate_that_is_stopped_while_it_waits_says_that_what_it_synced_stays(
+    tested: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = suite(tested, tested.world.clock(), passing=0, status="running")
+
+    def stop() -> None:
+        stop_signals.received = signal.SIGTERM
+        raise Stopped
+
+    monkeypatch.setattr(waiting, "clock", NoWaiting(stop))
+    monkeypatch.setattr(stop_signals, "received", None)
+    monkeypatch.setattr(stop_signals, "committed", False)
+
+    ran = gate(tested, "--result-id", str(started))
+
+    assert ran.code == 143
+    assert ran.json["error"] == "Terminated: what earlier syncs wrote stays, nothing else was changed."
+    assert tested.query(f"select status from cekura.results where id = {started}") == [("running",)]
+
+
+def test_a_gate_keeps_the_profiles_that_it_is_asked_to_keep(tested: Account) -> None:
+    held = "select count(*) from cekura.runs where test_profile_data is not null"
+    newest = max(tested.world.results)
+    runs = [{**run, "test_profile_data": {"name": "Ada"}} for run in tested.world.results[newest]["runs"]]
+    tested.world.edit(newest, runs=runs)
+    assert tested.sync("--agent-id", str(AGENT), "--profiles").code == 0
+
+    assert gate(tested, "--profiles").code == 0
+
+    assert tested.query(held) == [(6,)]
 
 
 def test_what_does_not_finish_within_wait_cannot_be_judged(

@@ -287,6 +287,27 @@ def test_a_result_that_is_stuck_evaluated_and_stuck_again_is_told_once(
     assert [(row["kind"], row["result_id"]) for row in body["news"]] == [("stuck", result_id)]
 
 
+def test_nothing_of_an_erased_agent_stays_in_what_was_told(account: Account, listener: Listener) -> None:
+    for _ in range(2):
+        suite(account, passing=5)
+    stuck = suite(account, passing=6, day=0.2, status="running")
+    for id_, row in account.world.results.items():
+        named = [
+            {**run, "scenario": None, "scenario_name": f"Planted {run['id'] % 10}"} for run in row["runs"]
+        ]
+        account.world.touchless_edit(id_, runs=named)
+    assert account.sync("--full", "--notify", listener.plain).code == 0
+    kinds = {kind for (kind,) in account.query("select kind from cekura._told")}
+    assert kinds == {"newly failing", "stuck"}
+    assert account.query("select count(*) from cekura._told where subject like '%Planted%'") == [(0,)]
+
+    assert account.run("erase", "--result", str(stuck)).code == 0
+    assert account.query("select distinct kind from cekura._told") == [("newly failing",)]
+    assert account.run("erase", "--agent", "4101").code == 0
+
+    assert account.query("select * from cekura._told") == []
+
+
 # -- receivers that fail ----------------------------------------------------------------------------------------------
 
 

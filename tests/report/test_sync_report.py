@@ -20,10 +20,12 @@ def test_the_page_is_written_when_it_is_missing_or_something_changed(
     first = page.stat().st_ino
     settled.sync("--report", str(page))
     assert page.stat().st_ino == first
+    page.chmod(0o644)  # a web server shows it
     settled.world.insert(1)
     settled.sync("--report", str(page))
 
     assert page.stat().st_ino != first
+    assert page.stat().st_mode & 0o777 == 0o644
     assert REFRESH in page.read_text()
 
 

@@ -137,15 +137,17 @@ def test_without_the_option_text_is_as_it_is(synced: Account, tmp_path: Path) ->
     assert read_csv(tmp_path / "cekura.results.csv")[-2]["name"] == "@sum"
 
 
-def test_files_are_for_their_owner_alone_and_replace_those_of_the_same_name(
+def test_new_files_are_for_their_owner_alone_and_replaced_ones_for_whom_they_were(
     synced: Account, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    for _ in range(2):
-        assert synced.run("export", "--to", str(out), "results").code == 0
+    assert synced.run("export", "--to", str(out), "results", "runs").code == 0
+    (out / "runs.parquet").chmod(0o644)
 
-    assert [file.name for file in out.iterdir()] == ["results.parquet"]
-    assert stat.S_IMODE((out / "results.parquet").stat().st_mode) == 0o600
+    assert synced.run("export", "--to", str(out), "results", "runs").code == 0
+
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in out.iterdir()}
+    assert modes == {"results.parquet": 0o600, "runs.parquet": 0o644}
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
 
 

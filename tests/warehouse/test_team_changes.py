@@ -116,19 +116,29 @@ def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Acc
         ("99999999999999999999,2026-03-10,x", "is not a whole number"),
         ("4101,2026-03-10,x,y", "it has more cells than the first line"),
         ('4101,2026-03-10,"x"y', "expected after"),
-        ('4101,2026-03-10,"x', "unexpected end of data"),
+        ('4101,2026-03-10,"x', "expected after"),
         ("=cmd|' /C calc'!A0,2026-03-10,x", "is not a whole number"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number_and_the_others_are_taken(file: Path, line: str, why: str) -> None:
-    file.write_text(f'{HEADER}4101,2026-03-10,"over\ntwo lines"\n\n4102,2026-03-11,fine\n{line}\n')
+    before = f'{HEADER}4101,2026-03-10,"over\ntwo lines"\n\n4102,2026-03-11,fine\n'
+    file.write_text(f'{before}{line}\n4103,2026-03-12,fine too\n4104,2026-03-13,"in ""quotes"""\n')
 
     noted = team_changes.read(file)
 
     (flaw,) = noted.flaws
     assert flaw.startswith(f"{file}, line 6: ")
     assert why in flaw
-    assert [change.line for change in noted.changes] == [2, 5]
+    assert [change.line for change in noted.changes] == [2, 5, 7, 8]
+
+
+def test_a_quotation_mark_that_is_never_closed_takes_no_other_line_along(file: Path) -> None:
+    file.write_text(f'{HEADER}4101,2026-03-10,"x\n4102,2026-03-11,fine\n')
+
+    noted = team_changes.read(file)
+
+    assert noted.flaws == [f"{file}, line 2: unexpected end of data; the line is left out."]
+    assert [change.line for change in noted.changes] == [3]
 
 
 def test_of_many_bad_lines_the_first_are_named_and_the_others_counted(file: Path) -> None:

@@ -41,6 +41,9 @@ _OF_SYNC = (
     "timeout",
     "details",
     "details_budget",
+    "transcripts",
+    "profiles",
+    "keep_transcripts",
 )
 
 

@@ -8,6 +8,7 @@ import click
 
 from cekura_sync.console import memory, terminal
 from cekura_sync.console.exits import ExitCode, exit_code_for, is_of_damaged_file
+from cekura_sync.console.signals import stop_signals
 
 
 def report_failure(error: BaseException, *, as_json: bool) -> ExitCode:
@@ -26,7 +27,8 @@ def report_failure(error: BaseException, *, as_json: bool) -> ExitCode:
 
 def _sentence(error: BaseException, code: ExitCode) -> str:
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
-        return f"{code.name.capitalize()}: nothing was changed."
+        earlier = "what earlier syncs wrote stays, nothing else was changed"
+        return f"{code.name.capitalize()}: {earlier if stop_signals.committed else 'nothing was changed'}."
     if memory.is_exhausted(error):
         return "There is not enough memory: raise the limit of this process (ulimit -v, MemoryMax, or the container's), or free some on the machine, then try again."
     if is_of_damaged_file(error):

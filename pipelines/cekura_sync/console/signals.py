@@ -14,17 +14,20 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.committed = False  # whether an earlier sync of this command may have changed something
         self._held = False
         self._came_late: int | None = None  # arrived while held; handled by the next `heed`
 
     def install(self) -> None:
         """Handle the signals; they wait until `heed`."""
+        self.committed = False
         signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
         for number in _NUMBERS:
             signal.signal(number, self._handle)
 
     def heed(self) -> None:
         """Raises Stopped for a signal that has waited, and for each one from now on."""
+        self.committed = self.committed or self._held
         self._held = False
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
         if self._came_late is not None:

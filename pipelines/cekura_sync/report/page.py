@@ -1,6 +1,7 @@
 """The page around the sections, written whole or not at all."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def write(warehouse: Path, target: Path, reload_after: timedelta | None = None) 
         with disk.private_files():
             fresh.unlink(missing_ok=True)
             fresh.write_text(html, encoding="utf-8")
+        with suppress(PermissionError):  # whoever may read the page may go on reading it
+            disk.share_like(fresh, target)
         disk.flush(fresh)
         fresh.replace(target)
     except BaseException:

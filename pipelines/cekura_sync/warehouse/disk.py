@@ -53,13 +53,18 @@ def copy_to_new(source: Path, new: Path, like: Path) -> None:
     descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o600)
     with open(descriptor, "wb") as copy, source.open("rb") as original:  # noqa: PTH123
         shutil.copyfileobj(original, copy, 1 << 20)
-        if like.exists():
-            status = like.stat()
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-            if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
+        share_like(descriptor, like)
         copy.flush()
         os.fsync(descriptor)
+
+
+def share_like(file: Path | int, like: Path) -> None:
+    """Give it mode and owner of `like`, where that exists. Raises PermissionError where the owner may not be changed."""
+    if like.exists():
+        status = like.stat()
+        os.chmod(file, stat.S_IMODE(status.st_mode))  # noqa: PTH101 - of a descriptor too
+        if (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
+            os.chown(file, status.st_uid, status.st_gid)
 
 
 def flush(path: Path) -> None:

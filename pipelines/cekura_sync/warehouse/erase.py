@@ -97,6 +97,10 @@ def statements(
             column = {"results": "id", "rejected_rows": "id"}.get(name, table.parent)
             if column is not None and name in present:
                 yield f"delete from {SCHEMA}.{name} where {column} in ({listed})"
+        if "_told" in present:
+            yield f"delete from {SCHEMA}._told where kind = 'stuck' and subject in ({', '.join(literal(str(id_)) for id_ in ids) or 'null'})"
+            if selection.agent_id is not None:
+                yield f"delete from {SCHEMA}._told where kind <> 'stuck' and subject || ' ' like '{int(selection.agent_id)} %'"
 
 
 def unknown(rows: Iterable[Sequence[Any]], selection: Selection) -> tuple[set[int], set[str]]:

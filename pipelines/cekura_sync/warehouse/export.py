@@ -16,7 +16,7 @@ from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import ModelError, SettingsError, WarehouseError
 from cekura_sync.models.runner import SCHEMA
 from cekura_sync.warehouse import spreadsheet
-from cekura_sync.warehouse.disk import flush, private_files
+from cekura_sync.warehouse.disk import flush, private_files, share_like
 
 FORMATS = ("parquet", "csv")
 BATCH_ROWS = 50_000
@@ -139,6 +139,9 @@ def _into_place(folder: Path, to: Path) -> list[Path]:
             raise WarehouseError(
                 f"{target} is not a file: move it away, or choose another directory with --to."
             )
+    for file in files:
+        with suppress(PermissionError):  # whoever may read the file may go on reading it
+            share_like(file, to / file.name)
     return [file.replace(to / file.name) for file in files]
 
 

@@ -23,6 +23,7 @@ class Status:
     scopes: Sequence[Scope] = ()  # those that are judged, the oldest first
     filters: Mapping[str, str] | None = None  # of the one scope that was asked for
     missing: bool = False  # whether the file that readers open is gone
+    unrecorded: bool = False  # whether that file is there without a record of its syncs
     command: str = "cekura-sync sync"  # that fills it
 
     @property
@@ -52,6 +53,8 @@ class Status:
         }
 
     def sentence(self) -> str:
+        if self.unrecorded:
+            return f"{self.warehouse} has no record of its syncs beside it, in {self.warehouse}.d, so its age is not known: run `{self.command}`, or ask `cekura-sync query 'from sync_status'`."
         if self.age is None:
             return f"No sync of {self.warehouse} has completed yet: run `{self.command}`."
         if self.missing:
@@ -86,7 +89,12 @@ def read_status(path: Path, filters: Mapping[str, str] | None = None) -> Status:
             f"{files.last} may not be read: ask as the user who syncs, or as one who may read {files.home}."
         ) from None
     state = status_of(files.published, last, filters)
-    return replace(state, missing=state.age is not None and not files.published.exists())
+    exists = files.published.exists()
+    return replace(
+        state,
+        missing=state.age is not None and not exists,
+        unrecorded=state.age is None and exists,
+    )
 
 
 def status_of(

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,11 +45,9 @@ def read(path: Path) -> TeamChanges:
     text = _decode(_content(path)).replace("\0", "")  # which engines treat differently
     header, _, _ = text.lstrip().partition("\n")
     delimiter = max(",;\t", key=header.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    numbered = _numbered(rows)
     columns: list[str] = []
     changes, flaws = [], []
-    for line, cells in numbered:
+    for line, cells in _numbered([*io.StringIO(text, newline="")], delimiter):
         try:
             if isinstance(cells, csv.Error):
                 raise ValueError(str(cells))
@@ -113,19 +111,24 @@ def _decode(content: bytes) -> str:
         return content.decode("cp1252", "replace")
 
 
-def _numbered(rows: Iterator[list[str]]) -> Iterator[tuple[int, list[str] | csv.Error]]:
-    """Each row that is not blank, or why it cannot be read, with the number of its first line."""
-    line = 1
-    while True:
+def _numbered(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Each row that is not blank, or why it cannot be read, with the number of its first line.
+
+    Of what cannot be read only the first line is left out: an open quotation mark takes no other line along.
+    """
+    first = 0
+    while (begin := first) < len(lines):
+        ahead = (lines[number] for number in range(begin, len(lines)))
+        rows = csv.reader(ahead, delimiter=delimiter, skipinitialspace=True, strict=True)
         try:
-            cells: list[str] | csv.Error = [cell.strip() for cell in next(rows)]
-        except StopIteration:
-            return
+            for row in rows:
+                cells = [cell.strip() for cell in row]
+                if any(cells):
+                    yield first + 1, cells
+                first = begin + rows.line_num
         except csv.Error as error:
-            cells = error
-        if isinstance(cells, csv.Error) or any(cells):
-            yield line, cells
-        line = rows.line_num + 1  # type: ignore[attr-defined]
+            yield first + 1, error
+            first += 1
 
 
 def _the_first(flaws: list[str], path: Path) -> list[str]:
