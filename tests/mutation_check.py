@@ -24,6 +24,7 @@ JOURNAL = "tests/promises/test_journal.py"
 COUNT, SCOPES = "tests/promises/test_count.py", "tests/commands/test_status_scopes.py"
 CLOCK = "tests/promises/test_clock.py"
 DETAILS = "tests/promises/test_details.py"
+NEWS = "tests/notify/test_notify.py"
 PERSONAL = "tests/promises/test_personal_data.py"
 COUNTS, GATE = "tests/warehouse/test_stored_counts.py", "tests/gate/test_judgement.py"
 ENGINE, ENGINE_KILL = "tests/postgres/test_postgres.py", "tests/postgres/test_postgres_kill.py"
@@ -777,6 +778,21 @@ MUTATIONS = (
             ),
         ),
         (GATE,),
+    ),
+    Mutation(
+        "gate: a named result without decided runs is passed over",
+        (("../../sql/gate/judged_agents.sql", "when undecided > 0 then", "when undecided < 0 then"),),
+        (GATE,),
+    ),
+    Mutation(
+        "news: a condition without a row is over",
+        (("notify/news.py", "return _thing(row) not in over and (", "return row['kind'] in COMPARED and ("),),
+        (NEWS,),
+    ),
+    Mutation(
+        "news: what another sync published counts as told",
+        (("warehouse/file.py", 'and record["published"] == self._published_now()', ""),),
+        (NEWS,),
     ),
     Mutation(
         "engine: what a dead sync left stays",
