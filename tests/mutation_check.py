@@ -125,15 +125,27 @@ MUTATIONS = (
         (
             (
                 "api/ends.py",
-                "if not has_room or new or before is None or self._stopped[0] != before[0]:",
-                "if not has_room:",
+                "if stopped is None or new or before is None or stopped[0] != before[0]:",
+                "if stopped is None:",
             ),
         ),
         (LISTING,),
     ),
     Mutation(
         "one question twice is enough for the end",
-        (("api/ends.py", "else self._stopped != before", "else True"),),
+        (("api/ends.py", "else stopped != before", "else True"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "a whole page and one with room are enough for the end",
+        (
+            (
+                "api/ends.py",
+                "stopped = (last.created or last.key, window.page, len(page.rows)) if has_room else None",
+                "stopped = (last.created or last.key, window.page, len(page.rows))",
+            ),
+            ("api/ends.py", "if stopped is None or new", "if not has_room or new"),
+        ),
         (LISTING,),
     ),
     Mutation(

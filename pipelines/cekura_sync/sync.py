@@ -121,6 +121,7 @@ def _comparison(
         started=journal.reading.started or now,
         agent_id=settings.filters.agent_id,
         covers=history.covered(settings.filters, past),
+        belongs=history.belonging(settings.filters),
         project_id=settings.filters.project_id,
         personal_data=PersonalData(
             settings.transcripts,

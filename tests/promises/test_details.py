@@ -121,6 +121,34 @@ def test_the_first_details_are_spread_over_several_syncs_newest_first(settled: A
     assert_details_equal_api(account)
 
 
+def test_quick_syncs_of_one_project_go_on_with_its_details_although_the_warehouse_has_others(
+    settled: Account,
+) -> None:
+    account = settled
+    project = account.world.agents[0].project
+    of_it = {id_ for id_ in finished(account) if account.world.entries[id_].agent.project == project}
+    assert account.sync("--project-id", str(project)).code == 0
+    left = len(of_it)
+    assert 10 < left < 40
+
+    while left:
+        ran = account.sync(
+            "--project-id",
+            str(project),
+            "--details",
+            "--details-budget",
+            "7",
+            "--page-size",
+            "5",
+            "--lookback",
+            "1h",
+        )
+        left -= min(7, left)
+        assert (ran.code, ran.json["mode"], ran.json["details_left"]) == (0, "quick", left), ran.err
+
+    assert {id_ for (id_,) in account.query("select result_id from cekura.details_read")} == of_it
+
+
 def test_status_says_how_much_is_left(settled: Account) -> None:
     settled.sync("--details", "--details-budget", "15")
 

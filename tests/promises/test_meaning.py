@@ -1,6 +1,7 @@
 """What rows of newer servers mean, from the API to the views."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,6 +193,44 @@ def test_the_project_is_known_from_a_field_or_from_the_scope_of_a_sync(account: 
     known = account.query("select distinct agent from cekura.results where project_id is not null")
     assert (agent.id,) in known
     assert account.sync("--full").json["changed"] is False
+
+
+def test_a_sync_of_one_project_names_it_in_no_result_that_its_list_does_not_show(account: Account) -> None:
+    mine, other = (next(a for a in account.world.agents if a.project == p) for p in _two_projects(account))
+    (running,) = account.world.insert(1, agent=other.id, status="running")
+    assert account.sync().code == 0
+
+    assert account.sync("--project-id", str(mine.project)).code == 0  # it follows what is in flight, by id
+    assert _project_of(account, running) is None
+    assert account.sync("--project-id", str(other.project)).code == 0
+    assert account.sync("--project-id", str(mine.project)).code == 0
+
+    assert _project_of(account, running) == str(other.project)
+
+
+def test_a_result_is_of_the_project_whose_list_showed_it_last(account: Account) -> None:
+    world = account.world
+    before, after = _two_projects(account)
+    moved = next(id_ for id_, entry in world.entries.items() if entry.agent.project == before)
+    assert account.sync("--project-id", str(before)).code == 0
+    assert _project_of(account, moved) == str(before)
+    world.account = replace(
+        world.account, agents=tuple(replace(agent, project=after) for agent in world.agents)
+    )
+    world.version += 1
+
+    assert account.sync("--project-id", str(after), "--full").code == 0
+
+    assert _project_of(account, moved) == str(after)
+    assert account.sync("--project-id", str(after), "--full").json["changed"] is False
+
+
+def _two_projects(account: Account) -> list[int]:
+    return sorted({agent.project for agent in account.world.agents})[:2]
+
+
+def _project_of(account: Account, id_: int) -> str | None:
+    return account.query(f"select project_id from analytics.live_results where result_id = {id_}")[0][0]
 
 
 def test_reading_details_changes_no_pass_rate(account: Account) -> None:

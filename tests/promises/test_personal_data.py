@@ -215,6 +215,10 @@ def test_erasing_what_was_said_reaches_the_fields_of_the_list_and_later_syncs_ke
     for changed in (True, False):
         assert account.sync("--full", "--transcripts").json["changed"] is changed
         assert account.query(filled) == [(0,)]
+    account.world.edit(newest, success_rate="most")
+    assert account.sync("--full", "--details", "--transcripts").json["rejected"] == 2
+    said = f"select id from cekura.rejected_rows where raw like '%{CALLER}%'"
+    assert newest not in [id_ for (id_,) in account.query(said)]
 
 
 def test_an_engine_loses_what_the_list_said_of_calls_that_were_deleted_or_erased(

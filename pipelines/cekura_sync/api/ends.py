@@ -19,7 +19,7 @@ class Ends:
 
     def forget(self) -> None:
         """The reading begins again."""
-        # Of the last window that joined: the last row's time, else its key; its page, and how many rows it had.
+        # Of the last window that joined, if it had room: the last row's time, else its key; its page, and how many rows it had.
         self._stopped: tuple[int | str, int, int] | None = None
         # It may have shown the end; the same question again would prove nothing.
         self.probed: Window | None = None
@@ -59,20 +59,21 @@ class Ends:
         """Whether this answer, which joined, proves that the listing ends: everything quiet below its link is in it.
 
         It had room for more rows and there were none; it brought nothing new; and it stops where another answer before it
-        stopped. One answer alone would be wrong where a lowered cap meets a `next` that is null too early; so would the
+        stopped that had room too. One answer alone would be wrong where a lowered cap meets a `next` that is null too early; so would the
         same page twice, cut to the same length. And one page that `next` names and nobody finds does not yet prove that
         `next` always promises too much.
         """
         if not page.rows:
             return window.page == 1
         last = page.rows[-1]
-        before, self._stopped = self._stopped, (last.created or last.key, window.page, len(page.rows))
         has_room = len(page.rows) < window.size and (not page.has_next or self._false_promises > 1)
+        stopped = (last.created or last.key, window.page, len(page.rows)) if has_room else None
+        before, self._stopped = self._stopped, stopped
         self.probed = window if has_room else None
-        if not has_room or new or before is None or self._stopped[0] != before[0]:
+        if stopped is None or new or before is None or stopped[0] != before[0]:
             return False
         # At the top, a cut page stands where a whole one would.
-        return self._is_all(page.rows) if window.page == 1 else self._stopped != before
+        return self._is_all(page.rows) if window.page == 1 else stopped != before
 
     def _is_all(self, rows: list[Row]) -> bool:
         """Whether nothing follows the last of these in an answer that holds it too, if one can."""

@@ -45,6 +45,7 @@ _TABLES = f"""
     create or replace table gone (id bigint, aged boolean);
     create or replace table read_in_full (complete boolean);
     create or replace table read_alike (id bigint, _digest varchar);
+    create or replace table read_by_id (id bigint);
     create or replace table contested (id bigint, created bigint, raw varchar);
 """
 _FORGET_ALL_BUT_LISTED = f"""

@@ -61,6 +61,7 @@ class Comparison:
         started: datetime,
         agent_id: int | None,
         covers: str,
+        belongs: str = "false",
         project_id: int | None = None,
         personal_data: PersonalData = PersonalData(),  # noqa: B008 - it cannot be changed
         lookup: Lookup | None = None,
@@ -68,6 +69,7 @@ class Comparison:
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
+        `belongs`: one over those that are of this scope, which may not be all.
         `lookup`: where the base does not hold everything.
         `earlier`: the `state` of another comparison, whose tables are in the journal.
         """
@@ -81,6 +83,8 @@ class Comparison:
         self.changeset = Changeset(con, started, personal_data, self._lookup)
         self.keys = self.changeset.keys
         self._known_content = Known(con)
+        tells = belongs if self._known_content.has("results", "project_id") else "false"
+        self.of_scope = f"({covers} or {tells})"  # a predicate over the known rows whose details this sync reads
         self.rejected = Rejected(con, started=started, personal_data=personal_data)
         self.absent = Absent(con, self._lookup, covers=covers, agent_id=agent_id)
         self.shown = Shown(con, self.keys, self._known_content, self._lookup)
@@ -132,6 +136,9 @@ class Comparison:
     def take_by_id(self, rows: Sequence[Row]) -> None:
         """Rows of results that the listing did not show, or not with their runs."""
         ids = [id_ for row in rows if (id_ := bigint(row.key)) is not None]
+        self._con.execute(
+            "insert into read_by_id select unnest($1::bigint[]) except select id from listed", [ids]
+        )
         self._unchanged -= self.silent.forget_listed(ids)
         self.take(rows)
 
@@ -162,9 +169,11 @@ class Comparison:
 
     def _recognise(self) -> None:
         """Be done with the rows that read as they did when they were written last."""
-        # Of which project a row is, a sync of one project may be the first to know.
-        new_project = self._project_id is not None and self._known_content.has("results", "project_id")
-        self._con.execute(f"{_SAME} and known.project_id is not null" if new_project else _SAME)
+        if self._project_id is not None and self._known_content.has("results", "project_id"):
+            # Of which project a row is, the row may not say: then it is of the one in whose list it stands.
+            self._con.execute(f"{_SAME} and known.project_id is not distinct from $1", [self._project_id])
+        else:
+            self._con.execute(_SAME)
         self._con.execute("delete from received where id in (select id from same)")
         self._note("same")
         self._unchanged += self._value("select count(*) from same")
@@ -186,10 +195,11 @@ class Comparison:
         self._keep()
 
     def _add_project(self) -> None:
-        """Where the row does not say: the project that was asked for, or else the one that is known."""
+        """Where the row does not say: the project whose list shows it, or else the one that is known."""
         if self._project_id is not None:
             self._con.execute(
-                "update parsed set project_id = $1 where project_id is null", [self._project_id]
+                "update parsed set project_id = $1 where project_id is null and id not in (select id from read_by_id)",
+                [self._project_id],
             )
         if self._known_content.has("results", "project_id"):
             self._con.execute(

@@ -31,7 +31,7 @@ _DUE = """
         select id, created_at, status, synced_at from base.cekura.results
         where deleted_at is null and aged_out_at is null
             and id not in (select id from changed) and id not in (select id from gone)
-            and ({covers} or id in (select id from listed))
+            and ({of_scope} or id in (select id from listed))
     ),
     -- What was erased is never asked for again.
     wanted as (select * from live where id not in (select id from erased))
@@ -117,14 +117,14 @@ class DetailChanges:
         """The API's name → our column, for fields of runs that are in no document."""
         return {key: column for key, column in self._keys.items() if key not in self._typed}
 
-    def find_due(self, covers: str, started: datetime, personal_data: PersonalData) -> list[int]:
+    def find_due(self, of_scope: str, started: datetime, personal_data: PersonalData) -> list[int]:
         """Finished results of the scope whose details were never read, or not since they changed; newest first."""
         self._lookup.fetch_details(
             transcripts=personal_data.transcripts, profiles=personal_data.keeps(PROFILE)
         )
         self._con.execute(
             _DUE.format(
-                covers=covers,
+                of_scope=of_scope,
                 terminal=TERMINAL,
                 reason=REASON,
                 once=TRY_AGAIN_AFTER_DAYS,

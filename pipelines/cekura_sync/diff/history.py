@@ -72,6 +72,14 @@ def covered(filters: Filters, history: History) -> str:
     return "true" if filters.agent_id is None else f"agent = {filters.agent_id}"
 
 
+def belonging(filters: Filters) -> str:
+    """A SQL predicate over known rows: those whose columns tell that they are of this scope."""
+    if filters.project_id is None or filters.search is not None or filters.scenarios is not None:
+        return "false"
+    of_agent = "" if filters.agent_id is None else f" and agent = {filters.agent_id}"
+    return f"project_id = '{filters.project_id}'{of_agent}"
+
+
 def read(
     con: duckdb.DuckDBPyConnection, scope: str, pending: Iterable[Mapping[str, Any]], *, now: datetime
 ) -> History:

@@ -23,7 +23,7 @@ class DetailCounts:
 def read_details(api: Api, changes: Comparison, *, budget: int, progress: Progress) -> DetailCounts:
     """The newest first. A 404 marks nothing: whether a result is deleted, the list has to prove."""
     details = changes.changeset.details
-    due = details.find_due(changes.absent.covers, changes.started, changes.personal_data)
+    due = details.find_due(changes.of_scope, changes.started, changes.personal_data)
     asked = due[:budget]
     old = details.too_old()
     until = api.seconds_left() * (1 - SHARE_OF_TIME)
@@ -44,7 +44,7 @@ def read_details(api: Api, changes: Comparison, *, budget: int, progress: Progre
 
 def count_due(changes: Comparison) -> DetailCounts:
     """For a dry run, which spends no request on what it does not write."""
-    due = changes.changeset.details.find_due(changes.absent.covers, changes.started, changes.personal_data)
+    due = changes.changeset.details.find_due(changes.of_scope, changes.started, changes.personal_data)
     return DetailCounts(0, len(due))
 
 

@@ -32,7 +32,12 @@ class Rejected:
         """Take the key, the reason and the text of each. Returns their ids."""
         ids = [bigint(key) for key, _, _ in flaws]
         reasons = [flaw for _, flaw, _ in flaws]
-        raws = [_cut(as_it_may_be_kept(raw or "", self._personal_data)) for _, _, raw in flaws]
+        silenced = self._silenced(ids)
+        may_keep = [PersonalData() if id_ in silenced else self._personal_data for id_ in ids]
+        raws = [
+            _cut(as_it_may_be_kept(raw or "", personal_data))
+            for (_, _, raw), personal_data in zip(flaws, may_keep, strict=True)
+        ]
         self.count += len(flaws)
         self._con.execute(
             "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
@@ -41,6 +46,11 @@ class Rejected:
         )
         self._con.execute(f"delete from rejected where {ERASED}")
         return ids
+
+    def _silenced(self, ids: Sequence[int | None]) -> set[int | None]:
+        """Those of which what was said has been erased."""
+        query = "select id from erased where transcripts_only and id in (select unnest($1::bigint[]))"
+        return {id_ for (id_,) in self._con.execute(query, [list(ids)]).fetchall()}
 
     def keep_by_id(self, failed: Sequence[tuple[int, CekuraSyncError]]) -> None:
         """Known rows whose own address brings nothing; their last good version stays."""
