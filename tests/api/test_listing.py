@@ -435,7 +435,9 @@ def test_one_page_that_passes_the_horizon_is_one_request() -> None:
 
 
 @pytest.mark.parametrize(("rows", "requests"), [(0, 1), (1, 3), (7, 2), (49, 2), (50, 3)])
-def test_a_listing_of_one_page_costs_two_requests_and_one_more_where_it_is_full(rows: int, requests: int) -> None:
+def test_a_listing_of_one_page_costs_two_requests_and_one_more_where_it_is_full(
+    rows: int, requests: int
+) -> None:
     listing = MovingListing(map(row, range(rows)), Habits(cap=50))
 
     reading = read(listing, page_size=50)
