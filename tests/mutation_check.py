@@ -424,7 +424,11 @@ MUTATIONS = (
             *MANY,
         ),
     ),
-    Mutation("lookback", (("diff/history.py", "(min(starts) - lookback - EPOCH)", "(min(starts) - EPOCH)"),)),
+    Mutation(
+        "lookback",
+        (("diff/history.py", "(min(starts) - lookback - EPOCH)", "(min(starts) - EPOCH)"),),
+        (SYNC,),
+    ),
     Mutation(
         "delete confirmation: absence is enough",
         (

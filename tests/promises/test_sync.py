@@ -53,6 +53,19 @@ def test_a_quick_sync_brings_exactly_what_was_inserted_and_edited(
     account.assert_equals_api()
 
 
+def test_a_quick_sync_reads_as_far_back_as_its_lookback(new_synced: Callable[..., Account]) -> None:
+    account = new_synced(results=60, days=5, in_flight=0, agents=1)
+    ((newest,),) = account.query("select max(created_at) from cekura.results")
+    (within,) = account.world.insert(created_at=newest - timedelta(hours=20))
+    (below,) = account.world.insert(created_at=newest - timedelta(hours=60))
+
+    ran = account.sync("--page-size", "10")
+
+    assert (ran.code, ran.json["mode"], ran.json["inserted"]) == (0, "quick", 1), ran.err
+    stored = {id_ for (id_,) in account.query("select id from cekura.results")}
+    assert (within in stored, below in stored) == (True, False)
+
+
 def test_a_full_sync_finds_old_edits_that_moved_no_timestamp(synced_account: Account) -> None:
     account = synced_account
     oldest = min(account.world.results)
