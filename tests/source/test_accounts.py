@@ -1,6 +1,7 @@
 """Several accounts in the same tables: whose a row is stands first in every key, and nobody touches the rows of another."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ import pytest
 from cekura_sync import cekura_source, cekura_views
 from cekura_sync.errors import SettingsError
 from cekura_sync.sandbox import Sandbox, World
+from support.answers import ROOT
 from support.destinations import Filled
 from support.harness import assert_same, require_destination, truth
 
 ACCOUNTS = 20
+ENGINES = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
 SCRIPT = """
 import sys
 import dlt
@@ -54,11 +57,19 @@ def test_the_rows_of_one_account_are_not_those_of_another(two: list[Filled]) -> 
     for name, filled in named.items():
         api = {id_: truth(row) for id_, row in filled.sandbox.world.results.items()}
         assert_same(filled.stored(f"account = '{name}'"), api)
-        cekura_views(filled.pipeline(name), f"views_{name[:2]}", name)
+        cekura_views(filled.pipeline(name), f"analytics_{name.replace('-', '_')}", name)
     with two[0].reader() as con:
-        for schema, filled in (("views_eu", two[0]), ("views_us", two[1])):
+        for schema, filled in (("analytics_eu_1", two[0]), ("analytics_us_1", two[1])):
             live = con.execute(f"select live_results from {schema}.sync_status").fetchall()
             assert live == [(len(filled.sandbox.world.results),)]
+        (together,) = re.findall(r"```sql\n(create view agent_pass_rate_of_all.*?)```", ENGINES, re.DOTALL)
+        con.execute(together.replace("create view", "create temp view"))
+        by_account = "select account, sum(completed_results) from agent_pass_rate_of_all group by account order by account"
+        results = [
+            con.execute(f"select sum(completed_results) from analytics_{name}.agent_pass_rate").fetchone()[0]
+            for name in ("eu_1", "us_1")
+        ]
+        assert con.execute(by_account).fetchall() == [*zip(named, results, strict=True)]
 
 
 def test_views_need_the_account_that_the_tables_have(two: list[Filled]) -> None:
