@@ -53,6 +53,26 @@ undecided as (
     group by asked.comparison
 ),
 
+-- Results that the list shows and that could not be stored: named ones, and those as new as what is judged.
+starts as (
+    select comparison, min(created_at) as first_at
+    from chosen
+    group by comparison
+),
+
+not_stored as (
+    select asked.comparison, count(*) as results
+    from asked
+    inner join unstored on unstored.agent_id = asked.agent_id
+    left join starts on starts.comparison = asked.comparison
+    left join asked_results on asked_results.result_id = unstored.result_id
+    where case
+        when asked.by_result then asked_results.result_id is not null
+        else unstored.created_at >= coalesce(asked.judged_since, starts.first_at)
+    end
+    group by asked.comparison
+),
+
 open_results as (
     select comparison, count(*) as unfinished
     from chosen
@@ -94,6 +114,7 @@ counted as (
             case when asked.metric is null then listed.baseline_passed_runs else measured.baseline_passed_runs end, 0
         ) as baseline_passed_runs,
         coalesce(shared.days, 0) as days,
+        coalesce(not_stored.results, 0) as not_stored,
         coalesce(undecided.results, 0) as undecided,
         undecided.first_id as undecided_id,
         coalesce(open_results.unfinished, 0) as unfinished,
@@ -114,6 +135,7 @@ counted as (
     left join listed on listed.comparison = asked.comparison
     left join measured on measured.comparison = asked.comparison
     left join shared on shared.comparison = asked.comparison
+    left join not_stored on not_stored.comparison = asked.comparison
     left join undecided on undecided.comparison = asked.comparison
     left join open_results on open_results.comparison = asked.comparison
     left join steady on steady.comparison = asked.comparison
@@ -149,6 +171,7 @@ explained as (
             when fell and fell_steadily then 'fell'
             when is_surely_low and is_low_steadily then 'below the minimum'
             when unfinished > 0 then 'results in flight'
+            when not_stored > 0 then 'results that could not be stored'
             when undecided > 0 then 'results without decided runs'
             when verdict is null then no_verdict_because
             when verdict = 'same' and smallest_visible_difference > must_show then 'too few runs'
@@ -196,6 +219,7 @@ select
     steady_difference,
     steady_pass_rate,
     days,
+    not_stored,
     undecided,
     undecided_id,
     unfinished,

@@ -120,6 +120,28 @@ def test_it_waits_until_results_in_flight_have_finished(
     assert clock.slept == [waiting.POLL]
 
 
+def test_a_named_result_is_read_again_however_long_ago_it_was_created(
+    tested: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = sorted(tested.world.results, key=lambda id_: tested.world.results[id_]["created_at"])[5]
+    runs = tested.world.results[older]["runs"]
+    tested.world.edit(older, status="running")
+
+    def fail() -> None:
+        tested.world.edit(older, status="completed", runs=[{**run, "success": False} for run in runs])
+
+    monkeypatch.setattr(waiting, "clock", NoWaiting(fail))
+    options = ("--result-id", str(older), "--page-size", "10")
+
+    ran = gate(tested, *options)
+
+    (agent,) = ran.json["agents"]
+    assert (ran.json["in_flight"], agent["passed_runs"], agent["decided_runs"]) == ([], 0, 6)
+    tested.world.delete(older)
+    ran = gate(tested, *options)
+    assert (ran.code, f"has no result {older}" in ran.json["error"]) == (2, True), ran.out
+
+
 def test_a_gate_that_is_stopped_while_it_waits_says_that_what_it_synced_stays(
     tested: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

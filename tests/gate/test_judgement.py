@@ -46,7 +46,8 @@ ALL = [True] * 10
     HARDER,
     UNRUN,
     RENEWED,
-) = range(1, 20)
+    UNSTORED,
+) = range(1, 21)
 NAMES = {FELL: "Fallen", UNCHANGED: "Unchanged", STRANGE: AWKWARD}
 
 
@@ -90,6 +91,7 @@ SUITES: dict[int, Callable[[int], Suite]] = {
     NOISY: lambda day: [passes or (place > 2 and place != 7) for place, passes in enumerate(swaying(day))],
     UNRUN: lambda day: ALL if day < 34 else [],
     RENEWED: lambda _: ALL,
+    UNSTORED: lambda _: ALL,
     STRANGE: lambda day: ALL if day < 28 else [place < 5 for place in range(10)],
 }
 
@@ -116,6 +118,14 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     base.insert_all("run_details", [{name: run[name] for name in IN_DETAILS} for run in measured])
     base.insert_all("run_metrics", [metric(run) for run in measured if run["result_id"] % 100])
+    base.insert_all(
+        "rejected_rows",
+        [
+            rejected(UNSTORED, 2099, "2024-04-07T13:00:00Z"),
+            rejected(UNCHANGED, 199, "2024-03-20T13:00:00Z"),  # older than what is judged
+            rejected(UNCHANGED, 134, "2024-04-07T12:00:00Z") | {"reason": "details: too odd"},
+        ],
+    )
     path = tmp_path_factory.mktemp("gate") / "warehouse.duckdb"
     publish(base, path)
     return path
@@ -135,6 +145,11 @@ def result(agent: int, day: int) -> Row:
         "synced_at": created,
         "_runs_known": True,
     }
+
+
+def rejected(agent: int, id_: int, created_at: str) -> Row:
+    raw = {"total_runs_count": "many", "agent": agent, "created_at": created_at}
+    return {"_digest": str(id_), "id": id_, "raw": json.dumps(raw), "reason": "many", "seen_at": FIRST}
 
 
 def runs_of(agent: int, day: int, suite: Suite, first_scenario: int) -> list[Row]:
@@ -346,6 +361,8 @@ def test_of_100_unchanged_agents_at_most_3_fail(tmp_path: Path, world: str) -> N
         (UNCHANGED, ["--version", "v9"], "no decided runs to judge"),
         (OTHERS, ["--last", "7"], "none of the scenarios of its 70 runs ran in the baseline"),
         (RENEWED, ["--last", "3"], "scenarios that ran on both sides ran on 4 days, both sides together: at least 6 are needed"),
+        (UNSTORED, ["--last", "7"], "1 result to judge could not be stored: `cekura.rejected_rows` has the reason"),
+        (UNSTORED, ["--since", "2024-04-07"], "1 result to judge could not be stored"),
         (UNRUN, ["--result-id", "1833", "--result-id", "1834"], "result 1834 has no decided runs: start those tests again, or leave it out"),
         (UNRUN, ["--result-id", "1834"], "result 1834 has no decided runs"),
         (METRIC, ["--result-id", "1100", "--result-id", "1134", "--metric", "Politeness"], "result 1100 has no runs that pass or fail 'Politeness'"),

@@ -1,13 +1,15 @@
 """The command that stops a release when an agent got worse."""
 
 import math
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cekura_sync import settings
+from cekura_sync import clock, settings
 from cekura_sync.commands.options import (
     WholeNumber,
     destination_option,
@@ -211,13 +213,18 @@ def _question(
     )
 
 
-def _sync(options: dict[str, Any], agent_ids: tuple[int, ...], *, quiet: bool) -> None:
+def _sync(
+    options: dict[str, Any], agent_ids: tuple[int, ...], back_to: datetime | None, *, quiet: bool
+) -> None:
     """Each agent is a scope of its own, so that a fresh warehouse does not read the whole account."""
     memory.require_address_space()
     from cekura_sync.sync import sync
 
     for agent_id in agent_ids:
         resolved = settings.resolve(options | {"agent_id": agent_id})
+        if back_to is not None:
+            reach = clock.now() - back_to + timedelta(hours=1)
+            resolved = replace(resolved, lookback=max(resolved.lookback, reach))
         with terminal.Reporter(quiet=quiet, verbose=False, swapping=stop_signals.hold) as reporter:
             sync(resolved, reporter)
         stop_signals.heed()

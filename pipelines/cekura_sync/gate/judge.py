@@ -8,7 +8,13 @@ from typing import Any
 
 import duckdb
 
+from cekura_sync.api.forms import identity
+from cekura_sync.api.json_values import bigint
+from cekura_sync.api.times import microseconds
 from cekura_sync.database import column_list, first_line
+from cekura_sync.diff.changeset import BY_ID
+from cekura_sync.diff.detail_changes import REASON
+from cekura_sync.diff.said import own_field, own_id
 from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.gate.question import Question
 from cekura_sync.models import runner
@@ -66,12 +72,23 @@ class Judgement:
         return [agent for agent in self.agents if agent.outcome == outcome]
 
 
+def oldest_named(path: Path, question: Question) -> datetime | None:
+    """When the oldest of the results that the question names by id was created, as far as the warehouse knows."""
+    with reader.open_for_reading(path) as con:
+        found = con.execute(
+            "select min(created_at) from cekura.results where id in (select unnest($1::bigint[]))",
+            [[*question.result_ids]],
+        ).fetchall()
+    return found[0][0] if found else None
+
+
 def judge(path: Path, question: Question, waits_since: datetime) -> Judgement:
     """`waits_since`: a result in flight for longer is not waited for. Raises SettingsError, WarehouseError."""
     queries = {query.name: query.query for query in runner.read_models(runner.models_dir() / "gate")}
     with reader.open_for_reading(path) as con:
         try:
             _ask(con, question, waits_since)
+            _find_unstored(con)
             _require_known(_rows(con, queries["unknown"]), question)
             for name in _TABLES:
                 con.execute(f"create temp table {name} as {queries[name]}")
@@ -113,6 +130,20 @@ def _ask(con: duckdb.DuckDBPyConnection, question: Question, waits_since: dateti
         con.execute(f"insert into asked values ({', '.join('?' for _ in values)})", values)
     for result_id in sorted(set(question.result_ids)):
         con.execute("insert into asked_results values (?)", [result_id])
+
+
+def _find_unstored(con: duckdb.DuckDBPyConnection) -> None:
+    """Which result each rejected row of the list is, as far as its text tells."""
+    con.execute("create temp table unstored (result_id bigint, agent_id bigint, created_at timestamptz)")
+    query = (
+        "select id, coalesce(raw, ''), seen_at from cekura.rejected_rows where not regexp_matches(reason, $1)"
+    )
+    for result_id, raw, seen_at in con.execute(query, [f"^({BY_ID}|{REASON})"]).fetchall():
+        created = microseconds(own_field(raw, "created_at"))
+        con.execute(
+            "insert into unstored values ($1, $2, coalesce(make_timestamptz($3), $4))",
+            [result_id, bigint(identity(own_id(raw, "agent"))), created, seen_at],
+        )
 
 
 def _require_known(unknown: list[Row], question: Question) -> None:

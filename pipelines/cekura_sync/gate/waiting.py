@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cekura_sync import clock as machine
-from cekura_sync.gate.judge import Judgement, judge
+from cekura_sync.errors import WarehouseError
+from cekura_sync.gate.judge import Judgement, judge, oldest_named
 from cekura_sync.gate.question import Question
 
 POLL = timedelta(seconds=20)  # between two syncs while something is in flight
@@ -28,15 +29,19 @@ clock = Clock()  # tests replace it with one that does not wait
 def judge_when_finished(
     question: Question,
     open_warehouse: Callable[[], AbstractContextManager[Path]],
-    sync: Callable[[], None] | None,
+    sync: Callable[[datetime | None], None] | None,
     wait: timedelta,
     say: Callable[[str], None],
 ) -> Judgement:
-    """Without `sync` nothing would change during a wait, so it looks once. Raises CekuraSyncError."""
+    """Without `sync` nothing would change during a wait, so it looks once. Raises CekuraSyncError.
+
+    `sync` is told how far back it has to read: to the oldest result that is named, however long ago it was created.
+    """
     began = clock.now()
+    back_to = _oldest_named(question, open_warehouse) if sync is not None and question.result_ids else None
     while True:
         if sync is not None:
-            sync()
+            sync(back_to)
         with open_warehouse() as path:
             judgement = judge(path, question, began - max(wait, HANGS))
         left = began + wait - clock.now()
@@ -44,6 +49,16 @@ def judge_when_finished(
             return judgement
         say(_waiting(judgement, left))
         clock.sleep(min(POLL, left))
+
+
+def _oldest_named(
+    question: Question, open_warehouse: Callable[[], AbstractContextManager[Path]]
+) -> datetime | None:
+    try:
+        with open_warehouse() as path:
+            return oldest_named(path, question)
+    except WarehouseError:  # there is none yet, so the first sync reads everything
+        return None
 
 
 def _waiting(judgement: Judgement, left: timedelta) -> str:

@@ -98,6 +98,12 @@ def _in_flight(row: Row, _question: Question) -> str:
     return f"{are} still in flight: choose a longer --wait, or find out why they hang"
 
 
+def _not_stored(row: Row, _question: Question) -> str:
+    count = row["not_stored"]
+    results = "1 result" if count == 1 else f"{count:,} results"
+    return f"{results} to judge could not be stored: `cekura.rejected_rows` has the reason; update cekura-sync, or report it"
+
+
 def _undecided(row: Row, question: Question) -> str:
     count = row["undecided"]
     have = f"result {row['undecided_id']} has" if count == 1 else f"{count:,} of its results have"
@@ -163,6 +169,7 @@ def _other(row: Row, _question: Question) -> str:
 
 _MISSING: Mapping[str, Callable[[Row, Question], str]] = {
     "results in flight": _in_flight,
+    "results that could not be stored": _not_stored,
     "results without decided runs": _undecided,
     "no runs on one side": _one_side,
     "no scenario ran on both sides": _no_shared,
