@@ -18,8 +18,7 @@ with details as (
 runs as (
     select run_id, result_id, outcome
     from analytics.runs
-    where outcome <> 'unknown'
-        and result_id in (select result_id from cekura.run_details)
+    where result_id in (select result_id from cekura.run_details)
         and result_id in (select result_id from analytics.live_results where runs_known)
 ),
 
@@ -39,6 +38,7 @@ owners as (
 ),
 
 -- The list of results takes precedence over the run's details, but only where it showed the runs when the result was last read.
+-- Then a run that it does not have is no longer one of this result.
 told as (
     select
         details.run_id,
@@ -51,7 +51,7 @@ told as (
         details.duration_seconds,
         details.executed_at,
         case
-            when runs.outcome is not null then runs.outcome
+            when runs.outcome <> 'unknown' then runs.outcome
             when details.status in ('failed', 'timeout') then 'infrastructure_failure'
             when trimmed(details.error_message) not in ('', 'null', '[]', '{}') then 'infrastructure_failure'
             when details.status = 'cancelled' then 'cancelled'
@@ -63,6 +63,10 @@ told as (
     left join runs on runs.result_id = details.result_id and runs.run_id = details.run_id
     left join owners on owners.run_id = details.run_id
     where details.result_id = coalesce(owners.result_id, details.result_id)
+        and (
+            runs.run_id is not null
+            or details.result_id not in (select result_id from analytics.live_results where runs_known)
+        )
 )
 
 select

@@ -45,6 +45,7 @@ RESULTS = {
 }
 TERMINAL = ("completed", "failed", "timeout", "cancelled")
 LIVE = "deleted_at is null and aged_out_at is null"
+AGED_OUT = "deleted_at is null and aged_out_at is not null"
 UNFINISHED = f"(status is null or status not in {TERMINAL})"
 RUNS = {
     "id": "bigint",

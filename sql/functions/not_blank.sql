@@ -1,7 +1,7 @@
--- The text; NULL if it is empty or all spaces.
+-- The text; NULL if it is empty or has only spaces, tabs and line breaks.
 with example as (
     select cast('Refund' as varchar) as words
 )
 
-select case when trim(words) <> '' then words end as not_blank
+select case when trim(words, ' ' || chr(9) || chr(10) || chr(13)) <> '' then words end as not_blank
 from example

@@ -175,6 +175,16 @@ def test_what_a_scheduler_cannot_do_exits_2(arguments: list[str], says: str) -> 
     assert says in ran.err
 
 
+@pytest.mark.parametrize("kind", ["cron", "github-gate"])
+def test_what_the_environment_turns_on_becomes_an_option_without_a_value(kind: str) -> None:
+    on = schedule(kind, "--agent-id", "7", CEKURA_DETAILS="1", CEKURA_TRANSCRIPTS="0")
+
+    assert (on.code, on.err) == (0, "")
+    assert re.search(r"--details (?!1)", on.out)
+    assert "transcripts" not in on.out
+    assert schedule(kind, "--agent-id", "7", CEKURA_DETAILS="perhaps").code == 2
+
+
 def test_a_job_keeps_the_report_up_to_date_where_it_can_write_it(tmp_path: Path) -> None:
     page = tmp_path / "wall" / "report.html"
 

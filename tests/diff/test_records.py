@@ -9,6 +9,7 @@ import pytest
 from cekura_sync import database
 from cekura_sync.api.forms import identity
 from cekura_sync.api.json_values import bigint
+from cekura_sync.api.personal import PersonalData
 from cekura_sync.diff import records
 
 ROW = {
@@ -39,7 +40,7 @@ def parse(
     keys: records.Keys | None = None,
 ) -> None:
     records.receive(con, ids, [records.digest("", raw) for raw in raws])
-    records.parse(con, keys or records.Keys(), raws)
+    records.parse(con, keys or records.Keys(), raws, [PersonalData()] * len(raws))
 
 
 def parsed(*rows: dict[str, Any], keys: records.Keys | None = None) -> list[dict[str, Any]]:

@@ -7,12 +7,14 @@ def test_the_list_of_results_says_whether_a_run_passed_and_otherwise_its_details
     base.run(11, 1, None, status=None)
     base.detail(10, 1, success=False)
     base.detail(11, 1, success=False)
-    base.detail(12, 1, success=True)
+    base.detail(12, 1, success=True)  # the list has it no more
+    base.result(2, of=1, _runs_known=False)
+    base.detail(20, 2, success=True)
 
     assert base.rows("select run_id, passed from analytics.run_details order by run_id") == [
         (10, True),
         (11, False),
-        (12, True),
+        (20, True),
     ]
 
 

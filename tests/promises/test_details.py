@@ -658,6 +658,40 @@ def test_records_that_cannot_be_taken_are_noted_and_tried_again_when_they_change
     assert_details_equal_api(account)
 
 
+def test_calls_that_the_list_no_longer_has_count_in_no_view(detailed: Account) -> None:
+    """Their details were read before, and are not read again."""
+    world = detailed.world
+    cut, moved_from = finished(detailed)[:2]
+    world.edit(cut, runs=world.results[cut]["runs"][:1])
+    (moved, *others) = world.results[moved_from]["runs"]
+    (newer,) = world.insert(1)
+    world.edit(moved_from, runs=others)
+    world.edit(newer, runs=[*world.results[newer]["runs"], moved])
+
+    assert detailed.sync("--no-details").code == 0
+
+    listed = "select run_id, result_id from analytics.runs"
+    assert detailed.query(f"select run_id, result_id from analytics.run_details except {listed}") == []
+    calls = "select sum(calls) from analytics.call_duration_daily"
+    of_the_list = (
+        "select count(*) from analytics.runs where duration_seconds is not null"
+        " and channel is distinct from 'text' and result_status_group = 'completed'"
+    )
+    assert detailed.query(calls) == detailed.query(of_the_list)
+    assert detailed.run("check").code == 0
+
+
+def test_a_record_that_cannot_be_taken_goes_when_its_result_is_deleted(settled: Account) -> None:
+    (bad, *_) = finished(settled)
+    settled.sandbox.rewrite = by_id(bad, with_run(id=None))
+    assert settled.sync("--transcripts").json["rejected"] == 1
+    settled.world.delete(bad)
+
+    assert settled.sync("--transcripts").json["deleted"] == 1
+
+    assert settled.query("from cekura.rejected_rows") == []
+
+
 def test_the_last_good_details_stay_where_later_ones_cannot_be_taken(detailed: Account) -> None:
     (bad, *_) = finished(detailed)
     before = [rows(detailed, table) for table in WRITTEN]

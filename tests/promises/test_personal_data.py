@@ -274,6 +274,10 @@ def test_runs_that_are_written_once_more_do_not_bring_back_what_was_removed(acco
 
     assert account.query(f"select result_id from cekura.runs where id = {run['id']}") == [(newer,)]
     assert account.query(others_said) == [(0,)]
+    account.sync(
+        "--full", "--transcripts", "--keep-transcripts", "1s"
+    )  # by now the newer one is too old as well
+    assert account.sync("--full", "--transcripts", "--keep-transcripts", "1s").json["changed"] is False
 
 
 def test_a_row_that_cannot_be_stored_is_as_old_as_it_says(account: Account) -> None:
@@ -446,6 +450,7 @@ def test_profiles_in_details_come_back_when_they_are_asked_for_again(account: Ac
     assert account.sync("--details", option, *NEWEST_PAGE).code == 0
 
     assert kept_of(account, older)[column] == before
+    account.sync("--full", "--details", option)  # brings back what the list says of them
     assert account.sync("--full", "--details", option).json["changed"] is False
 
 

@@ -784,7 +784,9 @@ class Promise(RuleBasedStateMachine):
             old = {
                 oldest is not None and created(last) < min(oldest, began - KEPT) for oldest in oldest_listed
             }
-            if now is None and id_ in before and (True in old or id_ in self.aged):
+            # By the list of everything, what has aged out by a narrower one is judged again.
+            stays = id_ in self.aged and (since is not None or scope is not EVERYTHING)
+            if now is None and id_ in before and (True in old or stays):
                 self.aged.add(id_)
                 assert False in old or id_ in after, f"result {id_} has aged out and was to stay"
                 continue

@@ -132,6 +132,7 @@ def _value(option: click.Option, options: dict[str, Any]) -> Any:
     variable = f"CEKURA_{name.upper()}"
     if value is None and variable in (option.help or ""):
         value = os.environ.get(variable) or None
+        value = settings.switch(variable, value) if value and option.is_flag else value
     if name == "api_url" and value == settings.API_URL:
         return None
     return Path(value).absolute() if value and option.metavar in ("PATH", "FILE", "DIR") else value

@@ -10,7 +10,7 @@ from cekura_sync.api.decode_rows import Row
 from cekura_sync.api.json_values import bigint
 from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.changeset import BY_ID
-from cekura_sync.tables import LIVE, UNFINISHED
+from cekura_sync.tables import AGED_OUT, LIVE, UNFINISHED
 
 AGED_OUT_AFTER = timedelta(days=90)
 
@@ -56,6 +56,18 @@ class Absent:
         self._lookup.fetch_live(above)
         newer = "true" if above is None else f"epoch_us(created_at) > {above}"
         return [row[0] for row in self._known("id", newer, self._covered)]
+
+    def aged_out_above(self, oldest_listed: int | None) -> list[int]:
+        """Unlisted rows of the scope that have aged out by a shorter list, as that of one agent, but not by this one."""
+        if oldest_listed is None:
+            return []
+        self._lookup.fetch_aged_out(oldest_listed)
+        found = self._con.execute(
+            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and epoch_us(created_at) >= $1"
+            " and id not in (select id from listed) order by id desc",
+            [oldest_listed],
+        )
+        return [id_ for (id_,) in found.fetchall()]
 
     def _known(self, columns: str, predicate: str, covered: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._con.execute(

@@ -65,6 +65,9 @@ class Lookup:
     def fetch_live(self, above: int | None) -> None:
         """The live results that were created after `above`, in microseconds since 1970, or all."""
 
+    def fetch_aged_out(self, above: int) -> None:
+        """The results that have aged out although they were not created before `above`."""
+
     def fetch_newest(self) -> None:
         """The results that were written last."""
 

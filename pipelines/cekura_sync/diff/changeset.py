@@ -144,7 +144,10 @@ _WRITE_REJECTED = f"""
     select _digest, id, true as _removed from base.cekura.rejected_rows
     where _digest not in (select _digest from rejected)
         and case when starts_with(reason, '{REASON}')
-            then id in (select result_id from new_details_read where outcome <> 'missing')
+            then id in (
+                select result_id from new_details_read where outcome <> 'missing'
+                union select id from gone where not aged
+                union select id from base.cekura.results where deleted_at is not null)
             else id in (select id from listed union select id from gone)
                 -- One that was never taken ends with the reading that no longer shows it.
                 or exists (select 1 from read_in_full) and (

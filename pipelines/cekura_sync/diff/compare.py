@@ -76,6 +76,8 @@ class Comparison:
         self._con = con
         self._lookup = lookup or Lookup(con)
         name_erased(con)
+        silenced = con.execute("select id from erased where transcripts_only").fetchall()
+        self._silenced = {id_ for (id_,) in silenced}
         self._agent_id = agent_id
         self._project_id = None if project_id is None else str(project_id)
         self.personal_data = personal_data
@@ -87,7 +89,7 @@ class Comparison:
         self.of_scope = (
             f"({covers} or {tells})"  # a predicate over the known rows whose details this sync reads
         )
-        self.rejected = Rejected(con, started=started, personal_data=personal_data)
+        self.rejected = Rejected(con, started=started, personal_data=personal_data, silenced=self._silenced)
         self.absent = Absent(con, self._lookup, covers=covers, agent_id=agent_id)
         self.shown = Shown(con, self.keys, self._known_content, self._lookup)
         self.silent = Silent(con, self.keys, self._known_content)
@@ -182,7 +184,7 @@ class Comparison:
 
     def _read(self, rows: Sequence[Row], *, in_the_end: bool) -> None:
         """Parse the others, and keep those whose content is new."""
-        records.parse(self._con, self.keys, [row.raw for row in rows])
+        records.parse(self._con, self.keys, [row.raw for row in rows], [self._may_keep(row) for row in rows])
         self._lookup.fetch_children("select id from parsed", "select unnest(runs).id from parsed")
         self._note("parsed")
         if flawed := self._con.execute(_FLAWED).fetchall():
@@ -195,6 +197,12 @@ class Comparison:
         self._add_project()
         self._judge()
         self._keep()
+
+    def _may_keep(self, row: Row) -> PersonalData:
+        """Nothing that was said of a result of which that was erased, or that is too old for it."""
+        if self._silenced and bigint(row.key) in self._silenced:
+            return PersonalData()
+        return self.personal_data.of_time(row.created)
 
     def _add_project(self) -> None:
         """Where the row does not say: the project whose list shows it, or else the one that is known."""
@@ -257,24 +265,6 @@ class Comparison:
         )
         con.execute(f"insert into changed_scenarios select * from ({scenarios_of(_FRESH)})")
         con.execute(f"insert into changed_runs by name {runs_of(_FRESH, self.keys)}")
-        self._leave_out_what_was_said()
-
-    def _leave_out_what_was_said(self) -> None:
-        """Of results of which that was erased, or that are too old for it: what the list shows of it is not stored again."""
-        since = self.personal_data.since
-        old = "false" if since is None else f"created_at < timestamp with time zone '{since.isoformat()}'"
-        without = f"select id from erased where transcripts_only union select id from changed where {old}"
-        if not self._value(f"select count(*) from ({without})"):
-            return
-        fields = {
-            "changed": ("id", self.keys.new_row_columns),
-            "changed_runs": ("result_id", self.keys.new_run_columns),
-        }
-        for table, (key, columns) in fields.items():
-            said = [quoted(column) for name, column in columns.items() if not PersonalData().keeps(name)]
-            if said:
-                emptied = ", ".join(f"{column} = null" for column in said)
-                self._con.execute(f"update {table} set {emptied} where {key} in ({without})")
 
     def _widen(self) -> None:
         """A column for each field that the API has added since we last looked."""

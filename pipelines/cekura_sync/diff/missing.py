@@ -41,6 +41,7 @@ def account_for_absent(
         changes.absent.age_out(listing.chain.floor, now)
     in_flight = [row.id for row in changes.absent.in_flight() if is_due(row, last_started, changes.started)]
     missing = changes.absent.missing(above=None if listing.complete else listing.chain.floor)
+    aged = changes.absent.aged_out_above(listing.chain.floor) if listing.complete else []
     if listing.complete and known and not listed and not allow_mass_delete:
         raise MassDeleteRefused(
             f"None of the {known:,} known results is listed any more: is this the right key, project and --warehouse? --allow-mass-delete accepts it."
@@ -48,7 +49,7 @@ def account_for_absent(
     failing = changes.absent.failing_by_id()
     asked = [
         id_
-        for id_ in sorted({*in_flight, *missing}, reverse=True)
+        for id_ in sorted({*in_flight, *missing, *aged}, reverse=True)
         if id_ not in failing or is_due_again(failing[id_], last_started, changes.started)
     ]
     silent = changes.silent.ids()
@@ -70,7 +71,7 @@ def account_for_absent(
     changes.changeset.mark_deleted(answers.deleted)
     changes.take_by_id(answers.found)
     changes.rejected.keep_by_id(answers.failed)
-    return len({*answers.deleted, *(row.key for row in answers.found)} - {*silent})
+    return len({*answers.deleted, *(row.key for row in answers.found)} - {*silent, *aged})
 
 
 def _ask(

@@ -150,15 +150,18 @@ def forget(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"drop table if exists {table}")
 
 
-def parse(con: duckdb.DuckDBPyConnection, keys: Keys, raws: Sequence[str]) -> None:
+def parse(
+    con: duckdb.DuckDBPyConnection, keys: Keys, raws: Sequence[str], may_keep: Sequence[PersonalData]
+) -> None:
     """Fill the table `parsed` from `received`: a typed row per text, with `runs`, `scenarios`, `flaw` and its `_row` there.
 
-    `raws`: the texts by `_row`.
+    `raws`: the texts by `_row`. `may_keep`: what may be kept of each.
     """
     rows = [row for (row,) in con.execute("select _row from received").fetchall()]
-    speller = Speller(keys.personal_data.keeps)
-    spellings = [speller.spell(raws[row]) for row in rows]
-    keys.learn(speller.of_rows.names, speller.of_runs.names)
+    spellers = {personal_data: Speller(personal_data.keeps) for personal_data in {*may_keep}}
+    spellings = [spellers[may_keep[row]].spell(raws[row]) for row in rows]
+    for speller in spellers.values():
+        keys.learn(speller.of_rows.names, speller.of_runs.names)
     # In two steps: one statement for both takes twice the time.
     texts, first_ids = zip(*spellings, strict=True) if spellings else ((), ())
     con.execute(_READ, {"rows": rows, "texts": texts, "first_ids": first_ids, "structure": _structure(keys)})

@@ -1,6 +1,6 @@
 """Rows and details that cannot be stored: they are kept as text, with the reason."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import duckdb
@@ -21,19 +21,25 @@ class Rejected:
     """One sync's, in the table `rejected` of its comparison."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, *, started: datetime, personal_data: PersonalData
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *,
+        started: datetime,
+        personal_data: PersonalData,
+        silenced: Collection[int],
     ) -> None:
+        """`silenced`: the results of which what was said has been erased."""
         self._con = con
         self._started = started
         self._personal_data = personal_data
+        self._silenced = silenced
         self.count = 0
 
     def keep(self, flaws: Sequence[tuple[object, str | None, str | None]]) -> list[int | None]:
         """Take the key, the reason and the text of each. Returns their ids."""
         ids = [bigint(key) for key, _, _ in flaws]
         reasons = [flaw for _, flaw, _ in flaws]
-        silenced = self._silenced(ids)
-        may_keep = [PersonalData() if id_ in silenced else self._personal_data for id_ in ids]
+        may_keep = [PersonalData() if id_ in self._silenced else self._personal_data for id_ in ids]
         raws = [
             _cut(as_it_may_be_kept(raw or "", personal_data))
             for (_, _, raw), personal_data in zip(flaws, may_keep, strict=True)
@@ -46,11 +52,6 @@ class Rejected:
         )
         self._con.execute(f"delete from rejected where {ERASED}")
         return ids
-
-    def _silenced(self, ids: Sequence[int | None]) -> set[int | None]:
-        """Those of which what was said has been erased."""
-        query = "select id from erased where transcripts_only and id in (select unnest($1::bigint[]))"
-        return {id_ for (id_,) in self._con.execute(query, [list(ids)]).fetchall()}
 
     def keep_by_id(self, failed: Sequence[tuple[int, CekuraSyncError]]) -> None:
         """Known rows whose own address brings nothing; their last good version stays."""

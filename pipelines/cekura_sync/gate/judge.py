@@ -150,7 +150,7 @@ def _require_known(unknown: list[Row], question: Question) -> None:
     for row in unknown:
         if row["kind"] == "agent":
             raise SettingsError(
-                f"The warehouse has no result of agent {row['id']}: check --agent-id, or sync without --no-sync."
+                f"The warehouse has no result of agent {row['id']}: check --agent-id. With --no-sync, sync first."
             )
         agents = ", ".join(map(str, question.agent_ids))
         raise SettingsError(

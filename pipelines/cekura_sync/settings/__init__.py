@@ -276,10 +276,15 @@ def filters(options: Mapping[str, object]) -> Filters:
 def _switch(options: Mapping[str, object], environ: Mapping[str, str], name: str, env: str) -> bool:
     if options.get(name) is not None:
         return bool(options[name])
-    text = environ.get(env, "").strip().lower()
-    if text not in _SWITCHES:
-        raise SettingsError(f"{env} is '{text}', which is neither on nor off: set it to 1 or 0.")
-    return _SWITCHES[text]
+    return switch(env, environ.get(env, ""))
+
+
+def switch(variable: str, text: str) -> bool:
+    """Whether a variable of the environment turns something on. Raises SettingsError."""
+    word = text.strip().lower()
+    if word not in _SWITCHES:
+        raise SettingsError(f"{variable} is '{word}', which is neither on nor off: set it to 1 or 0.")
+    return _SWITCHES[word]
 
 
 def _given(value: object, default: object) -> object:

@@ -9,7 +9,7 @@ from cekura_sync import clock, tables
 from cekura_sync.database import first_line, quoted
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.errors import WarehouseError
-from cekura_sync.tables import LIVE, SCHEMA, TERMINAL, UNFINISHED
+from cekura_sync.tables import AGED_OUT, LIVE, SCHEMA, TERMINAL, UNFINISHED
 from cekura_sync.warehouse.postgres.session import Session
 
 NEWEST = 1000  # as many as show what the list shows
@@ -102,6 +102,11 @@ class EngineLookup(Lookup):
             "" if above is None else f" and created_at > to_timestamp(0) + {above} * interval '1 microsecond'"
         )
         self._bring_others(f"{LIVE}{newer}")
+
+    def fetch_aged_out(self, above: int) -> None:
+        if "aged_out_at" in self._present.get("results", {}):
+            since = f"to_timestamp(0) + {above} * interval '1 microsecond'"
+            self._bring_others(f"{AGED_OUT} and created_at >= {since}")
 
     def fetch_newest(self) -> None:
         if "results" in self._present:
