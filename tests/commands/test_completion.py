@@ -94,7 +94,7 @@ def test_zsh_completes_commands_options_and_files(environment: dict[str, str], t
     typed = {
         "cekura-sync stat\t": "us",
         "--warehouse warehouse-of\t": "-mine.duckdb",
-        "\n": "completed yet",
+        "\n": "age is not known",
     }
     said = at_a_prompt(["zsh", "-i"], environment, typed)
 

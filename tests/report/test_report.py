@@ -435,13 +435,16 @@ def test_the_page_is_as_fresh_as_the_last_sync_in_the_file_or_on_record(settled:
 # -- where it is written ----------------------------------------------------------------------------------------------
 
 
-def test_the_page_replaces_what_stood_there_and_is_for_its_owner_alone(
-    written: tuple[Ran, Page, Path],
+def test_the_page_replaces_what_stood_there_and_a_new_one_is_for_its_owner_alone(
+    hostile: Account, written: tuple[Ran, Page, Path]
 ) -> None:
     _, _, target = written
+    new = target.with_name("new.html")
+
+    assert hostile.run("report", "-o", str(new)).code == 0
 
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert target.stat().st_mode & 0o077 == 0
+    assert new.stat().st_mode & 0o077 == 0
     assert not list(target.parent.glob(".*.new"))
 
 

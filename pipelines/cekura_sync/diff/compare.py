@@ -86,9 +86,8 @@ class Comparison:
         self.keys = self.changeset.keys
         self._known_content = Known(con)
         tells = belongs if self._known_content.has("results", "project_id") else "false"
-        self.of_scope = (
-            f"({covers} or {tells})"  # a predicate over the known rows whose details this sync reads
-        )
+        # A predicate over the known rows whose details this sync reads.
+        self.of_scope = f"({covers} or {tells})"
         self.rejected = Rejected(con, started=started, personal_data=personal_data, silenced=self._silenced)
         self.absent = Absent(con, self._lookup, covers=covers, agent_id=agent_id)
         self.shown = Shown(con, self.keys, self._known_content, self._lookup)

@@ -158,7 +158,7 @@ def parse(
     `raws`: the texts by `_row`. `may_keep`: what may be kept of each.
     """
     rows = [row for (row,) in con.execute("select _row from received").fetchall()]
-    spellers = {personal_data: Speller(personal_data.keeps) for personal_data in {*may_keep}}
+    spellers = {personal_data: Speller(personal_data.keeps) for personal_data in dict.fromkeys(may_keep)}
     spellings = [spellers[may_keep[row]].spell(raws[row]) for row in rows]
     for speller in spellers.values():
         keys.learn(speller.of_rows.names, speller.of_runs.names)
