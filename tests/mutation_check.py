@@ -385,7 +385,7 @@ MUTATIONS = (
     ),
     Mutation(
         "in-flight re-read",
-        (("diff/missing.py", "sorted({*in_flight, *missing, *aged}", "sorted({*missing, *aged}"),),
+        (("diff/missing.py", "{*in_flight, *missing, *aged}", "{*missing, *aged}"),),
         (
             f"{PROMISE}::test_a_result_in_flight_below_the_lookback_is_followed_until_its_end",
             *MANY,
@@ -807,7 +807,7 @@ MUTATIONS = (
     ),
     Mutation(
         "news: what another sync published counts as told",
-        (("warehouse/file.py", 'and record["published"] == self._published_now()', ""),),
+        (("warehouse/told.py", ' and record["published"] == _published(files)', ""),),
         (NEWS,),
     ),
     Mutation(

@@ -3,5 +3,5 @@ with example as (
     select cast('Refund' as varchar) as words
 )
 
-select case when trim(words, ' ' || chr(9) || chr(10) || chr(13)) <> '' then words end as not_blank
+select case when trimmed(words) <> '' then words end as not_blank
 from example

@@ -1,6 +1,5 @@
--- One row per condition that is reported once: an agent got worse, a scenario newly fails, runs are lost to the
--- infrastructure, a result is stuck. It is reported when to_tell is true, and forgotten when is_over is true or recovered.sql has it, so
--- that it can be reported again.
+-- One row per condition that is reported once: an agent got worse, a scenario newly fails, runs are lost to the infrastructure, a result is stuck.
+-- It is reported when to_tell is true. It can be reported again after is_over was true, or recovered.sql had it.
 with newest as (
     select max(created_at) as last_at
     from analytics.results
@@ -45,7 +44,7 @@ where verdict = 'regressed'
 union all
 select
     'newly failing',
-    coalesce(cast(agent_id as varchar), '-') || ' ' || md5(scenario_key), -- which may be a name, and what was told outlives its result
+    coalesce(cast(agent_id as varchar), '-') || ' ' || md5(scenario_key), -- hashed, because it may be a name, and no name may outlive its result
     true,
     false,
     agent_id,

@@ -20,7 +20,7 @@ def test_among_results_of_one_instant_the_greatest_id_names_the_agent(base: Base
     assert base.rows(NAMES) == [(1, "Last")]
 
 
-@pytest.mark.parametrize("nothing", [None, "", "  "])
+@pytest.mark.parametrize("nothing", [None, "", "  ", "\t\n"])
 def test_a_newer_result_without_a_name_does_not_take_the_name_away(base: Base, nothing: str | None) -> None:
     base.result(1, agent_name="Anna", created_at="2024-03-04 00:00:00+00")
     base.result(2, agent_name=nothing, created_at="2024-03-05 00:00:00+00")

@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from cekura_sync import cli
 from cekura_sync.models import runner
 from cekura_sync.sandbox import Answer, Request
+from support.aged import aged_by_one_list
 from support.engines import comparable
 from support.harness import HANG, PATIENCE, NewAccount, Ran, assert_same
 from support.hostile_fields import FIELDS
@@ -596,17 +596,11 @@ def test_a_database_that_cannot_keep_every_letter_is_refused(shared: Shared) -> 
 def test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all(
     new_account: NewAccount, server: str
 ) -> None:
-    account = new_account(results=0, agents=2)
-    world = account.world
-    mine, other = (agent.id for agent in world.agents)
-    for agent, days in ((other, (130, 20, 2)), (mine, (100, 50, 3))):
-        for day in days:
-            world.insert(agent=agent, created_at=world.clock() - timedelta(days=day))
-    (gone,) = world.insert(agent=mine, created_at=world.clock() - timedelta(days=110))
+    account, agent, gone = aged_by_one_list(new_account)
     shared = Shared(account, server)
     assert shared.sync().code == 0
-    world.delete(gone)
-    assert shared.sync("--agent-id", str(mine)).json["deleted"] == 0
+    account.world.delete(gone)
+    assert shared.sync("--agent-id", agent).json["deleted"] == 0
 
     assert shared.sync("--full").json["deleted"] == 1
 

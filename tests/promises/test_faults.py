@@ -17,6 +17,7 @@ import pytest
 
 from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
+from support.aged import aged_by_one_list
 from support.first_syncs import FirstSyncs
 from support.harness import Account, NewAccount, Ran, assert_same
 
@@ -668,20 +669,10 @@ def test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay(new_acco
 def test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all(
     new_account: NewAccount, status: str
 ) -> None:
-    account = new_account(results=0, agents=2)
-    world = account.world
-    mine, other = (agent.id for agent in world.agents)
-    days_of = {other: (130, 20, 2), mine: (110, 100, 50, 3)}
-    ids = {
-        (agent, day): world.insert(1, agent=agent, created_at=world.clock() - timedelta(days=day))[0]
-        for agent, days in days_of.items()
-        for day in days
-    }
-    gone = ids[mine, 110]
-    world.edit(gone, status=status)
+    account, agent, gone = aged_by_one_list(new_account, status)
     assert account.sync().code == 0
-    world.delete(gone)
-    assert account.sync("--agent-id", str(mine)).code == 0
+    account.world.delete(gone)
+    assert account.sync("--agent-id", agent).code == 0
     state = f"select deleted_at is null, aged_out_at is null from cekura.results where id = {gone}"
     assert account.query(state) == [(True, False)]
 

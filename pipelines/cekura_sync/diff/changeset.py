@@ -48,15 +48,12 @@ _TABLES = f"""
     create or replace table read_by_id (id bigint);
     create or replace table contested (id bigint, created bigint, raw varchar);
 """
+_OF_LISTED = dict.fromkeys(("listed", "changed", "read_alike", "contested"), "id")
+_OF_LISTED |= dict.fromkeys(("changed_runs", "changed_scenarios"), "result_id")
 _FORGET_ALL_BUT_LISTED = f"""
-    delete from listed where id not in (select key from journal.places);
-    delete from changed where id not in (select key from journal.places);
-    delete from changed_runs where result_id not in (select key from journal.places);
-    delete from changed_scenarios where result_id not in (select key from journal.places);
-    delete from read_alike where id not in (select key from journal.places);
-    delete from contested where id not in (select key from journal.places);
+    {" ".join(f"delete from {table} where {key} not in (select key from journal.places);" for table, key in _OF_LISTED.items())}
     delete from rejected where starts_with(reason, '{BY_ID}') or starts_with(reason, '{REASON}');
-    delete from gone; delete from read_in_full;
+    delete from gone; delete from read_in_full; delete from read_by_id;
 """
 # Results that a run has left for another one. Their text still lists it, so it must be read again, not recognised.
 _TWICE = "select id, max(result_id) as result_id from changed_runs group by id having count(*) > 1"
@@ -146,8 +143,7 @@ _WRITE_REJECTED = f"""
         and case when starts_with(reason, '{REASON}')
             then id in (
                 select result_id from new_details_read where outcome <> 'missing'
-                union select id from gone where not aged
-                union select id from base.cekura.results where deleted_at is not null)
+                union select id from gone where not aged union select id from base.cekura.results where deleted_at is not null)
             else id in (select id from listed union select id from gone)
                 -- One that was never taken ends with the reading that no longer shows it.
                 or exists (select 1 from read_in_full) and (

@@ -69,7 +69,7 @@ class Comparison:
     ) -> None:
         """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
-        `belongs`: one over those that are of this scope, which may not be all.
+        `belongs`: one over known rows that are surely of this scope. There may be others.
         `lookup`: where the base does not hold everything.
         `earlier`: the `state` of another comparison, whose tables are in the journal.
         """

@@ -1,6 +1,6 @@
 """Known rows that the listing did not show, or not in full: still in flight, deleted, no longer kept by the vendor, or without runs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -46,12 +46,7 @@ def account_for_absent(
         raise MassDeleteRefused(
             f"None of the {known:,} known results is listed any more: is this the right key, project and --warehouse? --allow-mass-delete accepts it."
         )
-    failing = changes.absent.failing_by_id()
-    asked = [
-        id_
-        for id_ in sorted({*in_flight, *missing, *aged}, reverse=True)
-        if id_ not in failing or is_due_again(failing[id_], last_started, changes.started)
-    ]
+    asked = _due_by_id(changes, {*in_flight, *missing, *aged}, last_started)
     silent = changes.silent.ids()
     if not asked and not silent:
         return 0
@@ -72,6 +67,16 @@ def account_for_absent(
     changes.take_by_id(answers.found)
     changes.rejected.keep_by_id(answers.failed)
     return len({*answers.deleted, *(row.key for row in answers.found)} - {*silent, *aged})
+
+
+def _due_by_id(changes: Comparison, ids: Collection[int], last_started: datetime | None) -> list[int]:
+    """Those whose own address is to be asked now, the newest first."""
+    failing = changes.absent.failing_by_id()
+    return [
+        id_
+        for id_ in sorted(ids, reverse=True)
+        if id_ not in failing or is_due_again(failing[id_], last_started, changes.started)
+    ]
 
 
 def _ask(

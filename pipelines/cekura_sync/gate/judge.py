@@ -1,6 +1,7 @@
 """Answers a question from the warehouse: the queries of sql/gate, each as a list of rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -73,40 +74,47 @@ class Judgement:
 
 
 def oldest_named(path: Path, question: Question) -> datetime | None:
-    """When the oldest of the results that the question names by id was created, as far as the warehouse knows."""
-    with reader.open_for_reading(path) as con:
-        found = con.execute(
-            "select min(created_at) from cekura.results where id in (select unnest($1::bigint[]))",
-            [[*question.result_ids]],
-        ).fetchall()
-    return found[0][0] if found else None
+    """When the oldest of the results that the question names by id was created, as far as the warehouse knows.
+
+    Raises WarehouseError.
+    """
+    query = "select min(created_at) as oldest from cekura.results where id in (select unnest($1::bigint[]))"
+    with _open(path) as con:
+        oldest: datetime | None = con.execute(query, [[*question.result_ids]]).fetchall()[0][0]
+    return oldest
 
 
 def judge(path: Path, question: Question, waits_since: datetime) -> Judgement:
     """`waits_since`: a result in flight for longer is not waited for. Raises SettingsError, WarehouseError."""
     queries = {query.name: query.query for query in runner.read_models(runner.models_dir() / "gate")}
-    with reader.open_for_reading(path) as con:
-        try:
-            _ask(con, question, waits_since)
-            _find_unstored(con)
-            _require_known(_rows(con, queries["unknown"]), question)
-            for name in _TABLES:
-                con.execute(f"create temp table {name} as {queries[name]}")
-            agents = _rows(con, "from judged_agents order by place")
-            scenarios = _rows(con, "from scenarios_to_look_at order by comparison, place")
-            failed, unfinished = _rows(con, queries["failed_runs"]), _rows(con, queries["unfinished"])
-            if question.metric is not None:
-                _require_measured(agents, _rows(con, queries["metrics"]), question.metric)
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise WarehouseError(
-                f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
-            ) from error
+    with _open(path) as con:
+        _ask(con, question, waits_since)
+        _find_unstored(con)
+        _require_known(_rows(con, queries["unknown"]), question)
+        for name in _TABLES:
+            con.execute(f"create temp table {name} as {queries[name]}")
+        agents = _rows(con, "from judged_agents order by place")
+        scenarios = _rows(con, "from scenarios_to_look_at order by comparison, place")
+        failed, unfinished = _rows(con, queries["failed_runs"]), _rows(con, queries["unfinished"])
+        if question.metric is not None:
+            _require_measured(agents, _rows(con, queries["metrics"]), question.metric)
     for scenario in scenarios:
         scenario["failed_runs"] = [
             {"result_id": run["result_id"], "run_id": run["run_id"]}
             for run in _of(scenario, failed, "comparison", "scenario")
         ]
     return Judgement([Agent(agent, _of(agent, scenarios, "comparison")) for agent in agents], unfinished)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with reader.open_for_reading(path) as con:
+        try:
+            yield con
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise WarehouseError(
+                f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
+            ) from error
 
 
 def _ask(con: duckdb.DuckDBPyConnection, question: Question, waits_since: datetime) -> None:
@@ -134,16 +142,22 @@ def _ask(con: duckdb.DuckDBPyConnection, question: Question, waits_since: dateti
 
 def _find_unstored(con: duckdb.DuckDBPyConnection) -> None:
     """Which result each rejected row of the list is, as far as its text tells."""
-    con.execute("create temp table unstored (result_id bigint, agent_id bigint, created_at timestamptz)")
-    query = (
-        "select id, coalesce(raw, ''), seen_at from cekura.rejected_rows where not regexp_matches(reason, $1)"
+    query = f"""
+        select id, coalesce(raw, ''), seen_at from cekura.rejected_rows
+        where not starts_with(reason, '{BY_ID}') and not starts_with(reason, '{REASON}')
+    """
+    rows = con.execute(query).fetchall()
+    con.execute(
+        "create temp table unstored as select result_id, agent_id, coalesce(make_timestamptz(created), seen_at) as created_at from ("
+        "select unnest($1::bigint[]) as result_id, unnest($2::bigint[]) as agent_id,"
+        " unnest($3::bigint[]) as created, unnest($4::timestamptz[]) as seen_at)",
+        [
+            [id_ for id_, _, _ in rows],
+            [bigint(identity(own_id(raw, "agent"))) for _, raw, _ in rows],
+            [microseconds(own_field(raw, "created_at")) for _, raw, _ in rows],
+            [seen_at for _, _, seen_at in rows],
+        ],
     )
-    for result_id, raw, seen_at in con.execute(query, [f"^({BY_ID}|{REASON})"]).fetchall():
-        created = microseconds(own_field(raw, "created_at"))
-        con.execute(
-            "insert into unstored values ($1, $2, coalesce(make_timestamptz($3), $4))",
-            [result_id, bigint(identity(own_id(raw, "agent"))), created, seen_at],
-        )
 
 
 def _require_known(unknown: list[Row], question: Question) -> None:

@@ -39,6 +39,10 @@ RESERVED_NAMES = (
     "temp",
 )
 
+_NO_TIME = "leaves no time to read anything: give a longer one, or leave it out for the default."
+_NOTHING_KEPT = (
+    "keeps nothing: give a longer duration, or leave out --transcripts and run `cekura-sync erase`."
+)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
@@ -122,7 +126,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK)),
         page_size=int(str(options.get("page_size") or PAGE_SIZE)),
         concurrency=int(str(options.get("concurrency") or CONCURRENCY)),
-        timeout=_timeout(options.get("timeout")),
+        timeout=_if_given(options.get("timeout"), "--timeout", _NO_TIME),
         allow_mass_delete=bool(options.get("allow_mass_delete")),
         dry_run=bool(options.get("dry_run")),
         models=Path(models) if models else None,
@@ -131,7 +135,7 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
         transcripts=transcripts,
         profiles=bool(options.get("profiles")),
-        keep_transcripts=_keep_transcripts(options.get("keep_transcripts")),
+        keep_transcripts=_if_given(options.get("keep_transcripts"), "--keep-transcripts", _NOTHING_KEPT),
         destination=engine(options, environ),
         allow_http=bool(options.get("allow_http")),
         notify=_texts(options.get("notify")),
@@ -239,22 +243,8 @@ def _is_loop(path: Path) -> bool:
     return False
 
 
-def _timeout(text: object) -> timedelta | None:
-    if text is None:
-        return None
-    return _above_zero(
-        str(text),
-        f"--timeout {text} leaves no time to read anything: give a longer one, or leave it out for the default.",
-    )
-
-
-def _keep_transcripts(text: object) -> timedelta | None:
-    if text is None:
-        return None
-    return _above_zero(
-        str(text),
-        f"--keep-transcripts {text} keeps nothing: give a longer duration, or leave out --transcripts and run `cekura-sync erase`.",
-    )
+def _if_given(text: object, option: str, why_not_zero: str) -> timedelta | None:
+    return None if text is None else _above_zero(str(text), f"{option} {text} {why_not_zero}")
 
 
 def filters(options: Mapping[str, object]) -> Filters:

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from cekura_sync import clock, tables
+from cekura_sync import tables
 from cekura_sync.diff import journal
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
@@ -31,7 +31,6 @@ from cekura_sync.warehouse import (
 from cekura_sync.warehouse import team_changes as team
 from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
-from cekura_sync.warehouse.layout import read_json
 from cekura_sync.warehouse.swap import Swap
 from cekura_sync.warehouse.sync_log import PendingLog
 from cekura_sync.warehouse.team_changes import TeamChanges
@@ -170,26 +169,10 @@ class WarehouseFile(Swap):
             return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
     def have_heard(self, receivers: Collection[str]) -> bool:
-        record = read_json(self.files.news)
-        try:
-            age = clock.now() - datetime.fromisoformat(record["at"])
-            return (
-                timedelta() <= age < LOG_AT_LEAST_EVERY
-                and {*receivers} <= {*record["receivers"]}
-                and record["published"] == self._published_now()
-            )
-        except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
-            return False
+        return told.have_heard(self.files, receivers, within=LOG_AT_LEAST_EVERY)
 
     def record_heard(self, receivers: Collection[str]) -> None:
-        self.files.news.unlink(missing_ok=True)
-        if receivers:
-            heard = {"at": clock.now().isoformat(), "receivers": sorted(receivers)}
-            write_json(self.files.news, heard | {"published": self._published_now()})
-
-    def _published_now(self) -> list[int]:
-        """Tells the published file from those that other commands put in its place. Empty when there is none."""
-        return [*(Fingerprint.of(self.files.published) or ())]
+        told.record_heard(self.files, receivers)
 
     def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
         pending = self.pending_log()

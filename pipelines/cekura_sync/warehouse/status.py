@@ -54,7 +54,7 @@ class Status:
 
     def sentence(self) -> str:
         if self.unrecorded:
-            return f"{self.warehouse} has no record of its syncs beside it, in {self.warehouse}.d, so its age is not known: run `{self.command}`, or ask `cekura-sync query 'from sync_status'`."
+            return f"The age of {self.warehouse} is not known: {self.warehouse}.d has no record of its syncs. Run `{self.command}`, or ask `cekura-sync query 'from sync_status'`."
         if self.age is None:
             return f"No sync of {self.warehouse} has completed yet: run `{self.command}`."
         if self.missing:
