@@ -27,10 +27,11 @@ OF_THE_WORLD = (
     "in_flight",
     "versions",
 )
-OF_THE_SERVER = (
+ELSEWHERE = (
     "page_size_cap",
     "count",
     "latency",
+    "warehouse",
 )  # whatever these are, a first sync makes the same warehouse
 QUICK = {"results": 20, "runs_per_result": 1, "in_flight": 0}
 
@@ -123,7 +124,7 @@ def new_synced(new_account: Callable[..., Account], first_syncs: FirstSyncs) -> 
         account = new_account(**kind)
         if arrange:
             arrange(account)
-        told = sorted((name, value) for name, value in kind.items() if name not in OF_THE_SERVER)
+        told = sorted((name, value) for name, value in kind.items() if name not in ELSEWHERE)
         first_syncs.give(
             account, *options, kind=(arrange and (arrange.__module__, arrange.__qualname__), told), then=then
         )

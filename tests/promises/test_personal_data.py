@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cekura_sync.sandbox import Answer, World
+from cekura_sync.sandbox import Answer
 from support.harness import Account, NewAccount, Ran
 from support.shared import Shared
 
@@ -27,7 +27,7 @@ NESTED = {"custom": {"speaker_one": SAID, "who": LINK}, "spaced": ' {"speaker_on
 
 @pytest.fixture
 def unsynced(new_account: NewAccount) -> Account:
-    """Newer servers hand out all of it; two results carry what is looked for, another cannot be stored."""
+    """Newer servers hand out all of it; three results carry what is looked for, another cannot be stored."""
     account = new_account(**KIND)
     plant(account)
     return account
@@ -54,27 +54,24 @@ def ask_for_profiles(account: Account) -> Ran:
 
 
 def plant(account: Account) -> None:
-    """The newest result is one agent's, the older one the other's."""
+    """The newest result is one agent's, the others are the other's."""
     sandbox, world = account.sandbox, account.world
-    flawed, older, newest = flawed_older_and_newest(account)
-    for id_, agent in ((newest, 1), (older, 0), (flawed, 0)):
-        make_private(world, id_)
-        world.touchless_edit(id_, agent=world.agents[agent].id)
+    flawed, older, third, newest = planted(account)
+    for id_, agent in ((newest, 1), (third, 0), (older, 0), (flawed, 0)):
+        runs = [{**run, **private()} for run in world.results[id_]["runs"]]
+        of_the_row = {name: private()[name] for name in ("transcript", "test_profile_data", "recordingUrl")}
+        owner = world.agents[agent].id
+        world.touchless_edit(id_, runs=runs, status="completed", agent=owner, **of_the_row)
     world.touchless_edit(flawed, success_rate="most")
     sandbox.rewrite = lambda _, payload: (
         with_private_runs(payload) if "overall_evaluation" in payload else None
     )
 
 
-def make_private(world: World, id_: int) -> None:
-    runs = [{**run, **private()} for run in world.results[id_]["runs"]]
-    of_the_row = {name: private()[name] for name in ("transcript", "test_profile_data", "recordingUrl")}
-    world.touchless_edit(id_, runs=runs, status="completed", **of_the_row)
-
-
-def flawed_older_and_newest(account: Account) -> list[int]:
+def planted(account: Account) -> list[int]:
+    """The flawed one, two older ones, the newest."""
     ids = sorted(account.world.results)
-    return [ids[0], ids[1], ids[-1]]
+    return [*ids[:3], ids[-1]]
 
 
 def private() -> dict[str, object]:
@@ -215,7 +212,7 @@ def test_what_a_sync_without_the_option_removed_of_results_that_it_did_not_read_
 ) -> None:
     """That of the details as soon as it is asked for again, that of the list with the next full reading."""
     account = request.getfixturevalue("profiled" if option == "--profiles" else "talked")
-    _, older, newest = flawed_older_and_newest(account)
+    _, older, _, newest = planted(account)
     before = kept_of(account, older)
     of_the_list = "test_profile_data" if option == "--profiles" else "recording_url"
     gone = [f"results.{of_the_list}", f"runs.{of_the_list}", "run_details.test_profile_data"]
@@ -240,7 +237,7 @@ def test_what_was_erased_stays_away_and_what_was_deleted_comes_back_when_it_is_r
     talked: Account,
 ) -> None:
     """In the fields of the list, and under whatever name the details have it."""
-    world, (_, older, newest) = talked.world, flawed_older_and_newest(talked)
+    world, (_, older, _, newest) = talked.world, planted(talked)
     before = kept_of(talked, older)
     assert 0 not in {*before.values(), *kept_of(talked, newest).values()}
 
@@ -289,10 +286,10 @@ def test_what_was_removed_for_its_age_comes_back_when_it_may_be_older(talked: Ac
 def test_what_the_list_said_of_an_older_result_comes_back_with_the_next_full_reading(
     talked: Account,
 ) -> None:
-    """The sync that removes it does not read that result again. It does not bring it back either where it writes runs once more, as it does those of a result that loses one to a newer result."""
-    world, (_, older, newest) = talked.world, flawed_older_and_newest(talked)
+    """The sync that removes it does not read that result. Nor does it bring anything back where it writes runs once more: those of a result that loses one to a newer result."""
+    world, (_, older, robbed, newest) = talked.world, planted(talked)
     before = kept_of(talked, older)
-    run, *others = world.results[newest]["runs"]
+    run, *others = world.results[robbed]["runs"]
     others_said = f"select count(recording_url) from cekura.runs where id = {others[0]['id']}"
     assert talked.query(others_said) == [(1,)]
     created = datetime.fromisoformat(world.results[newest]["created_at"])
@@ -367,9 +364,7 @@ def test_an_engine_loses_what_the_list_said_of_calls_that_were_deleted_or_erased
 ) -> None:
     """An older version did not note whether profiles were read: there, details of what is deleted go at once, too."""
     shared, world = Shared(unsynced, server), unsynced.world
-    _, older, newest = flawed_older_and_newest(unsynced)
-    third = sorted(world.results)[2]
-    make_private(world, third)
+    _, older, third, newest = planted(unsynced)
     assert shared.sync("--details", "--transcripts").code == 0
     assert 0 not in [count for id_ in (third, older, newest) for count in kept_in_engine(shared, id_)]
 
