@@ -265,8 +265,8 @@ MUTATIONS = (
         (
             (
                 "warehouse/file.py",
-                "        journal.remove(self.files.journal)\n        self.require()",
-                "        self.require()",
+                "interrupted = journal.remove(self.files.journal)",
+                "interrupted = False",
             ),
         ),
         (f"{JOURNAL}::test_erase_removes_the_journal_even_before_there_is_a_warehouse",),
@@ -763,7 +763,7 @@ MUTATIONS = (
     ),
     Mutation(
         "counts: what is wrong stays when the views are built",
-        (("warehouse/file.py", "self._con.execute(counts.FORGET)", "pass"),),
+        (("warehouse/copy.py", "self._con.execute(counts.FORGET)", "pass"),),
         (COUNTS,),
     ),
     Mutation(
