@@ -12,7 +12,7 @@ from cekura_sync.api import client
 from cekura_sync.sandbox import Sandbox, World
 from support.engines import PostgreSql, postgres_server
 from support.first_syncs import FirstSyncs
-from support.harness import LONG, Account
+from support.harness import LONG, Account, Ran
 from support.shared import Shared
 from support.theirs import Theirs
 
@@ -27,10 +27,11 @@ OF_THE_WORLD = (
     "in_flight",
     "versions",
 )
-OF_THE_SERVER = (
+ELSEWHERE = (
     "page_size_cap",
     "count",
     "latency",
+    "warehouse",
 )  # whatever these are, a first sync makes the same warehouse
 QUICK = {"results": 20, "runs_per_result": 1, "in_flight": 0}
 
@@ -110,16 +111,23 @@ def first_syncs(tmp_path_factory: pytest.TempPathFactory) -> FirstSyncs:
 def new_synced(new_account: Callable[..., Account], first_syncs: FirstSyncs) -> Callable[..., Account]:
     """Makes accounts that have had their first sync: `new_synced("--details", results=300)`.
 
-    `arrange` changes the account before that sync: always in the same way, for its warehouse is used again.
+    `arrange` changes the account before that sync, `then` is a command after it: always in the same way, for the warehouse is used again.
     """
 
-    def make(*options: str, arrange: Callable[[Account], object] | None = None, **kind: Any) -> Account:
+    def make(
+        *options: str,
+        arrange: Callable[[Account], object] | None = None,
+        then: Callable[[Account], Ran] | None = None,
+        **kind: Any,
+    ) -> Account:
         kind = {"now": first_syncs.now()} | kind
         account = new_account(**kind)
         if arrange:
             arrange(account)
-        told = sorted((name, value) for name, value in kind.items() if name not in OF_THE_SERVER)
-        first_syncs.give(account, *options, kind=(arrange and arrange.__qualname__, told))
+        told = sorted((name, value) for name, value in kind.items() if name not in ELSEWHERE)
+        first_syncs.give(
+            account, *options, kind=(arrange and (arrange.__module__, arrange.__qualname__), told), then=then
+        )
         return account
 
     return make

@@ -265,8 +265,8 @@ MUTATIONS = (
         (
             (
                 "warehouse/file.py",
-                "        journal.remove(self.files.journal)\n        self.require()",
-                "        self.require()",
+                "interrupted = journal.remove(self.files.journal)",
+                "interrupted = False",
             ),
         ),
         (f"{JOURNAL}::test_erase_removes_the_journal_even_before_there_is_a_warehouse",),
@@ -516,7 +516,7 @@ MUTATIONS = (
                 "personal_data",
             ),
         ),
-        (f"{PERSONAL}::test_a_row_that_cannot_be_stored_is_as_old_as_it_says",),
+        (f"{PERSONAL}::test_what_was_removed_for_its_age_comes_back_when_it_may_be_older",),
     ),
     Mutation(
         "personal data: a row that is written once more is the base's",
@@ -532,7 +532,7 @@ MUTATIONS = (
                 'for key, one in _said(con) if one.table == table == "results"',
             ),
         ),
-        (f"{PERSONAL}::test_runs_that_are_written_once_more_do_not_bring_back_what_was_removed",),
+        (f"{PERSONAL}::test_what_the_list_said_of_an_older_result_comes_back_with_the_next_full_reading",),
     ),
     Mutation(
         "comparison: a row that nobody can read is stored as it came",
@@ -763,7 +763,7 @@ MUTATIONS = (
     ),
     Mutation(
         "counts: what is wrong stays when the views are built",
-        (("warehouse/file.py", "self._con.execute(counts.FORGET)", "pass"),),
+        (("warehouse/copy.py", "self._con.execute(counts.FORGET)", "pass"),),
         (COUNTS,),
     ),
     Mutation(
@@ -879,7 +879,9 @@ MUTATIONS = (
                 "$profiles and false",
             ),
         ),
-        (f"{PERSONAL}::test_profiles_in_details_come_back_when_they_are_asked_for_again",),
+        (
+            f"{PERSONAL}::test_what_a_sync_without_the_option_removed_of_results_that_it_did_not_read_comes_back",
+        ),
     ),
     Mutation(
         "compare: what is too old is stored again",

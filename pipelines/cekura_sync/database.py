@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # So that memory does not grow with the account. What exceeds it goes to a temporary folder.
 MEMORY = "100MB"
-STEPS = ("40MB", "64MB", "128MB")
+STEPS = ("40MB", "80MB", "128MB")
 _COMPARING: "_Config" = {"threads": 1, "memory_limit": MEMORY}
 _WRITING: "_Config" = {"threads": 2, "memory_limit": "100MB"}
 _CONFIG: "_Config" = {"autoinstall_known_extensions": False}

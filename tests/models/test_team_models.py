@@ -50,6 +50,41 @@ def test_the_teams_views_are_built_in_their_order_with_comments(account: Account
     assert "team.worst" in account.run("views").out
 
 
+def test_the_teams_views_stay_when_something_is_erased(account: Account, folder: Path) -> None:
+    (folder / "z_first.sql").write_text("select 1 as x")
+    account.sync("--models", str(folder))
+    # From now on a view rests on one that was made after it.
+    (folder / "z_first.sql").write_text("select agent_id from team.worst")
+    (folder / "a_count.sql").write_text("select count(*) as n from team.z_first")
+    account.sync("--models", str(folder))
+    (folder / "worst.sql").write_text(WORST.replace("less than half", "few"))
+    account.sync("--models", str(folder))
+    told, agents = account.run("views", "worst").out, account.query("select n from team.a_count")
+
+    assert account.run("erase", "--result", str(max(account.world.results))).code == 0
+
+    assert account.run("views", "worst").out == told
+    assert account.query("select n from team.a_count") == agents
+    assert account.query("select table_name from duckdb_tables() where table_name = '_team_views'") == []
+    assert not account.sync("--models", str(folder)).json["changed"]
+
+
+def test_a_view_of_the_team_that_cannot_be_made_again_comes_with_the_next_models(
+    account: Account, folder: Path, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.csv"
+    prices.write_text("scenario,price\n1,2\n")
+    (folder / "a_count.sql").write_text(f"select count(*) as n from read_csv('{prices}')")
+    account.sync("--models", str(folder))
+    moved = prices.rename(tmp_path / "moved.csv")
+    account.run("erase", "--result", str(max(account.world.results)))
+
+    moved.rename(prices)
+    account.sync("--models", str(folder))
+
+    assert account.query("select n from team.a_count") == [(1,)]
+
+
 @pytest.mark.parametrize("row", [0, 150_000])
 def test_a_view_that_fails_when_it_is_read_is_named_by_an_export(
     account: Account, folder: Path, tmp_path: Path, row: int

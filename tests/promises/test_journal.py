@@ -435,6 +435,7 @@ def test_erase_removes_the_journal_even_before_there_is_a_warehouse(account: Acc
     ran = account.run("erase", "--result", str(max(account.world.results)))
 
     assert ran.code == 9, ran.err
+    assert "What an interrupted sync had read is removed" in ran.err
     assert not journal(account).exists()
 
 

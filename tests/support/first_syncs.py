@@ -3,13 +3,13 @@
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from pathlib import Path
 
-from support.harness import Account
+from support.harness import Account, Ran
 
 # A sync publishes its log when the last one is an hour old, and a result is stuck after an hour: tests must not come near that.
 FRESH = timedelta(minutes=10)
@@ -33,9 +33,11 @@ class FirstSyncs:
         self._now = began.isoformat()
         return began
 
-    def give(self, account: Account, *options: str, kind: object) -> None:
-        """The warehouse that a first sync with these options makes of this kind of account."""
-        asked = repr((self._now, kind, options))
+    def give(
+        self, account: Account, *options: str, kind: object, then: Callable[[Account], Ran] | None = None
+    ) -> None:
+        """The warehouse that a first sync with these options makes of this kind of account, and what `then` makes of that."""
+        asked = repr((self._now, kind, options, then and (then.__module__, then.__qualname__)))
         with self._alone(md5(asked.encode(), usedforsecurity=False).hexdigest()) as kept:
             if kept.exists():
                 shutil.copytree(kept, account.warehouse.parent, dirs_exist_ok=True)
@@ -43,6 +45,9 @@ class FirstSyncs:
                 return
             ran = account.sync(*options)
             assert ran.code == 0, ran.err
+            if then:
+                ran = then(account)
+                assert ran.code == 0, ran.err
             account.sandbox.reset_requests()
             unfinished = kept.with_suffix(".unfinished")
             shutil.copytree(account.home, unfinished / account.home.name)

@@ -146,6 +146,20 @@ def test_what_is_not_a_backup_is_not_restored(
     assert account.sync().code == 0
 
 
+def test_a_backup_that_cannot_be_restored_leaves_an_interrupted_reading_where_it_was(
+    account: Account, tmp_path: Path
+) -> None:
+    (journal := account.home / "journal.duckdb").write_bytes(b"an interrupted reading")
+    (file := tmp_path / "file").write_bytes(b"no backup")
+
+    assert account.run("restore", str(file)).code == 9
+    assert journal.exists()
+
+    assert account.run("backup", str(file.with_suffix(".duckdb"))).code == 0
+    assert account.run("restore", str(file.with_suffix(".duckdb"))).code == 0
+    assert not journal.exists()  # it belongs to what was replaced
+
+
 def test_a_foreign_file_in_the_warehouses_place_is_not_replaced_by_a_backup(
     account: Account, tmp_path: Path
 ) -> None:

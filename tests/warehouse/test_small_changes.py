@@ -1,5 +1,6 @@
 """A quick sync checks what it wrote and builds no view whose text is the same; a full one checks everything."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -126,3 +127,19 @@ def test_the_rows_of_deleted_and_emptied_results_are_checked_too(synced: Account
     assert synced.sync().code == 0
 
     synced.assert_equals_api()
+
+
+@pytest.mark.parametrize("command", [("build",), ("erase", "--result", "1")])
+def test_syncs_that_found_nothing_new_are_published_by_whatever_is_published_next(
+    synced: Account, command: tuple[str, ...]
+) -> None:
+    for options in ((), ("--full",)):
+        assert not synced.sync(*options).json["changed"]
+    waiting = [json.loads(line) for line in (synced.home / "pending_log.jsonl").read_text().splitlines()]
+
+    assert synced.run(*command).code == 0
+
+    modes = [mode for (mode,) in synced.query("select mode from cekura.sync_log order by finished_at")]
+    assert modes[-2:] == ["quick", "full"]
+    assert modes[-len(waiting) :] == [entry["mode"] for entry in waiting]
+    assert not (synced.home / "pending_log.jsonl").exists()

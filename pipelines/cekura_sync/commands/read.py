@@ -56,7 +56,7 @@ def check(warehouse: str, destination: str | None) -> None:
 def status(
     warehouse: str, destination: str | None, *, as_json: bool, max_age: str | None, **options: Any
 ) -> None:
-    """Show when the last sync completed and what the warehouse holds.
+    """Show when the last sync completed and what the warehouse held then.
 
     The filters of a sync are its scope. --max-age checks each scope: its age is the time since the last sync with the
     same filters or with only some of them. A scope is ignored if the warehouse's last sync is more than 30 days newer.

@@ -146,9 +146,12 @@ def open_journal(
     return Journal(con, path)
 
 
-def remove(path: Path) -> None:
+def remove(path: Path) -> bool:
+    """Whether there was one."""
+    found = path.exists()
     for file in (path, path.with_name(f"{path.name}.wal")):
         file.unlink(missing_ok=True)
+    return found
 
 
 class _Earlier:

@@ -12,8 +12,9 @@ from cekura_sync import database
 from cekura_sync.diff import journal
 from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.warehouse import identity, steps, sync_log
+from cekura_sync.warehouse.copy import Copy
 from cekura_sync.warehouse.disk import disk_errors, flush, private_files, write_json
-from cekura_sync.warehouse.file import Copy, WarehouseFile
+from cekura_sync.warehouse.file import WarehouseFile
 from cekura_sync.warehouse.layout import Layout, require_outside
 
 
@@ -62,10 +63,10 @@ def restore(path: Path, source: Path, swapping: Callable[[], None]) -> dict[str,
         steps.build(Copy(con), None)
 
     with warehouse.locked(restoring=True):
-        journal.remove(files.journal)
         found = identity.of_copy(source, files.work)
         newest = max(found.generation, _newest_generation(warehouse))
         warehouse.commit(write, swapping, generation=newest + 1)
+        journal.remove(files.journal)
         with database.connect(files.base, read_only=True) as con:
             last = sync_log.newest(con)
         warehouse.forget_pending()

@@ -13,13 +13,11 @@ from cekura_sync import tables
 from cekura_sync.diff import journal
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
-from cekura_sync.models import checks, runner
-from cekura_sync.models.checks import Finding
+from cekura_sync.errors import WarehouseError
+from cekura_sync.models import runner
 from cekura_sync.models.team import TeamModels
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.warehouse import (
-    changed_rows,
-    counts,
     dlt_settings,
     erase,
     identity,
@@ -28,7 +26,7 @@ from cekura_sync.warehouse import (
     sync_log,
     told,
 )
-from cekura_sync.warehouse import team_changes as team
+from cekura_sync.warehouse.copy import Copy
 from cekura_sync.warehouse.disk import Fingerprint, write_json
 from cekura_sync.warehouse.erase import Selection
 from cekura_sync.warehouse.swap import Swap
@@ -37,6 +35,7 @@ from cekura_sync.warehouse.team_changes import TeamChanges
 from cekura_sync.warehouse.writers import still_held
 
 LOG_AT_LEAST_EVERY = timedelta(hours=1)  # how old the published sync_log may grow while nothing changes
+_INTERRUPTED = "What an interrupted sync had read is removed, so the next one reads everything again: erase once more after it."
 PENDING_AT_MOST = 1000  # syncs without changes that wait to be published in it
 
 
@@ -135,7 +134,6 @@ class WarehouseFile(Swap):
         first: bool,
     ) -> Outcome:
         generation = self.generation() + 1
-        pending = self.pending_log()
         forget = changeset.to_forget()
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
@@ -144,17 +142,16 @@ class WarehouseFile(Swap):
                 load = partial(_load, con, self.files.scratch, changeset, outcome, first=first)
             else:
                 load = None
-            copy = Copy(con, load, pending, generation, views_may_stay=True)
+            copy = Copy(con, load, generation, views_may_stay=True)
             outcome = steps.write(copy, team_changes, outcome)
             if self._team_models is not None:
                 self._team_models.build(con)
 
-        self.commit(write, progress.swapping, forget)
+        self._commit_with_log(write, progress.swapping, forget)
         for flaw in self._team_models.flaws if self._team_models else ():
             progress.warn(flaw)
         if forget and (held := still_held(self.files)):
             progress.warn(held)
-        self._pending.forget()
         progress.say(f"Published generation {generation} of {self.files.published}.")
         return outcome
 
@@ -175,22 +172,37 @@ class WarehouseFile(Swap):
         told.record_heard(self.files, receivers)
 
     def remember_told(self, rows: Sequence[Mapping[str, Any]], progress: Progress) -> None:
-        pending = self.pending_log()
-
         def write(con: duckdb.DuckDBPyConnection) -> None:
             tables.complete(con)
             for statement, values in told.replacing(rows, mark="?"):
                 con.execute(statement, values)
+
+        self._commit_with_log(write, progress.swapping)
+
+    def _commit_with_log(
+        self,
+        write: Callable[[duckdb.DuckDBPyConnection], None],
+        swapping: Callable[[], None],
+        forget: Sequence[str] = (),
+    ) -> None:
+        """Publish with it the syncs that wait: they are of this generation, and nobody counts them in the next."""
+        pending = self.pending_log()
+
+        def write_both(con: duckdb.DuckDBPyConnection) -> None:
+            write(con)
             if pending:
                 sync_log.append(con, pending)
 
-        self.commit(write, progress.swapping)
+        self.commit(write_both, swapping, forget)
         self._pending.forget()
 
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
         # It may hold what is to be erased, even where no sync has completed yet.
-        journal.remove(self.files.journal)
-        self.require()
+        interrupted = journal.remove(self.files.journal)
+        try:
+            self.require()
+        except WarehouseError as error:
+            raise (WarehouseError(f"{error} {_INTERRUPTED}") if interrupted else error) from None
         with self.locked():
             journal.remove(self.files.journal)
             return self._erase(selection, swapping)
@@ -205,7 +217,7 @@ class WarehouseFile(Swap):
                 con.execute(statement)
             steps.build(Copy(con, views_may_stay=True), None)
 
-        self.commit(write, swapping, statements)
+        self._commit_with_log(write, swapping, statements)
         return len(ids)
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
@@ -218,73 +230,8 @@ class WarehouseFile(Swap):
 
         self.require()
         with self.locked():
-            self.commit(write, swapping)
+            self._commit_with_log(write, swapping)
         return names
-
-
-class Copy:
-    """The copy of the base, while it is written."""
-
-    def __init__(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        load: Callable[[], None] | None = None,
-        pending: Sequence[Mapping[str, Any]] = (),
-        generation: int = 0,
-        *,
-        views_may_stay: bool = False,
-    ) -> None:
-        """`views_may_stay`: those whose text is the same as before need not be built; whoever asks for a build gets one."""
-        self._con = con
-        self._load = load
-        self._pending = pending
-        self._generation = generation
-        self._views_may_stay = views_may_stay
-        self._views_stay = False  # nothing of their text is new
-
-    def merge(self) -> None:
-        if self._load is not None:
-            self._load()
-
-    def complete(self) -> None:
-        tables.complete(self._con)
-
-    def store(self, team_changes: TeamChanges) -> None:
-        team.store(self._con, team_changes)
-
-    def build_views(self) -> list[str]:
-        self._views_stay = self._views_may_stay and _recorded_signature(self._con) == runner.signature(
-            self._con
-        )
-        if self._views_stay:
-            return [model.name for model in runner.read_models(runner.models_dir())]
-        names = runner.build(self._con)
-        self._con.execute(
-            "create or replace table cekura._views as select $1 as signature", [runner.signature(self._con)]
-        )
-        return names
-
-    def count_runs(self) -> None:
-        if not self._views_stay:
-            self._con.execute(counts.FORGET)
-        counts.store(self._con)
-
-    def findings(self, since: datetime | None) -> list[Finding]:
-        if since is None or not self._views_stay:
-            return checks.check(self._con, just_built=True)
-        with changed_rows.of_file(self._con, since) as changed:
-            return checks.check_rows(changed)
-
-    def log(self, entry: Mapping[str, Any]) -> None:
-        sync_log.append(self._con, [*self._pending, {**entry, "generation": self._generation}])
-
-
-def _recorded_signature(con: duckdb.DuckDBPyConnection) -> str | None:
-    """Of the views as they were built last; None before the first time."""
-    known = con.execute(
-        "select 1 from duckdb_tables() where table_name = '_views' and database_name = current_database()"
-    ).fetchall()
-    return con.execute("select signature from cekura._views").fetchall()[0][0] if known else None
 
 
 def _load(

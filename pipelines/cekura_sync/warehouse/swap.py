@@ -12,6 +12,7 @@ import duckdb
 from cekura_sync import database
 from cekura_sync.console import memory
 from cekura_sync.errors import WarehouseError
+from cekura_sync.models import team
 from cekura_sync.warehouse import identity, sync_log
 from cekura_sync.warehouse.disk import (
     Fingerprint,
@@ -251,12 +252,12 @@ class Swap:
             shutil.copyfile(self.files.base, self.files.work)
 
     def _copy_without(self, forget: Sequence[str]) -> None:
-        """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one."""
+        """What is deleted from a DuckDB file stays readable in blocks that nobody uses, so its tables move to a new one; our views are built there."""
         old = self.files.scratch / "old.duckdb"
         shutil.copyfile(self.files.base, old)
         database.create(self.files.work)
         with database.connect(old) as con:
-            con.execute("drop schema if exists analytics cascade")  # built anew in any case
+            team.keep_views(con)
             for statement in forget:
                 con.execute(statement)
             database.copy_tables(con, self.files.work)
