@@ -1039,6 +1039,7 @@ def test_runs_that_were_stored_are_followed_although_the_list_shows_none(silence
     assert (first.ran.json["updated"], first.ran.json["unchanged"]) == (4, 56)
     assert first.runs[id_] == silence.runs[id_]
     assert first.followed[id_] == [("completed", True)]
+    assert silence.again.ran.json["updated"] == 0, "the list shows it as it did"
     assert not silence.with_nothing_new.ran.json["changed"], "the list shows it as it did"
     assert silence.after_a_rerun.runs[id_] == silence.runs_of_the_rerun != silence.runs[id_]
 
