@@ -227,7 +227,7 @@ MUTATIONS = (
     Mutation(
         "journal: of any sync",
         (("diff/journal.py", "if hidden[name] != theirs.get(name)", "if False"),),
-        (f"{JOURNAL}::test_a_journal_that_does_not_fit_is_dropped_with_a_word",),
+        (f"{JOURNAL}::test_a_journal_of_another_key_is_dropped_with_a_word",),
     ),
     Mutation(
         "journal: however old",

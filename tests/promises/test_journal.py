@@ -9,7 +9,8 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 
 from cekura_sync import clock, database
 from cekura_sync.diff import scan
-from cekura_sync.sandbox import Answer, Fault, Request
+from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
 from support.harness import PATIENCE, Account, NewAccount, Ran, Record, assert_same
 from support.killing import KILL_POINTS, change_the_account, kill_at_request, sync_with_files_up_to
 from support.rare import rare
@@ -80,53 +81,113 @@ def assert_read_anew(account: Account, ran: Ran, reason: str) -> None:
     assert not journal(account).exists()
 
 
-def test_the_next_sync_goes_on_where_a_first_one_was_interrupted(account: Account) -> None:
-    first = interrupt(account, LATE)
-    before = datetime.now(UTC)
+@dataclass(frozen=True)
+class TakenUp:
+    """A first sync that a rate limit cuts short, and the syncs after it. In between, results arrived, went and were edited."""
 
-    ran = account.sync("-v")
+    cut: Ran
+    continued_at: datetime
+    seconds: float
+    continued: Ran
+    quick: Ran
+    read: int  # by the first sync, before it was deleted
+    unread: int  # by it, before it was deleted
+    listed: dict[int, Record]  # when the second sync continued
+    stored: dict[int, Record]  # by the second sync
+    log: list[datetime]
+    journal_is_left: bool
+    ends_equal: bool
 
-    assert first.code == 3
-    assert ran.json["pages"] <= PAGES - LATE + 4, "the top, what was left, and the end twice"
-    assert ran.json["rows_read"] == 200
-    assert datetime.fromisoformat(ran.json["started_at"]) < before
-    assert account.query("select started_at from cekura.sync_log") == [
-        (datetime.fromisoformat(ran.json["started_at"]),)
-    ]
-    assert ran.json["seconds"] < (datetime.now(UTC) - before).total_seconds() + 1
-    account.assert_equals_api()
-    assert not journal(account).exists()
+
+ARRIVALS = 70
+
+
+@pytest.fixture(scope="module")
+def taken_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TakenUp]:
+    world = {name: value for name, value in TWO_HUNDRED.items() if name != "page_size_cap"}
+    with pytest.MonkeyPatch.context() as patch, Sandbox(World(**world), page_size_cap=20) as sandbox:
+        patch.setattr(scan, "BATCH_ROWS", 1)
+        yield _take_up(Account(sandbox, tmp_path_factory.mktemp("taken-up") / "warehouse.duckdb"))
+
+
+def _take_up(account: Account) -> TakenUp:
+    account.sandbox.faults = [Fault("429", first=LATE, retry_after=10**6)]
+    cut = account.sync("--concurrency", "1")
+    account.sandbox.faults = []
+    unread, *_, edited, read = sorted(account.world.results)
+    account.world.insert(ARRIVALS)
+    account.world.edit(edited, name="edited in between")
+    account.world.delete(read)
+    account.world.delete(unread)
+    listed, before = account.api(), datetime.now(UTC)
+    continued = account.run("sync", "--json", "-v")
+    seconds = (datetime.now(UTC) - before).total_seconds()
+    stored, log = account.stored(), account.query("select started_at from cekura.sync_log")
+    is_left = journal(account).exists()
+    quick = account.sync()
+    return TakenUp(
+        cut, before, seconds, continued, quick, read, unread, listed, stored,
+        [started for (started,) in log], is_left, account.stored() == account.api(),
+    )  # fmt: skip
 
 
 def test_a_first_sync_that_a_rate_limit_cuts_short_says_how_far_it_came_and_what_is_left(
-    account: Account,
+    taken_up: TakenUp,
 ) -> None:
-    account.sandbox.faults = [Fault("429", first=LATE, retry_after=10**6)]
-
-    ran = account.sync("--concurrency", "1")
-
-    assert ran.code == 4
+    assert taken_up.cut.code == 4
     assert re.search(
         r"limits the rate .* It came as far as 10 pages, 1\d\d of about 200 results\."
         r" The next full sync within a day goes on from there; at this pace the rest takes about ",
-        ran.err,
-    ), ran.err
-    account.sandbox.faults = []
-    assert account.sync().json["pages"] <= PAGES - LATE + 4
-    account.assert_equals_api()
+        taken_up.cut.err,
+    ), taken_up.cut.err
 
 
-@pytest.mark.parametrize(
-    "size", (10_000, 40_000, 100_000, 300_000, 600_000, 900_000) if ALL else (40_000, 300_000)
-)
-def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: Account, size: int) -> None:
-    ran = sync_with_files_up_to(
-        size, account, "--concurrency", "1", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS
+def test_the_next_sync_goes_on_where_a_first_one_was_interrupted(taken_up: TakenUp) -> None:
+    ran = taken_up.continued
+
+    assert ran.code == 0, ran.err
+    assert re.search(
+        r"The reading that began at .* is continued: it had come as far as 1\d\d results", ran.err
     )
+    assert ran.json["rows_read"] == 200 + ARRIVALS - 1
+    assert datetime.fromisoformat(ran.json["started_at"]) < taken_up.continued_at
+    assert taken_up.log == [datetime.fromisoformat(ran.json["started_at"])]
+    assert ran.json["seconds"] < taken_up.seconds + 1
+    assert not taken_up.journal_is_left
 
-    assert ran.returncode == 9, ran.stderr
-    assert "File too large. Nothing was changed; fix that and sync again." in ran.stderr
-    assert not account.warehouse.exists()
+
+def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_reading(
+    taken_up: TakenUp,
+) -> None:
+    """Asked for: the top, what was left, and the end twice."""
+    assert taken_up.continued.json["pages"] <= PAGES - LATE + 4 + -(-ARRIVALS // 17)
+    assert taken_up.stored.keys() - {taken_up.read} == taken_up.listed.keys()
+
+
+def test_a_result_that_was_deleted_in_between_is_found_by_the_next_sync(taken_up: TakenUp) -> None:
+    deleted = {taken_up.read, taken_up.unread}
+    assert deleted & {*taken_up.stored} == {taken_up.read}, "it was there when the sync began"
+    assert taken_up.quick.json["deleted"] == 1
+    assert taken_up.ends_equal
+
+
+def test_an_edit_in_between_is_found_as_after_any_sync_that_began_so_early(taken_up: TakenUp) -> None:
+    (edited,) = (id_ for id_, row in taken_up.listed.items() if row != taken_up.stored[id_])
+
+    assert taken_up.listed[edited]["name"] == "edited in between"
+    assert taken_up.quick.json["updated"] == 1
+    assert taken_up.ends_equal
+
+
+def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: Account) -> None:
+    for size in (10_000, 40_000, 100_000, 300_000, 600_000, 900_000) if ALL else (40_000, 300_000):
+        ran = sync_with_files_up_to(
+            size, account, "--concurrency", "1", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS
+        )
+
+        assert ran.returncode == 9, (size, ran.stderr)
+        assert "File too large. Nothing was changed; fix that and sync again." in ran.stderr
+        assert not account.warehouse.exists()
     assert account.sync().code == 0
     account.assert_equals_api()
 
@@ -186,47 +247,6 @@ def test_processes_killed_one_after_another_while_they_read_leave_no_wrong_row(
     assert kills > 2 * request
 
 
-@pytest.mark.parametrize("arrivals", [*rare(1), 70])
-def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_reading(
-    account: Account, arrivals: int
-) -> None:
-    interrupt(account, LATE)
-    account.world.insert(arrivals)
-
-    ran = account.sync()
-
-    assert ran.json["pages"] <= PAGES - LATE + 4 + -(-arrivals // 17)
-    account.assert_equals_api()
-
-
-def test_a_result_that_was_deleted_in_between_is_found_by_the_next_full_sync(account: Account) -> None:
-    interrupt(account, LATE)
-    read, unread = max(account.world.results), min(account.world.results)
-    account.world.delete(read)
-    account.world.delete(unread)
-
-    assert account.sync().code == 0
-    assert {read, unread} & {*account.stored()} == {read}, "it was there when the sync began"
-    assert account.sync("--full").json["deleted"] == 1
-    account.assert_equals_api()
-
-
-def test_an_edit_in_between_is_found_as_after_any_sync_that_began_so_early(account: Account) -> None:
-    interrupt(account, LATE)
-    edited = max(account.world.results)
-    account.world.edit(edited, name="edited in between")
-
-    ran = account.run("sync", "-v")
-
-    assert ran.code == 0
-    assert re.search(
-        r"The reading that began at .* is continued: it had come as far as 1\d\d results", ran.err
-    )
-
-    assert account.sync().json["updated"] == 1
-    account.assert_equals_api()
-
-
 def test_where_the_top_no_longer_meets_the_earlier_reading_everything_is_read_anew(account: Account) -> None:
     interrupt(account, 5)
     for id_ in sorted(account.world.results)[-120:]:
@@ -236,21 +256,22 @@ def test_where_the_top_no_longer_meets_the_earlier_reading_everything_is_read_an
     account.assert_equals_api()
 
 
-def test_a_reading_of_a_list_without_an_order_is_not_continued(account: Account) -> None:
-    account.sandbox.change(order="shuffled_stable")
-    interrupt(account, LATE)
+def test_a_reading_of_a_list_without_an_order_is_not_continued(synced: Account) -> None:
+    synced.sandbox.change(order="shuffled_stable")
+    interrupt(synced, LATE, "--full")
 
-    ran = account.sync()
+    ran = synced.sync("--full")
 
     assert ran.code == 0, ran.err
     assert "started_at" not in ran.json
-    account.assert_equals_api()
+    synced.assert_equals_api()
 
 
 def test_a_journal_that_cannot_be_removed_does_not_undo_a_sync_that_is_complete(
-    account: Account, monkeypatch: pytest.MonkeyPatch
+    synced: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unlink = Path.unlink
+    synced.world.edit(max(synced.world.results), name="edited")
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
         if path.name == "journal.duckdb" and path.exists():
@@ -259,37 +280,29 @@ def test_a_journal_that_cannot_be_removed_does_not_undo_a_sync_that_is_complete(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", refuse)
-        ran = account.sync()
+        ran = synced.sync("--full")
 
-    assert (ran.code, ran.json["inserted"]) == (0, 200)
-    account.assert_equals_api()
-    account.world.edit(max(account.world.results), name="edited")
-    assert account.sync("--full").code == 0
-    account.assert_equals_api()
-    assert not journal(account).exists()
-
-
-def _another_key(account: Account) -> dict[str, str]:
-    account.sandbox.change(key="another-key")
-    account.sandbox.key = "another-key"
-    return {}
+    assert (ran.code, ran.json["updated"]) == (0, 1)
+    synced.assert_equals_api()
+    synced.world.edit(max(synced.world.results), name="edited again")
+    assert synced.sync("--full").code == 0
+    synced.assert_equals_api()
+    assert not journal(synced).exists()
 
 
-def _torn(account: Account) -> dict[str, str]:
+def _torn(account: Account) -> None:
     whole = journal(account).read_bytes()
     journal(account).write_bytes(whole[: len(whole) // 2])
-    return {}
 
 
-def _garbled(account: Account) -> dict[str, str]:
+def _garbled(account: Account) -> None:
     whole = bytearray(journal(account).read_bytes())
     for place in range(20_000, len(whole), 4096):
         whole[place] ^= 0xFF
     journal(account).write_bytes(whole)
-    return {}
 
 
-def _garbled_in_one_table(account: Account) -> dict[str, str]:
+def _garbled_in_one_table(account: Account) -> None:
     """In the rows that wait to be written, which nothing else reads before the list has been continued."""
     with duckdb.connect(str(journal(account))) as con:
         storage = "select max(block_id) from pragma_storage_info('changed')"
@@ -297,24 +310,20 @@ def _garbled_in_one_table(account: Account) -> dict[str, str]:
     whole = bytearray(journal(account).read_bytes())
     whole[3 * 4096 + block * 262_144 + 100] ^= 0xFF  # three headers stand before the blocks
     journal(account).write_bytes(whole)
-    return {}
 
 
-def _of_another_format(account: Account) -> dict[str, str]:
+def _of_another_format(account: Account) -> None:
     with duckdb.connect(str(journal(account))) as con:
         con.execute("update begun set format = 0")
-    return {}
 
 
-def _empty(account: Account) -> dict[str, str]:
+def _empty(account: Account) -> None:
     journal(account).write_bytes(b"")
-    return {}
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (_another_key, "other key"),
         pytest.param(_torn, "damaged", marks=pytest.mark.long),
         pytest.param(_garbled, "damaged", marks=pytest.mark.long),
         (_garbled_in_one_table, "damaged"),
@@ -323,13 +332,21 @@ def _empty(account: Account) -> dict[str, str]:
     ],
 )
 def test_a_journal_that_does_not_fit_is_dropped_with_a_word(
-    account: Account, change: Callable[[Account], dict[str, str]], reason: str
+    account: Account, change: Callable[[Account], None], reason: str
 ) -> None:
     interrupt(account, LATE)
 
-    env = change(account)
+    change(account)
 
-    assert_read_anew(account, account.sync(**env), reason)
+    assert_read_anew(account, account.sync(), reason)
+
+
+def test_a_journal_of_another_key_is_dropped_with_a_word(synced: Account) -> None:
+    interrupt(synced, LATE, "--full")
+    synced.sandbox.change(key="another-key")
+    synced.sandbox.key = "another-key"
+
+    assert_read_anew(synced, synced.sync("--full"), "other key")
 
 
 @pytest.mark.parametrize(
@@ -340,34 +357,31 @@ def test_a_journal_that_does_not_fit_is_dropped_with_a_word(
     ],
 )
 def test_a_journal_of_other_settings_is_dropped_with_a_word(
-    account: Account, options: tuple[str, ...], reason: str
+    synced: Account, options: tuple[str, ...], reason: str
 ) -> None:
-    interrupt(account, LATE)
+    interrupt(synced, LATE, "--full", *options)
 
-    ran = account.sync(*options)
-
-    assert ran.code == 0, ran.err
-    assert reason in ran.err
+    assert_read_anew(synced, synced.sync("--full"), reason)
 
 
-def test_pages_of_another_size_continue_a_reading(account: Account) -> None:
-    interrupt(account, LATE)
-    account.sandbox.change(page_size_cap=15)
+def test_pages_of_another_size_continue_a_reading(synced: Account) -> None:
+    interrupt(synced, LATE, "--full")
+    synced.sandbox.change(page_size_cap=15)
 
-    ran = account.sync("--page-size", "30")
+    ran = synced.sync("--full", "--page-size", "30")
 
     assert ran.json["pages"] < PAGES - 4
-    account.assert_equals_api()
+    synced.assert_equals_api()
 
 
-def test_a_journal_is_too_old_after_a_day(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt(account, LATE)
+def test_a_journal_is_too_old_after_a_day(synced: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(synced, LATE, "--full")
 
     tomorrow = datetime.now(UTC) + timedelta(hours=24)
     monkeypatch.setattr(clock, "now", lambda: tomorrow)
-    account.sandbox.date = lambda: tomorrow
+    synced.sandbox.date = lambda: tomorrow
 
-    assert_read_anew(account, account.sync(), "too old")
+    assert_read_anew(synced, synced.sync("--full"), "too old")
 
 
 def test_a_full_sync_that_was_asked_for_is_continued_as_one_when_the_next_is_due(
@@ -434,27 +448,33 @@ def test_what_casts_doubt_on_a_reading_ends_its_journal(account: Account, kind: 
     assert journal(account).exists() == (kind == "html")
 
 
-def test_a_dry_run_neither_writes_a_journal_nor_uses_one(account: Account) -> None:
-    interrupt(account, LATE, "--dry-run")
-    assert not journal(account).exists()
-    interrupt(account, LATE)
-    left = journal(account).read_bytes()
+def test_a_dry_run_neither_writes_a_journal_nor_uses_one(synced: Account) -> None:
+    interrupt(synced, LATE, "--full", "--dry-run")
+    assert not journal(synced).exists()
+    interrupt(synced, LATE, "--full")
+    left = journal(synced).read_bytes()
 
-    assert account.sync("--dry-run").json["pages"] >= PAGES
-    assert journal(account).read_bytes() == left
+    assert synced.sync("--full", "--dry-run").json["pages"] >= PAGES
+    assert journal(synced).read_bytes() == left
 
 
 @pytest.mark.parametrize("point", [*rare("after extract"), "before copy"])
-def test_a_sync_killed_while_it_writes_is_taken_up_too(account: Account, point: str) -> None:
-    process = account.spawn(CEKURA_TEST_POINT=point, **KILL_POINTS)
+def test_a_sync_killed_while_it_writes_is_taken_up_too(synced: Account, point: str) -> None:
+    edit_at_both_ends(synced)
+    process = synced.spawn("--full", CEKURA_TEST_POINT=point, **KILL_POINTS)
     process.communicate(timeout=PATIENCE)
     began = datetime.now(UTC)
 
-    ran = account.sync()
+    ran = synced.sync("--full")
 
     assert ran.json["pages"] <= 5
     assert datetime.fromisoformat(ran.json["started_at"]) < began
-    account.assert_equals_api()
+    synced.assert_equals_api()
+
+
+def edit_at_both_ends(account: Account) -> None:
+    for id_ in (min(account.world.results), max(account.world.results)):
+        account.world.touchless_edit(id_, name="edited")
 
 
 def test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_it_now(
@@ -481,25 +501,26 @@ def test_a_row_that_was_found_by_its_address_is_read_again_where_the_list_shows_
     account.assert_equals_api()
 
 
-def test_a_sync_killed_before_it_has_compared_what_it_read_reads_that_again(account: Account) -> None:
-    process = account.spawn("--concurrency", "1", CEKURA_TEST_POINT="before take", **KILL_POINTS)
+def test_a_sync_killed_before_it_has_compared_what_it_read_reads_that_again(synced: Account) -> None:
+    edit_at_both_ends(synced)
+    process = synced.spawn("--full", "--concurrency", "1", CEKURA_TEST_POINT="before take", **KILL_POINTS)
     process.communicate(timeout=PATIENCE)
-    assert journal(account).exists()
+    assert journal(synced).exists()
 
-    assert account.sync().code == 0
-    account.assert_equals_api()
+    assert synced.sync("--full").code == 0
+    synced.assert_equals_api()
 
 
 def test_what_cannot_be_written_in_little_memory_gets_more(
-    account: Account, monkeypatch: pytest.MonkeyPatch
+    quick: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(database._WRITING, "memory_limit", "1MB")
 
-    assert account.sync().code == 0
-    account.assert_equals_api()
-    account.world.insert(3)
-    assert account.sync().json["inserted"] == 3
-    account.assert_equals_api()
+    assert quick.sync().code == 0
+    quick.assert_equals_api()
+    quick.world.insert(3)
+    assert quick.sync().json["inserted"] == 3
+    quick.assert_equals_api()
 
 
 def has_noted(account: Account, folder: Path) -> bool:
@@ -511,23 +532,25 @@ def has_noted(account: Account, folder: Path) -> bool:
 
 
 def test_a_killed_process_leaves_a_journal_that_the_next_one_continues(
-    account: Account, tmp_path: Path
+    synced: Account, tmp_path: Path
 ) -> None:
+    edit_at_both_ends(synced)
+
     def kill(request: Request) -> Answer | None:
         if request.index != LATE:
             return None
-        while not has_noted(account, tmp_path):
+        while not has_noted(synced, tmp_path):
             time.sleep(0.05)
         process.kill()
         return Answer(disconnect=True)
 
-    account.sandbox.intercept = kill
-    process = account.spawn("--concurrency", "1", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS)
+    synced.sandbox.intercept = kill
+    process = synced.spawn("--full", "--concurrency", "1", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS)
     process.communicate(timeout=PATIENCE)
-    account.sandbox.intercept = None
+    synced.sandbox.intercept = None
 
-    ran = account.sync()
+    ran = synced.sync("--full")
 
     assert ran.code == 0, ran.err
     assert ran.json["pages"] <= PAGES - LATE + 4
-    account.assert_equals_api()
+    synced.assert_equals_api()
