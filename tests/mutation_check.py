@@ -400,7 +400,7 @@ MUTATIONS = (
                 "when known.updated_at is distinct from parsed.updated_at",
             ),
         ),
-        (f"{SYNC}::test_a_full_sync_finds_old_edits_that_moved_no_timestamp", *MANY),
+        (f"{SYNC}::test_runs_that_are_dropped_from_a_live_result_leave_no_orphan", *MANY),
     ),
     Mutation(
         "comparison: a known id is enough",
@@ -622,7 +622,7 @@ MUTATIONS = (
         "watermark cap",
         (("diff/compare.py", "filter (updated_at <= $1)", "filter ($1 is not null)"),),
         (
-            f"{SYNC}::test_the_watermark_is_the_newest_change_and_a_date_from_the_future_never_moves_it",
+            f"{SYNC}::test_a_quick_sync_brings_exactly_what_was_inserted_and_edited",
             SYNC,
             FAULTS,
             PROMISE,

@@ -63,8 +63,7 @@ def assert_details_equal_api(account: Account, *, transcripts: bool = False) -> 
 
 def asked(account: Account) -> list[int]:
     """Which results were asked for by id since the requests were forgotten, in order."""
-    paths = [request.path.rstrip("/") for request in account.sandbox.requests]
-    return [int(path.rpartition("/")[2]) for path in paths if path.rpartition("/")[2].isdigit()]
+    return [id_ for request in account.sandbox.requests if (id_ := id_in(request.path)) is not None]
 
 
 def fingerprint(account: Account) -> bytes:
@@ -76,6 +75,12 @@ def finished(account: Account) -> list[int]:
     rows = account.world.results.values()
     done = [row for row in rows if row["status"] in details_reader.TERMINAL]
     return [row["id"] for row in sorted(done, key=lambda row: row["created_at"], reverse=True)]
+
+
+def id_in(path: str) -> int | None:
+    """Of a request for one result."""
+    last = path.rstrip("/").rpartition("/")[2]
+    return int(last) if last.isdigit() else None
 
 
 def by_id(id_: int, change: Callable[[dict[str, Any]], Any]) -> Callable[[Request, dict[str, Any]], Any]:
@@ -96,7 +101,12 @@ def test_a_sync_without_details_asks_for_none_and_has_the_tables_all_the_same(ac
     assert account.query("from analytics.failing_metrics") == []
 
 
-def test_details_of_every_finished_result_say_what_the_api_says(account: Account) -> None:
+def test_details_of_every_finished_result_say_what_the_api_says_whatever_faults_pass(
+    account: Account,
+) -> None:
+    for place, kind in enumerate(["429", "500", "disconnect", "truncate", "html"]):
+        account.sandbox.faults.append(Fault(kind, first=5 * place + 3, last=5 * place + 4, retry_after=0))
+
     ran = account.sync("--details")
 
     assert ran.code == 0, ran.err
@@ -105,61 +115,79 @@ def test_details_of_every_finished_result_say_what_the_api_says(account: Account
     assert_details_equal_api(account)
 
 
-def test_the_first_details_are_spread_over_several_syncs_newest_first(settled: Account) -> None:
-    account = settled
+def test_the_first_details_are_spread_over_several_syncs_newest_first(account: Account) -> None:
     left = finished(account)
     while left:
         account.sandbox.reset_requests()
-        ran = account.sync("--details-budget", "15", CEKURA_DETAILS="1")
+        ran = account.sync("--details-budget", "25", CEKURA_DETAILS="1")
         assert ran.code == 0, ran.err
-        assert sorted(asked(account), reverse=True) == sorted(left[:15], reverse=True)
-        left = left[15:]
-        assert (ran.json["details_read"], ran.json["details_left"]) == (
-            len(asked(account)),
-            len(left),
-        )
+        assert sorted(asked(account), reverse=True) == sorted(left[:25], reverse=True)
+        left = left[25:]
+        assert (ran.json["details_read"], ran.json["details_left"]) == (len(asked(account)), len(left))
+        waiting = f", details of {len(left)} left to read" if left else ""
+        assert account.run("status").out.endswith(f"2 in flight{waiting}.\n")
     assert_details_equal_api(account)
 
 
 def test_quick_syncs_of_one_project_go_on_with_its_details_although_the_warehouse_has_others(
-    settled: Account,
+    account: Account,
 ) -> None:
-    account = settled
+    """They ask for no others. Where a filter cannot be judged, only what is listed is asked for."""
     project = account.world.agents[0].project
     of_it = {id_ for id_ in finished(account) if account.world.entries[id_].agent.project == project}
+    newest_page = ("--project-id", str(project), "--page-size", "5", "--lookback", "1h")
     assert account.sync("--project-id", str(project)).code == 0
     left = len(of_it)
     assert 10 < left < 40
+    account.sandbox.reset_requests()
 
-    while left:
-        ran = account.sync(
-            "--project-id",
-            str(project),
-            "--details",
-            "--details-budget",
-            "7",
-            "--page-size",
-            "5",
-            "--lookback",
-            "1h",
-        )
-        left -= min(7, left)
+    for budget in (left // 2, left):
+        ran = account.sync(*newest_page, "--details", "--details-budget", str(budget))
+        left -= min(budget, left)
         assert (ran.code, ran.json["mode"], ran.json["details_left"]) == (0, "quick", left), ran.err
-
+    in_flight = {*account.world.results} - {*finished(account)}
+    assert {*asked(account)} - in_flight == of_it
     assert {id_ for (id_,) in account.query("select result_id from cekura.details_read")} == of_it
 
+    smoke = {id_ for id_ in finished(account) if "smoke" in account.world.results[id_]["name"]}
+    account.sandbox.reset_requests()
+    assert account.sync("--search", "smoke", "--details").code == 0
+    assert {*asked(account)} - in_flight == smoke - of_it != set()
 
-def test_status_says_how_much_is_left(settled: Account) -> None:
-    settled.sync("--details", "--details-budget", "15")
-
-    assert settled.run("status").out.endswith("2 in flight, details of 25 left to read.\n")
+    assert account.sync("--details").json["details_read"] == 40 - len(of_it | smoke)
+    assert_details_equal_api(account)
 
 
-def test_a_sync_with_nothing_due_changes_no_byte_asks_for_nothing_more_and_imports_no_dlt(
-    account: Account,
-) -> None:
-    account.world.finish()
-    account.sync("--details")
+def test_a_result_that_changed_is_read_again_and_its_old_details_leave_no_orphan(detailed: Account) -> None:
+    """Also one of which a sync without details saw the change. Those of a result in flight wait until it is finished."""
+    account, world = detailed, detailed.world
+    flying = {*world.results} - {*finished(account)}
+    judged, fewer, none, again, renamed = finished(account)[:5]
+    assert {len(world.results[id_]["runs"]) for id_ in (judged, fewer, none, again)} == {2}
+    world.edit(renamed, name="renamed")
+    assert account.sync().json["updated"] == 1
+    runs = world.results[judged]["runs"]
+    world.touchless_edit(judged, runs=[{**run, "success": not run.get("success")} for run in runs])
+    world.drop_runs(fewer, keep=1)
+    world.drop_runs(none, keep=0)
+    world.rerun(again)
+    when = f"select read_at, _digest from cekura.details_read where result_id = {renamed}"
+    ((read_at, digest),) = account.query(when)
+    account.sandbox.reset_requests()
+
+    assert account.sync("--details").json["details_read"] == 4
+
+    assert {*asked(account)} - flying - {again} == {judged, fewer, none, renamed}
+    ((read_later, same),) = account.query(when)
+    assert (read_later > read_at, same) == (True, digest)  # read as before, it was not written again
+    assert {*world.finish()} == {again, *flying}
+    assert account.sync("--details").json["details_read"] == 3
+    assert_details_equal_api(account)
+    assert_nothing_is_due(account)
+
+
+def assert_nothing_is_due(account: Account) -> None:
+    """A sync changes no byte, asks for nothing more than the list, and does not import dlt."""
     before = fingerprint(account)
     account.sandbox.reset_requests()
     program = (
@@ -182,59 +210,6 @@ def test_a_sync_with_nothing_due_changes_no_byte_asks_for_nothing_more_and_impor
     assert fingerprint(account) == before
 
 
-def test_details_wait_until_a_result_is_finished(detailed: Account) -> None:
-    flying = detailed.world.finish()
-    detailed.sandbox.reset_requests()
-
-    ran = detailed.sync("--details")
-
-    assert ran.json["details_read"] == len(flying) == 2
-    assert {*flying} <= {*asked(detailed)}
-    assert_details_equal_api(detailed)
-
-
-def test_a_result_that_changed_is_read_again_and_its_old_details_leave_no_orphan(detailed: Account) -> None:
-    some = [id_ for id_ in finished(detailed) if len(detailed.world.results[id_]["runs"]) > 1]
-    judged, fewer, none, again = some[:4]
-    runs = detailed.world.results[judged]["runs"]
-    detailed.world.touchless_edit(judged, runs=[{**run, "success": not run.get("success")} for run in runs])
-    detailed.world.drop_runs(fewer, keep=1)
-    detailed.world.drop_runs(none, keep=0)
-    detailed.world.rerun(again)
-    assert detailed.sync("--details").json["details_read"] == 3
-    detailed.world.finish()
-
-    ran = detailed.sync("--details")
-
-    assert ran.json["details_read"] == 3
-    assert_details_equal_api(detailed)
-
-
-def test_a_change_that_a_sync_without_details_saw_is_read_by_the_next_one_with_them(
-    detailed: Account,
-) -> None:
-    (id_, *_) = finished(detailed)
-    detailed.world.edit(id_, name="renamed")
-    detailed.sync()
-    detailed.sandbox.reset_requests()
-
-    assert detailed.sync("--details").json["details_read"] == 1
-    assert asked(detailed) == [id_]
-
-
-def test_details_that_read_as_before_are_not_written_again(detailed: Account) -> None:
-    (id_, *_) = finished(detailed)
-    when = "select read_at, _digest from cekura.details_read where result_id = "
-    before = detailed.query(f"{when}{id_}")
-    detailed.world.edit(id_, name="renamed")
-
-    assert detailed.sync("--details").json["details_read"] == 1
-    after = detailed.query(f"{when}{id_}")
-    assert after[0][0] > before[0][0]
-    assert after[0][1] == before[0][1]
-    assert_details_equal_api(detailed)
-
-
 def test_a_dry_run_counts_what_is_due_and_asks_for_none_of_it(settled: Account) -> None:
     account = settled
     account.sandbox.reset_requests()
@@ -245,29 +220,6 @@ def test_a_dry_run_counts_what_is_due_and_asks_for_none_of_it(settled: Account) 
     assert (ran.json["details_read"], ran.json["details_left"]) == (0, 40)
     assert asked(account) == []
     assert fingerprint(account) == before
-
-
-def test_no_more_are_asked_for_at_a_time_than_was_allowed(settled: Account) -> None:
-    """The first requests wait until three are under way."""
-    under_way, most = 0, 0
-    changed = threading.Condition()
-
-    def count(request: Request) -> Answer | None:
-        nonlocal under_way, most
-        if request.path.endswith("/results/"):
-            return None
-        with changed:
-            under_way += 1
-            most = max(most, under_way)
-            changed.notify_all()
-            met = changed.wait_for(lambda: most >= 3, PATIENCE)
-            under_way -= 1
-        return None if met else Answer(500)
-
-    settled.sandbox.intercept = count
-    ran = settled.sync("--details", "--concurrency", "3")
-
-    assert (ran.json["details_read"], most) == (40, 3)
 
 
 def test_details_take_half_of_the_time_that_is_left_and_the_list_is_committed(
@@ -304,11 +256,29 @@ def test_what_was_said_is_not_kept_unless_it_is_asked_for(detailed: Account) -> 
     assert b"I am calling about my account" not in detailed.warehouse.read_bytes()
 
 
-def test_transcripts_asked_for_later_are_read_again(detailed: Account) -> None:
+def test_transcripts_asked_for_later_are_read_again_and_no_more_at_a_time_than_was_allowed(
+    detailed: Account,
+) -> None:
+    """The first requests wait until three are under way."""
+    under_way, most = 0, 0
+    changed = threading.Condition()
 
-    ran = detailed.sync("--transcripts")
+    def count(request: Request) -> Answer | None:
+        nonlocal under_way, most
+        if request.path.endswith("/results/"):
+            return None
+        with changed:
+            under_way += 1
+            most = max(most, under_way)
+            changed.notify_all()
+            met = changed.wait_for(lambda: most >= 3, PATIENCE)
+            under_way -= 1
+        return None if met else Answer(500)
 
-    assert ran.json["details_read"] == 40
+    detailed.sandbox.intercept = count
+    ran = detailed.sync("--transcripts", "--concurrency", "3")
+
+    assert (ran.json["details_read"], most) == (40, 3)
     assert_details_equal_api(detailed, transcripts=True)
     assert detailed.sync("--details", "--transcripts").json["details_read"] == 0
     assert detailed.sync("--details").json["details_read"] == 0
@@ -333,79 +303,6 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(account: Account, name: 
 
     assert (ran.code, account.sandbox.requests) == (2, [])
     assert name in ran.err
-
-
-# -- scopes and deleted results ---------------------------------------------------------------------------------------
-
-
-def test_only_details_of_the_scope_are_asked_for(settled: Account) -> None:
-    account = settled
-    agent = account.world.agents[0].id
-    of_agent = {id_ for id_ in finished(account) if account.world.results[id_]["agent"] == agent}
-    account.sandbox.reset_requests()
-
-    assert account.sync("--agent-id", str(agent), "--details").json["details_read"] == len(of_agent)
-    assert {*asked(account)} == of_agent
-    assert account.sync("--details").json["details_read"] == 40 - len(of_agent)
-    assert_details_equal_api(account)
-
-
-def test_of_a_scope_that_cannot_be_judged_only_what_is_listed_is_asked_for(settled: Account) -> None:
-    account = settled
-    smoke = {id_ for id_ in finished(account) if "smoke" in account.world.results[id_]["name"]}
-    account.sandbox.reset_requests()
-
-    account.sync("--search", "smoke", "--details")
-
-    assert smoke
-    in_flight = {id_ for id_ in account.world.results if id_ not in finished(account)}
-    assert {*asked(account)} - in_flight == smoke
-
-
-def test_details_of_a_deleted_result_leave_the_views_and_come_back_with_it(detailed: Account) -> None:
-    gone = finished(detailed)[5]
-    shown = f"select count(*) from analytics.run_metrics where result_id = {gone}"
-    before = detailed.query(shown)
-    detailed.world.delete(gone)
-    detailed.sandbox.reset_requests()
-
-    assert detailed.sync("--full", "--details").json["deleted"] == 1
-    assert detailed.query(shown) == [(0,)]
-    assert asked(detailed).count(gone) == 1  # for the proof, not for its details
-    detailed.world.restore(gone)
-    ran = detailed.sync("--full", "--details")
-    assert (ran.json["restored"], ran.json["details_read"]) == (1, 1)
-    assert detailed.query(shown) == before != [(0,)]
-
-
-def test_a_404_marks_nothing_and_is_asked_again_a_day_later(settled: Account) -> None:
-    account = settled
-    gone = finished(account)[5]
-    account.sandbox.intercept = lambda request: (
-        Answer(404, b'{"detail": "Not found."}', {"Content-Type": "application/json"})
-        if request.path.endswith(f"/{gone}/")
-        else None
-    )
-
-    ran = account.sync("--details")
-
-    assert (ran.json["details_read"], ran.json["details_left"], ran.json["deleted"]) == (39, 0, 0)
-    account.assert_equals_api()
-    account.sandbox.reset_requests()
-    assert account.sync("--details").json["changed"] is False
-    assert asked(account) == []
-    account.sandbox.intercept = None
-    a_day_passes(account)
-    assert account.sync("--details").json["details_read"] == 1
-    assert_details_equal_api(account)
-
-
-def a_day_passes(account: Account) -> None:
-    """As far as the attempts are concerned that brought nothing."""
-    with duckdb.connect(str(account.home / "base.duckdb")) as con:
-        con.execute(
-            "update cekura.details_read set read_at = read_at - interval 1 day where outcome <> 'read'"
-        )
 
 
 # -- warehouses from before -------------------------------------------------------------------------------------------
@@ -434,10 +331,13 @@ def make_old(account: Account) -> None:
 
 
 @pytest.mark.parametrize("command", [["build"], *rare(["sync"], ["sync", "--details"])], ids=" ".join)
-def test_a_warehouse_from_before_gets_the_tables_and_the_views(
-    new_synced: NewAccount, command: list[str]
-) -> None:
-    account = new_synced(**FORTY | {"in_flight": 0})
+def test_a_warehouse_from_before_gets_the_tables_and_the_views(account: Account, command: list[str]) -> None:
+    """Syncs that the older version left in the pending log are not lost."""
+    account.sync()
+    pending = account.home / "pending_log.jsonl"
+    (entry,) = map(json.loads, pending.read_text().splitlines())
+    old = {name: value for name, value in entry.items() if not name.startswith("details")}
+    pending.write_text(json.dumps(old) + "\n")
     make_old(account)
 
     ran = account.run(*command)
@@ -448,23 +348,8 @@ def test_a_warehouse_from_before_gets_the_tables_and_the_views(
         assert (account.query(f"from analytics.{view}") != []) == ("--details" in command)
     assert account.sync("--details").code == 0
     assert_details_equal_api(account)
-    assert account.query("select max(details_read), max(details_left) from cekura.sync_log") == [(42, 0)]
-
-
-def test_syncs_that_an_older_version_left_in_the_pending_log_are_not_lost(new_synced: NewAccount) -> None:
-    account = new_synced(**FORTY | {"in_flight": 0})
-    account.sync()
-    pending = account.home / "pending_log.jsonl"
-    (entry,) = map(json.loads, pending.read_text().splitlines())
-    old = {name: value for name, value in entry.items() if not name.startswith("details")}
-    pending.write_text(json.dumps(old) + "\n")
-
-    assert account.sync("--details").code == 0
-    assert account.query("select details_read from cekura.sync_log order by finished_at") == [
-        (None,),
-        (None,),
-        (42,),
-    ]
+    log = account.query("select details_read, details_left from cekura.sync_log order by finished_at")
+    assert (log[:2], (40, 0) in log[2:]) == ([(None, None)] * 2, True)
 
 
 # -- faults in the middle ---------------------------------------------------------------------------------------------
@@ -494,17 +379,6 @@ def test_a_fault_in_the_middle_of_the_details_changes_nothing(settled: Account, 
     assert fingerprint(account) == before
 
 
-def test_faults_that_pass_are_not_noticed(settled: Account) -> None:
-    account = settled
-    for place, kind in enumerate(["429", "500", "disconnect", "truncate", "html"]):
-        account.sandbox.faults.append(Fault(kind, first=5 * place + 3, last=5 * place + 4, retry_after=0))
-
-    ran = account.sync("--details")
-
-    assert ran.code == 0, ran.err
-    assert_details_equal_api(account)
-
-
 JSON_TYPE = {"Content-Type": "application/json"}
 ALONE: dict[str, tuple[Answer, str]] = {
     "500": (Answer(500, b'{"detail": "Server Error"}', JSON_TYPE), "is down (500: Server Error)"),
@@ -521,80 +395,6 @@ ALONE: dict[str, tuple[Answer, str]] = {
     "another result": (Answer(200, b'{"id": 1, "created_at": "2026-01-01"}', JSON_TYPE), "another one"),
     "too much": (Answer(200, b'{"runs": [' + b" " * (1 << 20)), "larger than"),
 }
-
-
-def test_an_address_that_fails_alone_costs_nobody_else_anything(
-    settled: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account = settled
-    monkeypatch.setattr(client, "BODY_LIMIT", 1 << 20)
-    failing = dict(zip(finished(account)[1::3], ALONE, strict=False))
-    assert len(failing) == len(ALONE)
-    account.world.insert(1)
-
-    def fail(request: Request) -> Answer | None:
-        kinds = (kind for id_, kind in failing.items() if request.path.endswith(f"/{id_}/"))
-        return next((ALONE[kind][0] for kind in kinds), None)
-
-    account.sandbox.intercept = fail
-    ran = account.sync("--details")
-
-    assert ran.code == 0, ran.err
-    assert (ran.json["details_read"], ran.json["rejected"]) == (41 - len(ALONE), len(ALONE))
-    assert "could not be stored" in ran.err
-    account.assert_equals_api()
-    noted = dict(account.query("select id, reason from cekura.rejected_rows"))
-    for id_, kind in failing.items():
-        assert noted[id_].startswith("details: "), kind
-        assert ALONE[kind][1] in noted[id_], kind
-    account.sandbox.reset_requests()
-    assert account.sync("--details").json["changed"] is False
-    assert asked(account) == []
-    account.sandbox.intercept = None
-    a_day_passes(account)
-    assert account.sync("--details").json["details_read"] == len(ALONE)
-    assert account.query("from cekura.rejected_rows") == []
-
-
-def test_an_address_that_goes_on_failing_is_asked_at_growing_intervals(settled: Account) -> None:
-    account = settled
-    (id_, *_) = finished(account)
-    account.sandbox.intercept = lambda request: (
-        Answer(410, b"{}") if request.path.endswith(f"/{id_}/") else None
-    )
-    account.sync("--details")
-    tries = []
-    for day in range(1, 9):
-        with duckdb.connect(str(account.home / "base.duckdb")) as con:
-            con.execute("update cekura.rejected_rows set seen_at = seen_at - interval 1 day")
-            con.execute("update cekura.details_read set read_at = read_at - interval 1 day")
-        account.sandbox.reset_requests()
-        assert account.sync("--details").code == 0
-        tries += [day] if id_ in asked(account) else []
-
-    waits = [later - earlier for earlier, later in pairwise([0, *tries])]
-    assert (tries[0], waits) == (1, sorted(waits))
-    assert 3 <= len(tries) <= 4
-
-
-def test_where_no_record_can_be_had_the_list_arrives_and_the_details_wait(settled: Account) -> None:
-    account = settled
-    account.world.insert(1)
-    account.sandbox.intercept = lambda request: (
-        Answer(500, b"{}") if not request.path.endswith("/results/") else None
-    )
-
-    ran = account.sync("--details", "--concurrency", "2")
-
-    assert ran.code == 0, ran.err
-    assert (ran.json["details_read"], ran.json["details_left"], ran.json["rejected"]) == (0, 36, 5)
-    account.assert_equals_api()
-    account.sandbox.intercept = None
-    a_day_passes(account)
-    assert account.sync("--details").json["details_read"] == 41
-
-
-# -- records that nobody would expect ---------------------------------------------------------------------------------
 
 
 def first_run(payload: dict[str, Any]) -> dict[str, Any]:
@@ -627,35 +427,151 @@ BAD: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
 ]
 
 
-def test_records_that_cannot_be_taken_are_noted_and_tried_again_when_they_change(settled: Account) -> None:
-    account = settled
-    bad = dict(zip(finished(account), BAD, strict=False))
+def broken(account: Account) -> tuple[int, dict[int, tuple[Answer, str]], dict[int, tuple[Any, str]]]:
+    """Which result is a 404, which addresses fail, and which results are no records."""
+    ids = finished(account)
+    alone = dict(zip(ids[1::3], ALONE.values(), strict=False))
+    bad = dict(zip(ids[::3], BAD, strict=False))
+    assert (len(alone), len(bad)) == (len(ALONE), len(BAD))
+    return ids[2], alone, bad
+
+
+def break_some(account: Account) -> None:
+    gone, alone, bad = broken(account)
+    answers = {id_: answer for id_, (answer, _) in alone.items()} | {
+        gone: Answer(404, b'{"detail": "Not found."}', JSON_TYPE)
+    }
+    account.sandbox.intercept = lambda request: answers.get(id_in(request.path))
     account.sandbox.rewrite = lambda _, payload: (
-        bad[payload["id"]][0](payload) if payload.get("id") in bad else payload
+        bad[payload["id"]][0](payload) if payload.get("id") in bad else None
     )
 
-    ran = account.sync("--details")
+
+@pytest.fixture
+def failing(new_synced: NewAccount, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """The account after a first sync with details, but for the broken ones."""
+    monkeypatch.setattr(client, "BODY_LIMIT", 1 << 20)
+    return new_synced("--details", **FORTY, arrange=break_some)
+
+
+def a_day_passes(account: Account) -> None:
+    """As far as the attempts are concerned that brought nothing."""
+    with duckdb.connect(str(account.home / "base.duckdb")) as con:
+        con.execute("update cekura.rejected_rows set seen_at = seen_at - interval 1 day")
+        con.execute(
+            "update cekura.details_read set read_at = read_at - interval 1 day where outcome <> 'read'"
+        )
+
+
+def test_an_address_that_fails_alone_costs_nobody_else_anything(failing: Account) -> None:
+    _, alone, bad = broken(failing)
+
+    log = "select details_read, details_left, rejected from cekura.sync_log order by finished_at desc limit 1"
+    assert failing.query(log) == [(39 - len(alone) - len(bad), 0, len(alone) + len(bad))]
+    failing.assert_equals_api()
+    noted = dict(failing.query("select id, reason from cekura.rejected_rows"))
+    for id_, (_, says) in alone.items():
+        assert noted[id_].startswith("details: "), says
+        assert says in noted[id_], says
+
+
+def test_records_that_cannot_be_taken_are_noted_and_tried_again_when_they_change(failing: Account) -> None:
+    _, alone, bad = broken(failing)
+    in_flight = {*failing.world.results} - {*finished(failing)}
+    query = "select id, reason, raw from cekura.rejected_rows"
+    noted = {id_: (reason, raw) for id_, reason, raw in failing.query(query)}
+    assert noted.keys() == alone.keys() | bad.keys()
+    for id_, (_, says) in bad.items():
+        reason, raw = noted[id_]
+        assert reason.startswith(f"details: {says}")
+        assert raw == f'{{"id": {id_}}}'  # what is in it may have been said by somebody
+    failing.sandbox.reset_requests()
+    assert failing.sync("--details", "--full").json["rejected"] == 0
+    assert {*asked(failing)} - in_flight == set()
+    failing.sandbox.rewrite = None
+    mended = min(bad)
+    failing.world.touchless_edit(mended, name="mended")
+
+    assert failing.sync("--details", "--full").json["details_read"] == 1
+
+    left = {id_ for (id_,) in failing.query("select id from cekura.rejected_rows")}
+    assert left == noted.keys() - {mended}
+
+
+def test_a_404_marks_nothing_and_is_asked_again_a_day_later(failing: Account) -> None:
+    gone, alone, bad = broken(failing)
+    in_flight = {*failing.world.results} - {*finished(failing)}
+    assert failing.query(f"select deleted_at from cekura.results where id = {gone}") == [(None,)]
+    assert failing.query(f"from cekura.rejected_rows where id = {gone}") == []
+    failing.sandbox.reset_requests()
+    assert failing.sync("--details").json["changed"] is False
+    assert {*asked(failing)} - in_flight == set()
+    failing.sandbox.intercept = failing.sandbox.rewrite = None
+    a_day_passes(failing)
+
+    assert failing.sync("--details").json["details_read"] == 1 + len(alone) + len(bad)
+
+    assert failing.query("from cekura.rejected_rows") == []
+    assert_details_equal_api(failing)
+
+
+def test_an_address_that_goes_on_failing_is_asked_at_growing_intervals(failing: Account) -> None:
+    _, alone, _ = broken(failing)
+    tries = []
+    for day in range(1, 6):
+        a_day_passes(failing)
+        failing.sandbox.reset_requests()
+        assert failing.sync("--details").code == 0
+        tries += [day] if min(alone) in asked(failing) else []
+
+    waits = [later - earlier for earlier, later in pairwise([0, *tries])]
+    assert waits == sorted(waits)
+    assert waits[0] == 1 < waits[-1]
+
+
+def test_the_last_good_details_stay_where_later_ones_cannot_be_taken_until_the_result_is_deleted(
+    detailed: Account,
+) -> None:
+    """Then they leave the views, and what was noted goes too. All is back when the result is restored."""
+    (bad, *_) = finished(detailed)
+    shown = f"select count(*) from analytics.run_metrics where result_id = {bad}"
+    before, tables = detailed.query(shown), [rows(detailed, table) for table in WRITTEN]
+    detailed.world.edit(bad, name="renamed")
+    detailed.sandbox.rewrite = by_id(bad, with_run(id=None))
+    ran = detailed.sync("--details")
+    assert (ran.json["rejected"], "could not be stored" in ran.err) == (1, True)
+    assert [rows(detailed, table) for table in WRITTEN] == tables
+    assert detailed.query(shown) == before != [(0,)]
+    detailed.world.delete(bad)
+    detailed.sandbox.reset_requests()
+
+    assert detailed.sync("--full", "--details").json["deleted"] == 1
+
+    assert detailed.query(shown) == [(0,)]
+    assert detailed.query("from cekura.rejected_rows") == []
+    assert asked(detailed).count(bad) == 1  # for the proof, not for its details
+    detailed.sandbox.rewrite = None
+    detailed.world.restore(bad)
+    ran = detailed.sync("--full", "--details")
+    assert (ran.json["restored"], ran.json["details_read"]) == (1, 1)
+    assert detailed.query(shown) == before
+
+
+def test_where_no_record_can_be_had_the_list_arrives_and_the_details_wait(settled: Account) -> None:
+    account = settled
+    account.world.insert(1)
+    account.sandbox.intercept = lambda request: (
+        Answer(500, b"{}") if not request.path.endswith("/results/") else None
+    )
+
+    ran = account.sync("--details", "--concurrency", "2")
 
     assert ran.code == 0, ran.err
-    assert (ran.json["details_read"], ran.json["rejected"]) == (40 - len(BAD), len(BAD))
-    noted = account.query("select id, reason, raw from cekura.rejected_rows order by id desc")
-    assert [id_ for id_, _, _ in noted] == sorted(bad, reverse=True)
-    for id_, reason, raw in noted:
-        assert reason.startswith(f"details: {bad[id_][1]}")
-        assert raw == f'{{"id": {id_}}}'  # what is in it may have been said by somebody
+    assert (ran.json["details_read"], ran.json["details_left"], ran.json["rejected"]) == (0, 36, 5)
     account.assert_equals_api()
-    account.sandbox.reset_requests()
-    assert account.sync("--details", "--full").json["rejected"] == 0
-    assert [id_ for id_ in asked(account) if id_ in bad] == []
-    account.sandbox.rewrite = None
-    (mended, *_) = bad
-    account.world.touchless_edit(mended, name="mended")
-    assert account.sync("--details", "--full").json["details_read"] == 1
-    assert account.query("select count(*) from cekura.rejected_rows") == [(len(BAD) - 1,)]
+    account.sandbox.intercept = None
     a_day_passes(account)
-    assert account.sync("--details").json["details_read"] == len(BAD) - 1
-    assert account.query("from cekura.rejected_rows") == []
-    assert_details_equal_api(account)
+    assert account.sync("--details").json["details_read"] == 41
 
 
 def test_calls_that_the_list_no_longer_has_count_in_no_view(detailed: Account) -> None:
@@ -681,26 +597,7 @@ def test_calls_that_the_list_no_longer_has_count_in_no_view(detailed: Account) -
     assert detailed.run("check").code == 0
 
 
-def test_a_record_that_cannot_be_taken_goes_when_its_result_is_deleted(settled: Account) -> None:
-    (bad, *_) = finished(settled)
-    settled.sandbox.rewrite = by_id(bad, with_run(id=None))
-    assert settled.sync("--transcripts").json["rejected"] == 1
-    settled.world.delete(bad)
-
-    assert settled.sync("--transcripts").json["deleted"] == 1
-
-    assert settled.query("from cekura.rejected_rows") == []
-
-
-def test_the_last_good_details_stay_where_later_ones_cannot_be_taken(detailed: Account) -> None:
-    (bad, *_) = finished(detailed)
-    before = [rows(detailed, table) for table in WRITTEN]
-    detailed.world.edit(bad, name="renamed")
-    detailed.sandbox.rewrite = by_id(bad, with_run(id=None))
-
-    assert detailed.sync("--details").json["rejected"] == 1
-
-    assert [rows(detailed, table) for table in WRITTEN] == before
+# -- records that nobody would expect ---------------------------------------------------------------------------------
 
 
 HOSTILE = {
@@ -735,14 +632,58 @@ HOSTILE = {
 }  # fmt: skip
 
 
-def test_hostile_values_are_taken_for_what_they_are_worth(settled: Account) -> None:
-    account = settled
-    (id_, *_) = finished(account)
-    account.sandbox.rewrite = by_id(id_, with_run(**HOSTILE))
+REASONS: list[tuple[object, list[tuple[Any, ...]]]] = [
+    (None, []),
+    ([], []),
+    ("line dead", [(1, None, "line dead")]),
+    (["line dead", "no answer"], [(1, None, "line dead"), (2, None, "no answer")]),
+    ({"line dead": 3}, [(1, None, "line dead")]),
+    ({"77": "no answer"}, [(1, 77, "no answer")]),
+    ({"77": {"message": "no answer"}}, [(1, 77, "no answer")]),
+    ([{"run_id": "77", "error_message": "no answer"}], [(1, 77, "no answer")]),
+]
+# A scenario that comes as an object, that was deleted, and whose name may quote a call.
+SCENARIOS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
+    ({"scenario": {"id": 205, "name": "Refund", "personality_name": "Direct"}}, (205, "Refund", "Direct")),
+    ({"scenario": None, "scenario_name": None, "personality_name": None}, (None, None, None)),
+    ({"scenario": {"id": 206, "name": {"customerName": "Ana"}}}, (206, None, None)),
+]
 
-    ran = account.sync("--details")
 
-    assert (ran.code, ran.json["details_read"]) == (0, 40), ran.err
+def odd_ones(account: Account) -> tuple[int, dict[int, Any], dict[int, Any]]:
+    """Which result has hostile values, which odd reasons, and which odd scenarios."""
+    hostile, *others = finished(account)
+    return hostile, dict(zip(others, REASONS, strict=False)), dict(zip(others[20:], SCENARIOS, strict=False))
+
+
+def make_odd(account: Account) -> None:
+    hostile, reasons, scenarios = odd_ones(account)
+
+    def change(_: Request, payload: dict[str, Any]) -> dict[str, Any] | None:
+        id_ = payload.get("id")
+        if id_ == hostile:
+            return with_run(**HOSTILE)(payload)
+        if id_ in reasons:
+            return payload | {"failed_reasons": reasons[id_][0]}
+        if id_ in scenarios:
+            for name in ("scenario_name", "personality_name"):
+                first_run(payload).pop(name)
+            return with_run(**scenarios[id_][0])(payload)
+        return None
+
+    account.sandbox.rewrite = change
+
+
+@pytest.fixture
+def odd(new_synced: NewAccount) -> Account:
+    """The account after a first sync with details, some of which are odd."""
+    return new_synced("--details", **FORTY, arrange=make_odd)
+
+
+def test_hostile_values_are_taken_for_what_they_are_worth(odd: Account) -> None:
+    account, (id_, *_) = odd, odd_ones(odd)
+
+    assert account.query("select max(details_read), max(rejected) from cekura.sync_log") == [(40, 0)]
     run_id = account.world.results[id_]["runs"][0]["id"]
     where = f"where result_id = {id_} and run_id = {run_id}"
     assert account.query(
@@ -766,11 +707,12 @@ def test_hostile_values_are_taken_for_what_they_are_worth(settled: Account) -> N
     assert account.run("check").code == 0
 
 
-def test_with_transcripts_what_is_nested_or_spoken_is_kept_too(account: Account) -> None:
-    (id_, *_) = finished(account)
-    account.sandbox.rewrite = by_id(id_, with_run(**HOSTILE))
+def test_with_transcripts_what_is_nested_or_spoken_is_kept_too(odd: Account) -> None:
+    account, (id_, *_) = odd, odd_ones(odd)
 
-    assert account.sync("--transcripts").code == 0
+    assert (
+        account.sync("--transcripts", "--details-budget", "1").code == 0
+    )  # of the newest, which is this one
 
     run_id = account.world.results[id_]["runs"][0]["id"]
     assert account.query(
@@ -781,63 +723,21 @@ def test_with_transcripts_what_is_nested_or_spoken_is_kept_too(account: Account)
     ) == [(1, None, "they said something")]
 
 
-REASONS: list[tuple[object, list[tuple[Any, ...]]]] = [
-    (None, []),
-    ([], []),
-    ("line dead", [(1, None, "line dead")]),
-    (["line dead", "no answer"], [(1, None, "line dead"), (2, None, "no answer")]),
-    ({"line dead": 3}, [(1, None, "line dead")]),
-    ({"77": "no answer"}, [(1, 77, "no answer")]),
-    ({"77": {"message": "no answer"}}, [(1, 77, "no answer")]),
-    ([{"run_id": "77", "error_message": "no answer"}], [(1, 77, "no answer")]),
-]
+def test_reasons_are_read_in_every_form_that_they_may_have(odd: Account) -> None:
+    _, reasons, _ = odd_ones(odd)
 
-
-def test_reasons_are_read_in_every_form_that_they_may_have(settled: Account) -> None:
-    account = settled
-    odd = dict(zip(finished(account), REASONS, strict=False))
-    account.sandbox.rewrite = lambda _, payload: (
-        payload | {"failed_reasons": odd[payload["id"]][0]} if payload.get("id") in odd else payload
-    )
-
-    assert account.sync("--details", "--details-budget", str(len(odd))).code == 0
-
-    for id_, (reasons, found) in odd.items():
+    for id_, (given, found) in reasons.items():
         where = f"where result_id = {id_} order by place"
-        assert account.query(f"select place, run_id, reason from cekura.failed_reasons {where}") == found, (
-            reasons
-        )
+        assert odd.query(f"select place, run_id, reason from cekura.failed_reasons {where}") == found, given
 
 
-def test_a_scenario_that_comes_as_an_object_or_was_deleted_is_no_obstacle(account: Account) -> None:
-    one, other = finished(account)[:2]
-    scenario = {"id": 205, "name": "Refund", "personality_name": "Direct"}
+def test_a_scenario_that_comes_as_an_object_or_was_deleted_is_no_obstacle(odd: Account) -> None:
+    _, _, scenarios = odd_ones(odd)
 
-    def change(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-        if request.path.endswith(f"/{one}/"):
-            run = first_run(payload)
-            for name in ("scenario_name", "personality_name"):
-                run.pop(name)
-            run["scenario"] = scenario
-        if request.path.endswith(f"/{other}/"):
-            first_run(payload).update(scenario=None, scenario_name=None, personality_name=None)
-        return payload
-
-    account.sandbox.rewrite = change
-    assert account.sync("--details").code == 0
-
-    runs = ", ".join(str(account.world.results[id_]["runs"][0]["id"]) for id_ in (one, other))
-    assert account.query(
-        "select scenario, scenario_name, personality_name from cekura.run_details"
-        f" where run_id in ({runs}) order by scenario nulls last"
-    ) == [(205, "Refund", "Direct"), (None, None, None)]
-
-    scenario["name"] = {"customerName": "Ana"}  # and what no document describes may quote a call
-    account.world.edit(one, name="edited")
-    assert account.sync("--details").code == 0
-    assert account.query(
-        f"select scenario_name from cekura.run_details where run_id = {account.world.results[one]['runs'][0]['id']}"
-    ) == [(None,)]
+    for id_, (given, found) in scenarios.items():
+        where = f"where run_id = {odd.world.results[id_]['runs'][0]['id']}"
+        columns = "scenario, scenario_name, personality_name"
+        assert odd.query(f"select {columns} from cekura.run_details {where}") == [found], given
 
 
 @pytest.mark.long  # test_forms.py compares every view of it in every run

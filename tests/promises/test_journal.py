@@ -185,7 +185,7 @@ def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: 
         )
 
         assert ran.returncode == 9, (size, ran.stderr)
-        assert "File too large. Nothing was changed; fix that and sync again." in ran.stderr
+        assert "File too large. Nothing was changed; fix that and try again." in ran.stderr
         assert not account.warehouse.exists()
     assert account.sync().code == 0
     account.assert_equals_api()

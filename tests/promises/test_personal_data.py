@@ -250,6 +250,7 @@ def test_what_was_erased_stays_away_and_what_was_deleted_comes_back_when_it_is_r
     for changed in (True, False):
         assert talked.sync("--full", "--transcripts").json["changed"] is changed
         assert {*kept_of(talked, newest).values(), *kept_of(talked, older).values()} == {0}
+    assert talked.query("select count(*) > 0 from cekura.transcript_turns") == [(True,)]
 
     world.edit(newest, success_rate="most")
     world.restore(older)

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,50 +9,63 @@ import pytest
 
 from cekura_sync import clock
 from cekura_sync.sandbox import Request
-from support.harness import Account
+from support.harness import Account, NewAccount
 from support.rare import rare
 
 
-def test_a_first_sync_brings_every_result_with_its_runs_and_scenarios(account: Account) -> None:
-    ran = account.sync()
+@pytest.fixture
+def calm(new_synced: NewAccount) -> Account:
+    """After a first sync: 250 results, none in flight. All have a field of their own, the oldest fifty another one."""
+    return new_synced(in_flight=0, page_size_cap=20, arrange=add_fields)
 
-    assert ran.code == 0, ran.err
-    account.assert_equals_api()
-    assert ran.json["mode"] == "full"
-    assert ran.json["inserted"] == ran.json["results"] == 250
-    assert ran.json["in_flight"] == 3
+
+def add_fields(account: Account) -> None:
+    for number, id_ in enumerate(sorted(account.world.results)):
+        account.world.touchless_edit(id_, zeta="z", **({"alpha": "a"} if number < 50 else {}))
+
+
+def test_a_first_sync_brings_every_result_with_its_runs_and_scenarios(synced_account: Account) -> None:
+    synced_account.assert_equals_api()
+    log = "select mode, inserted, results, in_flight from cekura.sync_log"
+    assert synced_account.query(log) == [("full", 250, 250, 3)]
 
 
 def test_a_second_sync_with_nothing_new_changes_no_byte_and_needs_three_requests_at_most(
-    synced_account: Account,
+    calm: Account,
 ) -> None:
-    synced_account.world.finish()
-    synced_account.sync()
-    before = hashlib.sha256(synced_account.warehouse.read_bytes()).digest()
+    before = hashlib.sha256(calm.warehouse.read_bytes()).digest()
 
-    ran = synced_account.sync()
+    ran = calm.sync()
 
     assert ran.json["changed"] is False
     assert ran.json["requests"] <= 3
-    assert hashlib.sha256(synced_account.warehouse.read_bytes()).digest() == before
+    assert hashlib.sha256(calm.warehouse.read_bytes()).digest() == before
 
 
-def test_a_quick_sync_brings_exactly_what_was_inserted_and_edited(
-    new_synced: Callable[..., Account],
-) -> None:
-    account = new_synced(in_flight=0)
-    account.world.insert(50)
-    for id_ in sorted(account.world.results)[-100:-50]:
-        account.world.edit(id_, name=f"renamed {id_}")
+def test_a_quick_sync_brings_exactly_what_was_inserted_and_edited(calm: Account) -> None:
+    """A field that is new becomes a column; one that few rows carry changes no other row, whichever is met first. A date from the future does not move the watermark."""
+    world = calm.world
+    world.insert(1, alpha="new")
+    world.insert(49)
+    edited = sorted(world.results)[-100:-50]
+    for id_ in edited:
+        world.edit(id_, name=f"renamed {id_}")
+    world.edit(edited[0], agentMood={"number": 7})
+    world.edit(edited[1], updated_at="2031-01-01T00:00:00Z")
 
-    ran = account.sync("--lookback", "20d")
+    ran = calm.sync("--lookback", "20d")
 
-    assert ran.json["mode"] == "quick"
+    assert (ran.code, ran.json["mode"]) == (0, "quick"), ran.err
     assert (ran.json["inserted"], ran.json["updated"], ran.json["deleted"]) == (50, 50, 0)
-    account.assert_equals_api()
+    calm.assert_equals_api()
+    moods = "select id, agent_mood from cekura.results where agent_mood is not null"
+    assert calm.query(moods) == [(edited[0], '{"number":7}')]
+    assert ran.json["watermark"] < "2031"
+    ran = calm.sync("--full")
+    assert (ran.json["updated"], ran.json["changed"]) == (0, False)
 
 
-def test_a_quick_sync_reads_as_far_back_as_its_lookback(new_synced: Callable[..., Account]) -> None:
+def test_a_quick_sync_reads_as_far_back_as_its_lookback(new_synced: NewAccount) -> None:
     account = new_synced(results=60, days=5, in_flight=0, agents=1)
     ((newest,),) = account.query("select max(created_at) from cekura.results")
     (within,) = account.world.insert(created_at=newest - timedelta(hours=20))
@@ -66,40 +78,29 @@ def test_a_quick_sync_reads_as_far_back_as_its_lookback(new_synced: Callable[...
     assert (within in stored, below in stored) == (True, False)
 
 
-def test_a_full_sync_finds_old_edits_that_moved_no_timestamp(synced_account: Account) -> None:
-    account = synced_account
-    oldest = min(account.world.results)
-    account.world.touchless_edit(oldest, name="quietly renamed")
-
+def test_runs_that_are_dropped_from_a_live_result_leave_no_orphan(synced_account: Account) -> None:
+    """A full sync also finds old edits that moved no timestamp, and marks what was deleted, which comes back when it is restored."""
+    account, world = synced_account, synced_account.world
+    ids = sorted(world.results)
+    world.touchless_edit(ids[0], name="quietly renamed")
     assert account.sync().json["updated"] == 0
-    assert account.sync("--full").json["updated"] == 1
+    for id_ in ids[-20:-10]:
+        world.drop_runs(id_, keep=1)
+    for id_ in ids[-10:]:
+        world.drop_runs(id_, keep=0)
+    world.delete(ids[100])
+
+    ran = account.sync("--full")
+
+    assert (ran.code, ran.json["updated"], ran.json["deleted"]) == (0, 21, 1), ran.err
+    account.assert_equals_api()
+    world.restore(ids[100])
+    assert account.sync("--full").json["restored"] == 1
     account.assert_equals_api()
 
 
-def test_deleted_results_are_marked_and_come_back_when_restored(synced_account: Account) -> None:
-    gone = sorted(synced_account.world.results)[100]
-    synced_account.world.delete(gone)
-
-    assert synced_account.sync("--full").json["deleted"] == 1
-    synced_account.assert_equals_api()
-    synced_account.world.restore(gone)
-    assert synced_account.sync("--full").json["restored"] == 1
-    synced_account.assert_equals_api()
-
-
-def test_runs_that_are_dropped_from_a_live_result_leave_no_orphan(synced_account: Account) -> None:
-    some = sorted(synced_account.world.results)[-20:]
-    for id_ in some[:10]:
-        synced_account.world.drop_runs(id_, keep=1)
-    for id_ in some[10:]:
-        synced_account.world.drop_runs(id_, keep=0)
-
-    assert synced_account.sync("--full").code == 0
-    synced_account.assert_equals_api()
-
-
 @pytest.mark.long  # test_forms.py compares every view of them in every run
-def test_both_shapes_of_the_api_give_the_same_warehouse(new_account: Callable[..., Account]) -> None:
+def test_both_shapes_of_the_api_give_the_same_warehouse(new_account: NewAccount) -> None:
     now = datetime.now(UTC)
     observed = new_account("observed.duckdb", now=now)
     literal = new_account("literal.duckdb", now=now, shape="literal")
@@ -114,18 +115,6 @@ def test_both_shapes_of_the_api_give_the_same_warehouse(new_account: Callable[..
         assert observed.query(question) == literal.query(question)
 
 
-def test_a_filtered_sync_brings_one_agent_and_hides_nothing_from_a_later_sync_of_all(
-    account: Account,
-) -> None:
-    agent = next(iter(account.world.results.values()))["agent"]
-
-    assert account.sync("--agent-id", str(agent)).code == 0
-    assert {row["agent"] for row in account.stored().values()} == {agent}
-    ran = account.sync()
-    assert ran.json["mode"] == "full"
-    account.assert_equals_api()
-
-
 def test_a_dry_run_says_what_would_change_and_writes_nothing(account: Account) -> None:
     ran = account.sync("--dry-run")
 
@@ -138,8 +127,9 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(account: Account) -
 
 
 def test_an_empty_account_is_warned_about_and_gives_an_empty_warehouse_with_its_views(
-    new_account: Callable[..., Account],
+    new_account: NewAccount,
 ) -> None:
+    """Later it is synced like any other."""
     account = new_account(results=0, in_flight=0)
 
     ran = account.sync()
@@ -148,6 +138,15 @@ def test_an_empty_account_is_warned_about_and_gives_an_empty_warehouse_with_its_
     assert ran.err == "Warning: The API lists no results: does the key belong to the right account?\n"
     assert account.query("from analytics.agent_pass_rate") == []
     assert account.query("select live_results from analytics.sync_status") == [(0,)]
+    assert_synced_like_any_other(account)
+
+
+def assert_synced_like_any_other(account: Account) -> None:
+    account.world.insert(3)
+
+    assert account.sync().code == 0
+    assert account.sync("--full").code == 0
+    assert len(account.stored()) >= 3
 
 
 def test_a_first_filter_that_finds_nothing_is_no_error_but_is_warned_about(account: Account) -> None:
@@ -166,19 +165,26 @@ def test_the_last_results_that_are_deleted_are_no_mistyped_filter(settled: Accou
     assert (ran.json["deleted"], ran.err) == (20, "")
 
 
-def test_verbose_says_what_is_read_and_why_and_what_became_of_it(
+def test_a_filtered_sync_brings_one_agent_and_hides_nothing_from_a_later_sync_of_all(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Told with --verbose: what is read, and why, and what became of it."""
+
     def said(*options: str) -> str:
         ran = account.run("sync", "-v", *options)
         assert (ran.code, ran.out) == (0, "")
         return ran.err
 
     first, quick, asked = said("--agent-id", "4101"), said("--agent-id", "4101"), said("--full", "--dry-run")
+    assert {row["agent"] for row in account.stored().values()} == {4101}
     later = clock.now() + timedelta(seconds=2)
-    monkeypatch.setattr(clock, "now", lambda: later)
-    due = said("--full-every", "1s", "--agent-id", "4101", "--dry-run")
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "now", lambda: later)
+        due = said("--full-every", "1s", "--agent-id", "4101", "--dry-run")
+    ran = account.sync()
 
+    assert ran.json["mode"] == "full"
+    account.assert_equals_api()
     assert "Full sync of agent_id=4101: the first.\n" in first
     assert re.search(r"^Pages read: \d+; retries: 0\.$", first, re.MULTILINE)
     assert f"Published generation 1 of {account.warehouse}.\n" in first
@@ -190,38 +196,16 @@ def test_verbose_says_what_is_read_and_why_and_what_became_of_it(
     assert re.search(r"^Full sync of agent_id=4101: the last one began at [-\d]{10} [:\d]{8} UTC\.\n", due)
 
 
-def test_a_field_that_the_api_adds_later_becomes_a_column(synced_account: Account) -> None:
-    newest = max(synced_account.world.results)
-    synced_account.world.edit(newest, agentMood={"number": 7})
-
-    assert synced_account.sync().json["updated"] == 1
-    assert synced_account.query("select id, agent_mood from cekura.results where agent_mood is not null") == [
-        (newest, '{"number":7}')
-    ]
-
-
-def test_the_watermark_is_the_newest_change_and_a_date_from_the_future_never_moves_it(
-    synced_account: Account,
-) -> None:
-    synced_account.world.edit(max(synced_account.world.results), updated_at="2031-01-01T00:00:00Z")
-
-    ran = synced_account.sync()
-
-    assert ran.code == 0, ran.err
-    assert ran.json["watermark"] < "2031"
-
-
 @pytest.mark.parametrize(
     "nothing",
     [
-        pytest.param({"results": 0, "in_flight": 0}, marks=pytest.mark.long),
         {"results": 5, "in_flight": 0, "updated_at": None},
-        {"results": 5, "in_flight": 0, "created_at": "never"},
+        *rare({"results": 5, "in_flight": 0, "created_at": "never"}),  # as good as an empty account
     ],
-    ids=["no results", "no updated_at", "every row rejected"],
+    ids=["no updated_at", "every row rejected"],
 )
 def test_an_account_that_gives_no_watermark_at_first_is_synced_again_like_any_other(
-    new_account: Callable[..., Account], nothing: dict[str, object]
+    new_account: NewAccount, nothing: dict[str, object]
 ) -> None:
     fields = {name: nothing.pop(name) for name in ("updated_at", "created_at") if name in nothing}
     account = new_account(**nothing)
@@ -229,49 +213,14 @@ def test_an_account_that_gives_no_watermark_at_first_is_synced_again_like_any_ot
         account.world.edit(id_, **fields)
     assert account.sync().code == 0
 
-    account.world.insert(3)
-
-    assert account.sync().code == 0
-    assert account.sync("--full").code == 0
-    assert len(account.stored()) >= 3
-
-
-def test_a_field_that_few_rows_carry_changes_no_other_row_whichever_is_met_first(
-    new_account: Callable[..., Account],
-) -> None:
-    account = new_account(results=300, in_flight=0)
-    for number, id_ in enumerate(sorted(account.world.results)):
-        account.world.touchless_edit(id_, zeta="z", **({"alpha": "a"} if number < 50 else {}))
-    account.sync()
-    account.world.insert(1, alpha="new")
-
-    assert account.sync().json["inserted"] == 1
-    ran = account.sync("--full")
-
-    assert (ran.json["updated"], ran.json["changed"]) == (0, False)
-
-
-def test_a_row_in_flight_keeps_a_field_that_no_listed_row_of_the_sync_carries(
-    new_account: Callable[..., Account],
-) -> None:
-    account = new_account(results=60, in_flight=0, page_size_cap=20)
-    (running,) = account.world.insert(
-        1, status="running", created_at=datetime.now(UTC) - timedelta(days=3), alpha="a"
-    )
-    account.sync()
-    account.world.insert(30)
-
-    ran = account.sync("--lookback", "0")
-
-    assert (ran.json["mode"], ran.json["updated"]) == ("quick", 0)
-    assert account.query(f"select alpha from cekura.results where id = {running}") == [("a",)]
+    assert_synced_like_any_other(account)
 
 
 @pytest.mark.parametrize("date", ["1970-01-01T00:00:00Z", *rare("2005-01-01T00:00:00Z")])
 def test_one_old_date_at_the_end_of_a_page_hides_no_new_row_from_a_quick_sync(
-    new_synced: Callable[..., Account], date: str
+    calm: Account, date: str
 ) -> None:
-    account = new_synced(in_flight=0, page_size_cap=20)
+    account = calm
     new = account.world.insert(50)
     by_id = sorted(account.world.results, reverse=True)
 
@@ -290,7 +239,7 @@ def test_one_old_date_at_the_end_of_a_page_hides_no_new_row_from_a_quick_sync(
 
 
 def test_another_account_in_place_of_an_old_one_is_refused_even_where_all_known_rows_are_old(
-    new_account: Callable[..., Account],
+    new_account: NewAccount,
 ) -> None:
     then = datetime.now(UTC) - timedelta(days=200)
     old = new_account(results=40, in_flight=0, now=then)
@@ -306,74 +255,56 @@ def test_another_account_in_place_of_an_old_one_is_refused_even_where_all_known_
     old.assert_equals_api()
 
 
-def test_a_row_in_flight_that_the_pages_do_not_reach_is_read_by_id(
-    new_account: Callable[..., Account],
-) -> None:
-    account = new_account(results=60, in_flight=0, page_size_cap=20)
-    long_ago = datetime.now(UTC) - timedelta(days=20)
-    (running,) = account.world.insert(1, status="running", created_at=long_ago)
-    account.sync()
-    account.world.insert(30)
-    account.world.finish([running])
-
-    ran = account.sync("--lookback", "0")
-
-    assert (ran.json["mode"], ran.json["inserted"], ran.json["updated"]) == ("quick", 30, 1)
-    account.assert_equals_api()
-
-
-def test_a_run_listed_under_two_new_results_goes_back_to_the_one_that_keeps_it(
-    synced_account: Account,
-) -> None:
-    account = synced_account
-    world = account.world
-    one, other = sorted(world.results)[-12:-10]
-    before = list(world.results[other]["runs"])
-    world.touchless_edit(other, runs=[*before, world.results[one]["runs"][0]])
-    assert account.sync().code == 0  # the run stands with the other, which has the higher id
-    world.touchless_edit(other, runs=before)
-
-    assert account.sync("--full").code == 0
-
-    account.assert_equals_api()
-
-
-def test_a_run_that_leaves_a_result_and_returns_is_there_again(new_synced: Callable[..., Account]) -> None:
-    account = new_synced(page_size_cap=20)
-    world = account.world
-    old, new = min(world.results), max(world.results)
-    before = {id_: list(world.results[id_]["runs"]) for id_ in (old, new)}
-    world.touchless_edit(old, runs=before[old][1:])
-    world.touchless_edit(new, runs=[*before[new], before[old][0]])
-    assert account.sync().json["mode"] == "quick"  # sees only the newer of the two
-    for id_, runs in before.items():
-        world.touchless_edit(id_, runs=runs)
-    assert account.sync().json["mode"] == "quick"
-
-    assert account.sync("--full").code == 0
-
-    account.assert_equals_api()
-    assert account.sync("--full").json["changed"] is False
-
-
-def test_a_rate_that_comes_in_percent_by_id_is_the_rate_of_the_list(
-    new_account: Callable[..., Account],
-) -> None:
+def test_a_row_in_flight_that_the_pages_do_not_reach_is_read_by_id(new_account: NewAccount) -> None:
+    """It keeps a field that no listed row of the sync carries, and a rate that comes in percent by id is the rate of the list."""
     account = new_account(results=120, in_flight=0, page_size_cap=20, runs_per_result=3, vary_runs=False)
-    world = account.world
-    old = next(
+    world, now = account.world, datetime.now(UTC)
+    rated = next(
         id_
         for id_, row in sorted(world.results.items())
         if sum(run["success"] is True for run in row["runs"]) == 1
         and all(isinstance(run["success"], bool) for run in row["runs"])
     )
-    world.edit(old, status="running")  # far below the pages, so it is read by its id
+    world.edit(rated, status="running")  # far below the pages
+    (odd,) = world.insert(1, status="running", created_at=now - timedelta(days=13), alpha="a")
+    (finishes,) = world.insert(1, status="running", created_at=now - timedelta(days=20))
     assert account.sync().code == 0
+    world.insert(30)
+    world.finish([finishes])
 
     def percent(request: Request, payload: dict[str, Any]) -> dict[str, Any] | None:
-        is_list = "results" in payload
+        is_list = "results" in payload or payload["success_rate"] is None
         return None if is_list else payload | {"success_rate": payload["success_rate"] * 100}
 
     account.sandbox.rewrite = percent
 
-    assert account.sync().json["updated"] == 0
+    ran = account.sync("--lookback", "0")
+
+    assert (ran.json["mode"], ran.json["inserted"], ran.json["updated"]) == ("quick", 30, 1)
+    account.assert_equals_api()
+    assert account.query(f"select alpha from cekura.results where id = {odd}") == [("a",)]
+
+
+def test_a_run_that_leaves_a_result_and_returns_is_there_again(new_synced: NewAccount) -> None:
+    """So does one that was listed under two new results for a while."""
+    account = new_synced(page_size_cap=20)
+    world = account.world
+    old, one, other, new = (sorted(world.results)[place] for place in (0, -12, -11, -1))
+    before = {id_: list(world.results[id_]["runs"]) for id_ in (old, other, new)}
+    world.touchless_edit(old, runs=before[old][1:])
+    world.touchless_edit(new, runs=[*before[new], before[old][0]])
+    world.touchless_edit(other, runs=[*before[other], world.results[one]["runs"][0]])
+    assert account.sync().json["mode"] == "quick"  # sees only the newer of the first two
+    world.touchless_edit(old, runs=before[old])
+    world.touchless_edit(new, runs=before[new])
+    assert account.sync().json["mode"] == "quick"
+    twice = account.query(
+        f"select result_id from cekura.runs where id = {world.results[one]['runs'][0]['id']}"
+    )
+    assert twice == [(other,)]  # which has the higher id
+    world.touchless_edit(other, runs=before[other])
+
+    assert account.sync("--full").code == 0
+
+    account.assert_equals_api()
+    assert account.sync("--full").json["changed"] is False
