@@ -24,7 +24,7 @@ select
     agents.agent_name, -- its newest name
     changes.changed_at, -- when the change was made
     scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
-    scenarios.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
+    scenarios.scenario as scenario_key, -- identifies the scenario: its id, or 'name ' and its name if it has no id
     scenarios.scenario_name, -- its name in its newest run (the run with the greatest id)
     scenarios.before_runs as before_decided_runs, -- its decided runs before the change
     scenarios.before_passed as before_passed_runs, -- how many of them passed

@@ -29,7 +29,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     scenarios.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
-    scenarios.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
+    scenarios.scenario as scenario_key, -- identifies the scenario: its id, or 'name ' and its name if it has no id
     scenarios.scenario_name, -- its name in its newest run (the run with the greatest id)
     scenarios.after_runs as decided_runs, -- its decided runs of the last week
     scenarios.after_passed as passed_runs, -- how many of them passed

@@ -73,7 +73,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     metrics.metric_id, -- Cekura's id of the metric
-    metrics.metric_key, -- identifies the metric: its id, or its name if it has no id
+    metrics.metric_key, -- identifies the metric: its id, or 'name ' and its name if it has no id
     metrics.metric_name, -- its newest name
     metrics.metric_type, -- its newest type: continuous_qualitative or numeric
     versions.agent_version, -- newest name of the agent's version; NULL where the API sends none

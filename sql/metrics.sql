@@ -35,7 +35,7 @@ counts as (
 
 select
     counts.agent_id, -- the agent under test
-    counts.metric_key, -- identifies the metric: its id, or its name if it has no id
+    counts.metric_key, -- identifies the metric: its id, or 'name ' and its name if it has no id
     ranked.metric_id, -- Cekura's id of the metric
     ranked.metric_name, -- its name in its newest run
     ranked.metric_type, -- its type in its newest run

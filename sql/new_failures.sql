@@ -128,7 +128,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     examples.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
-    examples.scenario as scenario_key, -- identifies the scenario: its id, or its name if it has no id
+    examples.scenario as scenario_key, -- identifies the scenario: its id, or 'name ' and its name if it has no id
     examples.scenario_name, -- its name in the example run
     examples.basis, -- last result or last week
     examples.verdict, -- newly failing or fixed

@@ -16,7 +16,7 @@ select
     metrics.run_id, -- the run in which it was measured
     metrics.result_id, -- the result of that run
     runs.agent_id, -- the agent under test
-    coalesce(cast(metrics.metric_id as varchar), 'name ' || metrics.name, 'unnamed') as metric_key, -- identifies the metric: its id, or its name if it has no id
+    coalesce(cast(metrics.metric_id as varchar), 'name ' || metrics.name, 'unnamed') as metric_key, -- identifies the metric: its id, or 'name ' and its name if it has no id
     metrics.metric_id, -- Cekura's id of the metric
     metrics.name as metric_name, -- its name in this run
     case when metrics.type like 'binary%' then 'binary' else metrics.type end as metric_type, -- binary, continuous_qualitative, numeric or enum

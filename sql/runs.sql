@@ -88,7 +88,7 @@ select
     trigger, -- scheduled or manual
     project_id, -- the project; NULL unless the API or a filter of a sync names it
     scenario as scenario_id, -- the scenario that was run; NULL where the API sends only its name
-    scenario_key(scenario, scenario_name) as scenario_key, -- identifies the scenario: its id, or its name if it has no id
+    scenario_key(scenario, scenario_name) as scenario_key, -- identifies the scenario: its id, or 'name ' and its name if it has no id
     scenario_name, -- name of the scenario in this run
     status, -- status of the run as the API sends it
     case

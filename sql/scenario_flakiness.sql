@@ -125,7 +125,7 @@ select
     agent_id, -- Cekura's id of the agent
     agent_name, -- its newest name
     scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
-    scenario_key, -- identifies the scenario: its id, or its name if it has no id
+    scenario_key, -- identifies the scenario: its id, or 'name ' and its name if it has no id
     scenario_name, -- its newest name
     decided_runs, -- its newest runs in completed results that passed or failed, at most 50
     passed_runs, -- how many of them passed

@@ -35,7 +35,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     sums.scenario_id, -- Cekura's id of the scenario; NULL where the API sends only its name
-    scenario_key(sums.scenario_id, sums.name_without_id) as scenario_key, -- identifies the scenario: its id, or its name if it has no id
+    scenario_key(sums.scenario_id, sums.name_without_id) as scenario_key, -- identifies the scenario: its id, or 'name ' and its name if it has no id
     names.scenario_name, -- its name in its newest run (the run with the greatest id)
     sums.runs, -- runs of it in completed results
     sums.decided_runs, -- those that passed or failed

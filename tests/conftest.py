@@ -82,17 +82,25 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "backoff", 0.0)
 
 
+def _make(stack: ExitStack, warehouse: Path, options: dict[str, Any]) -> Account:
+    for_world = {name: options.pop(name) for name in OF_THE_WORLD if name in options}
+    world = World(**{"results": 250, "in_flight": 3, "runs_per_result": 3, "days": 30} | for_world)
+    return Account(stack.enter_context(Sandbox(world, **options)), warehouse)
+
+
 @pytest.fixture
 def new_account(tmp_path: Path) -> Iterator[Callable[..., Account]]:
     """Makes accounts: `new_account(results=300, page_size_cap=50)`; what World does not know goes to Sandbox."""
     with ExitStack() as stack:
+        yield lambda warehouse="warehouse.duckdb", **options: _make(stack, tmp_path / warehouse, options)
 
-        def make(warehouse: str = "warehouse.duckdb", **options: Any) -> Account:
-            for_world = {name: options.pop(name) for name in OF_THE_WORLD if name in options}
-            world = World(**{"results": 250, "in_flight": 3, "runs_per_result": 3, "days": 30} | for_world)
-            return Account(stack.enter_context(Sandbox(world, **options)), tmp_path / warehouse)
 
-        yield make
+@pytest.fixture(scope="module")
+def new_account_of_many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Account]]:
+    """The same for a story that many tests of a module read: each account has a folder of its own, and lives as long as they do."""
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "backoff", 0.0)
+        yield lambda **options: _make(stack, tmp_path_factory.mktemp("many") / "warehouse.duckdb", options)
 
 
 @pytest.fixture

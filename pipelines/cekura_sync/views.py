@@ -49,14 +49,21 @@ def cekura_views(pipeline: "Pipeline", schema: str = runner.SCHEMA, account: str
     built = _built(client, schema)
     with client:
         present = _present(client, schema, [*wanted])
-        changed = {name for name in wanted if name not in present or built.get(name) != wanted[name]}
-        new = _with_those_above(script.models(engine), changed)
-        if new:
-            _create_schema(client, schema)
-            _build(client, schema, new, present, account)
+    if others := sorted(present - built.keys()):
+        raise WarehouseError(
+            f"The schema {schema} holds views or tables of somebody else under names of ours: {', '.join(others)}. Nothing was changed; pass another schema=, or drop them."
+        )
+    changed = {name for name in wanted if name not in present or built.get(name) != wanted[name]}
+    new = _with_those_above(script.models(engine), changed)
+    if not new:
+        return []
     names = [model.name for model in new]
-    if names:
-        pipeline.run(_note({f"{schema}.{name}": wanted[name] for name in names}))
+    # Noted before they are made: what we have made is ours, though the process may die in between.
+    pipeline.run(_note({f"{schema}.{name}": built.get(name, "") for name in names}))
+    with client:
+        _create_schema(client, schema)
+        _build(client, schema, new, present, account)
+    pipeline.run(_note({f"{schema}.{name}": wanted[name] for name in names}))
     return names
 
 

@@ -356,6 +356,17 @@ def test_a_record_that_may_not_be_read_says_who_may(settled: Account) -> None:
     assert (ran.code, "as the user who syncs" in ran.err) == (9, True)
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_who_may_read_only_the_published_file_gets_a_report(settled: Account, tmp_path: Path) -> None:
+    settled.home.chmod(0)
+    try:
+        ran = settled.run("report", "-o", str(tmp_path / "report.html"))
+    finally:
+        settled.home.chmod(0o700)
+
+    assert ran.code == 0, ran.err
+
+
 def test_a_sync_in_the_future_is_older_than_any_age_and_status_says_why(settled: Account) -> None:
     last = json.loads((settled.home / "last.json").read_text())
     for ahead, code in ((timedelta(seconds=30), 0), (timedelta(days=300), 10)):

@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 
 from cekura_sync import clock, database
 from cekura_sync.diff import scan
-from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
+from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import PATIENCE, Account, NewAccount, Ran, Record, assert_same
 from support.killing import KILL_POINTS, change_the_account, kill_at_request, sync_with_files_up_to
 from support.rare import rare
@@ -103,11 +103,10 @@ ARRIVALS = 70
 
 
 @pytest.fixture(scope="module")
-def taken_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TakenUp]:
-    world = {name: value for name, value in TWO_HUNDRED.items() if name != "page_size_cap"}
-    with pytest.MonkeyPatch.context() as patch, Sandbox(World(**world), page_size_cap=20) as sandbox:
+def taken_up(new_account_of_many: NewAccount) -> TakenUp:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "BATCH_ROWS", 1)
-        yield _take_up(Account(sandbox, tmp_path_factory.mktemp("taken-up") / "warehouse.duckdb"))
+        return _take_up(new_account_of_many(**TWO_HUNDRED))
 
 
 def _take_up(account: Account) -> TakenUp:
@@ -186,7 +185,7 @@ def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: 
         )
 
         assert ran.returncode == 9, (size, ran.stderr)
-        assert "File too large. Nothing was changed; fix that and sync again." in ran.stderr
+        assert "File too large. Nothing was changed; fix that and try again." in ran.stderr
         assert not account.warehouse.exists()
     assert account.sync().code == 0
     account.assert_equals_api()

@@ -32,12 +32,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from cekura_sync import clock
 from cekura_sync.diff import scan
 from cekura_sync.sandbox import Answer, Fault, Request, Sandbox, World
-from support.harness import EPOCH, Account, Ran, Record, assert_same
+from support.harness import EPOCH, Account, NewAccount, Ran, Record, assert_same
 from support.rare import rare
 
 EXAMPLES = int(os.environ.get("CEKURA_TEST_EXAMPLES", "0"))
 STEPS = int(os.environ.get("CEKURA_TEST_STEPS", "16"))
-SHARDS = 4  # for as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more
+# For as many processors; each has its own luck, always the same unless CEKURA_TEST_EXAMPLES asks for more.
+SHARDS = 4 if EXAMPLES else 2
 SHRINK = bool(os.environ.get("CEKURA_TEST_SHRINK"))  # minutes, for a failure that is a few steps long
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -900,128 +901,173 @@ def test_whatever_happens_each_completed_sync_keeps_the_promise(shard: int) -> N
 # -- single sentences of the promise, told once each ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", ["finished", "deleted"])
-def test_a_result_in_flight_below_the_lookback_is_followed_until_its_end(
-    new_account: Callable[..., Account], ending: str
-) -> None:
-    account = new_account(results=60, in_flight=0, page_size_cap=20)
-    oldest = min(account.world.results)
-    account.world.rerun(oldest)
+@dataclass(frozen=True)
+class Flights:
+    """Three results below the lookback, in flight at the first sync. Then one finishes, one is deleted, one ages out."""
+
+    finished: int
+    deleted: int
+    aged: int
+    quick: Ran
+    found: dict[int, Record]  # by a reader after the quick sync
+    listed: dict[int, Record]
+    full: Ran  # after the quick one
+    found_in_full: dict[int, Record]
+    aged_out: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def flights(new_account_of_many: NewAccount) -> Flights:
+    account = new_account_of_many(results=60, in_flight=0, days=120, page_size_cap=20)
+    aged, *others = sorted(account.world.results)
+    finished, deleted, *_ = (id_ for id_ in others if _is_kept(account, id_))
+    for id_ in (aged, finished, deleted):
+        account.world.rerun(id_)
     assert account.sync().code == 0
-    if ending == "finished":
-        account.world.finish()
-    else:
-        account.world.delete(oldest)
+    account.world.finish([finished])
+    account.world.delete(deleted)
+    account.world.delete(aged)
+    quick, found, listed = account.sync(), account.stored(), account.api()
+    full = account.sync("--full")
+    aged_out = account.query("select id from cekura.results where aged_out_at is not null")
+    return Flights(finished, deleted, aged, quick, found, listed, full, account.stored(), aged_out)
 
-    assert account.sync().json["mode"] == "quick"
-    account.assert_equals_api()
+
+def _is_kept(account: Account, id_: int) -> bool:
+    return account.world.now() - datetime.fromisoformat(account.world.results[id_]["created_at"]) < KEPT - DAY
 
 
-def test_a_result_in_flight_that_ages_out_is_left_to_the_next_full_sync(
-    new_account: Callable[..., Account],
-) -> None:
-    account = new_account(results=60, in_flight=0, days=120, page_size_cap=20)
-    oldest = min(account.world.results)
-    account.world.rerun(oldest)
-    assert account.sync().code == 0
-    account.world.delete(oldest)
+def test_a_result_in_flight_below_the_lookback_is_followed_until_its_end(flights: Flights) -> None:
+    assert flights.quick.json["mode"] == "quick"
+    assert flights.found[flights.finished]["status"] == "completed"
+    assert flights.deleted not in flights.found
+    assert_same({id_: row for id_, row in flights.found.items() if id_ != flights.aged}, flights.listed)
 
-    ran = account.sync()
 
-    assert (ran.json["mode"], ran.json["deleted"]) == ("quick", 0)
-    assert oldest in account.stored()
+def test_a_result_in_flight_that_ages_out_is_left_to_the_next_full_sync(flights: Flights) -> None:
+    assert (flights.quick.json["mode"], flights.quick.json["deleted"]) == ("quick", 1), "the other one"
+    assert flights.aged in flights.found
+
+
+def test_a_result_in_flight_that_ages_out_is_not_deleted_too(flights: Flights) -> None:
+    ran = flights.full
+
+    assert (ran.json["deleted"], ran.json["results"], ran.json["in_flight"]) == (0, 59, 1)
+    assert flights.aged in flights.found_in_full
+    assert flights.aged_out == [(flights.aged,)]
 
 
 RUNS = "select id, status, success from cekura.runs where result_id = {} order by id"
 FOLLOWED = "select status_group, runs_known from analytics.live_results where result_id = {}"
 
 
-@pytest.fixture
-def silent(new_account: Callable[..., Account]) -> tuple[Account, int]:
-    """An account whose list shows no runs, and a result that was followed by its own address, which does, and is now to end."""
-    account = new_account(results=60, in_flight=0, page_size_cap=20, summaries=False)
-    oldest = min(account.world.results)
-    account.world.rerun(oldest)
+@dataclass(frozen=True)
+class Look:
+    """A sync, and what a reader found after it of each result that is followed."""
+
+    ran: Ran
+    runs: dict[int, list[tuple[Any, ...]]]
+    followed: dict[int, list[tuple[Any, ...]]]
+    rates: dict[int, list[tuple[Any, ...]]]
+    outcomes: set[str]
+    rejected: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Silence:
+    """An account whose list shows no runs, and four results that were followed by their own addresses, which do, and have ended.
+
+    Of three, something is wrong at first: the rate contradicts the runs, the address refuses, the address denies the result.
+    """
+
+    well: int
+    contradicted: int
+    refused: int
+    denied: int
+    first: Look
+    again: Look
+    when_all_is_well: Look
+    with_nothing_new: Look
+    runs: dict[int, list[tuple[Any, ...]]]  # as they ended
+    after_a_rerun: Look
+    runs_of_the_rerun: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def silence(new_account_of_many: NewAccount) -> Silence:
+    account = new_account_of_many(results=60, in_flight=0, page_size_cap=20, summaries=False)
+    ids = well, contradicted, refused, denied = sorted(account.world.results)[:4]
+    for id_ in ids:
+        account.world.rerun(id_)
     assert account.sync().json["mode"] == "full"
     assert account.sync().json["mode"] == "quick"
-    assert {status for _, status, _ in account.query(RUNS.format(oldest))} == {"running"}
+    for id_ in ids:
+        assert {status for _, status, _ in account.query(RUNS.format(id_))} == {"running"}
     account.world.finish()
-    return account, oldest
+    lost = [run | {"success": False} for run in account.world.results[contradicted]["runs"]]
+    account.world.edit(contradicted, runs=lost, success_rate=0.5)
+    wrong = {f"/{refused}/": Answer(403, b"{}"), f"/{denied}/": Answer(404, b"{}")}
+    account.sandbox.intercept = lambda request: next(
+        (answer for end, answer in wrong.items() if request.path.endswith(end)), None
+    )
+    looks = [look(account, ids), look(account, ids)]
+    account.sandbox.intercept = None
+    looks += [look(account, ids), look(account, ids)]
+    runs = {id_: runs_of(account, id_) for id_ in ids}
+    account.world.rerun(well)
+    account.world.finish()
+    return Silence(*ids, *looks, runs, look(account, ids), runs_of(account, well))
+
+
+def look(account: Account, ids: tuple[int, ...]) -> Look:
+    ran, rate = account.sync("--full"), "select success_rate from cekura.results where id = {}"
+    return Look(
+        ran,
+        *({id_: account.query(sql.format(id_)) for id_ in ids} for sql in (RUNS, FOLLOWED, rate)),
+        {outcome for (outcome,) in account.query("select distinct outcome from analytics.runs")},
+        account.query("select id from cekura.rejected_rows"),
+    )
 
 
 def runs_of(account: Account, id_: int) -> list[tuple[Any, ...]]:
     return sorted((run["id"], run["status"], run["success"]) for run in account.world.results[id_]["runs"])
 
 
-def test_runs_that_were_stored_are_followed_although_the_list_shows_none(
-    silent: tuple[Account, int],
-) -> None:
-    account, followed = silent
+def test_runs_that_were_stored_are_followed_although_the_list_shows_none(silence: Silence) -> None:
+    first, id_ = silence.first, silence.well
 
-    ran = account.sync("--full")
-
-    assert (ran.json["updated"], ran.json["unchanged"]) == (1, 59)
-    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
-    assert account.query(FOLLOWED.format(followed)) == [("completed", True)]
-    assert not account.sync("--full").json["changed"], "the list shows it as it did"
-
-    account.world.rerun(followed)
-    account.world.finish()
-    account.sync("--full")
-    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
+    assert (first.ran.json["updated"], first.ran.json["unchanged"]) == (4, 56)
+    assert first.runs[id_] == silence.runs[id_]
+    assert first.followed[id_] == [("completed", True)]
+    assert silence.again.ran.json["updated"] == 0, "the list shows it as it did"
+    assert not silence.with_nothing_new.ran.json["changed"], "the list shows it as it did"
+    assert silence.after_a_rerun.runs[id_] == silence.runs_of_the_rerun != silence.runs[id_]
 
 
-def test_a_rate_that_contradicts_the_runs_is_stored_as_it_is_listed(silent: tuple[Account, int]) -> None:
-    account, followed = silent
-    lost = [run | {"success": False} for run in account.world.results[followed]["runs"]]
-    account.world.edit(followed, runs=lost, success_rate=0.5)
-
-    assert account.sync("--full").code == 0
-
-    assert account.query(f"select success_rate from cekura.results where id = {followed}") == [(0.5,)]
-    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
+def test_a_rate_that_contradicts_the_runs_is_stored_as_it_is_listed(silence: Silence) -> None:
+    assert silence.first.ran.code == 0
+    assert silence.first.rates[silence.contradicted] == [(0.5,)]
+    assert silence.first.runs[silence.contradicted] == silence.runs[silence.contradicted]
 
 
-def test_runs_that_cannot_be_had_are_asked_for_again(silent: tuple[Account, int]) -> None:
-    account, followed = silent
-    account.sandbox.intercept = lambda request: (
-        Answer(403, b"{}") if request.path.endswith(f"/{followed}/") else None
-    )
+def test_runs_that_cannot_be_had_are_asked_for_again(silence: Silence) -> None:
+    for sync in (silence.first, silence.again):
+        assert sync.ran.json["rejected"] == 1
+        assert sync.rejected == [(silence.refused,)]
+        assert sync.followed[silence.refused] == [("completed", False)]
+        assert "unknown" in sync.outcomes
 
-    for _ in range(2):
-        assert account.sync("--full").json["rejected"] == 1
-        assert account.query(FOLLOWED.format(followed)) == [("completed", False)]
-    assert account.query("select distinct outcome from analytics.runs") == [("unknown",)]
-
-    account.sandbox.intercept = None
-    ran = account.sync("--full")
-    assert (ran.json["updated"], ran.json["unchanged"], ran.json["rejected"]) == (1, 59, 0)
-    assert account.query(RUNS.format(followed)) == runs_of(account, followed)
-    assert account.query("select id from cekura.rejected_rows") == []
+    well = silence.when_all_is_well
+    assert (well.ran.json["updated"], well.ran.json["unchanged"], well.ran.json["rejected"]) == (2, 58, 0)
+    assert well.runs[silence.refused] == silence.runs[silence.refused]
+    assert well.rejected == []
 
 
-def test_a_listed_result_that_its_own_address_denies_is_not_deleted(silent: tuple[Account, int]) -> None:
-    account, followed = silent
-    account.sandbox.intercept = lambda request: (
-        Answer(404, b"{}") if request.path.endswith(f"/{followed}/") else None
-    )
-
-    assert account.sync("--full").json["deleted"] == 0
-    assert account.query(FOLLOWED.format(followed)) == [("completed", False)]
-
-
-def test_a_result_in_flight_that_ages_out_is_not_deleted_too(new_account: Callable[..., Account]) -> None:
-    account = new_account(results=60, in_flight=0, days=120, page_size_cap=20)
-    oldest = min(account.world.results)
-    account.world.rerun(oldest)
-    assert account.sync().code == 0
-    account.world.delete(oldest)
-
-    ran = account.sync("--full")
-
-    assert (ran.json["deleted"], ran.json["results"], ran.json["in_flight"]) == (0, 60, 1)
-    assert oldest in account.stored()
-    assert account.query("select id from cekura.results where aged_out_at is not null") == [(oldest,)]
+def test_a_listed_result_that_its_own_address_denies_is_not_deleted(silence: Silence) -> None:
+    for sync in (silence.first, silence.again):
+        assert sync.ran.json["deleted"] == 0
+        assert sync.followed[silence.denied] == [("completed", False)]
+    assert silence.when_all_is_well.runs[silence.denied] == silence.runs[silence.denied]
 
 
 @pytest.mark.parametrize("name", ["pending_log.jsonl", *rare("base.duckdb", "commit.json", "last.json")])

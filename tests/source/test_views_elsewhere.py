@@ -11,7 +11,7 @@ import pytest
 
 import support
 from cekura_sync import cekura_views
-from cekura_sync.errors import SettingsError
+from cekura_sync.errors import SettingsError, WarehouseError
 from cekura_sync.models import runner, script
 from cekura_sync.sandbox import Sandbox, World
 from cekura_sync.tables import COUNTED
@@ -169,7 +169,7 @@ def test_views_of_old_words_are_replaced_also_where_a_column_has_gone(filled: di
     pipeline = filled["postgres"].pipeline()
     cekura_views(pipeline)
     with pipeline.sql_client() as client:
-        client.execute_sql("delete from raw._views where name = 'analytics.agent_daily'")
+        client.execute_sql("update raw._views set digest = 'old' where name = 'analytics.agent_daily'")
         client.execute_sql("drop view analytics.agent_weekly")
         client.execute_sql("drop view analytics.agent_daily")
         client.execute_sql("create view analytics.agent_daily as select 1 as gone")
@@ -177,6 +177,22 @@ def test_views_of_old_words_are_replaced_also_where_a_column_has_gone(filled: di
     assert "agent_daily" in cekura_views(pipeline)
     with filled["postgres"].reader() as con:
         assert "pass_rate" in con.sql("select * from analytics.agent_daily").columns
+
+
+def test_views_and_tables_of_others_under_our_names_stay(filled: dict[str, Filled]) -> None:
+    pipeline = filled["duckdb"].pipeline()
+    with pipeline.sql_client() as client:
+        client.execute_sql("create schema somewhere")
+        client.execute_sql("create table somewhere.agents as select 1 as x")
+        client.execute_sql("create view somewhere.runs as select x + 1 as y from somewhere.agents")
+
+    with pytest.raises(WarehouseError, match=r"somewhere holds .* of somebody else .*: agents, runs"):
+        cekura_views(pipeline, schema="somewhere")
+
+    with filled["duckdb"].reader() as con:
+        assert con.execute("select y from somewhere.runs").fetchall() == [(2,)]
+        left = "select table_name from information_schema.tables where table_schema = 'somewhere' order by 1"
+        assert con.execute(left).fetchall() == [("agents",), ("runs",)]
 
 
 def test_plain_files_have_neither_views_nor_tables_for_them(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -132,6 +132,20 @@ def test_after_a_rollback_a_backup_from_before_the_upgrade_takes_the_newer_files
     assert synced_account.sync().code == 0
 
 
+def test_what_was_said_is_erased_in_a_warehouse_of_version_0_1_0(
+    new_account: Callable[..., Account],
+) -> None:
+    """Its tables lack columns, and the first command of this version is no sync."""
+    account = new_account(results=0, in_flight=0)
+    account.warehouse.write_bytes(gzip.decompress(VERSION_0_1_0.read_bytes()))
+    assert account.query("select count(*) from cekura.failed_reasons where reason is not null") == [(3,)]
+
+    ran = account.run("erase", "--agent", "4101", "--transcripts-only")
+
+    assert ran.code == 0, ran.err
+    assert account.query("select count(reason), count(*) from cekura.failed_reasons") == [(0, 3)]
+
+
 @pytest.mark.parametrize("option", ["--details", "--transcripts", "--profiles"])
 def test_details_are_read_into_a_warehouse_of_version_0_1_0(
     new_account: Callable[..., Account], option: str

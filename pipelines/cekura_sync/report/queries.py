@@ -11,9 +11,9 @@ import duckdb
 from cekura_sync.database import first_line
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import runner
-from cekura_sync.warehouse import reader
+from cekura_sync.warehouse import reader, sync_log
 from cekura_sync.warehouse.scopes import Scope
-from cekura_sync.warehouse.status import Status, read_status
+from cekura_sync.warehouse.status import Status, read_status, status_of
 
 Row = dict[str, Any]
 
@@ -46,11 +46,15 @@ def read(path: Path) -> Figures:
     with reader.open_for_reading(path) as con:
         try:
             rows = {query.name: _rows(con, query.query) for query in queries}
+            logged = sync_log.newest(con)
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise WarehouseError(
                 f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
             ) from error
-    status = read_status(path)
+    try:
+        status = read_status(path)
+    except WarehouseError:  # somebody who may read the published file and nothing beside it
+        status = status_of(path, logged)
     return Figures(
         synced_at=_last_sync(status, rows["freshness"][0]["last_sync_at"]), scopes=status.scopes, **rows
     )

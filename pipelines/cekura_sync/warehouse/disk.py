@@ -137,7 +137,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         full = any(words in str(cause) for words in _FULL)
         reason = "the disk is full" if full else getattr(cause, "strerror", None) or first_line(cause)
         raise WarehouseError(
-            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; fix that and sync again."
+            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; fix that and try again."
         ) from error
 
 

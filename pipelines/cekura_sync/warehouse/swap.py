@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from cekura_sync import database
+from cekura_sync import database, tables
 from cekura_sync.console import memory
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import team
@@ -60,11 +60,7 @@ class Swap:
     @contextmanager
     def observed(self) -> Iterator[None]:
         """For a dry run: refuses whatever `locked` would, but writes nothing and keeps nobody out."""
-        with (
-            disk_errors(self.files.published),
-            private_files(),
-            temporary_folder() as elsewhere,
-        ):
+        with disk_errors(self.files.published), private_files(), temporary_folder() as elsewhere:
             require_place(self.files)
             if self._recorded().get("swap") is True and self.files.work.exists():
                 self._stand_in = self.files.work
@@ -257,6 +253,7 @@ class Swap:
         shutil.copyfile(self.files.base, old)
         database.create(self.files.work)
         with database.connect(old) as con:
+            tables.complete(con)
             team.keep_views(con)
             for statement in forget:
                 con.execute(statement)
