@@ -105,9 +105,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def expected(published: Path) -> dict[str, Views]:
-    """What our own DuckDB reads there, in each time zone."""
+    """What our own DuckDB reads there, in each time zone; elsewhere than at home some views are enough."""
     tool = Tool(OURS, published)
-    seen = {zone: tool.sees(zone=zone) for zone in ZONES}
+    seen = {ZONES[0]: tool.sees(zone=ZONES[0]), ZONES[1]: tool.sees(*SOME, zone=ZONES[1])}
     tool.process.communicate("")
     return seen
 
@@ -125,8 +125,9 @@ def test_an_older_driver_reads_the_same_rows_in_every_view(
 ) -> None:
     tool = open_with(version, published, door=door)
 
+    """In every run, each view is read by one of them."""
     every = expected[ZONES[0]].keys()
-    some = [] if LONG or version != VERSIONS[0] else sorted(every - SLOW)
+    some = [] if LONG else sorted(every - SLOW) if version == VERSIONS[0] else sorted({*SLOW, *SOME})
     at_home, elsewhere = tool.sees(*some, zone=ZONES[0]), tool.sees(*SOME, zone=ZONES[1])
 
     assert at_home.keys() == ({*some} or every)
@@ -135,7 +136,7 @@ def test_an_older_driver_reads_the_same_rows_in_every_view(
             assert seen[view] == expected[zone][view], view
 
 
-@pytest.mark.parametrize("version", [VERSIONS[0], *rare(*VERSIONS[1:-1]), VERSIONS[-1], OURS])
+@pytest.mark.parametrize("version", [VERSIONS[0], *rare(*VERSIONS[1:]), OURS])
 def test_a_warehouse_that_is_attached_under_another_name_answers(published: Path, version: str) -> None:
     """DuckDB 1.1 looks for a view's tables in the database in use; later versions look where the view is."""
     use = "con.execute('use wh');" if version == "1.1.3" else ""
@@ -187,7 +188,7 @@ def test_tools_of_every_version_keep_the_file_across_many_syncs_and_block_none(
     for version in versions:
         sync_with_news()
         hold(version, "write")
-    for _ in range(10 if LONG else 2):
+    for _ in range(10 if LONG else 1):
         sync_with_news()
 
     for tool, seen_first in held:

@@ -4,7 +4,7 @@ All hostile rows are served at once to a warehouse that knows their good version
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -115,46 +115,42 @@ def rejected(account: Account) -> list[tuple[int | None, str, str]]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The account of both stories below, after its first sync."""
     world = World(results=120, in_flight=0, runs_per_result=2, days=30)
     with pytest.MonkeyPatch.context() as patch, Sandbox(world, page_size_cap=20) as sandbox:
         patch.setattr(client, "backoff", 0.0)
         account = Account(sandbox, tmp_path_factory.mktemp("hostile") / "warehouse.duckdb")
         assert account.sync().code == 0
-        ids = dict(zip(FLAWS, sorted(world.results)[3::3], strict=False))
-        before = account.stored()
-        for sentence, (spoil, _) in FLAWS.items():
-            world.set_raw(ids[sentence], spoil(dict(world.results[ids[sentence]])))
-        nobody = [world.insert(1)[0] for _ in NAMELESS]
-        for id_, (raw, _) in zip(nobody, NAMELESS.values(), strict=True):
-            world.set_raw(id_, raw)
-        world.insert(2)
-        world.edit(
-            ids["runs are a text"] - 1 if ids["runs are a text"] - 1 in world.results else max(world.results)
-        )
-        hostile = account.sync("--full")
-        api = {id_: row for id_, row in account.api().items() if id_ not in {*ids.values(), *nobody}}
-        stored, kept = account.stored(), rejected(account)
-        again = account.sync("--full")
-        for id_ in ids.values():
-            world.set_raw(id_, None)
-            world.edit(id_, name="mended")
-        for id_ in nobody:
-            world.delete(id_)
-        mended = account.sync("--full")
-        return Story(
-            ids,
-            before,
-            hostile,
-            stored,
-            api,
-            kept,
-            again,
-            mended,
-            account.stored(),
-            account.api(),
-            rejected(account),
-        )
+        yield account
+
+
+@pytest.fixture(scope="module")
+def story(served: Account) -> Story:
+    account, world = served, served.world
+    ids = dict(zip(FLAWS, sorted(world.results)[3::3], strict=False))
+    before = account.stored()
+    for sentence, (spoil, _) in FLAWS.items():
+        world.set_raw(ids[sentence], spoil(dict(world.results[ids[sentence]])))
+    nobody = [world.insert(1)[0] for _ in NAMELESS]
+    for id_, (raw, _) in zip(nobody, NAMELESS.values(), strict=True):
+        world.set_raw(id_, raw)
+    world.insert(2)
+    world.edit(
+        ids["runs are a text"] - 1 if ids["runs are a text"] - 1 in world.results else max(world.results)
+    )
+    hostile = account.sync("--full")
+    api = {id_: row for id_, row in account.api().items() if id_ not in {*ids.values(), *nobody}}
+    stored, kept = account.stored(), rejected(account)
+    again = account.sync("--full")
+    for id_ in ids.values():
+        world.set_raw(id_, None)
+        world.edit(id_, name="mended")
+    for id_ in nobody:
+        world.delete(id_)
+    mended = account.sync("--full")
+    after, truth, left = account.stored(), account.api(), rejected(account)
+    return Story(ids, before, hostile, stored, api, kept, again, mended, after, truth, left)
 
 
 def test_all_other_rows_load_beside_hostile_ones(story: Story) -> None:
@@ -209,8 +205,6 @@ def test_after_mending_the_warehouse_equals_the_api(story: Story) -> None:
     assert_same(story.after, story.truth)
 
 
-FORTY = {"results": 40, "agents": 3, "runs_per_result": 2}
-
 # -- rows that are odd, but can be taken ------------------------------------------------------------------------------
 
 NAMES = {
@@ -229,39 +223,88 @@ NAMES = {
 }
 
 
-def test_names_arrive_byte_for_byte(synced_account: Account) -> None:
-    account = synced_account
-    ids = dict(zip(sorted(account.world.results, reverse=True), NAMES.values(), strict=False))
-    for id_, name in ids.items():
-        runs = [run | {"scenario_name": name} for run in account.world.results[id_]["runs"]]
-        account.world.edit(id_, name=name, agent_name=name, runs=runs, scenarios=[{"id": 1, "name": name}])
-
-    ran = account.sync()
-
-    assert ran.code == 0, ran.err
-    assert ran.json["rejected"] == 0
-    account.assert_equals_api()
-    assert account.sync("--full").json["changed"] is False
+TYPES = [1, "one", 1.5, True, None, [1], {"a": 1}, 2**70, "2026-01-01"]
+NO_VALUE = ("agent", "agent_inbound", "success_rate", "is_cronjob", "failed_runs_count", "updated_at")
+IN_ROWS = {key: value for key, value in FIELDS.items() if key != "result_id"}
+IN_RUNS = {key: value for key, value in FIELDS.items() if key != "raw"}
 
 
-def test_fields_with_hostile_names_harm_nobody(synced_account: Account) -> None:
-    account = synced_account
-    newest, second = sorted(account.world.results, reverse=True)[:2]
-    account.world.edit(newest, **{key: value for key, value in FIELDS.items() if key != "result_id"})
-    some_run = account.world.results[second]["runs"][0]
-    account.world.edit(
-        second, runs=[some_run | {key: value for key, value in FIELDS.items() if key != "raw"}]
+@dataclass
+class Odd:
+    """Which results are odd, in which way; and what the syncs said that met them all at once, and then once more."""
+
+    account: Account
+    names: dict[int, str]
+    types: list[int]
+    empty: list[int]  # one with empty texts, one with nulls
+    fields: int  # with the fields in its row
+    twice: int
+    duplicate: int
+    one_run: tuple[int, int, int]  # which run, of which result, and which older one lists it as well
+    met: Ran
+    again: Ran
+
+
+@pytest.fixture(scope="module")
+def odd(served: Account, story: Story) -> Odd:
+    account, world = served, served.world
+    ids = iter(sorted(world.results, reverse=True))
+    names = {next(ids): name for name in NAMES.values()}
+    for id_, name in names.items():
+        runs = [run | {"scenario_name": name} for run in world.results[id_]["runs"]]
+        world.edit(id_, name=name, agent_name=name, runs=runs, scenarios=[{"id": 1, "name": name}])
+    fields, in_runs, twice = next(ids), next(ids), next(ids)
+    world.edit(fields, **IN_ROWS)
+    world.edit(in_runs, runs=[world.results[in_runs]["runs"][0] | IN_RUNS])
+    types = [next(ids) for _ in TYPES]
+    for id_, value in zip(types, TYPES, strict=True):
+        world.edit(id_, mood=value)
+    world.edit(twice, runs=world.results[twice]["runs"] * 2)
+    other, one = next(ids), next(ids)
+    shared = {**world.results[one]["runs"][0], "rowid": "x"}
+    world.touchless_edit(one, runs=[shared, *world.results[one]["runs"][1:]])
+    world.touchless_edit(other, runs=[*world.results[other]["runs"], shared])
+    empty, duplicate = [next(ids), next(ids)], next(ids)
+    for id_, nothing in zip(empty, ("", None), strict=True):
+        world.set_raw(id_, dump(world.results[id_] | dict.fromkeys(NO_VALUE, nothing)))
+    world.set_raw(duplicate, dump(world.results[duplicate])[:-1] + b', "name": "second", "NAME": "third"}')
+    as_text, lost = next(ids), next(ids)
+    world.set_raw(as_text, dump(world.results[as_text] | {"id": str(as_text)}))
+    world.set_raw(lost, dump(world.results[lost] | {"id": None}))
+    met = account.sync("--full")
+    return Odd(
+        account,
+        names,
+        types,
+        empty,
+        fields,
+        twice,
+        duplicate,
+        (shared["id"], other, one),
+        met,
+        account.sync("--full"),
     )
 
-    ran = account.sync()
 
-    assert ran.code == 0, ran.err
-    assert (ran.json["updated"], ran.json["rejected"], ran.json["deleted"]) >= (2, 0, 0)
-    account.assert_equals_api()
-    assert account.query(
-        "select count(*) from cekura.results where deleted_at is not null or aged_out_at is not null"
-    ) == [(0,)]
-    values = {value for row in account.query(f"from cekura.results where id = {newest}") for value in row}
+def test_all_rows_load_that_are_odd_but_can_be_taken(odd: Odd) -> None:
+    """Names arrive byte for byte; an id that is sent as text is the number; of a run that two results list, the newer has it; one whose id is lost in list and by id keeps its last good version."""
+    assert odd.met.code == 0, odd.met.err
+    assert {reason for _, reason, _ in rejected(odd.account)} == {"id is missing"}
+    stored, api = odd.account.stored(), odd.account.api()
+    spelled_otherwise = {*odd.empty, odd.duplicate, odd.twice, odd.one_run[2]}
+    assert stored.keys() == api.keys()
+    one = {id_: row for id_, row in stored.items() if id_ not in spelled_otherwise}
+    assert_same(one, {id_: row for id_, row in api.items() if id_ not in spelled_otherwise})
+    assert {id_: stored[id_]["agent_name"] for id_ in odd.names} == odd.names
+    assert (odd.again.code, odd.again.json["changed"]) == (0, False), odd.again.err
+
+
+def test_fields_with_hostile_names_harm_nobody(odd: Odd) -> None:
+    flagged = "select count(*) from cekura.results where deleted_at is not null and name = 'mended' or aged_out_at is not null"
+    assert odd.account.query(flagged) == [(0,)]
+    values = {
+        value for row in odd.account.query(f"from cekura.results where id = {odd.fields}") for value in row
+    }
     for expected in (
         "a keyword",
         "not ours",
@@ -284,200 +327,131 @@ def test_fields_with_hostile_names_harm_nobody(synced_account: Account) -> None:
         "12345678901234567890123",
     ):
         assert expected in values
-    assert account.sync("--full").json["changed"] is False
 
 
-def test_fields_with_hostile_names_may_come_change_and_go_again(new_synced: NewAccount) -> None:
-    account = new_synced(**FORTY)
+def test_a_run_listed_twice_is_one_run(odd: Odd) -> None:
+    stored = odd.account.query(f"select id from cekura.runs where result_id = {odd.twice} order by id")
+    ids = {run["id"] for run in odd.account.world.results[odd.twice]["runs"]}
+    assert stored == [(id_,) for id_ in sorted(ids)]
+
+
+def test_a_run_field_named_like_a_number_of_duckdbs_decides_nothing(odd: Odd) -> None:
+    run_id, result_id, _ = odd.one_run
+    run = f"select result_id, api_rowid from cekura.runs where id = {run_id}"
+    assert odd.account.query(run) == [(result_id, "x")]
+
+
+def test_an_empty_text_where_a_number_a_flag_or_a_time_belongs_is_no_value(odd: Odd) -> None:
+    """Fields may change their type from row to row, and from sync to sync."""
+    account, world = odd.account, odd.account.world
+    ids = ", ".join(map(str, odd.empty))
+    values = account.query(f"select {', '.join(NO_VALUE)} from cekura.results where id in ({ids})")
+    assert values == [(None,) * len(NO_VALUE)] * 2
+    for id_ in odd.empty:
+        world.set_raw(id_, dump(world.results[id_] | {"updated_at": ""}))
+    for id_, value in zip(odd.types, TYPES[1:] + TYPES[:1], strict=True):
+        world.edit(id_, mood=value)
+
+    ran = account.sync("--full")
+
+    assert ran.code == 0, ran.err
+    assert {reason for _, reason, _ in rejected(account)} == {"id is missing"}
+    moods = dict(account.query("select id, mood from cekura.results where mood is not null"))
+    assert [moods[odd.types[place]] for place in (0, 1, 5)] == ["one", "1.5", '{"a":1}']
+
+
+KEYED = {"results": 40, "agents": 3, "runs_per_result": 2, "in_flight": 0}
+
+
+@pytest.fixture
+def keyed(new_synced: NewAccount) -> Account:
+    """After a first sync with details: every row has fields of its own, two have the hostile ones."""
+    return new_synced("--details", **KEYED, arrange=add_fields)
+
+
+def add_fields(account: Account) -> None:
+    settings = {"voice": "f", "language": "de", "limits": {"seconds": 30, "turns": 5}}
     newest, second = sorted(account.world.results, reverse=True)[:2]
-    in_rows = {key: value for key, value in FIELDS.items() if key != "result_id"}
-    in_runs = {key: value for key, value in FIELDS.items() if key != "raw"}
-    some_run = account.world.results[second]["runs"][0]
-    gone = dict.fromkeys(in_rows)
-    for turn, row, run in (("come", in_rows, in_runs), ("change", in_rows, in_runs), ("go", gone, {})):
-        values = {key: f"{value} {turn}" if isinstance(value, str) else value for key, value in row.items()}
-        account.world.edit(newest, **values)
-        account.world.edit(second, name=turn, runs=[some_run | run])
+    for row in account.world.results.values():
+        more = IN_RUNS if row["id"] == second else {}
+        runs = [run | {"profile": {"name": "Ann", "age": 40}} | more for run in row["runs"]]
+        account.world.touchless_edit(row["id"], settings=settings, score=1, runs=runs)
+    account.world.touchless_edit(newest, **IN_ROWS)
 
-        ran = account.sync("--details")
+
+def test_fields_with_hostile_names_may_come_change_and_go_again(keyed: Account) -> None:
+    newest, second = sorted(keyed.world.results, reverse=True)[:2]
+    some_run = {
+        key: value for key, value in keyed.world.results[second]["runs"][0].items() if key not in IN_RUNS
+    }
+    gone = dict.fromkeys(IN_ROWS)
+    keyed.assert_equals_api()
+    for turn, row, run in (("change", IN_ROWS, IN_RUNS), ("go", gone, {})):
+        values = {key: f"{value} {turn}" if isinstance(value, str) else value for key, value in row.items()}
+        keyed.world.edit(newest, **values)
+        keyed.world.edit(second, name=turn, runs=[some_run | run])
+
+        ran = keyed.sync("--details")
 
         assert ran.code == 0, (turn, ran.err)
-        account.assert_equals_api()
-        kept = account.query(f"from cekura.results where id = {newest}")[0]
+        keyed.assert_equals_api()
+        kept = keyed.query(f"from cekura.results where id = {newest}")[0]
         assert turn == "go" or f"a smile {turn}" in kept
     assert "a smile change" not in kept
 
 
-def test_a_field_may_change_its_type_from_row_to_row(synced_account: Account) -> None:
-    account = synced_account
-    values = [1, "one", 1.5, True, None, [1], {"a": 1}, 2**70, "2026-01-01"]
-    ids = sorted(account.world.results, reverse=True)
-    for turn in range(2):
-        for id_, value in zip(ids, values[turn:] + values[:turn], strict=False):
-            account.world.edit(id_, mood=value)
-        assert account.sync().code == 0
-
-    moods = dict(account.query("select id, mood from cekura.results where mood is not null"))
-    assert moods[ids[0]] == "one"
-    assert moods[ids[1]] == "1.5"
-    assert moods[ids[5]] == '{"a":1}'
-
-
-def test_an_empty_text_where_a_number_a_flag_or_a_time_belongs_is_no_value(synced_account: Account) -> None:
-    account = synced_account
-    id_, other = sorted(account.world.results)[-12:-10]
-    empty = ("agent", "agent_inbound", "success_rate", "is_cronjob", "failed_runs_count", "updated_at")
-    account.world.set_raw(id_, dump(account.world.results[id_] | dict.fromkeys(empty, "")))
-    account.world.set_raw(other, dump(account.world.results[other] | dict.fromkeys(empty, None)))
-
-    ran = account.sync()
-
-    assert (ran.code, ran.json["rejected"]) == (0, 0)
-    values = account.query(f"select {', '.join(empty)} from cekura.results where id in ({id_}, {other})")
-    assert values == [(None,) * len(empty)] * 2
-    for raw in (id_, other):
-        account.world.set_raw(raw, dump(account.world.results[raw] | {"updated_at": ""}))
-    assert account.sync().json["rejected"] == 0
-
-
-def test_keys_in_another_order_and_numbers_spelled_otherwise_are_no_change(new_account: NewAccount) -> None:
-    account = new_account(**FORTY)
-    settings = {"voice": "f", "language": "de", "limits": {"seconds": 30, "turns": 5}}
-    for row in account.world.results.values():
-        runs = [run | {"profile": {"name": "Ann", "age": 40}} for run in row["runs"]]
-        account.world.edit(row["id"], settings=settings, score=1, runs=runs)
-    account.world.finish()
-    assert account.sync("--details").code == 0
+def test_keys_in_another_order_and_numbers_spelled_otherwise_are_no_change(keyed: Account) -> None:
     turned = {"limits": {"turns": 5.0, "seconds": 30}, "language": "de", "voice": "f"}
-    for row in account.world.results.values():
+    for row in keyed.world.results.values():
         runs = [
             dict(reversed(run.items())) | {"profile": {"age": 40.0, "name": "Ann"}} for run in row["runs"]
         ]
-        account.world.set_raw(row["id"], dump(row | {"settings": turned, "score": 1.0, "runs": runs}))
+        keyed.world.set_raw(row["id"], dump(row | {"settings": turned, "score": 1.0, "runs": runs}))
 
-    again = account.sync("--full", "--details")
+    again = keyed.sync("--full", "--details")
 
     assert (again.json["updated"], again.json["details_read"], again.json["changed"]) == (0, 0, False)
-
-
-def test_an_id_sent_as_text_is_the_number(synced_account: Account) -> None:
-    id_ = sorted(synced_account.world.results)[100]
-    synced_account.world.set_raw(id_, dump(synced_account.world.results[id_] | {"id": str(id_)}))
-
-    ran = synced_account.sync("--full")
-
-    assert ran.code == 0, ran.err
-    assert ran.json["changed"] is False
-    synced_account.assert_equals_api()
-
-
-def test_a_run_listed_twice_is_one_run(synced_account: Account) -> None:
-    account = synced_account
-    id_ = max(account.world.results)
-    runs = account.world.results[id_]["runs"]
-    account.world.edit(id_, runs=[*runs, *runs])
-
-    ran = account.sync()
-
-    assert ran.code == 0, ran.err
-    stored = account.query(f"select id from cekura.runs where result_id = {id_} order by id")
-    assert stored == [(run["id"],) for run in runs]
-
-
-def test_duplicate_keys_in_a_row_harm_nobody(synced_account: Account) -> None:
-    account = synced_account
-    id_ = sorted(account.world.results)[100]
-    raw = dump(account.world.results[id_])
-    account.world.set_raw(id_, raw[:-1] + b', "name": "second", "NAME": "third"}')
-
-    ran = account.sync()
-
-    assert ran.code == 0, ran.err
-    api = account.api()
-    assert_same(
-        {key: row for key, row in account.stored().items() if key != id_},
-        {key: row for key, row in api.items() if key != id_},
-    )
-    assert account.sync("--full").json["changed"] is False
-
-
-def test_a_known_result_whose_id_is_lost_in_list_and_by_id_keeps_its_last_good_version(
-    synced_account: Account,
-) -> None:
-    id_ = sorted(synced_account.world.results)[100]
-    synced_account.world.set_raw(id_, dump(synced_account.world.results[id_] | {"id": None}))
-    synced_account.world.insert(1)
-
-    ran = synced_account.sync("--full")
-
-    assert ran.code == 0, ran.err
-    synced_account.assert_equals_api()
-    assert ran.json["rejected"] >= 1
 
 
 def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(
     synced_account: Account,
 ) -> None:
-    id_ = sorted(synced_account.world.results)[-250]
-    synced_account.world.rerun(id_)
-    synced_account.sync("--full")
-    former = synced_account.stored()[id_]
+    """One whose own address fails is noted, and not asked for at every sync."""
+    account, world = synced_account, synced_account.world
+    spoiled, failing = sorted(world.results)[-250:-248]
+    for id_ in (spoiled, failing):
+        world.rerun(id_)
+    account.sync("--full")
+    former = account.stored()
 
     def spoil(request: Request, payload: Row) -> bytes | None:
-        return dump(payload | {"total_runs_count": "many"}) if request.path.endswith(f"/{id_}/") else None
+        is_its_own = request.path.endswith(f"/{spoiled}/")
+        return dump(payload | {"total_runs_count": "many"}) if is_its_own else None
 
-    synced_account.sandbox.rewrite = spoil
-    synced_account.world.insert(1)
-    ran = synced_account.sync("--lookback", "0")
-
-    assert ran.code == 0, ran.err
-    assert (ran.json["rejected"], synced_account.stored()[id_]) == (1, former)
-    synced_account.sandbox.rewrite = None
-    synced_account.world.finish()
-    assert synced_account.sync("--lookback", "0").json["rejected"] == 0
-    synced_account.assert_equals_api()
-    assert rejected(synced_account) == []
-
-
-def test_a_row_in_flight_whose_own_address_fails_is_noted_and_not_asked_for_at_every_sync(
-    synced_account: Account,
-) -> None:
-    id_ = sorted(synced_account.world.results)[-250]
-    synced_account.world.rerun(id_)
-    synced_account.sync("--full")
-    former = synced_account.stored()[id_]
-    synced_account.sandbox.intercept = lambda request: (
-        Answer(500, b"{}") if request.path.endswith(f"/{id_}/") else None
+    account.sandbox.rewrite = spoil
+    account.sandbox.intercept = lambda request: (
+        Answer(500, b"{}") if request.path.endswith(f"/{failing}/") else None
     )
-    synced_account.world.insert(1)
-    synced_account.world.finish()
+    world.insert(1)
+    world.finish([failing])
 
-    ran = synced_account.sync("--lookback", "0")
+    ran = account.sync("--lookback", "0")
 
-    assert (ran.code, ran.json["rejected"], synced_account.stored()[id_]) == (0, 1, former), ran.err
-    ((noted, reason, _),) = rejected(synced_account)
-    assert (noted, reason.startswith("by id: The API is down (500")) == (id_, True)
-    synced_account.sandbox.reset_requests()
-    assert synced_account.sync("--lookback", "0").json["rejected"] == 0
-    assert not any(request.path.endswith(f"/{id_}/") for request in synced_account.sandbox.requests)
-    synced_account.sandbox.intercept = None
-    assert synced_account.sync("--full").code == 0
-    synced_account.assert_equals_api()
-    assert rejected(synced_account) == []
-
-
-def test_a_run_field_named_like_a_number_of_duckdbs_decides_nothing(synced_account: Account) -> None:
-    world = synced_account.world
-    one, other = sorted(world.results)[-2:]
-    shared = {**world.results[one]["runs"][0], "rowid": "x"}
-    world.touchless_edit(one, runs=[shared, *world.results[one]["runs"][1:]])
-    world.touchless_edit(other, runs=[*world.results[other]["runs"], shared])
-
-    for _ in range(2):
-        assert synced_account.sync().code == 0
-
-    run = f"select result_id, api_rowid from cekura.runs where id = {shared['id']}"
-    assert synced_account.query(run) == [(other, "x")]
+    assert (ran.code, ran.json["rejected"]) == (0, 2), ran.err
+    assert [account.stored()[id_] for id_ in (spoiled, failing)] == [former[spoiled], former[failing]]
+    reasons = {id_: reason for id_, reason, _ in rejected(account)}
+    assert reasons.keys() == {spoiled, failing}
+    assert reasons[failing].startswith("by id: The API is down (500")
+    account.sandbox.rewrite = None
+    world.finish()
+    account.sandbox.reset_requests()
+    assert account.sync("--lookback", "0").json["rejected"] == 0
+    assert not any(request.path.endswith(f"/{failing}/") for request in account.sandbox.requests)
+    assert_same({spoiled: account.stored()[spoiled]}, {spoiled: account.api()[spoiled]})
+    account.sandbox.intercept = None
+    assert account.sync("--full").code == 0
+    account.assert_equals_api()
+    assert rejected(account) == []
 
 
 @pytest.mark.parametrize("digits", [40, 400])
@@ -490,13 +464,12 @@ def test_a_count_beyond_all_numbers_stops_no_sync(synced_account: Account, digit
     synced_account.assert_equals_api()
 
 
-def test_fields_that_differ_only_by_capital_letters_are_named(new_account: NewAccount) -> None:
-    account = new_account(results=4, runs_per_result=2, in_flight=0)
-    newest = max(account.world.results)
-    runs = [{**run, "Status": "shouted"} for run in account.world.results[newest]["runs"]]
-    account.world.touchless_edit(newest, NAME="shouted", runs=runs)
+def test_fields_that_differ_only_by_capital_letters_are_named(settled: Account) -> None:
+    newest = max(settled.world.results)
+    runs = [{**run, "Status": "shouted"} for run in settled.world.results[newest]["runs"]]
+    settled.world.touchless_edit(newest, NAME="shouted", runs=runs)
 
-    ran = account.sync()
+    ran = settled.sync()
 
     assert ran.code == 0, ran.err
     assert "2 fields of the API were left out, such as NAME" in ran.err

@@ -8,6 +8,7 @@ CEKURA_TEST_EXAMPLES and CEKURA_TEST_STEPS make the search longer and give it ne
 import errno
 import hashlib
 import itertools
+import json
 import os
 import shutil
 import sys
@@ -16,7 +17,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -627,7 +628,30 @@ class Promise(RuleBasedStateMachine):
         with killing(self.account.warehouse, after) as killer:
             self.sync(*(("--full",) if full else ()), killer=killer)
 
+    @rule(command=st.sampled_from([("build",), ("erase", "--result", str(10**12))]))
+    def the_file_is_made_anew_without_a_sync(self, command: tuple[str, ...]) -> None:
+        if self.last_started:
+            before, waiting = self.stored(), self.waiting_syncs()
+
+            assert self.account.run(*command).code == 0
+
+            assert self.stored() == before
+            logged = self.account.query("select finished_at from cekura.sync_log")
+            assert waiting <= {at for (at,) in logged}
+
     # -- what is promised -----------------------------------------------------------------------------------------
+
+    def waiting_syncs(self) -> set[datetime]:
+        """When those completed that changed nothing since the file was published."""
+        ((generation,),) = self.account.query("select max(generation) from cekura.sync_log")
+        with suppress(FileNotFoundError):
+            lines = (self.account.home / "pending_log.jsonl").read_text().splitlines()
+            return {
+                datetime.fromisoformat(entry["finished_at"])
+                for entry in map(json.loads, lines)
+                if entry["generation"] == generation
+            }
+        return set()
 
     def scope(self, kind: str | None, pick: int) -> Scope:
         if kind is None:

@@ -40,7 +40,8 @@ class FirstSyncs:
         asked = repr((self._now, kind, options, then and (then.__module__, then.__qualname__)))
         with self._alone(md5(asked.encode(), usedforsecurity=False).hexdigest()) as kept:
             if kept.exists():
-                shutil.copytree(kept, account.warehouse.parent, dirs_exist_ok=True)
+                shutil.copytree(kept / "home", account.home, dirs_exist_ok=True)
+                shutil.copy2(kept / "published", account.warehouse)
                 _settle(account)
                 return
             ran = account.sync(*options)
@@ -50,8 +51,8 @@ class FirstSyncs:
                 assert ran.code == 0, ran.err
             account.sandbox.reset_requests()
             unfinished = kept.with_suffix(".unfinished")
-            shutil.copytree(account.home, unfinished / account.home.name)
-            shutil.copy2(account.warehouse, unfinished)
+            shutil.copytree(account.home, unfinished / "home")
+            shutil.copy2(account.warehouse, unfinished / "published")
             unfinished.rename(kept)
 
     @contextmanager

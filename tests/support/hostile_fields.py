@@ -15,6 +15,7 @@ FIELDS: dict[str, Any] = {
     "result_id": 9,
     "flaw": "invented",
     "raw": "invented",
+    "created": "invented",
     "text": "invented",
     "change": "deleted",
     "known": "invented",

@@ -12,12 +12,12 @@ from cekura_sync.sandbox import Answer, Request, Sandbox, World
 from support.harness import PATIENCE, Account, NewAccount, stored
 from support.rare import rare
 
+KIND = {"results": 20, "runs_per_result": 1, "in_flight": 0}
+
 
 @pytest.fixture
 def account(new_synced: NewAccount) -> Account:
-    account = new_synced(results=20, runs_per_result=1, in_flight=0)
-    assert account.sync().code == 0  # publishes again: the file has been copied here
-    return account
+    return new_synced(**KIND)
 
 
 def change_and_sync(account: Account) -> None:
@@ -73,10 +73,9 @@ def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tm
 
 
 def test_a_warehouse_that_syncs_fill_and_a_pipe_are_no_place_for_a_backup(
-    account: Account, tmp_path: Path
+    account: Account, new_synced: NewAccount, tmp_path: Path
 ) -> None:
-    other, pipe = tmp_path / "other.duckdb", tmp_path / "pipe"
-    assert account.sync("--warehouse", str(other)).code == 0
+    other, pipe = new_synced(warehouse="other.duckdb", **KIND).warehouse, tmp_path / "pipe"
     before = other.read_bytes()
     os.mkfifo(pipe)
 
@@ -95,7 +94,6 @@ def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_fr
     file = tmp_path / "backup.duckdb"
     assert account.run("backup", str(file)).code == 0
     old = account.stored()
-    change_and_sync(account)
     change_and_sync(account)
     last = account.query("select max(finished_at) from cekura.sync_log")
 
@@ -122,7 +120,9 @@ def test_a_backup_is_restored_where_there_is_no_warehouse_and_where_the_base_is_
     old = account.stored()
 
     (account.home / "base.duckdb").write_bytes(b"damaged")
+    (journal := account.home / "journal.duckdb").write_bytes(b"an interrupted reading")
     assert account.run("restore", str(file)).code == 0
+    assert not journal.exists()  # it belongs to what was replaced
     assert account.stored() == old
     account.warehouse.unlink()
     shutil.rmtree(account.home)
@@ -141,23 +141,14 @@ def test_what_is_not_a_backup_is_not_restored(
     if content is not None:
         file.write_bytes(content)
 
-    assert account.run("restore", str(file)).code == 9
-    assert account.stored() == before
-    assert account.sync().code == 0
-
-
-def test_a_backup_that_cannot_be_restored_leaves_an_interrupted_reading_where_it_was(
-    account: Account, tmp_path: Path
-) -> None:
     (journal := account.home / "journal.duckdb").write_bytes(b"an interrupted reading")
-    (file := tmp_path / "file").write_bytes(b"no backup")
 
     assert account.run("restore", str(file)).code == 9
-    assert journal.exists()
 
-    assert account.run("backup", str(file.with_suffix(".duckdb"))).code == 0
-    assert account.run("restore", str(file.with_suffix(".duckdb"))).code == 0
-    assert not journal.exists()  # it belongs to what was replaced
+    assert account.stored() == before
+    assert journal.read_bytes() == b"an interrupted reading"
+    journal.unlink()
+    assert account.sync().code == 0
 
 
 def test_a_foreign_file_in_the_warehouses_place_is_not_replaced_by_a_backup(
@@ -251,7 +242,7 @@ def test_the_same_file_copied_back_is_no_other_history(account: Account, tmp_pat
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """A warehouse in whose published file blocks of rows are not as they were written; its header is."""
-    with Sandbox(World(results=400, in_flight=0)) as sandbox:
+    with Sandbox(World(results=400, runs_per_result=1, in_flight=0)) as sandbox:
         account = Account(sandbox, tmp_path_factory.mktemp("damaged") / "warehouse.duckdb")
         assert account.sync().code == 0
         query = "select distinct block_id from pragma_storage_info('cekura.results') where block_id >= 0"

@@ -31,11 +31,11 @@ _IN_THE_END = f"""
 """
 _SET_ASIDE = """
     insert into contested
-    select id, created, raw
+    select parsed.id, given.created, given.raw -- a field of the API may have such a name, too
     from parsed join (
         select unnest($rows::bigint[]) as _row, unnest($created::bigint[]) as created, unnest($raws::varchar[]) as raw
-    ) using (_row)
-    where id in (select result_id from runs_of_newer)
+    ) as given using (_row)
+    where parsed.id in (select result_id from runs_of_newer)
 """
 # Its text lists the run all the same. Without a digest it is read again, and gets its run back when the newer result is gone.
 _LEAVE = """
