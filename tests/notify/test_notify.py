@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
 from cekura_sync import clock
@@ -108,6 +109,22 @@ def test_a_fall_is_told_once_and_so_is_the_recovery(account: Account, listener: 
     _, recovered = texts(listener)
     assert recovered.startswith("Cekura: 1 agent recovered\n")
     assert "67 % when it had got worse, 100 % before that." in recovered
+
+
+def test_a_fall_that_still_holds_after_35_days_is_another_one_and_told_again(
+    account: Account, listener: Listener
+) -> None:
+    fall(account)
+    for days in (34, 36):
+        assert account.sync("--notify", listener.slack).code == 0
+        with duckdb.connect(str(account.home / "base.duckdb")) as con:
+            con.execute(f"update cekura._told set told_at = current_timestamp - interval '{days} days'")
+        suite(account, passing=6)
+    assert len(listener.heard) == 1
+
+    assert account.sync("--notify", listener.slack).code == 0
+
+    assert [text.partition("\n")[0] for text in texts(listener)] == ["Cekura: 1 agent got worse"] * 2
 
 
 def test_a_scenario_that_newly_fails_is_told_until_it_passes_again(

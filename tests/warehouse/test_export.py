@@ -18,6 +18,7 @@ from support.engines import comparable
 from support.harness import PATIENCE, Account, connect
 from support.rare import rare
 
+NAMES = ("agent_pass_rate", "agents", "results", "runs")
 VIEWS = "select view_name from duckdb_views() where schema_name = 'analytics' order by 1"
 
 
@@ -230,7 +231,8 @@ def test_a_disk_that_is_full_leaves_the_files_before_as_they_were(
     synced: Account, tmp_path: Path, file_format: str
 ) -> None:
     out = tmp_path / "out"
-    synced.run("export", "--to", str(out), "--format", file_format)
+    options = ("export", "--to", str(out), "--format", file_format, *NAMES)
+    assert synced.run(*options).code == 0
     before = {file.name: file.read_bytes() for file in out.iterdir()}
 
     # A limit on the size of files stands for the disk: it, too, lets a write begin and then refuses.
@@ -240,7 +242,7 @@ def test_a_disk_that_is_full_leaves_the_files_before_as_they_were(
         "from cekura_sync.__main__ import main; sys.argv = ['cekura-sync', *sys.argv[1:]]; sys.exit(main())"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code, "export", "--to", str(out), "--format", file_format],
+        [sys.executable, "-c", code, *options],
         env=os.environ | synced.env,
         capture_output=True,
         text=True,
@@ -279,9 +281,6 @@ def export_hit_by(signal_: int, account: Account, to: Path, *names: str) -> int:
         timeout=PATIENCE,
     )
     return ran.returncode
-
-
-NAMES = ("agent_pass_rate", "agents", "results", "runs")
 
 
 def test_a_signal_between_two_renames_comes_too_late_to_mix_two_exports(

@@ -27,14 +27,23 @@ def file(tmp_path: Path) -> Path:
 def test_changes_are_loaded_with_the_sync_and_kept_by_one_without_the_option(
     account: Account, file: Path
 ) -> None:
-    file.write_text(HEADER + '4101,2026-03-10T14:30:00+01:00,"shorter greeting, new voice"\n,2026-03-11,\n')
+    """Bad lines do not stop it, and an unchanged file is no change."""
+    file.write_text(
+        f'{HEADER}4101,2026-03-10T14:30:00+01:00,"shorter greeting, new voice"\n4101,yesterday,x\n,2026-03-11,\n'
+    )
     loaded = [
         (2, 4101, "2026-03-10 13:30:00+00", "shorter greeting, new voice"),
-        (3, None, "2026-03-11 00:00:00+00", None),
+        (4, None, "2026-03-11 00:00:00+00", None),
     ]
 
-    assert account.sync("--changes", str(file)).json["changed"] is True
+    ran = account.sync("--changes", str(file))
+
+    assert (ran.code, ran.json["changed"]) == (0, True)
+    assert f"Warning: {file}, line 3: at 'yesterday' is not a time" in ran.err
     assert account.query(STORED) == loaded
+    before = account.warehouse.read_bytes()
+    assert account.sync(CEKURA_CHANGES=str(file)).json["changed"] is False
+    assert account.warehouse.read_bytes() == before
 
     account.world.insert()
     assert account.sync().json["inserted"] == 1
@@ -47,26 +56,6 @@ def test_without_a_file_there_is_an_empty_table_so_that_the_view_binds(synced_ac
     assert synced_account.query("select * from analytics.agent_change_effect") == []
 
 
-def test_an_unchanged_file_is_no_change(account: Account, file: Path) -> None:
-    file.write_text(HEADER + "4101,2026-03-10,one\n")
-    account.sync("--changes", str(file))
-    before = account.warehouse.read_bytes()
-
-    assert account.sync(CEKURA_CHANGES=str(file)).json["changed"] is False
-    assert account.warehouse.read_bytes() == before
-
-
-def test_a_file_that_changed_is_published_though_no_result_is_new(account: Account, file: Path) -> None:
-    file.write_text(HEADER + "4101,2026-03-10,one\n")
-    account.sync("--changes", str(file))
-    file.write_text(HEADER + "4101,2026-03-10,another\n")
-
-    ran = account.run("sync", "--changes", str(file))
-
-    assert "no result changed" in ran.err
-    assert [note for *_, note in account.query(STORED)] == ["another"]
-
-
 def test_a_dry_run_says_that_the_file_changed_and_leaves_it_at_that(
     synced_account: Account, file: Path
 ) -> None:
@@ -76,17 +65,9 @@ def test_a_dry_run_says_that_the_file_changed_and_leaves_it_at_that(
     assert synced_account.query(STORED) == []
 
 
-def test_build_loads_the_file_too(synced_account: Account, file: Path) -> None:
+def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Account, file: Path) -> None:
+    """From the command `build`, which loads the file too."""
     file.write_text(HEADER + "4101,2026-03-10,one\nx,2026-03-10,two\n")
-
-    built = synced_account.run("build", "--changes", str(file))
-
-    assert built.code == 0
-    assert f"Warning: {file}, line 3: agent_id 'x' is not a whole number" in built.err
-    assert synced_account.query(STORED) == [(2, 4101, "2026-03-10 00:00:00+00", "one")]
-
-
-def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Account) -> None:
     for path in (account.warehouse, account.home / "base.duckdb"):
         with duckdb.connect(str(path)) as con:
             for view in ("agent_change_effect", "agent_version_pass_rate"):
@@ -94,7 +75,11 @@ def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Acc
             con.execute("drop table cekura.changes")
             con.execute("alter table cekura.results drop column agent_version")
 
-    assert account.run("build").code == 0
+    built = account.run("build", "--changes", str(file))
+
+    assert built.code == 0
+    assert f"Warning: {file}, line 3: agent_id 'x' is not a whole number" in built.err
+    assert account.query(STORED) == [(2, 4101, "2026-03-10 00:00:00+00", "one")]
     assert account.query("select count(*) from analytics.agent_version_pass_rate") == [(0,)]
 
     account.world.insert(agent_version="v2")
@@ -148,16 +133,6 @@ def test_of_many_bad_lines_the_first_are_named_and_the_others_counted(file: Path
 
     assert len(flaws) == 21
     assert flaws[-1] == f"{file}: 980 more lines are left out."
-
-
-def test_bad_lines_do_not_stop_the_sync(account: Account, file: Path) -> None:
-    file.write_text(f"{HEADER}4101,yesterday,x\n4102,2026-03-11,fine\n")
-
-    ran = account.sync("--changes", str(file))
-
-    assert ran.code == 0
-    assert f"Warning: {file}, line 2: at 'yesterday' is not a time" in ran.err
-    assert [number for number, *_ in account.query(STORED)] == [3]
 
 
 @pytest.mark.parametrize(
@@ -215,13 +190,18 @@ def test_a_directory_or_an_empty_name_is_a_usage_error(synced_account: Account, 
 
 
 def test_the_effect_of_a_change_is_in_the_warehouse_after_the_sync(account: Account, file: Path) -> None:
+    """The file is published though no result is new."""
     agent = account.world.agents[0].id
     ((middle,),) = account.query(
         f"select cast(quantile_disc(created_at, 0.5) as varchar) from analytics.results where agent_id = {agent}"
     )
-    file.write_text(f"{HEADER}{agent},{middle},Prompt 7\n777,2026-03-10,nobody\n")
+    file.write_text(f"{HEADER}{agent},{middle},Prompt 6\n")
     account.sync("--changes", str(file))
+    file.write_text(f"{HEADER}{agent},{middle},Prompt 7\n777,2026-03-10,nobody\n")
 
+    ran = account.run("sync", "--changes", str(file))
+
+    assert "no result changed" in ran.err
     rows = account.query(
         "select agent_id, agent_name, note, before_results > 0, after_results > 0, verdict is not null from analytics.agent_change_effect order by line"
     )
@@ -233,7 +213,7 @@ def test_the_effect_of_a_change_is_in_the_warehouse_after_the_sync(account: Acco
 
 
 def test_versions_are_compared_where_the_api_sends_them(new_synced: Callable[..., Account]) -> None:
-    account = new_synced(versions=3, agents=2)
+    account = new_synced(results=60, runs_per_result=1, versions=3, agents=2)
 
     rows = account.query(
         "select agent_version, previous_version, results > 0 from analytics.agent_version_pass_rate order by agent_id, first_result_at"
