@@ -2,18 +2,20 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cekura_sync.console.signals import Stopped, stop_signals
 from cekura_sync.gate import waiting
-from cekura_sync.sandbox import Fault
+from cekura_sync.sandbox import Fault, Request
 from support.first_syncs import FirstSyncs
 from support.harness import Account, NewAccount, Ran
 from support.shared import Shared
 
 AGENT = 4101  # the first of the sandbox
+KIND = "tested by a nightly suite"
 
 
 class NoWaiting(waiting.Clock):
@@ -36,17 +38,19 @@ class NoWaiting(waiting.Clock):
 @pytest.fixture
 def unsynced(new_account: NewAccount, first_syncs: FirstSyncs) -> Account:
     """One agent with a suite of six passing runs a day for 28 days."""
-    now = first_syncs.now()
-    account = new_account(results=0, agents=1, now=now)
+    return with_suites(new_account(results=0, agents=1, now=first_syncs.now()))
+
+
+def with_suites(account: Account) -> Account:
     for day in range(28, 0, -1):
-        suite(account, now - timedelta(days=day), passing=6)
+        suite(account, account.world.clock() - timedelta(days=day), passing=6)
     return account
 
 
 @pytest.fixture
 def tested(unsynced: Account, first_syncs: FirstSyncs) -> Account:
     """The same after a first sync of its agent."""
-    first_syncs.give(unsynced, "--agent-id", str(AGENT), kind="tested by a nightly suite")
+    first_syncs.give(unsynced, "--agent-id", str(AGENT), kind=KIND)
     return unsynced
 
 
@@ -142,24 +146,61 @@ def test_a_named_result_is_read_again_however_long_ago_it_was_created(
     assert (ran.code, f"has no result {older}" in ran.json["error"]) == (2, True), ran.out
 
 
-def test_a_gate_that_is_stopped_while_it_waits_says_that_what_it_synced_stays(
-    tested: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started = suite(tested, tested.world.clock(), passing=0, status="running")
+@dataclass(frozen=True)
+class Waits:
+    """A result that has hung for hours, then one that has just started, and neither ever finishes."""
+
+    by_last: Ran  # while only the first is there
+    by_id: Ran
+    stopped: Ran  # while it waits for the second
+    status_when_stopped: list[tuple[str]]
+    unfinished: Ran
+    started: int
+    without_sync: Ran
+    asked: list[Request]  # without a sync
+    slept: list[list[timedelta]]  # for the first, second and fourth of these
+
+
+@pytest.fixture(scope="module")
+def waits(new_account_of_many: NewAccount, first_syncs: FirstSyncs) -> Waits:
+    account = with_suites(new_account_of_many(results=0, agents=1, now=first_syncs.now()))
+    first_syncs.give(account, "--agent-id", str(AGENT), kind=KIND)
+    slept: list[list[timedelta]] = []
+
+    def gate_that_waits(*options: str) -> Ran:
+        clock = NoWaiting(lambda: None)
+        patch.setattr(waiting, "clock", clock)
+        slept.append(clock.slept)
+        return gate(account, *options)
 
     def stop() -> None:
         stop_signals.received = signal.SIGTERM
         raise Stopped
 
-    monkeypatch.setattr(waiting, "clock", NoWaiting(stop))
-    monkeypatch.setattr(stop_signals, "received", None)
-    monkeypatch.setattr(stop_signals, "committed", False)
+    with pytest.MonkeyPatch.context() as patch:
+        stuck = suite(account, account.world.clock() - timedelta(hours=2), passing=0, status="running")
+        by_last = gate_that_waits("--last", "5")
+        by_id = gate_that_waits("--result-id", str(stuck), "--wait", "20s")
+        started = suite(account, account.world.clock(), passing=0, status="running")
+        with pytest.MonkeyPatch.context() as signals:
+            signals.setattr(waiting, "clock", NoWaiting(stop))
+            signals.setattr(stop_signals, "received", None)
+            signals.setattr(stop_signals, "committed", False)
+            stopped = gate(account, "--result-id", str(started))
+        status = account.query(f"select status from cekura.results where id = {started}")
+        unfinished = gate_that_waits("--result-id", str(started), "--wait", "50s")
+        account.sandbox.reset_requests()
+        without_sync = gate(account, "--last", "5", "--no-sync")
+    asked = list(account.sandbox.requests)
+    return Waits(by_last, by_id, stopped, status, unfinished, started, without_sync, asked, slept)
 
-    ran = gate(tested, "--result-id", str(started))
 
-    assert ran.code == 143
-    assert ran.json["error"] == "Terminated: what earlier syncs wrote stays, nothing else was changed."
-    assert tested.query(f"select status from cekura.results where id = {started}") == [("running",)]
+def test_a_gate_that_is_stopped_while_it_waits_says_that_what_it_synced_stays(waits: Waits) -> None:
+    assert waits.stopped.code == 143
+    assert waits.stopped.json["error"] == (
+        "Terminated: what earlier syncs wrote stays, nothing else was changed."
+    )
+    assert waits.status_when_stopped == [("running",)]
 
 
 def test_a_gate_keeps_the_profiles_that_it_is_asked_to_keep(tested: Account) -> None:
@@ -174,40 +215,22 @@ def test_a_gate_keeps_the_profiles_that_it_is_asked_to_keep(tested: Account) -> 
     assert tested.query(held) == [(6,)]
 
 
-def test_what_does_not_finish_within_wait_cannot_be_judged(
-    tested: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started = suite(tested, tested.world.clock(), passing=0, status="running")
-    clock = NoWaiting(lambda: None)
-    monkeypatch.setattr(waiting, "clock", clock)
+def test_what_does_not_finish_within_wait_cannot_be_judged(waits: Waits) -> None:
+    ran, slept = waits.unfinished, waits.slept[2]
 
-    ran = gate(tested, "--result-id", str(started), "--wait", "50s")
-
-    assert (ran.code, ran.json["in_flight"]) == (12, [{"result_id": started, "status": "running"}])
+    assert (ran.code, ran.json["in_flight"]) == (12, [{"result_id": waits.started, "status": "running"}])
     assert "1 result is still in flight: choose a longer --wait" in ran.err
-    assert clock.slept == [timedelta(seconds=20), timedelta(seconds=20), timedelta(seconds=10)]
+    assert slept == [timedelta(seconds=20), timedelta(seconds=20), timedelta(seconds=10)]
 
 
-def test_a_result_that_hangs_for_hours_is_waited_for_only_by_its_id(
-    tested: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stuck = suite(tested, tested.world.clock() - timedelta(hours=2), passing=0, status="running")
-    clock = NoWaiting(lambda: None)
-    monkeypatch.setattr(waiting, "clock", clock)
-
-    assert (gate(tested, "--last", "5").code, clock.slept) == (0, [])
-    assert gate(tested, "--result-id", str(stuck), "--wait", "20s").code == 12
-    assert clock.slept == [waiting.POLL]
+def test_a_result_that_hangs_for_hours_is_waited_for_only_by_its_id(waits: Waits) -> None:
+    assert (waits.by_last.code, waits.slept[0]) == (0, [])
+    assert waits.by_id.code == 12
+    assert waits.slept[1] == [waiting.POLL]
 
 
-def test_without_a_sync_nothing_is_asked_and_nothing_waited_for(tested: Account) -> None:
-    suite(tested, tested.world.clock(), passing=0, status="running")
-    assert gate(tested, "--last", "5", "--wait", "0").code == 12
-    tested.sandbox.reset_requests()
-
-    ran = gate(tested, "--last", "5", "--no-sync")
-
-    assert (ran.code, tested.sandbox.requests) == (12, [])
+def test_without_a_sync_nothing_is_asked_and_nothing_waited_for(waits: Waits) -> None:
+    assert (waits.without_sync.code, waits.asked) == (12, [])
 
 
 def test_without_a_warehouse_and_a_sync_it_exits_9(unsynced: Account) -> None:
