@@ -87,18 +87,18 @@ def test_a_proxy_or_certificate_that_cannot_be_used_is_a_matter_of_settings(
 
 
 class RateLimit:
-    """So many requests in a second, whoever sends them; what comes beyond it is told to wait one."""
+    """So many requests in a quarter of a second, whoever sends them; more are refused."""
 
-    def __init__(self, a_second: int) -> None:
-        self.a_second = a_second
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.accepted: list[float] = []
         self.refused = 0
         self._lock = threading.Lock()
 
     def __call__(self, request: Request) -> Answer | None:
         with self._lock:
-            self.accepted = [at for at in self.accepted if request.at - at < 1]
-            if len(self.accepted) < self.a_second:
+            self.accepted = [at for at in self.accepted if request.at - at < 0.25]
+            if len(self.accepted) < self.most:
                 self.accepted.append(request.at)
                 return None
             self.refused += 1
@@ -108,7 +108,7 @@ class RateLimit:
 def test_a_rate_limit_costs_few_requests_in_vain(
     new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "backoff", 0.25)
+    monkeypatch.setattr(client, "backoff", 0.0625)
     account = new_account(results=160, runs_per_result=1, in_flight=0)
     limit = RateLimit(10)
     account.sandbox.intercept = limit

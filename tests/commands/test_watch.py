@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cekura_sync import __version__, clock
 from cekura_sync.monitoring import ping
 from cekura_sync.sandbox import Fault
-from support.harness import HANG, PATIENCE, Account, NewAccount
+from support.harness import HANG, PATIENCE, Account
 from support.listener import serving
 from support.processes import Started
 
@@ -219,11 +219,12 @@ def samples(file: Path) -> dict[str, float]:
     return {sample.name: sample.value for family in families for sample in family.samples}
 
 
-def test_metrics_tell_what_a_sync_did(quick: Account, tmp_path: Path) -> None:
+def test_metrics_tell_what_a_sync_did(settled: Account, tmp_path: Path) -> None:
     file = tmp_path / "cekura.prom"
+    settled.world.insert(2)
     began = time.time()
 
-    ran = quick.sync("--metrics", str(file))
+    ran = settled.sync("--metrics", str(file))
 
     found = samples(file)
     assert found["cekura_sync_last_run_exit_code"] == 0
@@ -243,7 +244,8 @@ def test_metrics_tell_what_a_sync_did(quick: Account, tmp_path: Path) -> None:
         "rejected",
     ):
         assert found[f"cekura_sync_{name}_total"] == ran.json[name], name
-    assert (found["cekura_sync_results"], found["cekura_sync_in_flight"]) == (20, 0)
+    assert (found["cekura_sync_results"], found["cekura_sync_in_flight"]) == (22, 0)
+    assert found["cekura_sync_inserted_total"] == 2
     assert (found["cekura_sync_runs_total"], found["cekura_sync_failures_total"]) == (1, 0)
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert [path.name for path in tmp_path.iterdir() if ".prom" in path.name] == ["cekura.prom"]
@@ -373,14 +375,14 @@ def test_log_lines_are_objects_and_the_last_one_says_what_was_done(settled: Acco
     assert "20 results in the warehouse" in str(last["message"])
 
 
-def test_warnings_and_failures_are_objects_too(quick: Account) -> None:
-    quick.world.edit(max(quick.world.results), total_runs_count="many")
-    (warning,) = lines(quick.run("sync", "-q", CEKURA_LOG_FORMAT="json").err)
+def test_warnings_and_failures_are_objects_too(settled: Account) -> None:
+    settled.world.edit(max(settled.world.results), total_runs_count="many")
+    (warning,) = lines(settled.run("sync", "-q", CEKURA_LOG_FORMAT="json").err)
     assert (warning["level"], warning["event"]) == ("warning", "warning")
     assert str(warning["message"]).startswith("1 rows could not be stored")
 
-    quick.sandbox.faults.append(Fault("401"))
-    (failure,) = lines(quick.run("sync", CEKURA_LOG_FORMAT="json").err)
+    settled.sandbox.faults.append(Fault("401"))
+    (failure,) = lines(settled.run("sync", CEKURA_LOG_FORMAT="json").err)
     assert (failure["level"], failure["event"], failure["exit_code"]) == ("error", "failed", 3)
 
 
@@ -404,15 +406,12 @@ def test_an_unknown_form_of_log_lines_exits_2(quick: Account) -> None:
     assert quick.run("sync", CEKURA_LOG_FORMAT="xml").code == 2
 
 
-def test_progress_is_an_object_with_its_figures(
-    new_account: NewAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_is_an_object_with_its_figures(settled: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cekura_sync.console.terminal.LINE_EVERY", 0.0)
-    account = new_account(results=60, runs_per_result=1, page_size_cap=20)
 
-    first, *_ = lines(account.run("sync", "--log-format", "json").err)
+    first, *_ = lines(settled.run("sync", "--full", "--page-size", "10", "--log-format", "json").err)
 
-    assert (first["event"], first["pages"], first["rows"]) == ("progress", 1, 20)
+    assert (first["event"], first["pages"], first["rows"]) == ("progress", 1, 10)
 
 
 # -- the published file -----------------------------------------------------------------------------------------------

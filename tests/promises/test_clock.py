@@ -7,7 +7,7 @@ import pytest
 
 from cekura_sync import clock
 from cekura_sync.api.limits import retry_after
-from support.harness import NewAccount
+from support.harness import Account, NewAccount
 
 YEAR = timedelta(days=365)
 SetClock = Callable[[timedelta], None]
@@ -71,14 +71,11 @@ def test_a_clock_that_is_wrong_by_hours_is_named(
     assert (ran.code, f"3 hours {way} the API's" in ran.err) == (0, True)
 
 
-def test_an_api_whose_date_is_far_ahead_ages_nothing_out_that_was_deleted(new_account: NewAccount) -> None:
-    account = new_account(results=30, runs_per_result=1, days=30, in_flight=0)
-    assert account.sync().code == 0
-    oldest = min(account.world.results)
-    account.world.delete(oldest)
-    account.sandbox.date = lambda: datetime.now(UTC) + YEAR
+def test_an_api_whose_date_is_far_ahead_ages_nothing_out_that_was_deleted(settled: Account) -> None:
+    settled.world.delete(min(settled.world.results))
+    settled.sandbox.date = lambda: datetime.now(UTC) + YEAR
 
-    ran = account.sync("--full")
+    ran = settled.sync("--full")
 
     assert (ran.code, ran.json["deleted"]) == (0, 1), ran.err
 
