@@ -115,6 +115,9 @@ USAGE = [
     pytest.param(["sync", "--page-size", "many"], "not a valid integer.", id="a page size in words"),
     pytest.param(["sync", "--concurrency", "0"], "range", id="no request in flight"),
     pytest.param(["sync", "--agent-id", "-1"], "range", id="a negative agent"),
+    pytest.param(
+        ["sync", "--agent-id", "1", "--agent-id", "2"], "--agent-id is given 2 times", id="two agents at once"
+    ),
     pytest.param(["sync", "--agent-id", "Northwind"], "not a valid integer.", id="an agent by name"),
     pytest.param(["sync", "--api-version", "v3"], "choose v1 or v2", id="an unknown version"),
     pytest.param(["sync", "--scenarios", "1,,2"], "not a list of scenario ids", id="scenarios with a gap"),
@@ -335,6 +338,12 @@ def test_a_link_that_leads_back_to_itself_is_no_warehouse(quick: Account, comman
     ran = quick.run(*command)
 
     assert (ran.code, "leads back to itself" in ran.err) == (2, True), ran.err
+
+
+def test_a_filter_is_one_scope_however_it_is_spelled(quick: Account) -> None:
+    scopes = [quick.sync("--dry-run", "--scenarios", ids).json["scope"] for ids in ("12,7", "7,012,7")]
+
+    assert scopes == [{"scenarios": "7,12"}] * 2
 
 
 def test_a_link_may_not_hide_a_name_that_duckdb_would_confuse(quick: Account) -> None:

@@ -87,7 +87,14 @@ def clickhouse(lived: Account) -> Iterator[ClickHouse]:
 
 
 # ClickHouse takes seconds for each of these; agent_last_week and its scenarios hold the comparison that they have in common.
-SLOW = ("agent_change_effect", "agent_change_effect_scenarios", "agent_version_pass_rate", "result_trend")
+SLOW = (
+    "agent_change_effect",
+    "agent_change_effect_scenarios",
+    "agent_change_point",
+    "agent_version_pass_rate",
+    "metric_regressions",
+    "result_trend",
+)
 
 
 @pytest.mark.parametrize(

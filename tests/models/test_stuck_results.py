@@ -57,3 +57,27 @@ def test_the_time_counts_to_now_while_no_sync_is_logged(base: Base) -> None:
     base.result(2, status="running", created_at=now - timedelta(minutes=30))
 
     assert [row[0] for row in base.rows(STUCK)] == [1]
+
+
+def test_a_sync_of_one_agent_looks_at_no_other(base: Base) -> None:
+    base.sync("2024-03-04 10:00:00+00")
+    base.sync("2024-03-04 12:00:00+00", scope={"agent_id": "2", "search": "smoke"})
+    for agent in (1, 2, 12, 22, None):
+        base.result(agent or 3, agent=agent, status="running", created_at="2024-03-04 09:30:00+00")
+
+    assert [row[0] for row in base.rows(STUCK)] == [2]
+
+
+def test_a_sync_of_a_part_of_all_agents_looks_at_every_result_in_flight(base: Base) -> None:
+    base.sync("2024-03-04 10:00:00+00")
+    base.sync("2024-03-04 12:00:00+00", scope={"search": '"agent_id": "2"'})
+    base.result(1, status="running", created_at="2024-03-04 09:30:00+00")
+
+    assert [row[0] for row in base.rows(STUCK)] == [1]
+
+
+def test_a_result_of_an_agent_that_no_sync_has_read_is_not_stuck(base: Base) -> None:
+    base.sync("2024-03-04 12:00:00+00", scope={"agent_id": "2"})
+    base.result(1, agent=1, status="running", created_at="2024-03-01 00:00:00+00")
+
+    assert base.rows(STUCK) == []

@@ -50,6 +50,18 @@ def test_the_teams_views_are_built_in_their_order_with_comments(account: Account
     assert "team.worst" in account.run("views").out
 
 
+def test_a_view_comes_after_another_however_that_is_spelled(account: Account, folder: Path) -> None:
+    (folder / "z_base.sql").write_text("select 1 as n")
+    spelled = ("Team.Z_base", '"team"."z_base"', "team . z_base", "team.\nZ_BASE")
+    for number, reference in enumerate(spelled):
+        (folder / f"above_{number}.sql").write_text(f"select n from {reference}")
+
+    ran = account.sync("--models", str(folder))
+
+    assert (ran.code, ran.err) == (0, "")
+    assert account.query("select count(*) from duckdb_views() where view_name like 'above%'") == [(4,)]
+
+
 def test_the_teams_views_stay_when_something_is_erased(account: Account, folder: Path) -> None:
     (folder / "z_first.sql").write_text("select 1 as x")
     account.sync("--models", str(folder))

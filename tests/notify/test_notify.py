@@ -3,9 +3,11 @@
 import importlib.util
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
 from cekura_sync import clock
@@ -18,6 +20,7 @@ from support.shared import Shared
 
 APPRISE = pytest.mark.skipif(importlib.util.find_spec("apprise") is None, reason="apprise is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise uses it
+KIND = "an agent that somebody wants to hear of"
 NAME = "<!channel> & Söhne *bold*"
 
 
@@ -30,8 +33,10 @@ def listener() -> Iterator[Listener]:
 @pytest.fixture
 def unsynced(new_account: NewAccount, first_syncs: FirstSyncs) -> Account:
     """One agent with a suite of six passing runs a day for 34 days."""
-    now = first_syncs.now()
-    account = new_account(results=0, agents=1, now=now)
+    return with_suites(new_account(results=0, agents=1, now=first_syncs.now()))
+
+
+def with_suites(account: Account) -> Account:
     for day in range(34, 0, -1):
         suite(account, day=day, passing=6)
     return account
@@ -39,7 +44,7 @@ def unsynced(new_account: NewAccount, first_syncs: FirstSyncs) -> Account:
 
 @pytest.fixture
 def account(unsynced: Account, first_syncs: FirstSyncs) -> Account:
-    first_syncs.give(unsynced, kind="an agent that somebody wants to hear of")
+    first_syncs.give(unsynced, kind=KIND)
     return unsynced
 
 
@@ -106,6 +111,22 @@ def test_a_fall_is_told_once_and_so_is_the_recovery(account: Account, listener: 
     assert "67 % when it had got worse, 100 % before that." in recovered
 
 
+def test_a_fall_that_still_holds_after_35_days_is_another_one_and_told_again(
+    account: Account, listener: Listener
+) -> None:
+    fall(account)
+    for days in (34, 36):
+        assert account.sync("--notify", listener.slack).code == 0
+        with duckdb.connect(str(account.home / "base.duckdb")) as con:
+            con.execute(f"update cekura._told set told_at = current_timestamp - interval '{days} days'")
+        suite(account, passing=6)
+    assert len(listener.heard) == 1
+
+    assert account.sync("--notify", listener.slack).code == 0
+
+    assert [text.partition("\n")[0] for text in texts(listener)] == ["Cekura: 1 agent got worse"] * 2
+
+
 def test_a_scenario_that_newly_fails_is_told_until_it_passes_again(
     account: Account, listener: Listener
 ) -> None:
@@ -121,35 +142,83 @@ def test_a_scenario_that_newly_fails_is_told_until_it_passes_again(
     assert account.query("select * from cekura._told") == []
 
 
-def test_names_are_not_read_as_markup_in_slack(account: Account, listener: Listener) -> None:
-    fall(account)
-    account.sync("--notify", listener.slack)
+@dataclass(frozen=True)
+class Told:
+    """A fall that two syncs tell: one receiver is down at the first, one refuses, one listens from the second on."""
 
-    (text,) = texts(listener)
+    account: Account
+    first: Ran
+    second: Ran
+    listener: Listener
+    refusing: Listener
+    later: Listener
+
+
+@pytest.fixture(scope="module")
+def told(new_account_of_many: NewAccount, first_syncs: FirstSyncs) -> Iterator[Told]:
+    account = with_suites(new_account_of_many(results=0, agents=1, now=first_syncs.now()))
+    first_syncs.give(account, kind=KIND)
+    fall(account)
+    options = ("-v", "--transcripts", "--profiles", "--notify")
+    with listening() as listener, listening() as refusing, listening() as later:
+        refusing.status = 503
+        at_first = (listener.slack, "--notify", refusing.slack, "--notify", "http://127.0.0.1:9/verysecret")
+        first = account.run("sync", "--json", *options, *at_first)
+        refusing.status = 200
+        then = (listener.slack, "--notify", refusing.slack, "--notify", later.plain)
+        second = account.run("sync", "--json", *options, *then)
+        yield Told(account, first, second, listener, refusing, later)
+
+
+def test_names_are_not_read_as_markup_in_slack(told: Told) -> None:
+    (text,) = texts(told.listener)
+
     assert "&lt;!channel&gt; &amp; Söhne" in text
     assert "<" not in text
 
 
-def test_another_webhook_gets_the_figures_too(account: Account, listener: Listener) -> None:
-    fall(account)
-    account.sync(CEKURA_NOTIFY=listener.plain)
+def test_another_webhook_gets_the_figures_too(told: Told) -> None:
+    (body,) = told.later.heard
 
-    (body,) = listener.heard
     assert body["source"] == "cekura-sync"
     assert NAME in body["text"]
     (agent,) = [row for row in body["news"] if row["kind"] == "regressed"]
     assert (agent["agent_id"], agent["runs"], agent["rate_before"]) == (4101, 72, 1.0)
 
 
-def test_nothing_that_was_said_is_told(account: Account, listener: Listener) -> None:
-    fall(account)
+def test_nothing_that_was_said_is_told(told: Told) -> None:
+    said = told.account.query(
+        "select distinct content from cekura.transcript_turns where length(content) > 12"
+    )
 
-    assert account.sync("--transcripts", "--profiles", "--notify", listener.plain).code == 0
-
-    said = account.query("select distinct content from cekura.transcript_turns where length(content) > 12")
     assert said
-    (body,) = listener.heard
-    assert [text for (text,) in said if text in str(body)] == []
+    heard = str([*told.listener.heard, *told.refusing.heard, *told.later.heard])
+    assert [text for (text,) in said if text in heard] == []
+
+
+def test_who_listens_later_is_told_what_holds_then_and_nobody_else_again(told: Told) -> None:
+    assert (len(told.listener.heard), len(told.later.heard)) == (1, 1)
+
+
+def test_the_address_is_nowhere_in_the_warehouse(told: Told) -> None:
+    assert "News sent to http://127.0.0.1." in told.first.err
+    home = told.account.home
+    files = [told.account.warehouse, *(path for path in home.rglob("*") if path.is_file())]
+    assert [path for path in files if b"verysecret" in path.read_bytes()] == []
+    assert "verysecret" not in told.first.out + told.first.err + told.second.out + told.second.err
+
+
+def test_news_wait_for_a_receiver_that_refuses_and_no_other_is_told_twice(told: Told) -> None:
+    assert (told.first.code, told.second.code, "Warning" in told.second.err) == (0, 0, False)
+    assert (len(told.listener.heard), len(told.refusing.heard)) == (1, 2)
+    said = told.first.err
+    assert "The news could not be sent to http://127.0.0.1 (it answers 503): check --notify." in said
+    assert "secret" not in said
+
+
+def test_a_receiver_that_is_down_is_a_warning(told: Told) -> None:
+    assert (told.first.code, told.first.json["outcome"]) == (0, "ok")
+    assert "Warning: The news could not be sent to http://127.0.0.1 (ConnectError)" in told.first.err
 
 
 def test_a_dry_run_tells_nobody(account: Account, listener: Listener) -> None:
@@ -158,41 +227,6 @@ def test_a_dry_run_tells_nobody(account: Account, listener: Listener) -> None:
     assert account.sync("--dry-run", "--notify", listener.slack).code == 0
 
     assert listener.heard == []
-
-
-def test_who_listens_later_is_told_what_holds_then_and_nobody_else_again(
-    account: Account, listener: Listener
-) -> None:
-    fall(account)
-    account.sync("--notify", listener.slack)
-
-    account.sync("--notify", listener.slack, "--notify", listener.plain)
-
-    assert [path.partition("/services")[1] for path in listener.paths] == ["/services", ""]
-
-
-def test_syncs_that_changed_nothing_stay_in_the_log_when_news_are_noted(
-    account: Account, listener: Listener
-) -> None:
-    fall(account)
-    assert account.sync().json["changed"]
-    assert not account.sync().json["changed"]
-
-    assert not account.sync("--notify", listener.slack).json["changed"]
-
-    assert len(listener.heard) == 1
-    assert account.query("select count(*) from cekura.sync_log") == [(4,)]
-
-
-def test_the_address_is_nowhere_in_the_warehouse(account: Account, listener: Listener) -> None:
-    fall(account)
-
-    ran = account.run("sync", "-v", "--notify", listener.slack)
-
-    assert "News sent to http://127.0.0.1." in ran.err
-    files = [account.warehouse, *(path for path in account.home.rglob("*") if path.is_file())]
-    assert [path for path in files if b"verysecret" in path.read_bytes()] == []
-    assert "verysecret" not in ran.out + ran.err
 
 
 def test_a_shared_database_remembers_what_was_told(
@@ -264,15 +298,18 @@ def runs_of(account: Account, agent: int, day: float, status: str, many: int) ->
 def test_what_a_sync_without_receivers_brought_is_told_by_the_next_one_with_them(
     account: Account, listener: Listener
 ) -> None:
+    """The lines of those that changed nothing stay in the log when the news are noted."""
     assert account.sync("--notify", listener.plain).code == 0
     fall(account)
     assert account.sync().json["changed"]
+    assert not account.sync().json["changed"]
 
     for _ in range(2):
         assert not account.sync("--notify", listener.plain).json["changed"]
 
     (body,) = listener.heard
     assert "regressed" in {row["kind"] for row in body["news"]}
+    assert account.query("select count(*) from cekura.sync_log") == [(5,)]
 
 
 def test_a_result_that_is_stuck_evaluated_and_stuck_again_is_told_once(
@@ -309,33 +346,6 @@ def test_nothing_of_an_erased_agent_stays_in_what_was_told(account: Account, lis
 
 
 # -- receivers that fail ----------------------------------------------------------------------------------------------
-
-
-def test_news_wait_for_a_receiver_that_refuses_and_no_other_is_told_twice(
-    account: Account, listener: Listener
-) -> None:
-    fall(account)
-    with listening() as other:
-        other.status = 503
-        both = ["--notify", listener.slack, "--notify", other.slack]
-        refused = account.sync(*both)
-        other.status = 200
-        taken = account.sync(*both)
-
-        assert (refused.code, taken.code, taken.err) == (0, 0, "")
-        assert (len(listener.heard), len(other.heard)) == (1, 2)
-    assert "The news could not be sent to http://127.0.0.1 (it answers 503): check --notify." in refused.err
-    assert "secret" not in refused.err
-
-
-def test_a_receiver_that_is_down_is_a_warning(account: Account) -> None:
-    fall(account)
-
-    ran = account.sync("--notify", "http://127.0.0.1:9/verysecret")
-
-    assert (ran.code, ran.json["outcome"]) == (0, "ok")
-    assert ran.err.startswith("Warning: The news could not be sent to http://127.0.0.1 (ConnectError)")
-    assert "verysecret" not in ran.err
 
 
 def test_a_receiver_that_does_not_answer_holds_a_sync_up_for_seconds_only(

@@ -59,6 +59,18 @@ def test_a_clock_that_is_behind_deletes_nothing_that_has_aged_out_and_reads_ever
     assert account.sync().json["mode"] == "quick"
 
 
+@pytest.mark.parametrize("hours", [3, -3])
+def test_a_clock_that_is_wrong_by_hours_is_named(
+    new_account: NewAccount, set_clock: SetClock, hours: int
+) -> None:
+    set_clock(timedelta(hours=hours))
+
+    ran = new_account(results=1, in_flight=0).sync("--dry-run")
+
+    way = "ahead of" if hours > 0 else "behind"
+    assert (ran.code, f"3 hours {way} the API's" in ran.err) == (0, True)
+
+
 def test_an_api_whose_date_is_far_ahead_ages_nothing_out_that_was_deleted(new_account: NewAccount) -> None:
     account = new_account(results=30, runs_per_result=1, days=30, in_flight=0)
     assert account.sync().code == 0

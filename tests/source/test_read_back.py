@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dlt
@@ -19,11 +19,32 @@ KINDS = ("duckdb", "delta", pytest.param("iceberg", marks=pytest.mark.long))
 New = Callable[..., Filled]
 
 
+BEGAN = datetime.now(UTC)
+
+
+def seventy() -> World:
+    return World(results=70, agents=3, runs_per_result=2, days=40, in_flight=3, now=BEGAN)
+
+
 @pytest.fixture
 def new(tmp_path: Path) -> Iterator[New]:
-    world = World(results=70, agents=3, runs_per_result=2, days=40, in_flight=3)
-    with Sandbox(world) as sandbox:
+    with Sandbox(seventy()) as sandbox:
         yield lambda kind: Filled(kind, tmp_path, sandbox)
+
+
+@pytest.fixture(scope="module")
+def after_one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one-run")
+    with Sandbox(seventy()) as sandbox:
+        Filled("duckdb", folder, sandbox).run()
+    return folder
+
+
+@pytest.fixture
+def filled(new: New, after_one_run: Path, tmp_path: Path) -> Filled:
+    """A DuckDB file of theirs after its first run, which is made once for all."""
+    shutil.copytree(after_one_run, tmp_path, dirs_exist_ok=True)
+    return new("duckdb")
 
 
 def change(world: World) -> tuple[list[int], int]:
@@ -115,9 +136,7 @@ def _undo_all_but(filled: Filled, snapshot: Path, table: str) -> None:
             shutil.copytree(snapshot / "raw" / other, filled.folder / "lake/raw" / other)
 
 
-def test_results_that_a_load_has_left_without_a_row_take_their_runs_along(new: New) -> None:
-    filled = new("duckdb")
-    filled.run()
+def test_results_that_a_load_has_left_without_a_row_take_their_runs_along(filled: Filled) -> None:
     with duckdb.connect(str(filled.folder / "theirs.duckdb")) as con:
         con.execute(
             "insert into raw.runs by name select 5 as id, 4 as result_id, 'never ended' as _dlt_load_id, false as _removed"
@@ -129,9 +148,7 @@ def test_results_that_a_load_has_left_without_a_row_take_their_runs_along(new: N
     assert filled.rows("runs", "*", "id = 5") == []
 
 
-def test_a_mass_deletion_is_refused_and_then_accepted(new: New) -> None:
-    filled = new("duckdb")
-    filled.run()
+def test_a_mass_deletion_is_refused_and_then_accepted(filled: Filled) -> None:
     for id_ in sorted(filled.sandbox.world.results)[:40]:
         filled.sandbox.world.delete(id_)
 
@@ -141,9 +158,7 @@ def test_a_mass_deletion_is_refused_and_then_accepted(new: New) -> None:
     filled.assert_equals_api()
 
 
-def test_another_filter_is_judged_by_what_it_covers(new: New) -> None:
-    filled = new("duckdb")
-    filled.run()
+def test_another_filter_is_judged_by_what_it_covers(filled: Filled) -> None:
     world = filled.sandbox.world
     agent = world.agents[0].id
     mine = [id_ for id_, row in world.results.items() if row["agent"] == agent]
@@ -156,9 +171,7 @@ def test_another_filter_is_judged_by_what_it_covers(new: New) -> None:
     assert filled.rows("results", "id", "deleted_at is not null") == [(mine[0],)]
 
 
-def test_tables_that_are_replaced_are_filled_anew(new: New) -> None:
-    filled = new("duckdb")
-    filled.run()
+def test_tables_that_are_replaced_are_filled_anew(filled: Filled) -> None:
     world = filled.sandbox.world
     world.delete(sorted(world.results)[3])
 

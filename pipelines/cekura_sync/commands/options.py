@@ -1,8 +1,9 @@
 """Options that several commands share."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +61,27 @@ def destination_option(command: Callable[..., None]) -> Callable[..., None]:
 
 def filter_options(command: Callable[..., None]) -> Callable[..., None]:
     """The API's filters: together they are the scope of a sync."""
+    given = partial(click.option, multiple=True, callback=_once)
     for option in reversed(
         (
-            click.option("--agent-id", type=WholeNumber(min=0), help="Only results of this agent."),
-            click.option("--project-id", type=WholeNumber(min=0), help="Only results of this project."),
-            click.option("--search", metavar="TEXT", help="Only results whose name contains this text."),
-            click.option("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios."),
+            given("--agent-id", type=WholeNumber(min=0), help="Only results of this agent."),
+            given("--project-id", type=WholeNumber(min=0), help="Only results of this project."),
+            given("--search", metavar="TEXT", help="Only results whose name contains this text."),
+            given("--scenarios", metavar="ID,ID", help="Only results with runs of these scenarios."),
         )
     ):
         command = option(command)
     return command
+
+
+def _once(context: click.Context, option: click.Parameter, values: Sequence[Any]) -> Any:
+    """Click would take the last of several, and so another scope than was asked for."""
+    if len(values) > 1:
+        raise click.UsageError(
+            f"{option.opts[0]} is given {len(values)} times: a sync has one of each filter, so run one for each.",
+            context,
+        )
+    return values[0] if values else None
 
 
 def engine_of(destination: str | None) -> str | None:

@@ -22,7 +22,7 @@ class Pace:
 
 def roughly(seconds: float) -> str:
     """For people, as in `40 minutes`."""
-    for unit, length in (("hours", 3600), ("minutes", 60)):
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 1):.0f} seconds"

@@ -25,6 +25,7 @@ from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
 CLOCK_TOLERANCE = timedelta(days=1)
+CLOCK_NOTICED = timedelta(minutes=10)
 FEW_ROWS = 20  # of fewer, any share may be bad
 # Rows compared at a time, and characters, because rows may be large: parsing takes up to ten times the memory of the text.
 BATCH_ROWS = 5000
@@ -140,9 +141,10 @@ def _require_a_clock_that_is_right(changes: Comparison, now: datetime, progress:
         raise SettingsError(
             f"The clock of this machine is {ahead.days:,} days ahead of the API's ({now:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
         )
-    if -ahead > CLOCK_TOLERANCE:
+    if abs(ahead) > CLOCK_NOTICED:
+        off = f"{roughly(abs(ahead).total_seconds())} {'ahead of' if ahead > timedelta() else 'behind'}"
         progress.warn(
-            f"The clock of this machine is {(-ahead).days:,} days behind the API's, and so are the times of this sync: set the clock."
+            f"The clock of this machine is {off} the API's, and so are the times of this sync, by which results are stuck: set the clock."
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "team"
 _KEPT = "cekura._team_views"
-_REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
+_REFERENCE = re.compile(rf'\b{SCHEMA}"?\s*\.\s*"?(\w+)', re.IGNORECASE)
 
 
 class TeamModels:
@@ -149,7 +149,7 @@ def _restored(con: duckdb.DuckDBPyConnection, definition: str) -> bool:
 
 
 def _references(model: Model) -> set[str]:
-    return set(_REFERENCE.findall(TEXT.sub("", COMMENT.sub("", model.sql))))
+    return {name.lower() for name in _REFERENCE.findall(TEXT.sub("", COMMENT.sub("", model.sql)))}
 
 
 def _attempt(

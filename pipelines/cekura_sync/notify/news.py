@@ -99,8 +99,7 @@ def _news_for(
     now: datetime,
 ) -> News:
     over = {_thing(row) for row in (*recovered, *(row for row in conditions if row["is_over"]))}
-    holding = {_thing(row) for row in conditions} - over
-    kept = [row for row in told if _is_kept(row, holding, over, now)]
+    kept = [row for row in told if _is_kept(row, over, now)]
     known = {_thing(row) for row in kept}
     fresh = [row for row in conditions if row["to_tell"] and _thing(row) not in known]
     added = [{**row, "receiver": receiver, "told_at": now} for row in fresh]
@@ -109,11 +108,10 @@ def _news_for(
     return News(items, [*kept, *added], [*told])
 
 
-def _is_kept(row: Row, holding: Things, over: Things, now: datetime) -> bool:
+def _is_kept(row: Row, over: Things, now: datetime) -> bool:
     """A condition whose row is missing is not over: its agent may only not have run."""
-    if _thing(row) in holding:
-        return True
-    return _thing(row) not in over and (row["kind"] not in COMPARED or row["told_at"] > now - FADES)
+    has_faded = row["kind"] in COMPARED and row["told_at"] <= now - FADES
+    return not has_faded and _thing(row) not in over
 
 
 def _thing(row: Row) -> tuple[str, str]:

@@ -54,7 +54,7 @@ def _newly_failing(row: Row) -> str:
 
 
 def _lost(row: Row) -> str:
-    return f"{_name(row)}: {_percent(row['rate'])} of {row['runs']:,} runs of the last 24 hours were lost to the infrastructure."
+    return f"{_name(row)}: {_percent(row['rate'])} of {row['runs']:,} runs in the 24 hours up to the newest result were lost to the infrastructure."
 
 
 def _stuck(row: Row) -> str:

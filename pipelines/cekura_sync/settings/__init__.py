@@ -259,7 +259,7 @@ def filters(options: Mapping[str, object]) -> Filters:
         agent_id=_optional_int(options.get("agent_id")),
         project_id=_optional_int(options.get("project_id")),
         search=str(search) if search is not None else None,
-        scenarios=str(scenarios) if scenarios is not None else None,
+        scenarios=",".join(map(str, sorted({*map(int, str(scenarios).split(","))}))) if scenarios else None,
     )
 
 

@@ -80,6 +80,7 @@ class Swap:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
+        memory.require_address_space()
         require_place(self.files)
         self.files.home.mkdir(mode=0o700, exist_ok=True)
         with self._held.held():
