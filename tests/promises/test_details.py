@@ -492,7 +492,7 @@ def test_records_that_cannot_be_taken_are_noted_and_tried_again_when_they_change
     mended = min(bad)
     failing.world.touchless_edit(mended, name="mended")
 
-    assert failing.sync("--details", "--full").json["details_read"] == 1
+    assert failing.sync("--details").json["details_read"] == 1
 
     left = {id_ for (id_,) in failing.query("select id from cekura.rejected_rows")}
     assert left == noted.keys() - {mended}
@@ -552,7 +552,7 @@ def test_the_last_good_details_stay_where_later_ones_cannot_be_taken_until_the_r
     assert asked(detailed).count(bad) == 1  # for the proof, not for its details
     detailed.sandbox.rewrite = None
     detailed.world.restore(bad)
-    ran = detailed.sync("--full", "--details")
+    ran = detailed.sync("--details")
     assert (ran.json["restored"], ran.json["details_read"]) == (1, 1)
     assert detailed.query(shown) == before
 

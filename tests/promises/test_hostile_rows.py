@@ -413,15 +413,19 @@ def test_keys_in_another_order_and_numbers_spelled_otherwise_are_no_change(keyed
     assert (again.json["updated"], again.json["details_read"], again.json["changed"]) == (0, 0, False)
 
 
+def start_two_long_ago(account: Account) -> None:
+    oldest = account.world.results[min(account.world.results)]
+    created = datetime.fromisoformat(oldest["created_at"]) + timedelta(seconds=1)
+    account.world.insert(2, status="running", created_at=created)
+
+
 def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(
-    synced_account: Account,
+    new_synced: NewAccount,
 ) -> None:
     """One whose own address fails is noted, and not asked for at every sync."""
-    account, world = synced_account, synced_account.world
-    spoiled, failing = sorted(world.results)[-250:-248]
-    for id_ in (spoiled, failing):
-        world.rerun(id_)
-    account.sync("--full")
+    account = new_synced(results=60, in_flight=0, page_size_cap=20, arrange=start_two_long_ago)
+    world = account.world
+    spoiled, failing = sorted(world.results)[-2:]
     former = account.stored()
 
     def spoil(request: Request, payload: Row) -> bytes | None:
@@ -455,13 +459,13 @@ def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(
 
 
 @pytest.mark.parametrize("digits", [40, 400])
-def test_a_count_beyond_all_numbers_stops_no_sync(synced_account: Account, digits: int) -> None:
-    synced_account.sandbox.rewrite = lambda _, payload: (
+def test_a_count_beyond_all_numbers_stops_no_sync(settled: Account, digits: int) -> None:
+    settled.sandbox.rewrite = lambda _, payload: (
         payload.update(count=10**digits) if "count" in payload else None
     )
 
-    assert synced_account.sync("--full").code == 0
-    synced_account.assert_equals_api()
+    assert settled.sync("--full").code == 0
+    settled.assert_equals_api()
 
 
 def test_fields_that_differ_only_by_capital_letters_are_named(settled: Account) -> None:

@@ -99,7 +99,7 @@ def test_a_version_that_is_no_longer_the_current_one_changes_no_result(account: 
     assert (ran.json["updated"], ran.json["unchanged"], ran.json["changed"]) == (0, 40, False)
     assert ran.json["details_read"] == 0
     world.insert(1)
-    ran = account.sync("--full")
+    ran = account.sync()
     assert (ran.json["inserted"], ran.json["updated"], ran.json["unchanged"]) == (1, 0, 40)
     after = dict(account.query("select id, _digest from cekura.results"))
     assert all(after[id_] != digest for id_, digest in before.items())

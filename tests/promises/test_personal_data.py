@@ -20,7 +20,8 @@ PROFILE = {CALLER, NUMBER}
 EVERYTHING = {CALLER, NUMBER, SAID, LINK, DRAWING}
 
 
-KIND = {"results": 30, "agents": 2, "runs_per_result": 2, "days": 5, "in_flight": 0, "generation": "new"}
+# A quick sync reads all of an account whose results fit on one page.
+KIND = {"results": 12, "agents": 2, "runs_per_result": 2, "days": 5, "in_flight": 0, "generation": "new"}
 # In no document, and under no name that says so.
 NESTED = {"custom": {"speaker_one": SAID, "who": LINK}, "spaced": ' {"speaker_one": "hello"}'}
 
@@ -46,11 +47,11 @@ def profiled(new_synced: NewAccount) -> Account:
 
 
 def ask_for_all(account: Account) -> Ran:
-    return account.sync("--full", "--details", "--transcripts")
+    return account.sync("--details", "--transcripts")
 
 
 def ask_for_profiles(account: Account) -> Ran:
-    return account.sync("--full", "--details", "--profiles")
+    return account.sync("--details", "--profiles")
 
 
 def plant(account: Account) -> None:
@@ -165,7 +166,7 @@ def test_asked_for_it_is_kept_but_never_the_waveform(talked: Account) -> None:
     for id_ in talked.world.results:
         talked.world.touchless_edit(id_, name="Evaluated again")
 
-    ran = talked.sync("--full", "--details")
+    ran = talked.sync("--details")
 
     assert ran.code == 0, ran.err
     assert found(talked) == set()
@@ -180,7 +181,7 @@ def test_profiles_are_a_choice_of_their_own(profiled: Account) -> None:
     newest, per_run = max(profiled.world.results), "runs.recording_url"
     assert (found(profiled), kept_of(profiled, newest).get(per_run, 0)) == (PROFILE, 0)
 
-    assert profiled.sync("--full", "--transcripts").code == 0
+    assert profiled.sync("--transcripts").code == 0
 
     assert kept_of(profiled, newest)[per_run] == len(profiled.world.results[newest]["runs"])
 
@@ -210,7 +211,7 @@ def test_profiles_go_at_the_next_sync_without_it_and_a_dry_run_says_so_and_remov
 def test_what_a_sync_without_the_option_removed_of_results_that_it_did_not_read_comes_back(
     request: pytest.FixtureRequest, option: str, narrow: str
 ) -> None:
-    """That of the details as soon as it is asked for again, that of the list with the next full reading."""
+    """That of the details as soon as it is asked for again, that of the list with the next sync that reads the result."""
     account = request.getfixturevalue("profiled" if option == "--profiles" else "talked")
     _, older, _, newest = planted(account)
     before = kept_of(account, older)
@@ -219,16 +220,16 @@ def test_what_a_sync_without_the_option_removed_of_results_that_it_did_not_read_
     reads = NEWEST_PAGE if narrow == "newest page" else ("--agent-id", str(account.world.agents[1].id))
     account.world.edit(newest, name="edited")
     ran = account.sync(*reads)
-    assert (ran.code, ran.json["changed"], ran.json["rows_read"] < 20) == (0, True, True), ran.err
+    assert (ran.code, ran.json["changed"], ran.json["rows_read"] < 12) == (0, True, True), ran.err
     assert [(before[column] > 0, kept_of(account, older)[column]) for column in gone] == [(True, 0)] * 3
     assert option == "--transcripts" or found(account) == set()
     assert account.sync(*reads).json["changed"] is False
 
     ran = account.sync("--details", option, *NEWEST_PAGE)
 
-    assert (ran.code, ran.json["rows_read"] < 20) == (0, True), ran.err
+    assert (ran.code, ran.json["rows_read"] < 12) == (0, True), ran.err
     assert [kept_of(account, older)[column] for column in gone] == [0, 0, before[gone[-1]]]
-    assert account.sync("--full", "--details", option).code == 0
+    assert account.sync("--details", option).code == 0
     assert kept_of(account, older) == before
     assert account.sync("--full", "--details", option).json["changed"] is False
 
@@ -248,13 +249,13 @@ def test_what_was_erased_stays_away_and_what_was_deleted_comes_back_when_it_is_r
     world.edit(newest, name="edited")
     world.delete(older)
     for changed in (True, False):
-        assert talked.sync("--full", "--transcripts").json["changed"] is changed
+        assert talked.sync("--transcripts").json["changed"] is changed
         assert {*kept_of(talked, newest).values(), *kept_of(talked, older).values()} == {0}
     assert talked.query("select count(*) > 0 from cekura.transcript_turns") == [(True,)]
 
     world.edit(newest, success_rate="most")
     world.restore(older)
-    assert talked.sync("--full", "--transcripts").json["rejected"] == 2
+    assert talked.sync("--transcripts").json["rejected"] == 2
     said = f"select id from cekura.rejected_rows where raw like '%{CALLER}%'"
     assert newest not in [id_ for (id_,) in talked.query(said)]
     assert {*kept_of(talked, newest).values()} == {0}
@@ -273,12 +274,12 @@ def test_what_was_removed_for_its_age_comes_back_when_it_may_be_older(talked: Ac
     assert talked.query(REJECTED) == [(1,)]
     talked.world.edit(newest, name="edited")
     for changed in (True, False):
-        ran = talked.sync("--full", "--transcripts", "--keep-transcripts", "1s")
+        ran = talked.sync("--transcripts", "--keep-transcripts", "1s")
         assert (ran.code, ran.json["changed"]) == (0, changed), ran.err
         assert {*kept_of(talked, newest).values()} == {0}
         assert (found(talked), talked.query(REJECTED)) == (set(), [(0,)])
 
-    assert talked.sync("--full", "--transcripts", "--keep-transcripts", "90d").code == 0
+    assert talked.sync("--transcripts", "--keep-transcripts", "90d").code == 0
 
     assert kept_of(talked, newest) == before
     assert talked.query(REJECTED) == [(1,)]
@@ -299,7 +300,7 @@ def test_what_the_list_said_of_an_older_result_comes_back_with_the_next_full_rea
 
     ran = talked.sync("--transcripts", "--keep-transcripts", "1s", *NEWEST_PAGE)
 
-    assert (ran.code, ran.json["mode"], ran.json["rows_read"] < 20) == (0, "quick", True), ran.err
+    assert (ran.code, ran.json["mode"], ran.json["rows_read"] < 12) == (0, "quick", True), ran.err
     assert talked.query(f"select result_id from cekura.runs where id = {run['id']}") == [(newer,)]
     assert talked.query(others_said) == [(0,)]
     assert {*kept_of(talked, older).values()} == {0}
@@ -345,7 +346,7 @@ def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
     ran = shared.sync("--details")
     assert (ran.code, ran.json["rejected"]) == (0, 1), ran.err
     assert found_in_engine(shared) == set()
-    ran = shared.sync("--full", "--details", "--transcripts", "--profiles")
+    ran = shared.sync("--details", "--transcripts", "--profiles")
     assert ran.code == 0, ran.err
     assert found_in_engine(shared) == EVERYTHING - {DRAWING}
 
@@ -355,7 +356,7 @@ def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
     assert not found_in_engine(shared) & PROFILE
     for id_ in world.results:
         world.touchless_edit(id_, name="Evaluated again")
-    ran = shared.sync("--full", "--details")
+    ran = shared.sync("--details")
     assert ran.code == 0, ran.err
     assert found_in_engine(shared) == set()
 
@@ -372,12 +373,12 @@ def test_an_engine_loses_what_the_list_said_of_calls_that_were_deleted_or_erased
     assert shared.run("erase", "--result", str(newest), "--transcripts-only").code == 0
     world.edit(newest, name="edited")
     world.delete(older)
-    assert shared.sync("--full", "--transcripts").code == 0
+    assert shared.sync("--transcripts").code == 0
     assert kept_in_engine(shared, newest) == kept_in_engine(shared, older) == [0, 0, 0]
 
     shared.execute("alter table cekura.details_read drop column with_profiles")
     assert 0 not in kept_in_engine(shared, third)
     world.delete(third)
-    ran = shared.sync("--full", "--transcripts")
+    ran = shared.sync("--transcripts")
     assert ran.code == 0, ran.err
     assert kept_in_engine(shared, third) == [0, 0, 0]

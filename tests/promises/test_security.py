@@ -75,7 +75,7 @@ def test_the_key_is_nowhere_on_disk_or_in_output_after_success(account: Account)
 
     ran = [
         account.sync("-v"),
-        account.sync("--full", "--details"),
+        account.sync("--details"),
         account.run("sync", "--full", "-v"),
         account.run("status", "--json"),
     ]

@@ -51,7 +51,7 @@ def test_a_warehouse_of_version_0_1_0_is_upgraded_and_keeps_what_the_api_no_long
     assert old - {*new}
     assert account.query("select version from cekura._identity") == [(__version__,)]
     assert account.run("check").code == 0
-    ran = account.sync("--full", "--transcripts")
+    ran = account.sync("--transcripts")
     assert (ran.code, ran.json["details_read"]) == (0, 3), ran.err
     assert_profiles_are_noted(account, new)
     assert account.sync("--transcripts").json["changed"] is False
@@ -63,11 +63,11 @@ def assert_profiles_are_noted(account: Account, ids: list[int]) -> None:
 
 
 def test_version_0_1_0_can_neither_take_nor_replace_what_this_version_wrote(
-    synced_account: Account, tmp_path: Path
+    settled: Account, tmp_path: Path
 ) -> None:
     """It looks for a table, and ends each sync that changes something with this statement."""
     copy = tmp_path / "copy.duckdb"
-    shutil.copyfile(synced_account.warehouse, copy)
+    shutil.copyfile(settled.warehouse, copy)
 
     with duckdb.connect(str(copy)) as con:
         assert con.execute("from duckdb_tables() where table_name = '_generation'").fetchall() == []
@@ -75,70 +75,70 @@ def test_version_0_1_0_can_neither_take_nor_replace_what_this_version_wrote(
             con.execute("create or replace table cekura._generation as select 7::bigint as generation")
 
 
-def test_a_sync_without_news_upgrades_the_file_of_an_older_version(synced_account: Account) -> None:
+def test_a_sync_without_news_upgrades_the_file_of_an_older_version(settled: Account) -> None:
     rewrite(
-        synced_account,
+        settled,
         "update cekura._identity set version = '0.0.9'; update cekura._views set signature = 'old'; drop view analytics.result_trend; alter table cekura.sync_log drop details_left",
     )
 
-    ran = synced_account.sync()
+    ran = settled.sync()
 
     assert (ran.code, ran.json["changed"]) == (0, False)
-    assert views(synced_account) == models()
-    assert synced_account.query("select version from cekura._identity") == [(__version__,)]
-    assert synced_account.query("select count(details_left) from cekura.sync_log") == [(0,)]
-    assert synced_account.query("from analytics.result_trend") != []
+    assert views(settled) == models()
+    assert settled.query("select version from cekura._identity") == [(__version__,)]
+    assert settled.query("select count(details_left) from cekura.sync_log") == [(0,)]
+    assert settled.query("from analytics.result_trend") != []
 
 
 def test_what_was_erased_and_written_again_by_version_0_1_0_is_removed_by_the_next_sync(
-    synced_account: Account,
+    settled: Account,
 ) -> None:
-    erased = min(synced_account.world.results)
-    synced_account.world.insert(1)
+    erased = min(settled.world.results)
+    settled.world.insert(1)
     columns = "agent, name, status, created_at, first_seen_at, synced_at"
-    assert synced_account.run("erase", "--result", str(erased)).code == 0
+    assert settled.run("erase", "--result", str(erased)).code == 0
     rewrite(
-        synced_account,
+        settled,
         f"insert into cekura.results (id, {columns}) select {erased}, agent, 'Planted-Zq7', status, created_at, first_seen_at, synced_at from cekura.results limit 1;"
         f" insert into cekura.runs (id, result_id) values (1, {erased})",
     )
 
-    ran = synced_account.sync()
+    ran = settled.sync()
 
-    assert (ran.code, ran.json["results"]) == (0, len(synced_account.world.results) - 1), ran.err
-    assert synced_account.query(f"select id from cekura.results where id = {erased}") == []
-    assert synced_account.query(f"select id from cekura.runs where result_id = {erased}") == []
-    for file in (synced_account.warehouse, synced_account.home / "base.duckdb"):
+    assert (ran.code, ran.json["results"]) == (0, len(settled.world.results) - 1), ran.err
+    assert settled.query(f"select id from cekura.results where id = {erased}") == []
+    assert settled.query(f"select id from cekura.runs where result_id = {erased}") == []
+    for file in (settled.warehouse, settled.home / "base.duckdb"):
         assert b"Planted-Zq7" not in file.read_bytes()
-    assert synced_account.query(f"select count(*) from cekura._erased where id = {erased}") == [(1,)]
+    assert settled.query(f"select count(*) from cekura._erased where id = {erased}") == [(1,)]
 
 
 @pytest.mark.parametrize("command", ["sync", "sync --dry-run", "build", "query", "check", "doctor"])
-def test_a_file_of_a_newer_layout_is_refused(synced_account: Account, command: str) -> None:
-    rewrite(synced_account, "update cekura._identity set version = '99.0', layout = 99")
-    before = synced_account.warehouse.read_bytes()
+def test_a_file_of_a_newer_layout_is_refused(settled: Account, command: str) -> None:
+    rewrite(settled, "update cekura._identity set version = '99.0', layout = 99")
+    before = settled.warehouse.read_bytes()
 
-    ran = synced_account.run(*command.split(), *(["select 1"] if command == "query" else []))
+    ran = settled.run(*command.split(), *(["select 1"] if command == "query" else []))
 
     assert ran.code == 9
     assert "was written by cekura-sync 99.0" in ran.err + ran.out
-    assert synced_account.warehouse.read_bytes() == before
+    assert settled.warehouse.read_bytes() == before
 
 
 def test_after_a_rollback_a_backup_from_before_the_upgrade_takes_the_newer_files_place(
-    synced_account: Account, tmp_path: Path
+    settled: Account, tmp_path: Path
 ) -> None:
-    backup, rows = tmp_path / "backup.duckdb", synced_account.stored()
-    assert synced_account.run("backup", str(backup)).code == 0
+    backup, rows = tmp_path / "backup.duckdb", settled.stored()
+    assert settled.run("backup", str(backup)).code == 0
     rewrite(
-        synced_account,
+        settled,
         "update cekura._identity set version = '99.0', layout = 99; delete from cekura.results",
     )
 
-    assert synced_account.run("restore", str(backup)).code == 0
+    assert settled.run("restore", str(backup)).code == 0
 
-    assert synced_account.stored() == rows
-    assert synced_account.sync().code == 0
+    assert settled.stored() == rows
+    assert settled.sync().code == 0
 
 
 def test_what_was_said_is_erased_in_a_warehouse_of_version_0_1_0(
