@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from support.answers import ROOT
-from support.harness import Account
+from support.harness import Account, NewAccount, Ran
 
 WORST = """-- One row per agent that passes less than half of its runs. For the weekly meeting.
 select
@@ -30,7 +31,10 @@ def account(new_synced: Callable[..., Account]) -> Account:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "models"
+    return filled(tmp_path / "models")
+
+
+def filled(folder: Path) -> Path:
     (folder / "checks").mkdir(parents=True)
     (folder / "worst.sql").write_text(WORST)
     (folder / "a_count.sql").write_text("select count(*) as n from team.worst")
@@ -48,18 +52,6 @@ def test_the_teams_views_are_built_in_their_order_with_comments(account: Account
     assert told.out.startswith("team.worst: One row per agent that passes less than half of its runs.")
     assert "share of decided runs that passed" in told.out
     assert "team.worst" in account.run("views").out
-
-
-def test_a_view_comes_after_another_however_that_is_spelled(account: Account, folder: Path) -> None:
-    (folder / "z_base.sql").write_text("select 1 as n")
-    spelled = ("Team.Z_base", '"team"."z_base"', "team . z_base", "team.\nZ_BASE")
-    for number, reference in enumerate(spelled):
-        (folder / f"above_{number}.sql").write_text(f"select n from {reference}")
-
-    ran = account.sync("--models", str(folder))
-
-    assert (ran.code, ran.err) == (0, "")
-    assert account.query("select count(*) from duckdb_views() where view_name like 'above%'") == [(4,)]
 
 
 def test_the_teams_views_stay_when_something_is_erased(account: Account, folder: Path) -> None:
@@ -97,18 +89,22 @@ def test_a_view_of_the_team_that_cannot_be_made_again_comes_with_the_next_models
     assert account.query("select n from team.a_count") == [(1,)]
 
 
-@pytest.mark.parametrize("row", [0, 150_000])
 def test_a_view_that_fails_when_it_is_read_is_named_by_an_export(
-    account: Account, folder: Path, tmp_path: Path, row: int
+    account: Account, folder: Path, tmp_path: Path
 ) -> None:
-    text = f"case when range = {row} then 'x' else '1' end"
-    (folder / "boom.sql").write_text(f"select cast({text} as integer) as n from range(200000)")
+    """Whether it fails at once or late."""
+    for row in (0, 150_000):
+        text = f"case when range = {row} then 'x' else '1' end"
+        (folder / f"boom_{row}.sql").write_text(f"select cast({text} as integer) as n from range(200000)")
     assert account.sync("--models", str(folder)).code == 0
 
-    ran = account.run("export", "team.worst", "team.boom", "--to", str(tmp_path / "out"))
+    for row in (0, 150_000):
+        ran = account.run("export", "team.worst", f"team.boom_{row}", "--to", str(tmp_path / "out"))
 
-    assert (ran.code, "team.boom cannot be read: Conversion Error" in ran.err) == (5, True), ran.err
-    assert not (tmp_path / "out").exists()
+        assert (ran.code, f"team.boom_{row} cannot be read: Conversion Error" in ran.err) == (5, True), (
+            ran.err
+        )
+        assert not (tmp_path / "out").exists()
 
 
 BROKEN = {
@@ -126,32 +122,65 @@ BROKEN = {
 }
 
 
-def test_a_broken_model_is_named_and_all_others_are_built(account: Account, folder: Path) -> None:
-    for name, sql in BROKEN.items():
+SPELLED = ("Team.Z_base", '"team"."z_base"', "team . z_base", "team.\nZ_BASE")
+CHECKS = {
+    "holds.sql": "select 1 from team.worst where pass_rate > 1",
+    "fails.sql": "select agent_id from team.worst where pass_rate <= 1",
+    "broken.sql": "select nothing from team.worst",
+}
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """One sync of a folder with a model and a check of each kind."""
+
+    account: Account
+    folder: Path
+    ran: Ran
+
+
+@pytest.fixture(scope="module")
+def crowd(new_account_of_many: NewAccount, tmp_path_factory: pytest.TempPathFactory) -> Crowd:
+    folder = filled(tmp_path_factory.mktemp("crowd") / "models")
+    models = BROKEN | {"z_base.sql": "select 1 as n"}
+    models |= {f"above_{number}.sql": f"select n from {base}" for number, base in enumerate(SPELLED)}
+    models |= {f"checks/{name}": sql for name, sql in CHECKS.items()}
+    for name, sql in models.items():
         (folder / name).write_text(sql)
     (folder / "coding.sql").write_bytes("select 'Café' as a".encode("latin-1"))
+    account = new_account_of_many(results=40, runs_per_result=2)
+    return Crowd(account, folder, account.sync("--models", str(folder)))
 
-    ran = account.sync("--models", str(folder))
 
-    assert ran.code == 0, ran.err
+def test_a_view_comes_after_another_however_that_is_spelled(crowd: Crowd) -> None:
+    views = crowd.account.query("select count(*) from duckdb_views() where view_name like 'above%'")
+
+    assert (crowd.ran.code, views) == (0, [(len(SPELLED),)])
+
+
+def test_a_broken_model_is_named_and_all_others_are_built(crowd: Crowd) -> None:
+    account, folder, err = crowd.account, crowd.folder, crowd.ran.err
+
+    assert crowd.ran.code == 0, err
     account.assert_equals_api()
     for name in (*BROKEN, "coding.sql"):
-        assert ran.err.count(f"Your model {folder / name} is left out: ") == 1, ran.err
-    views = account.query("select view_name from duckdb_views() where schema_name = 'team' order by 1")
-    assert views == [("a_count",), ("worst",)]
+        assert err.count(f"Your model {folder / name} is left out: ") == 1, err
+    views = account.query("select view_name from duckdb_views() where schema_name = 'team'")
+    assert {*views} == {
+        ("a_count",),
+        ("worst",),
+        ("z_base",),
+        *((f"above_{n}",) for n in range(len(SPELLED))),
+    }
 
 
-def test_the_teams_checks_are_asked_and_stop_nothing(account: Account, folder: Path) -> None:
-    (folder / "checks" / "holds.sql").write_text("select 1 from team.worst where pass_rate > 1")
-    (folder / "checks" / "fails.sql").write_text("select agent_id from team.worst where pass_rate <= 1")
-    (folder / "checks" / "broken.sql").write_text("select nothing from team.worst")
+def test_the_teams_checks_are_asked_and_stop_nothing(crowd: Crowd) -> None:
+    folder, err = crowd.folder, crowd.ran.err
 
-    ran = account.sync("--models", str(folder))
-
-    assert ran.code == 0, ran.err
-    assert f"Your check {folder}/checks/fails.sql finds " in ran.err
-    assert f"Your model {folder}/checks/broken.sql is left out: " in ran.err
-    assert "holds.sql" not in ran.err
+    assert crowd.ran.code == 0, err
+    assert f"Your check {folder}/checks/fails.sql finds " in err
+    assert f"Your model {folder}/checks/broken.sql is left out: " in err
+    assert "holds.sql" not in err
 
 
 def test_a_change_of_a_model_is_published_and_no_change_is_none(account: Account, folder: Path) -> None:
