@@ -576,7 +576,7 @@ MOVES = [
     rare("all that was read is deleted", after(1, _delete_at(0, PAGE)), 0),
     rare("the first of two pages read is deleted", after(2, _delete_at(0, PAGE)), 0),
     rare("a row is inserted behind each of five pages", after(1, lambda account: account.world.insert(1), last=5), 0),
-    case("a row is inserted behind every page, without end", after(1, lambda account: account.world.insert(1), last=10**6), 0),
+    rare("a row is inserted behind every page, without end", after(1, lambda account: account.world.insert(1), last=10**6), 0),
     rare("a page of rows is inserted behind the first", after(1, lambda account: account.world.insert(PAGE)), 0),
     rare("two pages of rows are inserted in the middle", after(3, lambda account: account.world.insert(2 * PAGE)), 0),
     rare("rows become visible late, above what was read", after(2, lambda account: account.world.insert_late(5)), 0),
