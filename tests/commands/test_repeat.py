@@ -8,8 +8,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ import pytest
 
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.harness import HANG, PATIENCE, Account
+from support.killing import KILL_POINTS
 from support.processes import Started
 
 CYCLES = int(os.environ.get("CEKURA_TEST_CYCLES", "6"))
@@ -108,28 +107,23 @@ def test_a_signal_during_a_sync_stops_it_and_nothing_has_changed(
     assert settled.stored() == before
 
 
-def test_a_signal_that_comes_during_the_swap_is_heeded_after_it(settled: Account) -> None:
-    """As the one to whom a supervisor's only SIGTERM comes at the moment that it must not interrupt."""
-    settled.world.insert(1)
-    program = (
-        "import os, signal, sys; from cekura_sync.warehouse import swap; commit = swap.Swap.commit\n"
-        "def signalled(self, write, swapping, *more, **options):\n"
-        "    commit(self, write, lambda: (swapping(), os.kill(os.getpid(), signal.SIGTERM)), *more, **options)\n"
-        "swap.Swap.commit = signalled\n"
-        "from cekura_sync.__main__ import main; main()"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program, "sync", "--every", "1h", "--json"],
-        env=os.environ | settled.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
+def signalled(account: Account, point: str, *options: str) -> tuple[int, str, str]:
+    """The exit code, stdout and stderr of a sync to which a supervisor's only SIGTERM comes at this point."""
+    signal_there = {"CEKURA_TEST_POINT": point, "CEKURA_TEST_SIGNAL": str(signal.SIGTERM.value)}
+    process = Started(["sync", "--json", *options], os.environ | account.env | KILL_POINTS | signal_there)
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.wait(), out, err
 
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout)["inserted"] == 1
-    assert ran.stderr.endswith("Stopped between two syncs.\n")
+
+def test_a_signal_that_comes_during_the_swap_is_heeded_after_it(settled: Account) -> None:
+    """It must not be interrupted."""
+    settled.world.insert(1)
+
+    code, out, err = signalled(settled, "file:os.rename work.duckdb", "--every", "1h")
+
+    assert code == 0, err
+    assert json.loads(out)["inserted"] == 1
+    assert err.endswith("Stopped between two syncs.\n")
     settled.assert_equals_api()
 
 
@@ -137,25 +131,10 @@ def test_a_signal_that_comes_during_the_swap_is_heeded_after_it(settled: Account
 def test_a_signal_that_comes_after_the_outcome_fails_no_sync(
     settled: Account, every: tuple[str, ...]
 ) -> None:
-    program = (
-        "import os, signal; from cekura_sync.console import terminal; print_outcome = terminal.print_outcome\n"
-        "def signalled(outcome):\n"
-        "    print_outcome(outcome)\n"
-        "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "terminal.print_outcome = signalled\n"
-        "from cekura_sync.__main__ import main; main()"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program, "sync", "--json", "-q", *every],
-        env=os.environ | settled.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
+    code, out, err = signalled(settled, "after outcome", "-q", *every)
 
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert json.loads(ran.stdout)["outcome"] == "ok"
+    assert (code, err) == (0, "")
+    assert json.loads(out)["outcome"] == "ok"
 
 
 def test_a_sync_that_fails_is_told_with_its_exit_code_and_the_next_one_comes(settled: Account) -> None:

@@ -36,6 +36,7 @@ FUNCTIONS = {
     "check": "cekura_sync.warehouse.file:Copy.findings",
     "commit": "cekura_sync.warehouse.swap:Swap.commit",
     "copy": "cekura_sync.warehouse.swap:Swap._copy_to_fresh",
+    "outcome": "cekura_sync.console.terminal:print_outcome",
 }
 
 counts = {"file": 0, "statement": 0, "logged": 0}
