@@ -35,6 +35,7 @@ select
     updated_at, -- when it last changed, according to the API
     synced_at, -- when its content last changed in this warehouse
     aged_out_at, -- when the API stopped listing it because of its age; NULL while the API lists it
+    _in_flight_since, -- since when a result in flight has been: created_at, or when a sync saw that it ran again; NULL when it has ended
     _runs_listed, -- how many of its runs a sync has counted; NULL where none has, as are the next three
     _runs_with_outcome, -- those with an outcome other than unknown
     _runs_passed, -- those that passed

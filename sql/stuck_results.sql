@@ -13,7 +13,9 @@ with syncs as (
 ),
 
 in_flight as (
-    select result_id, result_name, agent_id, agent_name, status, created_at, updated_at, synced_at
+    select
+        result_id, result_name, agent_id, agent_name, status, updated_at, synced_at,
+        coalesce(_in_flight_since, created_at) as in_flight_since
     from analytics.live_results
     where status_group = 'in_flight'
 ),
@@ -34,9 +36,9 @@ select
     in_flight.agent_id, -- Cekura's id of the agent
     in_flight.agent_name, -- name of the agent in this result
     in_flight.status, -- status as the API sends it
-    in_flight.created_at as in_flight_since, -- when it was triggered
+    in_flight.in_flight_since, -- when it was triggered, or when a sync saw that it ran again
     in_flight.updated_at, -- when it last changed, according to the API
     in_flight.synced_at -- when its content last changed in this warehouse
 from in_flight
 inner join looks on looks.result_id = in_flight.result_id
-where in_flight.created_at < looks.looked_at - interval '1 hour'
+where in_flight.in_flight_since < looks.looked_at - interval '1 hour'

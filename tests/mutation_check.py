@@ -802,7 +802,7 @@ MUTATIONS = (
     ),
     Mutation(
         "news: a condition without a row is over",
-        (("notify/news.py", "return _thing(row) not in over and (", "return row['kind'] in COMPARED and ("),),
+        (("notify/news.py", "and _thing(row) not in over", 'and row["kind"] in COMPARED'),),
         (NEWS,),
     ),
     Mutation(

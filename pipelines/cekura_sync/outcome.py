@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +61,7 @@ class Outcome:
     )
     details_read: int | None = None  # None where none were asked for
     details_left: int | None = None
+    clock_ahead: timedelta = timedelta()  # this machine's clock against the API's; for the gate alone
     shortfall: int | None = None  # of the list against the API's `count`; for the log alone
 
     def as_json(self, *, dry_run: bool = False) -> dict[str, Any]:

@@ -62,6 +62,7 @@ SCENARIOS = {"result_id": "bigint", "scenario_id": "bigint", "scenario_name": "v
 READING = {
     "_runs_known": "boolean",
     "_digest": "varchar",
+    "_in_flight_since": "timestamptz",  # NULL when it has ended, and where nobody has looked
     "first_seen_at": "timestamptz",
     "synced_at": "timestamptz",
 }

@@ -1,6 +1,12 @@
 -- One row per agent that the gate is asked about and result that it is to judge: completed with decided runs, or still in flight.
 -- A result that was in flight before waits_since may never end, so it is only chosen by its id.
-with candidates as (
+with open_results as (
+    select result_id, coalesce(_in_flight_since, created_at) as in_flight_since
+    from analytics.live_results
+    where status_group = 'in_flight'
+),
+
+candidates as (
     select
         asked.comparison,
         asked.by_result,
@@ -19,8 +25,9 @@ with candidates as (
         ) as place
     from analytics.results as results
     inner join asked on asked.agent_id = results.agent_id
+    left join open_results on open_results.result_id = results.result_id
     where (results.status_group = 'completed' and results.decided_runs > 0)
-        or (results.status_group = 'in_flight' and (asked.by_result or results.created_at >= asked.waits_since))
+        or (results.status_group = 'in_flight' and (asked.by_result or open_results.in_flight_since >= asked.waits_since))
 )
 
 select

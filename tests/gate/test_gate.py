@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cekura_sync import clock as cekura_clock
 from cekura_sync.console.signals import Stopped, stop_signals
 from cekura_sync.gate import waiting
 from cekura_sync.sandbox import Fault, Request
@@ -122,6 +123,26 @@ def test_it_waits_until_results_in_flight_have_finished(
 
     assert (ran.code, ran.json["in_flight"]) == (11, [])
     assert clock.slept == [waiting.POLL]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(hours=2)], ids=["evaluated again", "clock ahead"])
+def test_it_waits_for_what_has_just_begun_however_old_it_seems(
+    tested: Account, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    if ahead:
+        began = suite(tested, tested.world.clock(), passing=0, status="running")
+    else:
+        began = max(tested.world.results, key=lambda id_: tested.world.results[id_]["created_at"])
+        tested.world.edit(began, status="evaluating")
+    machine = NoWaiting(lambda: None)
+    machine.sleep(ahead)
+    monkeypatch.setattr(cekura_clock, "now", machine.now)
+    monkeypatch.setattr(waiting, "clock", machine)
+
+    ran = gate(tested, "--last", "5", "--wait", "1m")
+
+    assert (ran.code, [row["result_id"] for row in ran.json["in_flight"]]) == (12, [began])
+    assert machine.slept[1:] == [waiting.POLL] * 3
 
 
 def test_a_named_result_is_read_again_however_long_ago_it_was_created(

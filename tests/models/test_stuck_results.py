@@ -81,3 +81,11 @@ def test_a_result_of_an_agent_that_no_sync_has_read_is_not_stuck(base: Base) -> 
     base.result(1, agent=1, status="running", created_at="2024-03-01 00:00:00+00")
 
     assert base.rows(STUCK) == []
+
+
+def test_a_result_that_runs_again_counts_from_when_a_sync_saw_it(base: Base) -> None:
+    base.sync("2024-03-04 12:00:00+00")
+    for id_, since in enumerate(("2024-03-04 11:30:00+00", "2024-03-04 10:30:00+00"), 1):
+        base.result(id_, status="evaluating", created_at="2024-03-01 00:00:00+00", _in_flight_since=since)
+
+    assert base.rows(STUCK) == [(2, "evaluating", "2024-03-04 10:30:00+00")]

@@ -438,6 +438,20 @@ def test_erase_removes_the_journal_even_before_there_is_a_warehouse(account: Acc
     assert not journal(account).exists()
 
 
+def test_erase_leaves_the_journal_of_a_sync_that_runs(account: Account) -> None:
+    interrupt(account, LATE)
+    codes = []
+
+    def meanwhile(_: Request) -> None:
+        codes.append(account.run("erase", "--result", "1").code)
+        assert journal(account).exists()
+
+    account.sandbox.intercept = meanwhile
+
+    assert account.sync().code == 0
+    assert {*codes} == {8}
+
+
 @pytest.mark.parametrize("kind", ["html", "error-object"])
 def test_what_casts_doubt_on_a_reading_ends_its_journal(account: Account, kind: str) -> None:
     account.sandbox.faults = [Fault(kind, first=LATE)]

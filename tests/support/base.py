@@ -20,7 +20,7 @@ create table cekura.results (
     met_expected_outcome_count bigint, total_expected_outcome_count bigint, total_runs_count bigint,
     completed_runs_count bigint, success_runs_count bigint, failed_runs_count bigint, run_type varchar,
     created_at timestamptz, updated_at timestamptz, deleted_at timestamptz, aged_out_at timestamptz,
-    first_seen_at timestamptz, synced_at timestamptz, _runs_known boolean, _digest varchar, agent_version varchar
+    _in_flight_since timestamptz, first_seen_at timestamptz, synced_at timestamptz, _runs_known boolean, _digest varchar, agent_version varchar
 );
 create table cekura.runs (
     id bigint, result_id bigint, status varchar, success boolean, scenario bigint, scenario_name varchar,

@@ -215,19 +215,24 @@ def _question(
 
 def _sync(
     options: dict[str, Any], agent_ids: tuple[int, ...], back_to: datetime | None, *, quiet: bool
-) -> None:
-    """Each agent is a scope of its own, so that a fresh warehouse does not read the whole account."""
+) -> timedelta:
+    """Each agent is a scope of its own, so that a fresh warehouse does not read the whole account.
+
+    Returns how far this machine's clock is ahead of the API's.
+    """
     memory.require_address_space()
     from cekura_sync.sync import sync
 
+    ahead = timedelta()
     for agent_id in agent_ids:
         resolved = settings.resolve(options | {"agent_id": agent_id})
         if back_to is not None:
             reach = clock.now() - back_to + timedelta(hours=1)
             resolved = replace(resolved, lookback=max(resolved.lookback, reach))
         with terminal.Reporter(quiet=quiet, verbose=False, swapping=stop_signals.hold) as reporter:
-            sync(resolved, reporter)
+            ahead = sync(resolved, reporter).clock_ahead
         stop_signals.heed()
+    return ahead
 
 
 def _report(

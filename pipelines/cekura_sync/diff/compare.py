@@ -21,6 +21,7 @@ from cekura_sync.diff.rejected import Rejected
 from cekura_sync.diff.shown import Shown
 from cekura_sync.diff.silent import Silent
 from cekura_sync.outcome import Counts
+from cekura_sync.tables import UNFINISHED
 
 # A row that reads as it did when it was written last has not changed, and is not parsed again.
 _SAME = """
@@ -30,16 +31,20 @@ _SAME = """
     where known.deleted_at is null and known.aged_out_at is null
 """
 _FLAWED = "select coalesce(_listed, id), flaw, _row from parsed where flaw is not null"
-_JUDGE = """
+# A result that had ended and runs again, because it is evaluated anew, has been in flight since this sync began at the earliest.
+_JUDGE = f"""
     create or replace temp table verdicts as
     select parsed.id,
+        case when parsed.is_open and coalesce(known.is_open, true) then coalesce({{known_since}}, parsed.created_at)
+            when parsed.is_open then $started end as _in_flight_since,
         coalesce(known.first_seen_at, $started) as first_seen_at,
         $started::timestamptz as synced_at,
         case when known.id is null then 'inserted'
             when known.deleted_at is not null or known.aged_out_at is not null then 'restored'
             when parsed.id in (select id from differing) then 'updated'
             else 'unchanged' end as change
-    from parsed left join base.cekura.results as known on known.id = parsed.id
+    from (select *, {UNFINISHED} as is_open from parsed) as parsed
+    left join (select *, {UNFINISHED} as is_open from base.cekura.results) as known on known.id = parsed.id
 """
 # Another text with the same content. Its digest is written along with the next change, and then it is recognised.
 _READ_ALIKE = """
@@ -249,7 +254,9 @@ class Comparison:
         known = self._value("select count(*) from parsed where id in (select id from base.cekura.results)")
         differing = self._known_content.differing(self.keys) if known else "select id from parsed limit 0"
         self._con.execute(f"create or replace temp table differing as {differing}")
-        self._con.execute(_JUDGE, {"started": self.started})
+        # A base that an older version wrote has no such column.
+        since = "known._in_flight_since" if self._known_content.has("results", "_in_flight_since") else "null"
+        self._con.execute(_JUDGE.format(known_since=since), {"started": self.started})
         if known:
             self.silent.note()
         self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")

@@ -105,6 +105,7 @@ def outcome_of(
         watermark=clock.latest(changes.watermark, past.watermark),
         started=changes.started,
         finished=clock.now(),
+        clock_ahead=client.clock_ahead or timedelta(),
         shortfall=listing.shortfall,
         **others,
     )

@@ -29,21 +29,21 @@ clock = Clock()  # tests replace it with one that does not wait
 def judge_when_finished(
     question: Question,
     open_warehouse: Callable[[], AbstractContextManager[Path]],
-    sync: Callable[[datetime | None], None] | None,
+    sync: Callable[[datetime | None], timedelta] | None,
     wait: timedelta,
     say: Callable[[str], None],
 ) -> Judgement:
     """Without `sync` nothing would change during a wait, so it looks once. Raises CekuraSyncError.
 
-    `sync` is told how far back it has to read: to the oldest result that is named, however long ago it was created.
+    `sync` is told how far back it has to read: to the oldest result that is named, however long ago it was created. It
+    returns how far this machine's clock is ahead of the API's, by which results are created.
     """
     began = clock.now()
     back_to = _oldest_named(question, open_warehouse) if sync is not None and question.result_ids else None
     while True:
-        if sync is not None:
-            sync(back_to)
+        ahead = sync(back_to) if sync is not None else timedelta()
         with open_warehouse() as path:
-            judgement = judge(path, question, began - max(wait, HANGS))
+            judgement = judge(path, question, began - max(ahead, timedelta()) - max(wait, HANGS))
         left = began + wait - clock.now()
         if sync is None or not judgement.unfinished or left <= timedelta():
             return judgement

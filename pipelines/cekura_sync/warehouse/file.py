@@ -197,14 +197,15 @@ class WarehouseFile(Swap):
         self._pending.forget()
 
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
-        # It may hold what is to be erased, even where no sync has completed yet.
-        interrupted = journal.remove(self.files.journal)
-        try:
+        if not self.files.journal.exists():
             self.require()
-        except WarehouseError as error:
-            raise (WarehouseError(f"{error} {_INTERRUPTED}") if interrupted else error) from None
         with self.locked():
-            journal.remove(self.files.journal)
+            # It may hold what is to be erased, even where no sync has completed yet.
+            interrupted = journal.remove(self.files.journal)
+            try:
+                self.require()
+            except WarehouseError as error:
+                raise (WarehouseError(f"{error} {_INTERRUPTED}") if interrupted else error) from None
             return self._erase(selection, swapping)
 
     def _erase(self, selection: Selection, swapping: Callable[[], None]) -> int:

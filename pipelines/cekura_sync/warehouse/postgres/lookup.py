@@ -22,6 +22,7 @@ _BRIEFLY = (
     "updated_at",
     "project_id",
     "_digest",
+    "_in_flight_since",
     "first_seen_at",
     "synced_at",
     "deleted_at",
