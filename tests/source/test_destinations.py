@@ -13,6 +13,11 @@ ENGINE = {
 READING = (["status"], ["check"], ["query", "select 1"], ["report"], ["export", "--to", "out"], ["build"])
 
 
+@pytest.fixture
+def account(settled: Account) -> Account:
+    return settled
+
+
 @pytest.mark.parametrize("name", ["paper", "snowflake", "postgresql", "delta", "duckdb", "Postgres"])
 def test_a_name_that_sync_cannot_fill_is_refused_with_what_to_do_instead(account: Account, name: str) -> None:
     ran = account.sync("--destination", name)
@@ -28,6 +33,7 @@ def test_an_option_beats_the_environment_and_two_places_are_refused(account: Acc
     assert both.code == 2
     assert "choose one of them" in both.err
 
+    account.world.insert(1)
     assert account.sync("--warehouse", str(account.warehouse), **ENGINE).code == 0
     account.assert_equals_api()
     for command in READING[:3]:
