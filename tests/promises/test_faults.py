@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -19,7 +20,7 @@ from cekura_sync.api import client
 from cekura_sync.sandbox import Answer, Fault, Request
 from support.aged import aged_by_one_list
 from support.first_syncs import FirstSyncs
-from support.harness import LONG, Account, NewAccount, Ran, assert_same
+from support.harness import LONG, Account, NewAccount, Ran, Record, assert_same
 
 NOW = datetime.now(UTC)
 RESULTS, PAGE = 90, 20
@@ -576,7 +577,7 @@ MOVES = [
     rare("all that was read is deleted", after(1, _delete_at(0, PAGE)), 0),
     rare("the first of two pages read is deleted", after(2, _delete_at(0, PAGE)), 0),
     rare("a row is inserted behind each of five pages", after(1, lambda account: account.world.insert(1), last=5), 0),
-    case("a row is inserted behind every page, without end", after(1, lambda account: account.world.insert(1), last=10**6), 0),
+    rare("a row is inserted behind every page, without end", after(1, lambda account: account.world.insert(1), last=10**6), 0),
     rare("a page of rows is inserted behind the first", after(1, lambda account: account.world.insert(PAGE)), 0),
     rare("two pages of rows are inserted in the middle", after(3, lambda account: account.world.insert(2 * PAGE)), 0),
     rare("rows become visible late, above what was read", after(2, lambda account: account.world.insert_late(5)), 0),
@@ -656,49 +657,87 @@ def test_patience(new_account: NewAccount, arrange: Arrange, requests: int) -> N
     assert not account.warehouse.exists()
 
 
-def test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay(new_account: NewAccount) -> None:
-    account = new_account(results=100, days=200, runs_per_result=1, page_size_cap=PAGE)
-    account.sync()
-    former = account.stored()
-    old = [id_ for id_ in sorted(account.world.results) if _age(account, id_) > timedelta(days=100)]
-    assert len(old) > 30
-    for id_ in old:
-        account.world.delete(id_)
-    young = sorted(account.world.results)[10]
-    account.world.delete(young)
+@dataclass(frozen=True)
+class AgedOut:
+    """What is gone: 31 results older than all others; two, one of them in flight, that only the list of their agent lets age out; a young one."""
 
-    ran = account.sync("--full")
-
-    assert (ran.code, ran.json["deleted"]) == (0, 1), ran.err
-    assert_same(account.stored(), {id_: row for id_, row in former.items() if id_ != young})
-    aged = account.query("select id from cekura.results where aged_out_at is not null order by id")
-    assert aged == [(id_,) for id_ in old]
-    assert account.query("select count(*) from analytics.results") == [(99,)]
-    assert account.sync("--full").json["changed"] is False
-    account.world.restore(old[-1])
-    assert account.sync("--full").json["restored"] == 1
-    assert account.query(f"select aged_out_at from cekura.results where id = {old[-1]}") == [(None,)]
+    old: list[int]
+    of_one_list: list[int]
+    young: int
+    former: dict[int, Record]  # before that
+    state_by_one_list: list[
+        tuple[Any, ...]
+    ]  # of those two after a sync of their agent: whether alive, whether not aged out
+    full: Ran  # after that sync
+    found: dict[int, Record]
+    aged: list[tuple[int]]
+    in_views: list[tuple[int]]
+    again: Ran
+    restored: Ran  # after one of the old ones has come back
+    aged_in_the_end: list[tuple[int]]
 
 
-@pytest.mark.parametrize("status", ["completed", pytest.param("running", marks=pytest.mark.long)])
-def test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all(
-    new_account: NewAccount, status: str
-) -> None:
-    account, agent, gone = aged_by_one_list(new_account, status)
+@pytest.fixture(scope="module")
+def aged_out(new_account_of_many: NewAccount) -> AgedOut:
+    account, agent, gone = aged_by_one_list(new_account_of_many)
+    world, other = account.world, account.world.agents[1].id
+    ago = [world.clock() - timedelta(days=150 + place) for place in range(31)]
+    old = sorted(id_ for at in ago for id_ in world.insert(agent=other, created_at=at))
+    at = world.clock() - timedelta(days=111)
+    of_one_list = [gone, *world.insert(agent=int(agent), created_at=at, status="running")]
+    (young,) = world.insert(agent=other, created_at=world.clock() - timedelta(days=5))
     assert account.sync().code == 0
-    account.world.delete(gone)
+    former = account.stored()
+    for id_ in of_one_list:
+        world.delete(id_)
     assert account.sync("--agent-id", agent).code == 0
-    state = f"select deleted_at is null, aged_out_at is null from cekura.results where id = {gone}"
-    assert account.query(state) == [(True, False)]
+    listed = ", ".join(map(str, of_one_list))
+    state = account.query(
+        f"select deleted_at is null, aged_out_at is null from cekura.results where id in ({listed})"
+    )
+    for id_ in (*old, young):
+        world.delete(id_)
+    full, found = account.sync("--full"), account.stored()
+    sql = "select id from cekura.results where aged_out_at is not null and deleted_at is null order by id"
+    aged, in_views = account.query(sql), account.query("select result_id from analytics.results")
+    again = account.sync("--full")
+    world.restore(old[0])  # the youngest of them
+    restored = account.sync("--full")
+    return AgedOut(
+        old,
+        of_one_list,
+        young,
+        former,
+        state,
+        full,
+        found,
+        aged,
+        in_views,
+        again,
+        restored,
+        account.query(sql),
+    )
 
-    assert account.sync("--full").json["deleted"] == 1
 
-    assert account.query(f"select * from analytics.results where result_id = {gone}") == []
-    assert account.sync("--full").json["changed"] is False
+def test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay(aged_out: AgedOut) -> None:
+    gone = {*aged_out.of_one_list, aged_out.young}
+
+    assert (aged_out.full.code, aged_out.full.json["deleted"]) == (0, len(gone)), aged_out.full.err
+    assert_same(aged_out.found, {id_: row for id_, row in aged_out.former.items() if id_ not in gone})
+    assert aged_out.aged == [(id_,) for id_ in aged_out.old]
+    assert {id_ for (id_,) in aged_out.in_views} == aged_out.found.keys()
+    assert aged_out.again.json["changed"] is False
+    assert aged_out.restored.json["restored"] == 1
+    assert aged_out.aged_in_the_end == aged_out.aged[1:]
 
 
-def _age(account: Account, id_: int) -> timedelta:
-    return datetime.now(UTC) - datetime.fromisoformat(account.world.results[id_]["created_at"])
+def test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all(
+    aged_out: AgedOut,
+) -> None:
+    assert aged_out.state_by_one_list == [(True, False)] * 2
+
+    assert not {*aged_out.of_one_list} & aged_out.found.keys()
+    assert not {*aged_out.of_one_list} & {id_ for (id_,) in aged_out.in_views}
 
 
 # -- filters ----------------------------------------------------------------------------------------------------------
