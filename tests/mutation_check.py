@@ -57,6 +57,36 @@ MUTATIONS = (
         (COUNT,),
     ),
     Mutation(
+        "commit: the team's views do not move to a new file",
+        (("warehouse/copy.py", "team.restore_views(self._con)", "pass"),),
+        ("tests/models/test_team_models.py",),
+    ),
+    Mutation(
+        "commit: one that is no sync forgets the syncs that wait",
+        (("warehouse/file.py", "            if pending:\n", "            if False:\n"),),
+        ("tests/warehouse/test_small_changes.py",),
+    ),
+    Mutation(
+        "views: those of others under our names are replaced",
+        (("views.py", "if others := sorted(present - built.keys()):", "if others := []:"),),
+        ("tests/source/test_views_elsewhere.py::test_views_and_tables_of_others_under_our_names_stay",),
+    ),
+    Mutation(
+        "news: a condition that holds is never told again",
+        (("notify/news.py", "return not has_faded and _thing", "return _thing"),),
+        (NEWS,),
+    ),
+    Mutation(
+        "gate: the clock of this machine alone says what hangs",
+        (("gate/waiting.py", "began - max(ahead, timedelta())", "began"),),
+        ("tests/gate/test_gate.py",),
+    ),
+    Mutation(
+        "compare: a result that runs again has been in flight since it was created",
+        (("diff/compare.py", "when parsed.is_open then $started end", "end"),),
+        ("tests/gate/test_gate.py",),
+    ),
+    Mutation(
         "clock: a sync of the future is the last one",
         (
             ("diff/history.py", "and started is not None and started <= now", ""),
