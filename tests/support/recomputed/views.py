@@ -87,12 +87,13 @@ def live_results(warehouse: Warehouse) -> Iterable[Row]:
             "created_on": r.day,
             "updated_at": datetime.fromisoformat(r.updated_at),
             "aged_out_at": None,
+            "_in_flight_since": r.created if r.group == "in_flight" else None,
         }
 
 
 def results(warehouse: Warehouse) -> Iterable[Row]:
     for r, row in zip(warehouse.results, live_results(warehouse), strict=True):
-        for name in ("reported_rate", "runs_known", "counted_passes", "counted_failures"):
+        for name in ("reported_rate", "runs_known", "counted_passes", "counted_failures", "_in_flight_since"):
             del row[name]
         yield row | {
             "success_rate": r.rate,
