@@ -35,7 +35,7 @@ _FLAWED = "select coalesce(_listed, id), flaw, _row from parsed where flaw is no
 _JUDGE = f"""
     create or replace temp table verdicts as
     select parsed.id,
-        case when parsed.is_open and coalesce(known.is_open, true) then coalesce({{known_since}}, parsed.created_at)
+        case when parsed.is_open and coalesce(known.is_open, true) then coalesce(known.since, parsed.created_at)
             when parsed.is_open then $started end as _in_flight_since,
         coalesce(known.first_seen_at, $started) as first_seen_at,
         $started::timestamptz as synced_at,
@@ -43,8 +43,11 @@ _JUDGE = f"""
             when known.deleted_at is not null or known.aged_out_at is not null then 'restored'
             when parsed.id in (select id from differing) then 'updated'
             else 'unchanged' end as change
-    from (select *, {UNFINISHED} as is_open from parsed) as parsed
-    left join (select *, {UNFINISHED} as is_open from base.cekura.results) as known on known.id = parsed.id
+    from (select id, created_at, {UNFINISHED} as is_open from parsed) as parsed
+    left join (
+        select id, first_seen_at, deleted_at, aged_out_at, {{since}} as since, {UNFINISHED} as is_open
+        from base.cekura.results
+    ) as known on known.id = parsed.id
 """
 # Another text with the same content. Its digest is written along with the next change, and then it is recognised.
 _READ_ALIKE = """
@@ -255,8 +258,8 @@ class Comparison:
         differing = self._known_content.differing(self.keys) if known else "select id from parsed limit 0"
         self._con.execute(f"create or replace temp table differing as {differing}")
         # A base that an older version wrote has no such column.
-        since = "known._in_flight_since" if self._known_content.has("results", "_in_flight_since") else "null"
-        self._con.execute(_JUDGE.format(known_since=since), {"started": self.started})
+        since = "_in_flight_since" if self._known_content.has("results", "_in_flight_since") else "null"
+        self._con.execute(_JUDGE.format(since=since), {"started": self.started})
         if known:
             self.silent.note()
         self._unchanged += self._value("select count(*) from verdicts where change = 'unchanged'")
