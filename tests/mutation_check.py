@@ -193,7 +193,12 @@ MUTATIONS = (
     ),
     Mutation(
         "passes: a row in two places is no sign",
-        (("api/passes.py", "self.repeated |= row.key in self._seen", "self.repeated |= False"),),
+        (("api/passes.py", "self._moved |= row.key in self._seen", "self._moved |= False"),),
+        (LISTING,),
+    ),
+    Mutation(
+        "passes: a row on two pages is one that the list doubles",
+        (("api/passes.py", "return self._moved or not self._cut <= self._doubled", "return self._moved"),),
         (LISTING,),
     ),
     Mutation(

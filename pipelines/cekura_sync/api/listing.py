@@ -237,10 +237,11 @@ class Listing:
         self.horizon = None
         self.can_be_continued = False
         before: list[int | str] | None = None
+        doubled: set[int | str] = set()
         cap, served = self._asked, 0
         for share in PASS_SIZES:
             self._start_again()
-            one = Pass()
+            one = Pass(doubled)
             size = round(cap * share)
             for page in self._pages_of(max(1, size - (size == served))):
                 one.take(page.rows)
