@@ -113,6 +113,16 @@ def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     return cursor
 
 
+def has_table(con: "duckdb.DuckDBPyConnection", table: str, database: str | None = None) -> bool:
+    """Whether the schema `cekura` holds it, in the database that was opened or in one attached as `database`."""
+    found = con.execute(
+        "select 1 from duckdb_tables() where database_name = coalesce($1, current_database())"
+        " and schema_name = 'cekura' and table_name = $2",
+        [database, table],
+    )
+    return bool(found.fetchall())
+
+
 def create(path: Path) -> None:
     """An empty database file that old drivers can read."""
     with connect() as con:

@@ -1,6 +1,11 @@
 """Fields that an API may add and that somebody on the way has another use for the name of."""
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
+
+from cekura_sync import diff
 
 FIELDS: dict[str, Any] = {
     "select": "a keyword",
@@ -23,6 +28,8 @@ FIELDS: dict[str, Any] = {
     "_runs_known": False,
     "_in_flight_since": "never",
     "is_open": "invented",
+    "current_timestamp": "invented",
+    "current_date": "invented",
     "since": "invented",
     "with \"quotes\" and 'others'": "q",
     "with; semicolon -- comment": "s",
@@ -50,3 +57,11 @@ FIELDS: dict[str, Any] = {
     "x__y": "two underscores",
     "x_y": "one underscore",
 }
+
+
+def words_of_our_sql() -> list[str]:
+    """Each word in a text of the code that compares: one of them may be a name that a field takes away from a query."""
+    files = Path(diff.__file__).parent.glob("*.py")
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text())))
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return sorted({word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)})

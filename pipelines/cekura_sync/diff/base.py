@@ -35,8 +35,7 @@ ERASED = "id in (select id from erased where not transcripts_only)"
 
 def name_erased(con: duckdb.DuckDBPyConnection) -> None:
     """Make the view `erased`; a base that an older version wrote has no such table."""
-    known = "select 1 from duckdb_tables() where database_name = 'base' and table_name = '_erased'"
-    if con.execute(known).fetchall():
+    if database.has_table(con, "_erased", "base"):
         con.execute(f"create or replace view erased as from base.{SCHEMA}._erased")
     else:
         con.execute(f"create or replace table erased ({column_list(TABLES['_erased'].columns)})")

@@ -225,7 +225,7 @@ def _believable(value: str, kind: str) -> str:
     """NULL for a time that Python cannot represent: it would stop every later reader."""
     if kind != "timestamptz":
         return value
-    return f"case when {value} between timestamptz '2000-01-01 00:00:00+00' and current_timestamp + interval 10 year then {value} end"
+    return f"case when {value} between timestamptz '2000-01-01 00:00:00+00' and now() + interval 10 year then {value} end"
 
 
 def _structure(run_keys: Iterable[str]) -> str:

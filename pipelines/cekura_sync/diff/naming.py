@@ -28,6 +28,18 @@ OWN_COLUMNS = (
     "runs",
     "scenarios",
     "rowid",  # DuckDB's number of a row
+    # Values that SQL names without parentheses: in DuckDB a column takes the name, in PostgreSQL the value keeps it.
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "localtime",
+    "localtimestamp",
+    "session_user",
+    "user",
     # PostgreSQL keeps these for itself.
     "cmax",
     "cmin",

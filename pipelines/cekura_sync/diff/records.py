@@ -223,7 +223,7 @@ def _flaw() -> str:
     ]
     reasons += [f"when {name} is null then '{name} is missing'" for name in ("id", "created_at")]
     reasons += [
-        f"when {name} < timestamptz '2000-01-01 00:00:00+00' or {name} > current_timestamp + interval 10 year then '{name} is outside 2000 to ten years from now: ' || left(text.{name}, 80)"
+        f"when {name} < timestamptz '2000-01-01 00:00:00+00' or {name} > now() + interval 10 year then '{name} is outside 2000 to ten years from now: ' || left(text.{name}, 80)"
         for name, kind in RESULTS.items()
         if kind == "timestamptz"
     ]

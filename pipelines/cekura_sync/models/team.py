@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from cekura_sync.database import first_line, literal, quoted
+from cekura_sync.database import first_line, has_table, literal, quoted
 from cekura_sync.errors import ModelError, SettingsError
 from cekura_sync.models.runner import COMMENT, TEXT, Model, comments
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = "team"
-_KEPT = "cekura._team_views"
+_KEPT = "_team_views"
 _REFERENCE = re.compile(rf'\b{SCHEMA}"?\s*\.\s*"?(\w+)', re.IGNORECASE)
 
 
@@ -105,7 +105,7 @@ def keep_views(con: duckdb.DuckDBPyConnection) -> None:
         " where schema_name = ? and database_name = current_database() order by view_oid",
         [SCHEMA],
     ).fetchall()
-    con.execute(f"create or replace table {_KEPT} (definition varchar)")
+    con.execute(f"create or replace table cekura.{_KEPT} (definition varchar)")
     for name, definition, comment in found:
         meanings = con.execute(
             "select column_name, comment from duckdb_columns() where schema_name = ? and table_name = ?"
@@ -119,22 +119,20 @@ def keep_views(con: duckdb.DuckDBPyConnection) -> None:
             definition.rstrip(";"),
             *(f"comment on {what} is {literal(text)}" for what, text in said),
         ]
-        con.execute(f"insert into {_KEPT} values (?)", [";\n".join(statements)])
+        con.execute(f"insert into cekura.{_KEPT} values (?)", [";\n".join(statements)])
 
 
 def restore_views(con: duckdb.DuckDBPyConnection) -> None:
     """Make them again where `keep_views` wrote them down. One that our views no longer carry waits for the next `--models`."""
-    if not con.execute(
-        f"select 1 from duckdb_tables() where table_name = '{_KEPT.split('.')[1]}'"
-    ).fetchall():
+    if not has_table(con, _KEPT):
         return
     con.execute(f"create schema if not exists {SCHEMA}")
-    left = [str(definition) for (definition,) in con.execute(f"from {_KEPT}").fetchall()]
+    left = [str(definition) for (definition,) in con.execute(f"from cekura.{_KEPT}").fetchall()]
     while left and (still := [definition for definition in left if not _restored(con, definition)]) != left:
         left = still  # one may rest on another that was made again later
     if left:
         con.execute("drop table if exists cekura._team_models")
-    con.execute(f"drop table {_KEPT}")
+    con.execute(f"drop table cekura.{_KEPT}")
 
 
 def _restored(con: duckdb.DuckDBPyConnection, definition: str) -> bool:

@@ -259,8 +259,12 @@ def filters(options: Mapping[str, object]) -> Filters:
         agent_id=_optional_int(options.get("agent_id")),
         project_id=_optional_int(options.get("project_id")),
         search=str(search) if search is not None else None,
-        scenarios=",".join(map(str, sorted({*map(int, str(scenarios).split(","))}))) if scenarios else None,
+        scenarios=_in_one_spelling(str(scenarios)) if scenarios else None,
     )
+
+
+def _in_one_spelling(ids: str) -> str:
+    return ",".join(map(str, sorted({*map(int, ids.split(","))})))
 
 
 def _switch(options: Mapping[str, object], environ: Mapping[str, str], name: str, env: str) -> bool:

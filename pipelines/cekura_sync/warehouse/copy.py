@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import tables
+from cekura_sync.database import has_table
 from cekura_sync.models import checks, runner, team
 from cekura_sync.models.checks import Finding
 from cekura_sync.warehouse import changed_rows, counts, sync_log
@@ -60,9 +61,8 @@ class Copy:
             self._con.execute(counts.FORGET)
         counts.store(self._con)
         if not self._views_stay:
-            self._con.execute(
-                "checkpoint"
-            )  # the counts of all results are in memory until they are in the file
+            # The counts of all results are in memory until they are in the file.
+            self._con.execute("checkpoint")
 
     def findings(self, since: datetime | None) -> list[Finding]:
         if since is None or not self._views_stay:
@@ -76,7 +76,7 @@ class Copy:
 
 def _recorded_signature(con: duckdb.DuckDBPyConnection) -> str | None:
     """Of the views as they were built last; None before the first time."""
-    known = con.execute(
-        "select 1 from duckdb_tables() where table_name = '_views' and database_name = current_database()"
-    ).fetchall()
-    return con.execute("select signature from cekura._views").fetchall()[0][0] if known else None
+    if not has_table(con, "_views"):
+        return None
+    ((signature,),) = con.execute("select signature from cekura._views").fetchall()
+    return str(signature)

@@ -130,4 +130,4 @@ def remember(ids: Collection[int], selection: Selection) -> Iterator[str]:
         return  # it is there
     flag = str(selection.transcripts_only).lower()
     for id_ in sorted(ids):
-        yield f"insert into {SCHEMA}._erased (id, erased_at, transcripts_only) values ({int(id_)}, current_timestamp, {flag})"
+        yield f"insert into {SCHEMA}._erased (id, erased_at, transcripts_only) values ({int(id_)}, now(), {flag})"

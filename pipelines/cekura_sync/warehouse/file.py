@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import tables
+from cekura_sync.database import has_table
 from cekura_sync.diff import journal
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
@@ -66,7 +67,7 @@ class WarehouseFile(Swap):
             self._erase(Selection(came_back=True), lambda: None)
             return self.known()
         # A sync from a time when the clock was ahead says nothing about how old the log is.
-        newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= current_timestamp"
+        newest = "select max(finished_at) from base.cekura.sync_log where finished_at <= now()"
         self._logged_until = con.execute(newest).fetchall()[0][0]
         self._scopes = con.execute(sync_log.SCOPES.format(schema="base.cekura")).fetchall()
         base = self.existing()
@@ -158,8 +159,7 @@ class WarehouseFile(Swap):
     def answer(self, query: runner.Model) -> list[dict[str, Any]]:
         with reader.open_for_reading(self.files.published) as con:
             # A file that an older version wrote has no such table yet.
-            missing = not con.execute("select 1 from duckdb_tables() where table_name = '_told'").fetchall()
-            if missing and "_told" in query.sql:
+            if "_told" in query.sql and not has_table(con, "_told"):
                 return []
             found = con.execute(query.query)
             columns = [column[0] for column in found.description or []]

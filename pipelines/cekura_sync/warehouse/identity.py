@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from cekura_sync import __version__
-from cekura_sync.database import connect
+from cekura_sync.database import connect, has_table
 from cekura_sync.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def write(con: "duckdb.DuckDBPyConnection", generation: int) -> None:
         " select $1::bigint as generation, $2 as swap, $3 as version, $4::bigint as layout",
         [generation, uuid4().hex, __version__, LAYOUT],
     )
-    if con.execute(f"select 1 from duckdb_tables() where table_name = '{_FIRST_TABLE}'").fetchall():
+    if has_table(con, _FIRST_TABLE):
         con.execute(f"drop table cekura.{_FIRST_TABLE}")
     con.execute(
         f"create or replace view cekura.{_FIRST_TABLE} as select 'cekura-sync 0.2.0 or later wrote this file' as note"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from cekura_sync.database import has_table
 from cekura_sync.errors import SettingsError
 
 MAX_BYTES = 10_000_000  # a larger file is not a list of changes
@@ -64,8 +65,7 @@ def read(path: Path) -> TeamChanges:
 
 def differ(con: duckdb.DuckDBPyConnection, team_changes: TeamChanges) -> bool:
     """Whether the base attached to `con` holds other changes than these."""
-    exists = "select 1 from duckdb_tables() where database_name = 'base' and schema_name = 'cekura' and table_name = 'changes'"
-    if not con.execute(exists).fetchall():
+    if not has_table(con, "changes", "base"):
         return bool(team_changes.changes)
     stored = con.execute(
         "select line, agent_id, epoch_us(changed_at), note from base.cekura.changes order by line"
