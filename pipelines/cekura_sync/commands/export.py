@@ -40,10 +40,11 @@ def export(
 ) -> None:
     """Write each view or table to a file of its own: NAME.parquet or NAME.csv.
 
-    NAME is a view of the schema analytics, or a table such as cekura.results. Without a NAME, all analytics views are
-    written. All files come from the same sync. They appear in DIR only when all of them are complete: a failed or
-    interrupted export leaves DIR as it was. If a kill or a power cut stops the final renaming, the next export into DIR
-    finishes it first. Files of the same name are replaced; other files stay.
+    NAME is a view of the schema analytics, one of your own views such as team.my_view, or a table such as
+    cekura.results. Without a NAME, all analytics views are written. All files come from the same sync. They appear in DIR
+    only when all of them are complete: a failed or interrupted export leaves DIR as it was. If a kill or a power cut
+    stops the final renaming, the next export into DIR finishes it first. Files of the same name are replaced; other
+    files stay.
     """
     if for_spreadsheet and file_format != "csv":
         raise click.UsageError("--for-spreadsheet is for CSV: add --format csv.")

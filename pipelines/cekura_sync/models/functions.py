@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from cekura_sync.errors import ModelError
+from cekura_sync.models.words import NOT_CODE
 
 COMMENT = re.compile(r"--.*")
-# What may hold a bracket, a comma or a name that is not code: comments and texts.
-NOT_CODE = r"--[^\n]*|'[^']*'"
 BRACKETS = re.compile(rf"{NOT_CODE}|[(),]")
 # A function that calls another hands on what has its type already.
 TWICE = re.compile(r"cast\((cast\([\w.]+ as (\w+)\)) as \2\)")
@@ -65,14 +64,14 @@ def written_out(sql: str, folder: Path) -> str:
 
 def expand(sql: str, functions: dict[str, Function]) -> str:
     """The query with each call of a function replaced by its formula. Raises ModelError for a call that is not complete."""
-    calls = re.compile(rf"{NOT_CODE}|\b({'|'.join(functions) or '(?!)'})\(")
+    calls = re.compile(rf"{NOT_CODE}|\b(?P<function>{'|'.join(functions) or '(?!)'})\(")
     parts, end = [], 0
     while call := calls.search(sql, end):
         parts.append(sql[end : call.start()])
         end = call.end()
-        if call[1]:
+        if call["function"]:
             arguments, end = _arguments(sql, call)
-            parts.append(expand(functions[call[1]].applied_to(arguments), functions))
+            parts.append(expand(functions[call["function"]].applied_to(arguments), functions))
         else:
             parts.append(call[0])
     return "".join([*parts, sql[end:]])

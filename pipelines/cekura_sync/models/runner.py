@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 
 from cekura_sync.database import literal, quoted
 from cekura_sync.errors import ModelError
-from cekura_sync.models import functions
+from cekura_sync.models import functions, words
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import duckdb
 
 SCHEMA = "analytics"
 
-COMMENT = re.compile(r"--.*")
-TEXT = re.compile(r"'[^']*'")
 REFERENCE = re.compile(rf"\b{SCHEMA}\.(\w+)")
-# The final select is the one that is not indented.
-FINAL_COLUMNS = re.compile(r"^select\b(.*?)^from\b", re.MULTILINE | re.DOTALL)
-COMMENTED_COLUMN = re.compile(r"(\w+),? +-- (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,13 @@ class Model:
 
     @property
     def column_comments(self) -> dict[str, str]:
-        """What stands behind each column of the final select."""
-        columns = FINAL_COLUMNS.findall(self.sql)
-        return dict(COMMENTED_COLUMN.findall(columns[-1])) if columns else {}
+        """What stands behind each column of the select."""
+        return words.column_comments(self.sql)
 
     @property
     def references(self) -> set[str]:
         """Names of the other models that this one selects from."""
-        code = TEXT.sub("", COMMENT.sub("", self.sql))
-        return set(REFERENCE.findall(code)) - {self.name}
+        return set(REFERENCE.findall(words.code(self.sql))) - {self.name}
 
 
 def models_dir() -> Path:
@@ -148,11 +143,18 @@ def failure(model: Model, error: Exception) -> ModelError:
     return refused
 
 
-def comments(model: Model, signature: str = "", schema: str = SCHEMA) -> str:
-    """`create or replace view` drops the comments of the view before, so they are set every time."""
+def comments(
+    model: Model, signature: str = "", schema: str = SCHEMA, columns: Collection[str] | None = None
+) -> str:
+    """`create or replace view` drops the comments of the view before, so they are set every time.
+
+    `columns`: those that the view has, if a comment may stand behind a word that is none of them.
+    """
     view = f"{schema}.{model.name}"
     statements = [f"comment on view {view} is {literal(model.meaning + signature)}"]
     for column, meaning in model.column_comments.items():
+        if columns is not None and column not in columns:
+            continue
         statements.append(f"comment on column {view}.{quoted(column)} is {literal(meaning)}")
     return ";\n".join(statements)
 

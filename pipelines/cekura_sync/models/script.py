@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from cekura_sync.models import dialects, runner
-from cekura_sync.models.runner import COMMENT, TEXT, Model
+from cekura_sync.models import dialects, runner, words
+from cekura_sync.models.runner import Model
 
 # Where a table of ours is in an engine: (`cekura` or `analytics`, its name) → its name there.
 Place = Callable[[str, str], exp.Table]
@@ -94,7 +94,7 @@ def _text(text: str, engine: str) -> str:
 
 def selected_tables() -> set[str]:
     """Tables of ours that some view selects from."""
-    code = (TEXT.sub("", COMMENT.sub("", model.sql)) for model in runner.read_models(runner.models_dir()))
+    code = (words.code(model.sql) for model in runner.read_models(runner.models_dir()))
     return {name for sql in code for name in re.findall(rf"\b{dialects.TABLES}\.(\w+)", sql)}
 
 

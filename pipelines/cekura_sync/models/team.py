@@ -11,7 +11,8 @@ import duckdb
 
 from cekura_sync.database import first_line, has_table, literal, quoted
 from cekura_sync.errors import ModelError, SettingsError
-from cekura_sync.models.runner import COMMENT, TEXT, Model, comments
+from cekura_sync.models import words
+from cekura_sync.models.runner import Model, comments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,7 @@ def _restored(con: duckdb.DuckDBPyConnection, definition: str) -> bool:
 
 
 def _references(model: Model) -> set[str]:
-    return {name.lower() for name in _REFERENCE.findall(TEXT.sub("", COMMENT.sub("", model.sql)))}
+    return {name.lower() for name in _REFERENCE.findall(words.code(model.sql))}
 
 
 def _attempt(
@@ -171,7 +172,8 @@ def _create(con: duckdb.DuckDBPyConnection, model: Model) -> str:
     view = f"{SCHEMA}.{quoted(model.name)}"
     con.execute(f"create or replace view {view} as\n{model.query}")
     con.execute(f"select * from {view} limit 0")
-    con.execute(comments(model, schema=SCHEMA))
+    columns = [column[0] for column in con.description or []]
+    con.execute(comments(model, schema=SCHEMA, columns=columns))
     return ""
 
 
