@@ -731,6 +731,30 @@ def test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay(aged_out
     assert aged_out.aged_in_the_end == aged_out.aged[1:]
 
 
+@pytest.mark.parametrize("first", ["the wrong date", "the age"])
+def test_a_result_with_a_wrong_date_takes_no_history_away(new_account: NewAccount, first: str) -> None:
+    """One that was made today and says 2003 is no sign that the vendor keeps all since then."""
+    account = new_account(results=0)
+    world, now = account.world, account.world.clock()
+    for days in (*range(140, 115, -1), 5, 1):
+        world.insert(created_at=now - timedelta(days=days))
+    old, of_2003 = sorted(world.results)[:25], datetime(2003, 1, 1, tzinfo=UTC)
+    if first == "the wrong date":
+        world.insert(created_at=of_2003)
+    assert account.sync().code == 0
+    for id_ in old:
+        world.delete(id_)
+    if first == "the age":
+        assert account.sync("--full").code == 0
+        world.insert(created_at=of_2003)
+    world.insert()
+
+    ran = account.sync("--full")
+
+    assert (ran.code, ran.json["deleted"], ran.json["results"]) == (0, 0, 29), ran.err
+    assert account.query("select count(*) from cekura.results where aged_out_at is not null") == [(25,)]
+
+
 def test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all(
     aged_out: AgedOut,
 ) -> None:

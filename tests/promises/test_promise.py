@@ -132,6 +132,12 @@ def created(record: Record) -> datetime:
     return EPOCH + timedelta(microseconds=record["created_at"])
 
 
+def made_before_all(id_: int, record: Record, others: dict[int, Record]) -> bool:
+    """By its time or by its id; false if there are no others."""
+    oldest = min(map(created, others.values()), default=EPOCH)
+    return created(record) < oldest or id_ < min(others, default=id_)
+
+
 def matches(record: Record, scope: Scope) -> bool:
     """What the API's filters mean."""
     if scope is None:
@@ -277,6 +283,7 @@ ARRIVALS: dict[str, Change] = {
     "start": lambda world, pick: world.start(1 + pick % 2),
     "at one time": _at_one_time,
     "show late": lambda world, pick: world.insert_late(1 + pick % 3, age=timedelta(hours=pick % 60)),
+    "date one wrongly": lambda world, pick: world.insert_late(1, age=timedelta(days=80 + pick % 4000)),
 }
 PROGRESS: dict[str, Change] = {
     "finish": _each(_flying, lambda world, id_: world.finish([id_])),
@@ -302,6 +309,9 @@ ONLY_RUNS = {"forget scenario ids", "share a run", "share a run of a recent one"
 DELETIONS: dict[str, Change] = {
     "delete": _each(_all, World.delete),
     "delete a recent one": _each(_recent, World.delete),
+    "keep the oldest no longer": lambda world, pick: [
+        world.delete(id_) for id_ in _all(world)[: 1 + pick % 5]
+    ],
 }
 RESTORES: dict[str, Change] = {"restore": _each(_gone, World.restore)}
 CHANGES = ARRIVALS | PROGRESS | EDITS | DELETIONS | RESTORES
@@ -775,11 +785,10 @@ class Promise(RuleBasedStateMachine):
     ) -> None:
         """A completed sync. `since`: where the lookback of a quick sync ends; None for a full one."""
         judgeable = scope is None or scope[0] == "--agent-id" or {*self.last_started} <= {scope}
-        # The oldest listed result at the sync's start and at its end: either may have been seen.
-        listed = ([self.past.was(id_, place) for id_ in self.past.states], self.account.api().values())
-        oldest_listed = [
-            min((created(record) for record in records if record and matches(record, scope)), default=None)
-            for records in listed
+        # What was listed at the sync's start and at its end: either may have been seen.
+        listed = [
+            {id_: record for id_, record in records.items() if record and matches(record, scope)}
+            for records in ({id_: self.past.was(id_, place) for id_ in self.past.states}, self.account.api())
         ]
         failed = {*self.failed_by_id()}
         assert failed <= self.have_failed
@@ -806,9 +815,7 @@ class Promise(RuleBasedStateMachine):
                 continue
             if now is None and since is not None and created(last) < began - KEPT + DAY:
                 continue  # whether it has aged out, the next full sync tells
-            old = {
-                oldest is not None and created(last) < min(oldest, began - KEPT) for oldest in oldest_listed
-            }
+            old = {created(last) < began - KEPT and made_before_all(id_, last, records) for records in listed}
             # By the list of everything, what has aged out by a narrower one is judged again.
             stays = id_ in self.aged and (since is not None or scope is not EVERYTHING)
             if now is None and id_ in before and (True in old or stays):

@@ -13,6 +13,9 @@ from cekura_sync.diff.changeset import BY_ID
 from cekura_sync.tables import AGED_OUT, LIVE, UNFINISHED
 
 AGED_OUT_AFTER = timedelta(days=90)
+# $1: the time of the oldest listed result. One listed result with a wrong date must not be taken for the age that the API
+# still keeps, so the id counts as well.
+_MADE_BEFORE_ALL_LISTED = "(epoch_us(created_at) < $1 or id < (select min(id) from listed))"
 
 
 class InFlight(NamedTuple):
@@ -63,7 +66,7 @@ class Absent:
             return []
         self._lookup.fetch_aged_out(oldest_listed)
         found = self._con.execute(
-            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and epoch_us(created_at) >= $1"
+            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and not {_MADE_BEFORE_ALL_LISTED}"
             " and id not in (select id from listed) order by id desc",
             [oldest_listed],
         )
@@ -124,11 +127,11 @@ class Absent:
         return [row[0] for row in self._known("id", old, self._covered)]
 
     def age_out(self, oldest_listed: int | None, now: datetime) -> None:
-        """Marks as aged out what is older than everything that the API lists, and than 90 days."""
+        """Marks as aged out what was made before everything that the API lists, and more than 90 days ago."""
         if oldest_listed is not None:
             self._lookup.fetch_live(None)
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covered}"
-                " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
+                f" and {_MADE_BEFORE_ALL_LISTED} and created_at < $2 and id not in (select id from listed)",
                 [oldest_listed, now - AGED_OUT_AFTER],
             )
