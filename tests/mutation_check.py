@@ -596,7 +596,7 @@ MUTATIONS = (
     ),
     Mutation(
         "brake",
-        (("diff/missing.py", "if len(answers.deleted) > limit:", "if False:"),),
+        (("diff/missing.py", "if counted > limit:", "if False:"),),
         (f"{FAULTS}::test_results_by_id_and_deletions", *MANY),
     ),
     Mutation(

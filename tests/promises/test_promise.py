@@ -354,7 +354,7 @@ class Promise(RuleBasedStateMachine):
         self.started_in_full: dict[Scope, list[datetime]] = {}
         self.ahead = self.most_ahead = timedelta()  # this machine's clock; the most that it has been wrong
         self.date_off = timedelta()  # by how much the API's Date is wrong in every other answer
-        self.aged: set[int] = set()
+        self.aged: dict[int, Scope] = {}  # what has aged out, and by whose list
         self.failing: dict[int, Answer] = {}  # results whose own address brings nothing, one at most
         self.have_failed: set[int] = set()
         # When each sync that failed began by its own clock → its scope, the state of the account, and when that really was.
@@ -768,7 +768,7 @@ class Promise(RuleBasedStateMachine):
         mine = [id_ for id_, record in before.items() if matches(record, scope)]
         gone = [id_ for id_ in mine if self.past.now(id_) is None]
         if ran.code == 7:
-            assert len(gone) > max(20, 0.05 * len(mine)) or not {*mine} - {*gone} - self.aged, ran.err
+            assert len(gone) > max(20, 0.05 * len(mine)) or not {*mine} - {*gone} - self.aged.keys(), ran.err
         elif calm:
             raise AssertionError(f"exit {ran.code} without a reason: {ran.err}")
         else:
@@ -804,6 +804,9 @@ class Promise(RuleBasedStateMachine):
             if not mine and (id_ not in before or not matches(before[id_], scope)):
                 # It may be read anew, as a row in flight is; it may neither come nor go.
                 assert (id_ in after) == (id_ in before), f"result {id_} of another scope was touched"
+            old = {created(last) < began - KEPT and made_before_all(id_, last, records) for records in listed}
+            if mine and now is None and since is None and True in old and id_ in before and id_ in after:
+                self.aged.setdefault(id_, scope)
             if not mine or not self.past.quiet_since(id_, place) or id_ in failed:
                 continue
             covered = since is None or created(last) >= since
@@ -815,16 +818,14 @@ class Promise(RuleBasedStateMachine):
                 continue
             if now is None and since is not None and created(last) < began - KEPT + DAY:
                 continue  # whether it has aged out, the next full sync tells
-            old = {created(last) < began - KEPT and made_before_all(id_, last, records) for records in listed}
             # By the list of everything, what has aged out by a narrower one is judged again.
-            stays = id_ in self.aged and (since is not None or scope is not EVERYTHING)
-            if now is None and id_ in before and (True in old or stays):
-                self.aged.add(id_)
+            judged_again = since is None and scope is EVERYTHING and self.aged.get(id_) is not EVERYTHING
+            if now is None and id_ in before and (True in old or (id_ in self.aged and not judged_again)):
                 assert False in old or id_ in after, f"result {id_} has aged out and was to stay"
                 continue
             if now is not None:
                 expected[id_] = self.past.without_shared(now)
-                self.aged.discard(id_)
+                self.aged.pop(id_, None)
             if id_ in after:
                 shown = after[id_] | {"runs": self.runs[id_] or after[id_]["runs"]}
                 found[id_] = self.past.without_shared(shown)

@@ -16,6 +16,11 @@ AGED_OUT_AFTER = timedelta(days=90)
 # $1: the time of the oldest listed result. One listed result with a wrong date must not be taken for the age that the API
 # still keeps, so the id counts as well.
 _MADE_BEFORE_ALL_LISTED = "(epoch_us(created_at) < $1 or id < (select min(id) from listed))"
+# What has aged out by the list of everything, or by this scope's own, stays so: one old result in the list proves nothing
+# about the others. $2: this scope.
+_BY_A_NARROWER_LIST = (
+    "aged_out_at in (select started_at from base.cekura.sync_log where scope not in ('{}', $2))"
+)
 
 
 class InFlight(NamedTuple):
@@ -27,11 +32,12 @@ class Absent:
     """Of one scope, on the connection of a comparison."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, lookup: Lookup, *, covers: str, agent_id: int | None
+        self, con: duckdb.DuckDBPyConnection, lookup: Lookup, *, scope: str, covers: str, agent_id: int | None
     ) -> None:
         """`covers`: a SQL predicate over the known rows that the scope can be judged for."""
         self._con = con
         self._lookup = lookup
+        self._scope = scope
         self.covers = f"({covers})"
         self.is_judged = covers != "false"
         self._covered = f"{self.covers} and {LIVE}"
@@ -66,9 +72,9 @@ class Absent:
             return []
         self._lookup.fetch_aged_out(oldest_listed)
         found = self._con.execute(
-            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and not {_MADE_BEFORE_ALL_LISTED}"
-            " and id not in (select id from listed) order by id desc",
-            [oldest_listed],
+            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and {_BY_A_NARROWER_LIST}"
+            f" and not {_MADE_BEFORE_ALL_LISTED} and id not in (select id from listed) order by id desc",
+            [oldest_listed, self._scope],
         )
         return [id_ for (id_,) in found.fetchall()]
 
