@@ -369,6 +369,7 @@ class Promise(RuleBasedStateMachine):
         shape=st.sampled_from(["observed", "literal"]),
         concurrency=st.sampled_from([1, 8]),
         silent=st.sampled_from([True, False]),
+        batch=st.sampled_from([1, 25, 5000]),
     )
     def open_an_account(
         self,
@@ -380,6 +381,7 @@ class Promise(RuleBasedStateMachine):
         shape: str,
         concurrency: int,
         silent: bool,
+        batch: int,
     ) -> None:
         """`silent`: after the first sync the list leaves out the runs; then only a result's own address shows them."""
         folder = Path(tempfile.mkdtemp(prefix="promise-"))
@@ -393,7 +395,7 @@ class Promise(RuleBasedStateMachine):
         self.becomes_silent = silent
         sandbox.intercept = self.failed
         self.stack.enter_context(mock.patch.object(clock, "now", self.time_here))
-        self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", 1))  # each page is noted at once
+        self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", batch))
         self.observe()
 
     def time_here(self) -> datetime:
