@@ -595,8 +595,36 @@ MUTATIONS = (
         (f"{ENGINE}::test_what_a_database_sets_for_its_sessions_does_not_count", ENGINE),
     ),
     Mutation(
+        "aged out: one wrong date decides",
+        (("diff/absent.py", " or id < (select min(id) from listed)", ""),),
+        (f"{FAULTS}::test_a_result_with_a_wrong_date_takes_no_history_away", FAULTS),
+    ),
+    Mutation(
+        "aged out: judged again by any list",
+        (("diff/absent.py", "where scope not in ('{}', $2)", "where $2 is not null"),),
+        (f"{FAULTS}::test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay", FAULTS),
+    ),
+    Mutation(
+        "aged out: the brake counts it",
+        (("diff/missing.py", "counted += row is None and id_ not in not_counted", "counted += row is None"),),
+        (
+            f"{FAULTS}::test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all",
+            FAULTS,
+        ),
+    ),
+    Mutation(
+        "journal: what waits is lost",
+        (("diff/scan.py", "if journal.outlives:  # the next", "if False:  # the next"),),
+        (f"{JOURNAL}::test_a_reading_far_smaller_than_a_batch_is_continued_too", JOURNAL),
+    ),
+    Mutation(
+        "journal: only full batches are noted",
+        (("diff/scan.py", "or time.monotonic() - self._began >= BATCH_SECONDS", ""),),
+        (f"{JOURNAL}::test_a_reading_far_smaller_than_a_batch_is_continued_too", JOURNAL),
+    ),
+    Mutation(
         "brake",
-        (("diff/missing.py", "if len(answers.deleted) > limit:", "if False:"),),
+        (("diff/missing.py", "if counted > limit:", "if False:"),),
         (f"{FAULTS}::test_results_by_id_and_deletions", *MANY),
     ),
     Mutation(

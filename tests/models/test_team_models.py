@@ -258,7 +258,8 @@ def test_a_pipe_and_a_name_that_differs_by_case_are_left_out(account: Account, f
     pipe = folder / "pipe.sql"
     os.mkfifo(pipe)
     # Whoever reads from it gets something, and does not wait for ever.
-    Thread(target=pipe.write_text, args=("select 1 as one",), daemon=True).start()
+    writer = Thread(target=pipe.write_text, args=("select 1 as one",), daemon=True)
+    writer.start()
     (folder / "Worst.sql").write_text("select 2 as two")
 
     ran = account.sync("--models", str(folder))
@@ -269,6 +270,8 @@ def test_a_pipe_and_a_name_that_differs_by_case_are_left_out(account: Account, f
         f"Your model {folder / 'worst.sql'} is left out: Worst.sql has the same name but for case." in ran.err
     )
     assert account.query("select two from team.worst") == [(2,)]
+    assert pipe.read_text() == "select 1 as one", "somebody has read from the pipe"
+    writer.join()
 
 
 def test_the_documented_views_of_tags_have_a_row_per_agent_and_tag(account: Account, tmp_path: Path) -> None:

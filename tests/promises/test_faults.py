@@ -659,7 +659,7 @@ def test_patience(new_account: NewAccount, arrange: Arrange, requests: int) -> N
 
 @dataclass(frozen=True)
 class AgedOut:
-    """What is gone: 31 results older than all others; two, one of them in flight, that only the list of their agent lets age out; a young one."""
+    """What is gone: 31 results older than all others; 23, one of them in flight, that only the list of their agent lets age out; a young one."""
 
     old: list[int]
     of_one_list: list[int]
@@ -667,7 +667,7 @@ class AgedOut:
     former: dict[int, Record]  # before that
     state_by_one_list: list[
         tuple[Any, ...]
-    ]  # of those two after a sync of their agent: whether alive, whether not aged out
+    ]  # of those 23 after a sync of their agent: whether alive, whether not aged out
     full: Ran  # after that sync
     found: dict[int, Record]
     aged: list[tuple[int]]
@@ -684,7 +684,9 @@ def aged_out(new_account_of_many: NewAccount) -> AgedOut:
     ago = [world.clock() - timedelta(days=150 + place) for place in range(31)]
     old = sorted(id_ for at in ago for id_ in world.insert(agent=other, created_at=at))
     at = world.clock() - timedelta(days=111)
-    of_one_list = [gone, *world.insert(agent=int(agent), created_at=at, status="running")]
+    more_than_the_brake_lets_pass = world.insert(21, agent=int(agent), created_at=at)
+    (in_flight,) = world.insert(agent=int(agent), created_at=at, status="running")
+    of_one_list = [gone, *more_than_the_brake_lets_pass, in_flight]
     (young,) = world.insert(agent=other, created_at=world.clock() - timedelta(days=5))
     assert account.sync().code == 0
     former = account.stored()
@@ -701,7 +703,7 @@ def aged_out(new_account_of_many: NewAccount) -> AgedOut:
     sql = "select id from cekura.results where aged_out_at is not null and deleted_at is null order by id"
     aged, in_views = account.query(sql), account.query("select result_id from analytics.results")
     again = account.sync("--full")
-    world.restore(old[0])  # the youngest of them
+    world.restore(old[-1])  # the oldest of them
     restored = account.sync("--full")
     return AgedOut(
         old,
@@ -727,14 +729,38 @@ def test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay(aged_out
     assert aged_out.aged == [(id_,) for id_ in aged_out.old]
     assert {id_ for (id_,) in aged_out.in_views} == aged_out.found.keys()
     assert aged_out.again.json["changed"] is False
-    assert aged_out.restored.json["restored"] == 1
-    assert aged_out.aged_in_the_end == aged_out.aged[1:]
+    assert (aged_out.restored.code, aged_out.restored.json["restored"]) == (0, 1), aged_out.restored.err
+    assert aged_out.aged_in_the_end == aged_out.aged[:-1], "each of the others is as old as it was"
+
+
+@pytest.mark.parametrize("first", ["the wrong date", "the age"])
+def test_a_result_with_a_wrong_date_takes_no_history_away(new_account: NewAccount, first: str) -> None:
+    """One that was made today and says 2003 is no sign that the vendor keeps all since then."""
+    account = new_account(results=0)
+    world, now = account.world, account.world.clock()
+    for days in (*range(140, 115, -1), 5, 1):
+        world.insert(created_at=now - timedelta(days=days))
+    old, of_2003 = sorted(world.results)[:25], datetime(2003, 1, 1, tzinfo=UTC)
+    if first == "the wrong date":
+        world.insert(created_at=of_2003)
+    assert account.sync().code == 0
+    for id_ in old:
+        world.delete(id_)
+    if first == "the age":
+        assert account.sync("--full").code == 0
+        world.insert(created_at=of_2003)
+    world.insert()
+
+    ran = account.sync("--full")
+
+    assert (ran.code, ran.json["deleted"], ran.json["results"]) == (0, 0, 29), ran.err
+    assert account.query("select count(*) from cekura.results where aged_out_at is not null") == [(25,)]
 
 
 def test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all(
     aged_out: AgedOut,
 ) -> None:
-    assert aged_out.state_by_one_list == [(True, False)] * 2
+    assert aged_out.state_by_one_list == [(True, False)] * 23
 
     assert not {*aged_out.of_one_list} & aged_out.found.keys()
     assert not {*aged_out.of_one_list} & {id_ for (id_,) in aged_out.in_views}

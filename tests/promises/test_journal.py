@@ -64,9 +64,12 @@ def interrupt(account: Account, request: int, *options: str) -> Ran:
     return ran
 
 
-def killed_at_request(account: Account, index: int) -> bool:
-    """A process of small batches, killed while the API has this request. False where it was done before."""
-    return kill_at_request(account, index, "--full", CEKURA_TEST_BATCH_ROWS="1", **KILL_POINTS) != 0
+SMALL_BATCHES = {"CEKURA_TEST_BATCH_ROWS": "1"}
+
+
+def killed_at_request(account: Account, index: int, batches: dict[str, str] = SMALL_BATCHES) -> bool:
+    """A process, killed while the API has this request. False where it was done before."""
+    return kill_at_request(account, index, "--full", **batches, **KILL_POINTS) != 0
 
 
 def journal(account: Account) -> Path:
@@ -161,6 +164,23 @@ def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_re
     """Asked for: the top, what was left, and the end twice."""
     assert taken_up.continued.json["pages"] <= PAGES - LATE + 4 + -(-ARRIVALS // 17)
     assert taken_up.stored.keys() - {taken_up.read} == taken_up.listed.keys()
+
+
+@pytest.mark.parametrize("how", ["the API fails", "it is killed"])
+def test_a_reading_far_smaller_than_a_batch_is_continued_too(
+    account: Account, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(scan, "BATCH_ROWS", 5000)
+    if how == "it is killed":  # where pages come slowly, a batch is closed by the time
+        killed_at_request(account, LATE, {"CEKURA_TEST_BATCH_SECONDS": "0"})
+    else:
+        assert interrupt(account, LATE).code == 3
+
+    ran = account.run("sync", "--json", "-v")
+
+    assert ran.code == 0, ran.err
+    assert re.search("is continued: it had come as far as [0-9]+ results", ran.err)
+    account.assert_equals_api()
 
 
 def test_a_result_that_was_deleted_in_between_is_found_by_the_next_sync(taken_up: TakenUp) -> None:

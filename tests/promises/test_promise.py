@@ -132,6 +132,12 @@ def created(record: Record) -> datetime:
     return EPOCH + timedelta(microseconds=record["created_at"])
 
 
+def made_before_all(id_: int, record: Record, others: dict[int, Record]) -> bool:
+    """By its time or by its id; false if there are no others."""
+    oldest = min(map(created, others.values()), default=EPOCH)
+    return created(record) < oldest or id_ < min(others, default=id_)
+
+
 def matches(record: Record, scope: Scope) -> bool:
     """What the API's filters mean."""
     if scope is None:
@@ -277,6 +283,7 @@ ARRIVALS: dict[str, Change] = {
     "start": lambda world, pick: world.start(1 + pick % 2),
     "at one time": _at_one_time,
     "show late": lambda world, pick: world.insert_late(1 + pick % 3, age=timedelta(hours=pick % 60)),
+    "date one wrongly": lambda world, pick: world.insert_late(1, age=timedelta(days=80 + pick % 4000)),
 }
 PROGRESS: dict[str, Change] = {
     "finish": _each(_flying, lambda world, id_: world.finish([id_])),
@@ -302,6 +309,9 @@ ONLY_RUNS = {"forget scenario ids", "share a run", "share a run of a recent one"
 DELETIONS: dict[str, Change] = {
     "delete": _each(_all, World.delete),
     "delete a recent one": _each(_recent, World.delete),
+    "keep the oldest no longer": lambda world, pick: [
+        world.delete(id_) for id_ in _all(world)[: 1 + pick % 5]
+    ],
 }
 RESTORES: dict[str, Change] = {"restore": _each(_gone, World.restore)}
 CHANGES = ARRIVALS | PROGRESS | EDITS | DELETIONS | RESTORES
@@ -344,7 +354,7 @@ class Promise(RuleBasedStateMachine):
         self.started_in_full: dict[Scope, list[datetime]] = {}
         self.ahead = self.most_ahead = timedelta()  # this machine's clock; the most that it has been wrong
         self.date_off = timedelta()  # by how much the API's Date is wrong in every other answer
-        self.aged: set[int] = set()
+        self.aged: dict[int, Scope] = {}  # what has aged out, and by whose list
         self.failing: dict[int, Answer] = {}  # results whose own address brings nothing, one at most
         self.have_failed: set[int] = set()
         # When each sync that failed began by its own clock → its scope, the state of the account, and when that really was.
@@ -359,6 +369,7 @@ class Promise(RuleBasedStateMachine):
         shape=st.sampled_from(["observed", "literal"]),
         concurrency=st.sampled_from([1, 8]),
         silent=st.sampled_from([True, False]),
+        batch=st.sampled_from([1, 25, 5000]),
     )
     def open_an_account(
         self,
@@ -370,6 +381,7 @@ class Promise(RuleBasedStateMachine):
         shape: str,
         concurrency: int,
         silent: bool,
+        batch: int,
     ) -> None:
         """`silent`: after the first sync the list leaves out the runs; then only a result's own address shows them."""
         folder = Path(tempfile.mkdtemp(prefix="promise-"))
@@ -383,7 +395,7 @@ class Promise(RuleBasedStateMachine):
         self.becomes_silent = silent
         sandbox.intercept = self.failed
         self.stack.enter_context(mock.patch.object(clock, "now", self.time_here))
-        self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", 1))  # each page is noted at once
+        self.stack.enter_context(mock.patch.object(scan, "BATCH_ROWS", batch))
         self.observe()
 
     def time_here(self) -> datetime:
@@ -758,7 +770,7 @@ class Promise(RuleBasedStateMachine):
         mine = [id_ for id_, record in before.items() if matches(record, scope)]
         gone = [id_ for id_ in mine if self.past.now(id_) is None]
         if ran.code == 7:
-            assert len(gone) > max(20, 0.05 * len(mine)) or not {*mine} - {*gone} - self.aged, ran.err
+            assert len(gone) > max(20, 0.05 * len(mine)) or not {*mine} - {*gone} - self.aged.keys(), ran.err
         elif calm:
             raise AssertionError(f"exit {ran.code} without a reason: {ran.err}")
         else:
@@ -775,11 +787,10 @@ class Promise(RuleBasedStateMachine):
     ) -> None:
         """A completed sync. `since`: where the lookback of a quick sync ends; None for a full one."""
         judgeable = scope is None or scope[0] == "--agent-id" or {*self.last_started} <= {scope}
-        # The oldest listed result at the sync's start and at its end: either may have been seen.
-        listed = ([self.past.was(id_, place) for id_ in self.past.states], self.account.api().values())
-        oldest_listed = [
-            min((created(record) for record in records if record and matches(record, scope)), default=None)
-            for records in listed
+        # What was listed at the sync's start and at its end: either may have been seen.
+        listed = [
+            {id_: record for id_, record in records.items() if record and matches(record, scope)}
+            for records in ({id_: self.past.was(id_, place) for id_ in self.past.states}, self.account.api())
         ]
         failed = {*self.failed_by_id()}
         assert failed <= self.have_failed
@@ -795,6 +806,9 @@ class Promise(RuleBasedStateMachine):
             if not mine and (id_ not in before or not matches(before[id_], scope)):
                 # It may be read anew, as a row in flight is; it may neither come nor go.
                 assert (id_ in after) == (id_ in before), f"result {id_} of another scope was touched"
+            old = {created(last) < began - KEPT and made_before_all(id_, last, records) for records in listed}
+            if mine and now is None and since is None and True in old and id_ in before and id_ in after:
+                self.aged.setdefault(id_, scope)
             if not mine or not self.past.quiet_since(id_, place) or id_ in failed:
                 continue
             covered = since is None or created(last) >= since
@@ -806,18 +820,14 @@ class Promise(RuleBasedStateMachine):
                 continue
             if now is None and since is not None and created(last) < began - KEPT + DAY:
                 continue  # whether it has aged out, the next full sync tells
-            old = {
-                oldest is not None and created(last) < min(oldest, began - KEPT) for oldest in oldest_listed
-            }
             # By the list of everything, what has aged out by a narrower one is judged again.
-            stays = id_ in self.aged and (since is not None or scope is not EVERYTHING)
-            if now is None and id_ in before and (True in old or stays):
-                self.aged.add(id_)
+            judged_again = since is None and scope is EVERYTHING and self.aged.get(id_) is not EVERYTHING
+            if now is None and id_ in before and (True in old or (id_ in self.aged and not judged_again)):
                 assert False in old or id_ in after, f"result {id_} has aged out and was to stay"
                 continue
             if now is not None:
                 expected[id_] = self.past.without_shared(now)
-                self.aged.discard(id_)
+                self.aged.pop(id_, None)
             if id_ in after:
                 shown = after[id_] | {"runs": self.runs[id_] or after[id_]["runs"]}
                 found[id_] = self.past.without_shared(shown)

@@ -75,7 +75,7 @@ TABLES = """\
 ## Tables in the schema cekura
 
 The copy of the API's records. A field that the API adds later becomes a new text column, up to 300 per table; a warning
-names the fields that are left out. Names that begin with an underscore are internal: they are not listed here and may
+says how many fields are left out. Names that begin with an underscore are internal: they are not listed here and may
 change.
 """
 

@@ -13,6 +13,14 @@ from cekura_sync.diff.changeset import BY_ID
 from cekura_sync.tables import AGED_OUT, LIVE, UNFINISHED
 
 AGED_OUT_AFTER = timedelta(days=90)
+# $1: the time of the oldest listed result. One listed result with a wrong date must not be taken for the age that the API
+# still keeps, so the id counts as well.
+_MADE_BEFORE_ALL_LISTED = "(epoch_us(created_at) < $1 or id < (select min(id) from listed))"
+# What has aged out by the list of everything, or by this scope's own, stays so: one old result in the list proves nothing
+# about the others. $2: this scope.
+_BY_A_NARROWER_LIST = (
+    "aged_out_at in (select started_at from base.cekura.sync_log where scope not in ('{}', $2))"
+)
 
 
 class InFlight(NamedTuple):
@@ -24,11 +32,12 @@ class Absent:
     """Of one scope, on the connection of a comparison."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, lookup: Lookup, *, covers: str, agent_id: int | None
+        self, con: duckdb.DuckDBPyConnection, lookup: Lookup, *, scope: str, covers: str, agent_id: int | None
     ) -> None:
         """`covers`: a SQL predicate over the known rows that the scope can be judged for."""
         self._con = con
         self._lookup = lookup
+        self._scope = scope
         self.covers = f"({covers})"
         self.is_judged = covers != "false"
         self._covered = f"{self.covers} and {LIVE}"
@@ -63,9 +72,9 @@ class Absent:
             return []
         self._lookup.fetch_aged_out(oldest_listed)
         found = self._con.execute(
-            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and epoch_us(created_at) >= $1"
-            " and id not in (select id from listed) order by id desc",
-            [oldest_listed],
+            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and {_BY_A_NARROWER_LIST}"
+            f" and not {_MADE_BEFORE_ALL_LISTED} and id not in (select id from listed) order by id desc",
+            [oldest_listed, self._scope],
         )
         return [id_ for (id_,) in found.fetchall()]
 
@@ -124,11 +133,11 @@ class Absent:
         return [row[0] for row in self._known("id", old, self._covered)]
 
     def age_out(self, oldest_listed: int | None, now: datetime) -> None:
-        """Marks as aged out what is older than everything that the API lists, and than 90 days."""
+        """Marks as aged out what was made before everything that the API lists, and more than 90 days ago."""
         if oldest_listed is not None:
             self._lookup.fetch_live(None)
             self._con.execute(
                 f"insert into gone select id, true from base.cekura.results where {self._covered}"
-                " and epoch_us(created_at) < $1 and created_at < $2 and id not in (select id from listed)",
+                f" and {_MADE_BEFORE_ALL_LISTED} and created_at < $2 and id not in (select id from listed)",
                 [oldest_listed, now - AGED_OUT_AFTER],
             )

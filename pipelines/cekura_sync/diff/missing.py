@@ -60,6 +60,7 @@ def account_for_absent(
         changes,
         [*asked, *silent],
         not_judged={*silent, *too_old},
+        not_counted={*aged},
         known=known,
         allow_mass_delete=allow_mass_delete,
     )
@@ -85,11 +86,12 @@ def _ask(
     ids: list[int],
     *,
     not_judged: set[int],
+    not_counted: set[int],
     known: int,
     allow_mass_delete: bool,
 ) -> "_Answers":
-    """`not_judged`: results of which a 404 proves no deletion."""
-    answers = _Answers([], [], [])
+    """`not_judged`: results of which a 404 proves no deletion. `not_counted`: those that are not among the `known`."""
+    answers, counted = _Answers([], [], []), 0
     limit = known if allow_mass_delete else max(BRAKE_ROWS, int(known * BRAKE_SHARE))
     for id_, row in read_by_id(api, changes, ids):
         if row is None and (id_ in not_judged or not changes.absent.is_judged):
@@ -97,7 +99,8 @@ def _ask(
         answers.add(id_, row)
         if len(answers.failed) == 1 and isinstance(row, CekuraSyncError):
             _require_answers_by_id(api, changes, row)  # at once: an API that is down need not fail for each
-        if len(answers.deleted) > limit:
+        counted += row is None and id_ not in not_counted
+        if counted > limit:
             raise MassDeleteRefused(
                 f"More than {limit:,} of {known:,} known results would be marked deleted: if that is right, pass --allow-mass-delete."
             )

@@ -1,6 +1,7 @@
 """What a sync reads of the listing, from the first request to the last: the same for `sync` and for the dlt source."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from cekura_sync.diff.doubts import why_to_read_everything
 from cekura_sync.diff.history import History
 from cekura_sync.diff.journal import Journal
 from cekura_sync.diff.missing import account_for_absent
-from cekura_sync.errors import ApiUnavailable, SettingsError, UnbelievableAnswer
+from cekura_sync.errors import ApiUnavailable, KeyRefused, SettingsError, UnbelievableAnswer, UnreadableAnswer
 from cekura_sync.outcome import Outcome, Progress
 from cekura_sync.settings import TIMEOUT, TIMEOUT_FIRST_FULL, Settings
 
@@ -30,6 +31,7 @@ FEW_ROWS = 20  # of fewer, any share may be bad
 # Rows compared at a time, and characters, because rows may be large: parsing takes up to ten times the memory of the text.
 BATCH_ROWS = 5000
 BATCH_CHARACTERS = 6_000_000
+BATCH_SECONDS = 5.0  # where pages come slowly: a process that is killed loses no more than that
 
 
 def connect(settings: Settings, past: History) -> Client:
@@ -182,8 +184,7 @@ def _take_listing(
     after_batch: Callable[[], None],
 ) -> None:
     """Compare the rows batch by batch, each batch while the next one arrives."""
-    waiting: list[Row] = []
-    characters = 0
+    batch = _Batch()
     with ThreadPoolExecutor(1, thread_name_prefix="compare") as thread:
         background = _Background(thread)
 
@@ -193,21 +194,54 @@ def _take_listing(
             )
             after_batch()
 
+        def take_batch() -> None:
+            background.do(take, batch.empty(), listing.chain.save())
+
         def restart() -> None:
-            waiting.clear()
+            batch.empty()
             background.do(journal.start_again, changes.restart)
 
         listing.on_restart(restart)
-        for rows in listing:
-            waiting.extend(rows)
-            progress.read(listing.pages, len(listing.chain), listing.expected_rows, pace)
-            characters += sum(len(row.raw) for row in rows)
-            if len(waiting) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
-                background.do(take, [*waiting], listing.chain.save())
-                waiting.clear()
-                characters = 0
-        background.do(take, waiting, listing.chain.save())
+        try:
+            for rows in listing:
+                batch.add(rows)
+                progress.read(listing.pages, len(listing.chain), listing.expected_rows, pace)
+                if batch.is_full():
+                    take_batch()
+        except (ApiUnavailable, KeyRefused, UnreadableAnswer):
+            if journal.outlives:  # the next full sync goes on from here
+                take_batch()
+                background.wait()
+            raise
+        take_batch()
         background.wait()
+
+
+class _Batch:
+    """Rows that wait to be compared."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._characters = 0
+        self._began = time.monotonic()
+
+    def empty(self) -> list[Row]:
+        """Returns those that waited."""
+        rows, self._rows = self._rows, []
+        self._characters = 0
+        self._began = time.monotonic()
+        return rows
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self._rows += rows
+        self._characters += sum(len(row.raw) for row in rows)
+
+    def is_full(self) -> bool:
+        return (
+            len(self._rows) >= BATCH_ROWS
+            or self._characters >= BATCH_CHARACTERS
+            or time.monotonic() - self._began >= BATCH_SECONDS
+        )
 
 
 class _Background:

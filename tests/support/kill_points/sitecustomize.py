@@ -6,7 +6,8 @@ A point is `file:N` (before the N-th change to a file of the warehouse), `file:E
 (the commit of a Delta table), `table NAME alone` (after its commit, or its merge in SQL, while all other tables are kept
 waiting: dlt loads them at the same time), or a name of `FUNCTIONS` with `before` or `after`. CEKURA_TEST_SIGNAL is what
 happens there; CEKURA_TEST_DISCONNECT, where it is set, instead ends all sessions of the database. CEKURA_TEST_RECORD is a
-file that gets the points that were passed, each with its time. CEKURA_TEST_BATCH_ROWS is how many rows a sync compares at a time.
+file that gets the points that were passed, each with its time. CEKURA_TEST_BATCH_ROWS is how many rows a sync
+compares at a time, CEKURA_TEST_BATCH_SECONDS how long it lets them wait.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ POINT = os.environ.get("CEKURA_TEST_POINT", "")
 SIGNAL = int(os.environ.get("CEKURA_TEST_SIGNAL", signal.SIGKILL))
 DISCONNECT = os.environ.get("CEKURA_TEST_DISCONNECT")
 RECORD = os.environ.get("CEKURA_TEST_RECORD")
-BATCH_ROWS = os.environ.get("CEKURA_TEST_BATCH_ROWS")
+BATCH = {name: os.environ.get(f"CEKURA_TEST_{name}") for name in ("BATCH_ROWS", "BATCH_SECONDS")}
 FOLDER = str(Path(os.environ.get("CEKURA_WAREHOUSE", "/nowhere/warehouse")).parent)
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile", "shutil.rmtree")
 FUNCTIONS = {
@@ -159,7 +160,8 @@ if POINT or RECORD:
     sys.addaudithook(watch)
     if RECORD or not POINT.startswith("file:"):
         wrap()
-if BATCH_ROWS:
-    from cekura_sync.diff import scan
+for name, value in BATCH.items():
+    if value:
+        from cekura_sync.diff import scan
 
-    scan.BATCH_ROWS = int(BATCH_ROWS)
+        setattr(scan, name, int(value))

@@ -108,6 +108,9 @@ class EngineLookup(Lookup):
         if "aged_out_at" in self._present.get("results", {}):
             since = f"to_timestamp(0) + {above} * interval '1 microsecond'"
             self._bring_others(f"{AGED_OUT} and created_at >= {since}")
+            # By whose list: syncs that the base has not, unless they are among the newest.
+            whose = f"started_at in (select aged_out_at from {SCHEMA}.results where {AGED_OUT})"
+            self._bring("sync_log", where=whose)
 
     def fetch_newest(self) -> None:
         if "results" in self._present:
