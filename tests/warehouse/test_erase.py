@@ -162,6 +162,31 @@ def test_all_results_of_an_agent_and_all_before_a_day_are_erased(account: Accoun
     assert [name for name in planted if in_files(account, name)] == ["Planted-B2"]
 
 
+def test_what_the_warehouse_does_not_hold_is_not_called_erased(account: Account) -> None:
+    held, gone = max(account.world.results), min(account.world.results)
+    account.run("erase", "--result", str(gone))
+
+    for choice, says in (
+        (
+            ["--result", "999999"],
+            "does not hold result 999999. Its id is noted, so that no later sync stores it.",
+        ),
+        (["--result", "999999"], "does not hold result 999999."),
+        (["--result", str(gone)], f"does not hold result {gone}."),
+        (["--result", "999998", "--transcripts-only"], "no later sync stores what was said in it."),
+        (["--agent", "77"], "holds none of agent 77."),
+        (["--before", "2001-01-01", "--transcripts-only"], "holds none that was created before 2001-01-01."),
+    ):
+        ran = account.run("erase", *choice)
+
+        what = "What was said is erased in" if "--transcripts-only" in choice else "Erased"
+        assert (ran.code, f"{what} 0 results: " in ran.err, says in ran.err) == (0, True, True), ran.err
+    assert account.query("select distinct id from cekura._erased where id = 999999") == [(999999,)]
+    said = account.run("erase", "--result", str(held), "--transcripts-only").err
+    assert "What was said is erased in 1 result." in said
+    assert "Erased 1 result." in account.run("erase", "--result", str(held)).err
+
+
 def test_one_choice_is_needed(account: Account) -> None:
     assert account.run("erase").code == 2
     assert account.run("erase", "--result", "1", "--agent", "2").code == 2
@@ -221,7 +246,11 @@ def test_in_postgresql_what_is_erased_stays_away_and_what_was_said_goes_once_it_
     erased = max(said)
     assert old < said
 
-    assert shared.run("erase", "--result", str(erased)).code == 0
+    assert (
+        "Erased 0 results: the warehouse does not hold result 999999."
+        in shared.run("erase", "--result", "999999").err
+    )
+    assert "Erased 1 result." in shared.run("erase", "--result", str(erased)).err
     shared.account.world.edit(erased, name="edited")
     for _ in range(2):
         synced = shared.sync("--full", *OPTIONS, "--keep-transcripts", "30d")

@@ -1,6 +1,7 @@
 """The command that removes results for good."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,9 @@ from cekura_sync import settings
 from cekura_sync.commands.options import WholeNumber, destination_option, engine_of, warehouse_option
 from cekura_sync.console import terminal
 from cekura_sync.console.signals import stop_signals
+
+if TYPE_CHECKING:
+    from cekura_sync.warehouse.erase import Selection
 
 
 @click.command(short_help="Remove results, or what was said in them, for good.")
@@ -49,8 +53,23 @@ def erase(
     path, engine = settings.check_warehouse(warehouse), engine_of(destination)
     count = open_warehouse(path, engine).erase(selection, stop_signals.hold)
     what = "What was said is erased in" if transcripts_only else "Erased"
-    terminal.message(
-        f"{what} {count:,} result{'s' * (count != 1)}. Backups and copies of the warehouse still hold it: erase or delete those too."
-    )
+    if count:
+        terminal.message(
+            f"{what} {count:,} result{'s' * (count != 1)}. Backups and copies of the warehouse still hold it: erase or delete those too."
+        )
+    else:
+        terminal.message(
+            f"{what} 0 results: {_nothing_of(selection)} Backups and copies of the warehouse may hold it: erase or delete those too."
+        )
     if engine is None and (held := still_held(Layout(path))):
         terminal.warn(held)
+
+
+def _nothing_of(selection: "Selection") -> str:
+    """Why nothing was erased. Whoever mistyped a number must not take the data for gone."""
+    if selection.result_id is not None:
+        stores = "stores what was said in it" if selection.transcripts_only else "stores it"
+        return f"the warehouse does not hold result {selection.result_id}. Its id is noted, so that no later sync {stores}."
+    if selection.agent_id is not None:
+        return f"the warehouse holds none of agent {selection.agent_id}."
+    return f"the warehouse holds none that was created before {selection.before:%Y-%m-%d}."

@@ -45,6 +45,11 @@ REJECTED = """
     select id, _digest, raw, seen_at from {schema}.rejected_rows
     where id is null or id not in (select id from {schema}.results)
 """
+HELD = """
+    select count(*) from (
+        select id from {schema}.results where id in ({ids}) union select id from {schema}.rejected_rows where id in ({ids})
+    ) as held
+"""
 # Columns in which an evaluation quotes what was said, and those of fields in no document.
 _QUOTES = {
     "run_metrics": ("explanation", "more"),
@@ -60,15 +65,37 @@ def came_back(con: "duckdb.DuckDBPyConnection") -> bool:
     return bool(con.execute(f"select 1 from base.{SCHEMA}.results where {ERASED} limit 1").fetchall())
 
 
-def from_base(con: "duckdb.DuckDBPyConnection", selection: Selection) -> tuple[set[int], list[str]]:
-    """The ids that are meant in the base attached to `con`, and the statements that remove what is of them."""
+class Meant(NamedTuple):
+    """What a selection means in a base: the ids to keep away, how many results are there, and the statements that remove them."""
+
+    ids: set[int]
+    results: int
+    statements: list[str]
+
+
+def from_base(con: "duckdb.DuckDBPyConnection", selection: Selection) -> Meant:
+    """In the base attached to `con`."""
     known = {id_ for (id_,) in con.execute(selection.query(f"base.{SCHEMA}")).fetchall()}
     rejected = con.execute(REJECTED.format(schema=f"base.{SCHEMA}")).fetchall()
     ids, digests = unknown(rejected, selection)
     present = con.execute("select table_name from duckdb_tables() where database_name = 'base'").fetchall()
     more = con.execute(MORE_COLUMNS.format(schema=f"base.{SCHEMA}")).fetchall()
     names = [name for (name,) in present]
-    return known | ids, [*statements(known | ids, selection, names, more), *without_id(digests)]
+    ((count,),) = con.execute(held(known | ids, f"base.{SCHEMA}")).fetchall()
+    return Meant(
+        known | ids,
+        count + len(digests),
+        [*statements(known | ids, selection, names, more), *without_id(digests)],
+    )
+
+
+def held(ids: Collection[int], schema: str = SCHEMA) -> str:
+    """The query for how many of these results are there: an id may be mistyped, or erased before."""
+    return HELD.format(schema=schema, ids=_listed(ids))
+
+
+def _listed(ids: Collection[int]) -> str:
+    return ", ".join(str(id_) for id_ in sorted(ids)) or "null"
 
 
 def statements(
@@ -78,7 +105,7 @@ def statements(
     more_columns: Collection[tuple[str, str, str]],
 ) -> Iterator[str]:
     """`present`: the tables that there are; `more_columns`: the rows of MORE_COLUMNS."""
-    listed = ", ".join(str(id_) for id_ in sorted(ids)) or "null"
+    listed = _listed(ids)
     if selection.transcripts_only:
         if "transcript_turns" in present:
             yield f"delete from {SCHEMA}.transcript_turns where result_id in ({listed})"

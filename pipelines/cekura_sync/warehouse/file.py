@@ -197,6 +197,7 @@ class WarehouseFile(Swap):
         self._pending.forget()
 
     def erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
+        """Returns how many results that were here are erased."""
         if not self.files.journal.exists():
             self.require()
         with self.locked():
@@ -210,16 +211,16 @@ class WarehouseFile(Swap):
 
     def _erase(self, selection: Selection, swapping: Callable[[], None]) -> int:
         with open_base(self.existing()) as con:
-            ids, statements = erase.from_base(con, selection)
+            meant = erase.from_base(con, selection)
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
             tables.complete(con)
-            for statement in erase.remember(ids, selection):
+            for statement in erase.remember(meant.ids, selection):
                 con.execute(statement)
             steps.build(Copy(con, views_may_stay=True), None)
 
-        self._commit_with_log(write, swapping, statements)
-        return len(ids)
+        self._commit_with_log(write, swapping, meant.statements)
+        return meant.results
 
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
         names: list[str] = []

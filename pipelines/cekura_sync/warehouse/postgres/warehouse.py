@@ -221,6 +221,7 @@ class Engine:
                 (table, name, column)
                 for table, name, column in session.rows(said.MORE_COLUMNS.format(schema=SCHEMA))
             ]
+            count = session.value(erase.held(ids)) + len(without_id)
             for statement in (
                 *erase.statements(ids, selection, session.columns(), more),
                 *erase.without_id(without_id),
@@ -228,7 +229,7 @@ class Engine:
             ):
                 session.run(statement)
             swapping()
-        return len(ids)
+        return int(count)
 
     def _erase_what_came_back(self) -> None:
         session = self._connection.session
