@@ -480,8 +480,11 @@ def test_a_row_with_hundreds_of_new_fields_fits(shared: Shared) -> None:
     assert shared.sync("--full", "--details").json["changed"] is False
 
 
-def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared) -> None:
+def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared, tmp_path: Path) -> None:
     id_ = min(shared.world.results)
+    notes = ["C:\\temp", "it\\'s", "'; drop schema cekura cascade; --\\"]
+    changes = tmp_path / "changes.csv"
+    changes.write_text("agent_id,at,note\n" + "".join(f',2026-11-20,"{note}"\n' for note in notes))
     shared.world.edit(id_, name="Anruf 日本 \\ 🙂")
     wishes = (
         "client_encoding = LATIN1",
@@ -492,11 +495,15 @@ def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared) ->
     try:
         for wish in wishes:
             shared.execute(f"alter database warehouse set {wish}")
-        codes = [shared.sync("--full").code for _ in range(2)]
+        codes = [shared.sync("--full", "--changes", str(changes)).code for _ in range(2)]
+        codes.append(shared.run("build", "--changes", str(changes)).code)
     finally:
         shared.execute("alter database warehouse reset all")
 
-    assert codes == [0, 0]
+    assert codes == [0, 0, 0]
+    for table in ("cekura.changes", "analytics.agent_change_effect"):
+        found = {note for (note,) in shared.query(f"select distinct note from {table}")}
+        assert found in ({*notes}, set()), table
     shared.assert_equals_api()
     assert shared.run("check").code == 0
 

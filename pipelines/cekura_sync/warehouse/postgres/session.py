@@ -16,10 +16,11 @@ from cekura_sync.tables import SCHEMA
 
 POLL_SECONDS = 0.5
 LOCK_TIMEOUT = "5s"  # a session that waits for a lock blocks everybody who comes after it
+_BACKSLASHES = "standard_conforming_strings"  # on: a backslash in a text is a backslash
 # For every session, dlt's included. Not every server has all of them.
 SETTINGS = {
     "TimeZone": "UTC",
-    "standard_conforming_strings": "on",  # a backslash in a text is a backslash
+    _BACKSLASHES: "on",
     "default_transaction_isolation": "read committed",
     "extra_float_digits": "1",  # every digit of a number
     "jit": "off",  # compiling the views takes longer than running them
@@ -39,7 +40,7 @@ SETTINGS = {
 
 def open_connection(dsn: str) -> Any:
     """As every session of ours is: each statement is committed at once, and texts come as they are."""
-    connection = psycopg2.connect(dsn)
+    connection = _where_a_backslash_is_one(psycopg2.connect(dsn), dsn)
     connection.autocommit = True
     # A role or a database may set one that lacks most letters.
     connection.set_client_encoding("UTF8")
@@ -50,6 +51,15 @@ def open_connection(dsn: str) -> Any:
             ([*SETTINGS], [*SETTINGS.values()]),
         )
     return connection
+
+
+def _where_a_backslash_is_one(connection: Any, dsn: str) -> Any:
+    """How the driver writes texts is decided when it connects. Not asked for each time: some poolers refuse options."""
+    if connection.get_parameter_status(_BACKSLASHES) == "on":
+        return connection
+    options = connection.info.dsn_parameters.get("options", "")
+    connection.close()
+    return psycopg2.connect(dsn, options=f"{options} -c {_BACKSLASHES}=on".strip())
 
 
 def _wait(connection: Any) -> None:
