@@ -24,6 +24,7 @@ from cekura_sync.commands import (
 from cekura_sync.console import failure, terminal
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.console.signals import stop_signals
+from cekura_sync.settings.texts import require_utf8
 
 
 @click.group(
@@ -71,6 +72,7 @@ def run(arguments: list[str]) -> ExitCode:
     terminal.log_as(_log_format(arguments))
     try:
         stop_signals.heed()
+        require_utf8(arguments, os.environ)
         code = cli.main(arguments, prog_name="cekura-sync", standalone_mode=False)
         return ExitCode(code or 0)
     except SystemExit as stop:

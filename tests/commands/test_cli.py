@@ -503,6 +503,50 @@ def test_a_query_given_twice_or_in_another_coding_is_refused(synced: Account, tm
     assert "not both" in synced.run("query", "-f", str(file), "select 1").err
     ran = synced.run("query", "-f", str(file))
     assert (ran.code, "UTF-8" in ran.err) == (2, True), ran.err
+    piped = subprocess.run(
+        [sys.executable, "-m", "cekura_sync", "query"],
+        input=file.read_bytes(),
+        env={**os.environ, **synced.env, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=False,
+    )
+    assert (piped.returncode, b"The query is not UTF-8 text" in piped.stderr) == (2, True), piped.stderr
+
+
+def test_bytes_that_are_not_utf8_are_refused_wherever_they_are_given(
+    synced: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = os.fsdecode(b"Z\xfcrich")
+    for command in (
+        *(["query", odd], ["backup", odd], ["restore", odd], ["export", odd, "--to", "x"], ["views", odd]),
+        *(["sync", f"--search={odd}"], ["status", "--search", odd], ["schedule", "cron", "--search", odd]),
+        *(
+            ["build", "--changes", odd],
+            ["models", "--dialect", "spark", "--schema", odd],
+            ["report", "-o", odd],
+        ),
+        *(["sync", "--notify", f"https://secret.test/{odd}"], [odd], ["sync", "--log-format", odd]),
+    ):
+        ran = synced.run(*command)
+
+        assert (ran.code, f"Argument {len(command)} " in ran.err or "Argument 2 " in ran.err) == (2, True), (
+            ran
+        )
+        assert "is not UTF-8 text" in ran.err
+        assert "secret" not in ran.err
+    for name in (
+        "CEKURA_WAREHOUSE",
+        "CEKURA_CHANGES",
+        "CEKURA_API_URL",
+        "DESTINATION__POSTGRES__CREDENTIALS",
+    ):
+        ran = synced.run("build", **{name: odd})
+        assert (ran.code, f"{name} is not UTF-8 text" in ran.err) == (2, True), ran.err
+    (tmp_path / odd).mkdir()
+    monkeypatch.chdir(tmp_path / odd)
+    for command in (["backup", "copy"], ["query", "--warehouse", "copy", "select 1"]):
+        ran = synced.run(*command)
+        assert (ran.code, "path is not UTF-8" in ran.err) == (2, True), ran.err
 
 
 def test_a_query_names_views_and_tables_without_their_schema(synced: Account) -> None:
@@ -871,7 +915,7 @@ def test_the_key_is_not_shown_by_the_settings() -> None:
         (["sync", "--agent-id", "9" * 60], "999 is too large"),
         (["sync", "--project-id", "9" * 30], "999 is too large"),
         (["sync", "--details", "--details-budget", "9" * 30], "999 is too large"),
-        (["sync", "--warehouse", os.fsdecode(b"\xff.duckdb")], "is not a file name"),
+        (["sync", "--warehouse", os.fsdecode(b"\xff.duckdb")], "is not UTF-8 text"),
     ],
 )
 def test_a_number_or_a_path_that_no_database_holds_exits_with_2(

@@ -190,6 +190,7 @@ def crowd(new_account_of_many: NewAccount, tmp_path_factory: pytest.TempPathFact
     models |= {f"checks/{name}": sql for name, sql in CHECKS.items()}
     for name, sql in models.items():
         (folder / name).write_text(sql)
+    (folder / os.fsdecode(b"Z\xfcrich.sql")).write_text("select 1 as a")
     (folder / "coding.sql").write_bytes("select 'Café' as a".encode("latin-1"))
     account = new_account_of_many(results=40, runs_per_result=2)
     return Crowd(account, folder, account.sync("--models", str(folder)))

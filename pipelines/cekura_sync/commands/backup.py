@@ -10,6 +10,7 @@ from cekura_sync.commands.options import destination_option, engine_of, warehous
 from cekura_sync.console import terminal
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.errors import SettingsError
+from cekura_sync.settings.texts import require_utf8_path
 
 _FILE = click.Path(path_type=Path)
 
@@ -21,6 +22,7 @@ _FILE = click.Path(path_type=Path)
 def backup(file: Path, warehouse: str, destination: str | None) -> None:
     """Copy the warehouse to FILE as the last complete sync left it, even during a sync. An older backup in FILE is replaced."""
     path = _file_only(warehouse, destination)
+    require_utf8_path(file.resolve())
     from cekura_sync.warehouse.backup import backup as write
 
     terminal.message(f"Backed up {path} to {file}: {_told(write(path, file))}.")

@@ -23,6 +23,7 @@ from cekura_sync.commands.options import (
 )
 from cekura_sync.console import terminal
 from cekura_sync.console.exits import ExitCode
+from cekura_sync.settings.texts import is_utf8
 from cekura_sync.warehouse.status import Status, read_status, status_of
 
 
@@ -164,8 +165,11 @@ def _sql(sql: str | None, file: TextIO | None) -> str:
             'There is no query: write one, such as "select * from agent_pass_rate", or use -f FILE.'
         )
     try:
-        return (file or sys.stdin).read()
+        text = (file or sys.stdin).read()
     except UnicodeDecodeError as error:
         raise errors.SettingsError(
             f"The query is not UTF-8 text ({error.reason}): save it as UTF-8."
         ) from None
+    if not is_utf8(text):  # standard input hands on what it cannot decode
+        raise errors.SettingsError("The query is not UTF-8 text: save it as UTF-8.")
+    return text.removeprefix("\ufeff")

@@ -55,7 +55,8 @@ class TeamModels:
         texts = (
             f"{model.path.parent.name}/{model.name}\n{model.sql}\n" for model in (*self.models, *self.checks)
         )
-        return md5("".join(texts).encode(), usedforsecurity=False).hexdigest()
+        # A file's name need not be UTF-8.
+        return md5("".join(texts).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
 
     def differ(self, con: duckdb.DuckDBPyConnection) -> bool:
         """From what the attached `base` was built with."""

@@ -12,6 +12,7 @@ from cekura_sync.errors import SettingsError
 from cekura_sync.settings import login, vendor
 from cekura_sync.settings.addresses import API_URL as API_URL
 from cekura_sync.settings.addresses import check_url
+from cekura_sync.settings.texts import require_utf8_path
 
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
@@ -208,22 +209,18 @@ def named_warehouse(options: Mapping[str, object]) -> str:
 
 def check_warehouse(path: str) -> Path:
     """The path that readers open. Neither it nor the file that it links to may be named like a schema."""
-    if not Path(path).name or "\0" in path or _is_not_text(path):
+    if not Path(path).name or "\0" in path:
         raise SettingsError(f"'{path}' is not a file name: write --warehouse as in {WAREHOUSE}.")
     if _is_loop(Path(path)):
         raise SettingsError(f"'{path}' is a symbolic link that leads back to itself: choose another path.")
     for file in (Path(path), _resolved(Path(path))):
+        require_utf8_path(file)
         catalog = file.name.lstrip(".").partition(".")[0].lower()
         if catalog in RESERVED_NAMES:
             raise SettingsError(
                 f"The warehouse file may not be called '{file.name}': DuckDB would confuse it with the schema {catalog}. Choose another name."
             )
     return Path(path)
-
-
-def _is_not_text(path: str) -> bool:
-    """Whether the name holds bytes that are not UTF-8; DuckDB opens no such file."""
-    return any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _resolved(path: Path) -> Path:
