@@ -238,6 +238,12 @@ def test_what_a_gate_cannot_take_exits_2(options: list[str], says: str) -> None:
     assert says in ran.err
 
 
+def test_what_gitlab_would_evaluate_is_refused() -> None:
+    ran = schedule("gitlab-gate", "--agent-id", "1", "--warehouse", "$[[ inputs.name ]].duckdb")
+
+    assert (ran.code, "would be evaluated by GitLab" in ran.err) == (2, True), ran
+
+
 # -- each by its own reader -------------------------------------------------------------------------------------------
 
 
@@ -301,6 +307,23 @@ def test_systemd_takes_its_unit_and_runs_what_was_asked_for(place: Path) -> None
     assert words[words.index("--warehouse") + 1] == str(place / "w.duckdb")
     assert words[words.index("--search") + 1] == place.name
     assert words[-2:] == ["--every", "15m"]
+
+
+def test_systemd_opens_the_file_of_the_key_under_its_own_name_only() -> None:
+    """It takes the path for a pattern."""
+    out = schedule("systemd", "--env-file", "/srv/a*b/[key]?/env%").out
+
+    assert "\nEnvironmentFile=/srv/a[*]b/[[]key][?]/env%%\n" in out
+
+
+def test_systemd_starts_a_program_with_a_dollar_in_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables stand in the arguments only."""
+    monkeypatch.setattr("cekura_sync.schedule.kinds.this_command", lambda: ("/opt/$x/cekura-sync",))
+
+    out = schedule("systemd", "--search", "$x").out
+
+    assert 'ExecStart="/opt/$x/cekura-sync" "sync" ' in out
+    assert '"--search" "$$x"' in out
 
 
 @pytest.mark.parametrize(("user", "target"), [(0, "multi-user.target"), (1000, "default.target")])
@@ -386,15 +409,23 @@ def test_kubernetes_takes_its_manifests(place: Path) -> None:
     assert [manifest["kind"] for manifest in manifests] == ["PersistentVolumeClaim", "CronJob"]
     pod = manifests[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     arguments = pod["containers"][0]["args"]
-    assert arguments[arguments.index("--search") + 1] == place.name
+    assert _as_kubernetes_reads(arguments[arguments.index("--search") + 1]) == place.name
     assert "value" not in pod["containers"][0]["env"][0]
 
 
-def test_kubernetes_takes_no_argument_for_a_variable() -> None:
-    manifest = list(yaml.safe_load_all(schedule("kubernetes", "--search", "$(HOME) $HOME").out))[1]
+def test_kubernetes_takes_no_argument_for_a_variable_and_halves_no_dollars() -> None:
+    search = "$(HOME) $HOME costs $$5 $$(A) $$$(B) $$$"
+    options = ["--search", search, "--warehouse", "/srv/$$(A).duckdb"]
+    manifest = list(yaml.safe_load_all(schedule("kubernetes", *options).out))[1]
     arguments = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"]
 
-    assert arguments[-1] == "$$(HOME) $HOME"
+    read = [_as_kubernetes_reads(word) for word in arguments]
+    assert read == ["sync", "--warehouse", "/data/$$(A).duckdb", "--search", search]
+
+
+def _as_kubernetes_reads(argument: str) -> str:
+    """By its rules: $$ is a dollar, $(NAME) a variable, and any other dollar itself."""
+    return re.sub(r"\$(?:\$|\(([^)]*)\))", lambda found: f"<{found[1]}>" if found[1] else "$", argument)
 
 
 @needs("check-jsonschema")

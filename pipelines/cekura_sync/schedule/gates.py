@@ -23,4 +23,4 @@ def _github(command: str) -> str:
     return quoting.github(f'{command} --summary "$GITHUB_STEP_SUMMARY"')
 
 
-GATES: Mapping[str, Callable[[str], str]] = {"github-gate": _github, "gitlab-gate": quoting.yaml}
+GATES: Mapping[str, Callable[[str], str]] = {"github-gate": _github, "gitlab-gate": quoting.gitlab}

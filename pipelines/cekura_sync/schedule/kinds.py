@@ -97,7 +97,7 @@ def _cron(job: Job) -> dict[str, str]:
 def _systemd(job: Job) -> dict[str, str]:
     system = os.geteuid() == 0
     return {
-        "source": quoting.systemd_path(str(job.env_file)),
+        "source": quoting.systemd_pattern(str(job.env_file)),
         "directory": quoting.systemd_path(str(job.warehouse.parent)),
         "command": quoting.systemd(_here(job, "--every", duration_text(job.every))),
         "units": "/etc/systemd/system" if system else "~/.config/systemd/user",

@@ -1,6 +1,7 @@
 """Quotes text for the reader of each file."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -30,16 +31,20 @@ def systemd_path(path: str) -> str:
     return path.replace("%", "%%")
 
 
+def systemd_pattern(path: str) -> str:
+    """For a setting that takes a pattern of paths."""
+    return systemd_path(re.sub(r"[*?\[]", r"[\g<0>]", path))
+
+
 def systemd_paths(paths: Iterable[str]) -> str:
     """For a setting that takes several."""
     return " ".join('"{}"'.format(systemd_path(path).replace('"', r"\"")) for path in paths)
 
 
 def systemd(words: Iterable[str]) -> str:
-    """For ExecStart=: quotes, specifiers and variables."""
-    return " ".join(
-        '"{}"'.format(systemd_path(word).replace('"', r"\"").replace("$", "$$")) for word in words
-    )
+    """For ExecStart=: quotes, specifiers, and variables in all words but the program itself."""
+    program, *arguments = words
+    return systemd_paths([program, *(word.replace("$", "$$") for word in arguments)])
 
 
 def yaml(value: object) -> str:
@@ -52,14 +57,21 @@ def compose(value: object) -> str:
 
 
 def kubernetes(value: object) -> str:
-    """For the arguments of a container, where $(NAME) is a variable."""
-    return yaml(value).replace("$(", "$$(")
+    """For the arguments of a container, where $(NAME) is a variable and $$ a dollar."""
+    return yaml(value).replace("$", "$$")
 
 
 def github(value: str) -> str:
     """For a workflow, where ${{ }} is evaluated before YAML's quotes mean anything."""
     if "${{" in value:
         raise SettingsError(f"'{value}' would be evaluated by GitHub Actions: choose another value.")
+    return yaml(value)
+
+
+def gitlab(value: str) -> str:
+    """For a job that a project may include: $[[ ]] is evaluated where the file has inputs."""
+    if "$[[" in value:
+        raise SettingsError(f"'{value}' would be evaluated by GitLab CI/CD: choose another value.")
     return yaml(value)
 
 
