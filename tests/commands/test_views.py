@@ -102,6 +102,56 @@ def test_models_prints_a_script_that_an_engine_without_our_command_can_run(synce
         assert con.execute("from analytics_agent_pass_rate order by all").fetchall() == expected
 
 
+@pytest.mark.parametrize("name", ["order", "Größe's", '"a.b""c"', "memory.2026-x"])
+def test_a_schema_whose_name_needs_quotes_has_them_everywhere(synced: Account, name: str) -> None:
+    exact = name if name.startswith('"') else ".".join(f'"{part}"' for part in name.split("."))
+    views = synced.run("models", "--dialect", "duckdb", "--schema", name)
+    in_a_session = synced.run("models", "--dialect", "duckdb", "--schema", name, "--session")
+
+    with duckdb.connect() as con:
+        con.execute(f"attach '{synced.warehouse}' as warehouse (read_only); create schema cekura")
+        for (table,) in synced.query("select table_name from duckdb_tables() where schema_name = 'cekura'"):
+            con.execute(f"create view cekura.{table} as from warehouse.cekura.{table}")
+            con.execute(f"create view cekura_{table} as from warehouse.cekura.{table}")
+        for ran in (views, in_a_session):
+            con.execute(ran.out)
+        assert con.execute(f"from {exact}.agent_pass_rate").fetchall()
+        found = con.execute(
+            "select count(*) from duckdb_views() where view_name like '%agent_pass_rate' and database_name <> 'warehouse'"
+        ).fetchall()
+
+    assert found == [(2,)]
+
+
+def test_the_quotes_of_a_schemas_name_are_those_of_the_dialect(synced: Account) -> None:
+    for dialect, quotes in (
+        ("spark", "``"),
+        ("bigquery", "``"),
+        ("databricks", "``"),
+        ("snowflake", '""'),
+        ("trino", '""'),
+    ):
+        out = synced.run("models", "--dialect", dialect, "--schema", "eu-1.order", "--tables", "ta ble").out
+
+        named = f"{quotes[0]}eu-1{quotes[1]}.{quotes[0]}order{quotes[1]}"
+        assert f"create schema if not exists {named};" in out
+        assert f"create or replace view {named}.runs" in out
+        assert f"{quotes[0]}ta ble{quotes[1]}.runs" in out.lower()
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "a.", "a..b", "a.b.c", 'a"b', '"a', "a`b", "a\\b", "a\nb", " a"]
+)
+def test_what_is_the_name_of_no_schema_exits_2_and_prints_nothing(synced: Account, name: str) -> None:
+    for option in ("--schema", "--tables"):
+        for more in ([], ["--session"]):
+            ran = synced.run("models", "--dialect", "spark", option, name, *more)
+
+            assert (ran.code, ran.out) == (2, ""), ran
+            assert f"{option} {name!r} is not the name of a schema" in ran.err
+    assert synced.run("models", "--dialect", "postgres", "--schema", "db.analytics").code == 2
+
+
 def test_models_refuses_a_session_where_an_engine_has_no_temporary_views(synced: Account) -> None:
     ran = synced.run("models", "--dialect", "snowflake", "--session")
 

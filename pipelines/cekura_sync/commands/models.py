@@ -44,9 +44,11 @@ def models(dialect: str, schema: str, tables: str, account: str | None, *, sessi
 
     The command reads neither the API nor a warehouse. In your own dlt pipeline, cekura_views(pipeline) runs them.
     """
-    from cekura_sync.models import script
+    from cekura_sync.models import schemas, script
 
     require_name(account)
+    schemas.require("--schema", schema, dialect, created=not session)
+    schemas.require("--tables", tables, dialect)
     if session and dialect not in script.TEMPORARY:
         raise SettingsError(
             f"--session makes temporary views, and {dialect} has none: leave it out, or choose among {', '.join(script.TEMPORARY)}."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from cekura_sync.models import dialects, runner, words
+from cekura_sync.models import dialects, runner, schemas, words
 from cekura_sync.models.runner import Model
 
 # Where a table of ours is in an engine: (`cekura` or `analytics`, its name) → its name there.
@@ -39,7 +39,7 @@ def left_out(engine: str) -> tuple[str, ...]:
 def script(engine: str, schema: str, tables_schema: str, account: str | None = None) -> Iterator[str]:
     """The whole script: views of `schema` over tables of `tables_schema`, or over an account's rows of them."""
     kind = "database" if engine == "clickhouse" else "schema"
-    yield f"create {kind} if not exists {schema}"
+    yield f"create {kind} if not exists {schemas.written(schema, engine)}"
     for model in models(engine):
         yield from statements(model, engine, partial(in_schemas, schema, tables_schema), account)
 
@@ -53,11 +53,11 @@ def session_script(engine: str, schema: str, tables_schema: str, account: str | 
 
 
 def in_schemas(views: str, tables_schema: str, schema: str, name: str) -> exp.Table:
-    return exp.to_table(f"{views if schema == runner.SCHEMA else tables_schema}.{name}")
+    return schemas.of(views if schema == runner.SCHEMA else tables_schema, name)
 
 
 def in_names(views: str, tables_schema: str, schema: str, name: str) -> exp.Table:
-    return exp.to_table(f"{views if schema == runner.SCHEMA else tables_schema}_{name}".replace(".", "_"))
+    return schemas.before(views if schema == runner.SCHEMA else tables_schema, name)
 
 
 def statements(model: Model, engine: str, place: Place, account: str | None = None) -> list[str]:
