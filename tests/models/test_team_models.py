@@ -52,6 +52,10 @@ def test_the_teams_views_are_built_in_their_order_with_comments(account: Account
     assert told.out.startswith("team.worst: One row per agent that passes less than half of its runs.")
     assert "share of decided runs that passed" in told.out
     assert "team.worst" in account.run("views").out
+    # An export without names needs none of the team's views, of which one may fail.
+    for names, shown in ((), False), (("team.worst",), True):
+        exported = account.run("export", *names, "--to", str(folder.parent / "out"))
+        assert (exported.code, "worst" in exported.err) == (0, shown), exported.err
 
 
 def test_the_teams_views_stay_when_something_is_erased(account: Account, folder: Path) -> None:

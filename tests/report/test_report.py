@@ -450,6 +450,9 @@ def test_the_page_replaces_what_stood_there_and_a_new_one_is_for_its_owner_alone
 
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert new.stat().st_mode & 0o077 == 0
+    new.chmod(0o644)  # it is shared
+    assert hostile.run("report", "-o", str(new)).code == 0
+    assert new.stat().st_mode & 0o777 == 0o644
     assert not list(target.parent.glob(".*.new"))
 
 

@@ -48,8 +48,9 @@ def test_a_backup_taken_while_a_sync_runs_is_one_complete_sync(account: Account,
 
 
 def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tmp_path: Path) -> None:
-    file, notes = tmp_path / "backup.duckdb", tmp_path / "notes.txt"
+    file, notes, cut = tmp_path / "backup.duckdb", tmp_path / "notes.txt", tmp_path / "cut.duckdb"
     notes.write_text("my notes")
+    cut.write_bytes(account.warehouse.read_bytes()[:20_000])
     assert account.run("backup", str(file)).code == 0
     change_and_sync(account)
     assert account.run("backup", str(file)).code == 0
@@ -58,6 +59,7 @@ def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tm
     log = account.warehouse.with_name(f"{account.warehouse.name}.wal")  # readers would replay it
     for other in (
         notes,
+        cut,
         account.warehouse,
         log,
         account.home / "base.duckdb",
@@ -65,10 +67,10 @@ def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tm
         tmp_path / "none" / "x",
     ):
         ran = account.run("backup", str(other))
-        assert ran.code == 9, other
+        assert (ran.code, "--warehouse" in ran.err) == (9, False), ran.err
     assert notes.read_text() == "my notes"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        ["backup.duckdb", "notes.txt", account.warehouse.name, account.home.name]
+        ["backup.duckdb", "cut.duckdb", "notes.txt", account.warehouse.name, account.home.name]
     )
 
 
@@ -133,18 +135,24 @@ def test_a_backup_is_restored_where_there_is_no_warehouse_and_where_the_base_is_
     account.assert_equals_api()
 
 
-@pytest.mark.parametrize("content", [b"", b"my notes", None], ids=["empty", "notes", "missing"])
-def test_what_is_not_a_backup_is_not_restored(
-    account: Account, tmp_path: Path, content: bytes | None
-) -> None:
+@pytest.mark.parametrize("content", ["", "my notes", None, "foreign", "cut off"])
+def test_what_is_not_a_backup_is_not_restored(account: Account, tmp_path: Path, content: str | None) -> None:
     before, file = account.stored(), tmp_path / "file"
-    if content is not None:
-        file.write_bytes(content)
+    if content == "foreign":
+        duckdb.connect(str(file)).close()
+    elif content == "cut off":
+        file.write_bytes(account.warehouse.read_bytes()[:20_000])
+    elif content is not None:
+        file.write_text(content)
 
     (journal := account.home / "journal.duckdb").write_bytes(b"an interrupted reading")
 
-    assert account.run("restore", str(file)).code == 9
+    ran = account.run("restore", str(file))
 
+    assert (ran.code, f"{file}" in ran.err, "name the backup to restore" in ran.err) == (9, True, True), (
+        ran.err
+    )
+    assert "--warehouse" not in ran.err  # which would restore into another one
     assert account.stored() == before
     assert journal.read_bytes() == b"an interrupted reading"
     journal.unlink()

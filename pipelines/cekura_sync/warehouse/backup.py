@@ -49,7 +49,7 @@ def _require_replaceable(warehouse: WarehouseFile, to: Path) -> None:
     if Layout(to).home.exists():
         raise WarehouseError(f"{to} is a warehouse that syncs fill, and no backup: name another file.")
     if to.exists():
-        identity.of_file(to, any_layout=True)
+        identity.of_file(to, any_layout=True, instead="name another file for the backup")
 
 
 def restore(path: Path, source: Path, swapping: Callable[[], None]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def restore(path: Path, source: Path, swapping: Callable[[], None]) -> dict[str,
         steps.build(Copy(con), None)
 
     with warehouse.locked(restoring=True):
-        found = identity.of_copy(source, files.work)
+        found = identity.of_copy(source, files.work, instead="name the backup to restore")
         newest = max(found.generation, _newest_generation(warehouse))
         warehouse.commit(write, swapping, generation=newest + 1)
         journal.remove(files.journal)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from cekura_sync import __version__
-from cekura_sync.database import connect, has_table
+from cekura_sync.database import connect, first_line, has_table
 from cekura_sync.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LAYOUT = 2  # of the tables; a program refuses a file whose layout is newer than its own
 _TABLE, _FIRST_TABLE = "_identity", "_generation"
 _FIRST_LAYOUT = 1  # of version 0.1.0, which did not write it down
+_ANOTHER = "choose another --warehouse"
 _MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
 
@@ -39,11 +40,17 @@ class Identity(NamedTuple):
 
 
 def read(
-    con: "duckdb.DuckDBPyConnection", path: Path, *, database: str | None = None, any_layout: bool = False
+    con: "duckdb.DuckDBPyConnection",
+    path: Path,
+    *,
+    database: str | None = None,
+    any_layout: bool = False,
+    instead: str = _ANOTHER,
 ) -> Identity:
     """Raises WarehouseError for any other database, and for a layout that is newer than this program.
 
-    `database`: the name under which the file is attached, if it is not the one that was opened.
+    `database`: the name under which the file is attached, if it is not the one that was opened. `instead`: what to do
+    where it is not ours.
     """
     ((table,),) = con.execute(
         "select max(table_name) from duckdb_tables() where database_name = coalesce($1, current_database())"
@@ -53,9 +60,7 @@ def read(
     schema = f"{database}.cekura" if database else "cekura"
     rows = con.execute(f"from {schema}.{table}").fetchall() if table else []
     if not rows:
-        raise WarehouseError(
-            f"{path} is a DuckDB file, but not a warehouse of cekura-sync: choose another --warehouse."
-        )
+        raise WarehouseError(f"{path} is a DuckDB file, but not a warehouse of cekura-sync: {instead}.")
     identity = Identity(*rows[0][:4])  # a later layout may add columns
     if not any_layout:
         require_known(identity.layout, identity.version, path)
@@ -69,23 +74,34 @@ def require_known(layout: int, version: str | None, where: Path | str) -> None:
         )
 
 
-def of_file(path: Path, *, any_layout: bool = False) -> Identity:
-    """Raises WarehouseError for a file that is not a warehouse, and for a layout that is newer than this program."""
+def of_file(path: Path, *, any_layout: bool = False, instead: str = "") -> Identity:
+    """Raises WarehouseError for a file that is not a warehouse, and for a layout that is newer than this program.
+
+    `instead`: what to do about a file that is not the warehouse itself.
+    """
     with path.open("rb") as file:
         magic = file.read(12)[8:]
     if magic != _MAGIC:
         raise WarehouseError(
-            f"{path} is damaged or not a DuckDB file: move it away, or choose another --warehouse."
+            f"{path} is damaged or not a DuckDB file: {instead or f'move it away, or {_ANOTHER}'}."
         )
-    with connect(path, read_only=True) as con:
-        return read(con, path, any_layout=any_layout)
+    try:
+        con = connect(path, read_only=True)
+    except WarehouseError as error:
+        if not instead:
+            raise
+        raise WarehouseError(
+            f"{path} cannot be opened ({first_line(error.__cause__ or error)}): {instead}."
+        ) from error
+    with con:
+        return read(con, path, any_layout=any_layout, instead=instead or _ANOTHER)
 
 
-def of_copy(source: Path, copy: Path, *, any_layout: bool = False) -> Identity:
+def of_copy(source: Path, copy: Path, *, any_layout: bool = False, instead: str = "") -> Identity:
     """Copy a file, without a .wal beside it, and look into the copy. Errors name the source."""
     shutil.copyfile(source, copy)
     try:
-        return of_file(copy, any_layout=any_layout)
+        return of_file(copy, any_layout=any_layout, instead=instead)
     except WarehouseError as error:
         raise WarehouseError(str(error).replace(str(copy), str(source))) from error
 

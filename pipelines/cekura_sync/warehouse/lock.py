@@ -26,7 +26,7 @@ class Lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise WarehouseBusy(
-                    f"Another sync is running on {self._files.published}: wait for it, or give this one another --warehouse."
+                    f"Another sync is running on {self._files.published}: wait for it, then try again."
                 ) from None
             lock.truncate()
             lock.write(self._token)
