@@ -36,7 +36,7 @@ VIEWS = {
 
 def run(results: int) -> None:
     """Sync, let some results finish, sync again, show the views. Raises SettingsError for files that are not the demo's."""
-    path = Path(FILE)
+    path = settings.check_warehouse(FILE)
     _make_room(Layout(path), Path(PAGE))
     world = invent(results)
     click.echo(

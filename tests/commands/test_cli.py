@@ -539,12 +539,13 @@ def test_bytes_that_are_not_utf8_are_refused_wherever_they_are_given(
         "CEKURA_CHANGES",
         "CEKURA_API_URL",
         "DESTINATION__POSTGRES__CREDENTIALS",
+        "TMPDIR",
     ):
         ran = synced.run("build", **{name: odd})
         assert (ran.code, f"{name} is not UTF-8 text" in ran.err) == (2, True), ran.err
     (tmp_path / odd).mkdir()
     monkeypatch.chdir(tmp_path / odd)
-    for command in (["backup", "copy"], ["query", "--warehouse", "copy", "select 1"]):
+    for command in (["backup", "copy"], ["query", "--warehouse", "copy", "select 1"], ["demo"]):
         ran = synced.run(*command)
         assert (ran.code, "path is not UTF-8" in ran.err) == (2, True), ran.err
 

@@ -499,8 +499,13 @@ def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared, tm
         codes.append(shared.run("build", "--changes", str(changes)).code)
     finally:
         shared.execute("alter database warehouse reset all")
+    for options in (
+        "-c standard_conforming_strings=off",
+        "-c standard_conforming_strings=off -c work_mem=5MB",
+    ):
+        codes.append(shared.run("build", "--changes", str(changes), PGOPTIONS=options).code)
 
-    assert codes == [0, 0, 0]
+    assert codes == [0, 0, 0, 0, 0]
     for table in ("cekura.changes", "analytics.agent_change_effect"):
         found = {note for (note,) in shared.query(f"select distinct note from {table}")}
         assert found in ({*notes}, set()), table

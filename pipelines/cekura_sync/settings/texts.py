@@ -5,7 +5,13 @@ from pathlib import Path
 
 from cekura_sync.errors import SettingsError
 
-_OURS = ("CEKURA_", "DESTINATION__")  # how the names of our variables begin
+_READ = (
+    "CEKURA_",
+    "DESTINATION__",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+)  # how the names of the variables that count begin
 
 
 def is_utf8(text: str) -> bool:
@@ -20,7 +26,7 @@ def require_utf8(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
                 f"Argument {place} of the command is not UTF-8 text: write it as UTF-8, and rename a file whose name is not UTF-8."
             )
     for name, text in environ.items():
-        if name.startswith(_OURS) and not is_utf8(text):
+        if name.startswith(_READ) and not is_utf8(text):
             raise SettingsError(f"{ascii(name)[1:-1]} is not UTF-8 text: set it to text in UTF-8.")
 
 
