@@ -34,6 +34,8 @@ def cekura_views(pipeline: "Pipeline", schema: str = runner.SCHEMA, account: str
     it does not know, WarehouseError where views of others stand in the way.
     """
     require_name(account)
+    if not schema.strip():
+        raise SettingsError("schema= is empty: name the one for the views, or leave it out for analytics.")
     client = _client(pipeline)
     _complete(pipeline, client, account)
     if not isinstance(client, SqlJobClientBase):

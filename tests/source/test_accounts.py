@@ -77,6 +77,9 @@ def test_views_need_the_account_that_the_tables_have(two: list[Filled]) -> None:
 
     with pytest.raises(SettingsError, match="call cekura_views with account="):
         cekura_views(two[0].pipeline())
+    for nothing in ("", " "):
+        with pytest.raises(SettingsError, match="schema= is empty"):
+            cekura_views(two[0].pipeline(), nothing, "eu-1")
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a'b", "x" * 65])
