@@ -119,7 +119,7 @@ def _comparison(
     return Comparison(
         con,
         started=journal.reading.started or now,
-        scope=history.scope_text(settings.filters),
+        is_filtered=bool(settings.filters.params()),
         agent_id=settings.filters.agent_id,
         covers=history.covered(settings.filters, past),
         belongs=history.belonging(settings.filters),

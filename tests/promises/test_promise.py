@@ -50,6 +50,7 @@ LOOKBACKS = {"1h": timedelta(hours=1), "24h": DAY, "7d": 7 * DAY}
 TIES = "created_desc_ties_each_time"
 QUICK = ("--full-every", "0", "--lookback")
 EVERYTHING: tuple[str, str] | None = None
+AGED = "select id from cekura.results where aged_out_at is not null and deleted_at is null"
 
 Scope = tuple[str, str] | None
 
@@ -792,6 +793,7 @@ class Promise(RuleBasedStateMachine):
             {id_: record for id_, record in records.items() if record and matches(record, scope)}
             for records in ({id_: self.past.was(id_, place) for id_ in self.past.states}, self.account.api())
         ]
+        aged = {id_ for (id_,) in self.account.query(AGED)}
         failed = {*self.failed_by_id()}
         assert failed <= self.have_failed
         expected, found = dict[int, Record](), dict[int, Record]()
@@ -807,8 +809,9 @@ class Promise(RuleBasedStateMachine):
                 # It may be read anew, as a row in flight is; it may neither come nor go.
                 assert (id_ in after) == (id_ in before), f"result {id_} of another scope was touched"
             old = {created(last) < began - KEPT and made_before_all(id_, last, records) for records in listed}
-            if mine and now is None and since is None and True in old and id_ in before and id_ in after:
-                self.aged.setdefault(id_, scope)
+            if id_ in aged and id_ not in self.aged:
+                assert since is None, f"result {id_} aged out by a quick sync"
+                assert True in old or listed[0].keys() != listed[1].keys(), f"result {id_} has not aged out"
             if not mine or not self.past.quiet_since(id_, place) or id_ in failed:
                 continue
             covered = since is None or created(last) >= since
@@ -827,11 +830,12 @@ class Promise(RuleBasedStateMachine):
                 continue
             if now is not None:
                 expected[id_] = self.past.without_shared(now)
-                self.aged.pop(id_, None)
+                assert id_ not in aged, f"result {id_} is listed"
             if id_ in after:
                 shown = after[id_] | {"runs": self.runs[id_] or after[id_]["runs"]}
                 found[id_] = self.past.without_shared(shown)
         assert_same(found, expected)
+        self.aged = {id_: self.aged.get(id_, scope) for id_ in aged}
         if since is None and scope is EVERYTHING:
             self.judge_shared_runs(place, after)
 

@@ -16,11 +16,8 @@ AGED_OUT_AFTER = timedelta(days=90)
 # $1: the time of the oldest listed result. One listed result with a wrong date must not be taken for the age that the API
 # still keeps, so the id counts as well.
 _MADE_BEFORE_ALL_LISTED = "(epoch_us(created_at) < $1 or id < (select min(id) from listed))"
-# What has aged out by the list of everything, or by this scope's own, stays so: one old result in the list proves nothing
-# about the others. $2: this scope.
-_BY_A_NARROWER_LIST = (
-    "aged_out_at in (select started_at from base.cekura.sync_log where scope not in ('{}', $2))"
-)
+# What has aged out by the list of everything stays so: one old result in the list proves nothing about the others.
+_BY_A_FILTERED_LIST = "aged_out_at in (select started_at from base.cekura.sync_log where scope <> '{}')"
 
 
 class InFlight(NamedTuple):
@@ -32,12 +29,18 @@ class Absent:
     """Of one scope, on the connection of a comparison."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, lookup: Lookup, *, scope: str, covers: str, agent_id: int | None
+        self,
+        con: duckdb.DuckDBPyConnection,
+        lookup: Lookup,
+        *,
+        is_filtered: bool,
+        covers: str,
+        agent_id: int | None,
     ) -> None:
         """`covers`: a SQL predicate over the known rows that the scope can be judged for."""
         self._con = con
         self._lookup = lookup
-        self._scope = scope
+        self._is_filtered = is_filtered
         self.covers = f"({covers})"
         self.is_judged = covers != "false"
         self._covered = f"{self.covers} and {LIVE}"
@@ -67,14 +70,14 @@ class Absent:
         return [row[0] for row in self._known("id", newer, self._covered)]
 
     def aged_out_above(self, oldest_listed: int | None) -> list[int]:
-        """Unlisted rows of the scope that have aged out by a shorter list, as that of one agent, but not by this one."""
-        if oldest_listed is None:
+        """Unlisted rows that have aged out by a shorter list, as that of one agent, but not by this one of everything."""
+        if oldest_listed is None or self._is_filtered:
             return []
         self._lookup.fetch_aged_out(oldest_listed)
         found = self._con.execute(
-            f"select id from base.cekura.results where {self.covers} and {AGED_OUT} and {_BY_A_NARROWER_LIST}"
+            f"select id from base.cekura.results where {AGED_OUT} and {_BY_A_FILTERED_LIST}"
             f" and not {_MADE_BEFORE_ALL_LISTED} and id not in (select id from listed) order by id desc",
-            [oldest_listed, self._scope],
+            [oldest_listed],
         )
         return [id_ for (id_,) in found.fetchall()]
 

@@ -67,7 +67,7 @@ class Comparison:
         con: duckdb.DuckDBPyConnection,
         *,
         started: datetime,
-        scope: str,
+        is_filtered: bool,
         agent_id: int | None,
         covers: str,
         belongs: str = "false",
@@ -76,7 +76,7 @@ class Comparison:
         lookup: Lookup | None = None,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
-        """`scope`: its name in `sync_log`. `covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
+        """`covers`: a SQL predicate over the known rows that this sync's scope can be judged for.
 
         `belongs`: one over known rows that are surely of this scope. There may be others.
         `lookup`: where the base does not hold everything.
@@ -98,7 +98,7 @@ class Comparison:
         # A predicate over the known rows whose details this sync reads.
         self.of_scope = f"({covers} or {tells})"
         self.rejected = Rejected(con, started=started, personal_data=personal_data, silenced=self._silenced)
-        self.absent = Absent(con, self._lookup, scope=scope, covers=covers, agent_id=agent_id)
+        self.absent = Absent(con, self._lookup, is_filtered=is_filtered, covers=covers, agent_id=agent_id)
         self.shown = Shown(con, self.keys, self._known_content, self._lookup)
         self.silent = Silent(con, self.keys, self._known_content)
         if earlier is None:

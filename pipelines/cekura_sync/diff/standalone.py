@@ -110,7 +110,7 @@ def read(
     comparison = Comparison(
         con,
         started=started,
-        scope=history.scope_text(settings.filters),
+        is_filtered=bool(settings.filters.params()),
         agent_id=settings.filters.agent_id,
         project_id=settings.filters.project_id,
         covers=history.covered(settings.filters, past) if known else "true",
