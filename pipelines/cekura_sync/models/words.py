@@ -37,11 +37,8 @@ def code(sql: str) -> str:
 def column_comments(sql: str) -> dict[str, str]:
     """What stands behind each column of the select, on the column's last line. A comment inside of an expression is nobody's."""
     said: dict[str, str] = {}
-    name, ended, end = (
-        "",
-        False,
-        0,
-    )  # the last word if it can be a column's name, whether a comma follows, and where that ends
+    # The last word if it can be a column's name, whether a comma follows, and where that ends.
+    name, ended, end = "", False, 0
     waiting = ""  # a comment before the comma, or before the rest of an expression
     for word, depth in _columns(sql):
         if word["comment"]:

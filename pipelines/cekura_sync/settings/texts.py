@@ -5,13 +5,8 @@ from pathlib import Path
 
 from cekura_sync.errors import SettingsError
 
-_READ = (
-    "CEKURA_",
-    "DESTINATION__",
-    "TMPDIR",
-    "TEMP",
-    "TMP",
-)  # how the names of the variables that count begin
+# How the names of the variables that count begin.
+_READ = ("CEKURA_", "DESTINATION__", "TMPDIR", "TEMP", "TMP")
 
 
 def is_utf8(text: str) -> bool:
