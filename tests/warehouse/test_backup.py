@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cekura_sync.diff import journal
 from cekura_sync.sandbox import Answer, Request, Sandbox, World
 from support.harness import PATIENCE, Account, NewAccount, stored
 from support.rare import rare
@@ -112,6 +113,27 @@ def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_fr
     assert account.sync().code == 0
     account.assert_equals_api()
     assert stored(file) == old
+
+
+def test_a_restore_that_is_killed_once_readers_have_the_backup_leaves_no_record_of_a_sync_that_they_have_not(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException): ...
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    file = tmp_path / "backup.duckdb"
+    assert account.run("backup", str(file)).code == 0
+    old = account.stored()
+    change_and_sync(account)
+    monkeypatch.setattr(journal, "remove", kill)
+
+    assert account.run("restore", str(file)).code != 0
+
+    assert account.stored() == old
+    assert account.run("status", "--max-age", "1h").code == 10
+    assert "is not known" in account.run("status").out
 
 
 def test_a_backup_is_restored_where_there_is_no_warehouse_and_where_the_base_is_damaged(

@@ -15,7 +15,7 @@ from cekura_sync.warehouse import identity, steps, sync_log
 from cekura_sync.warehouse.copy import Copy
 from cekura_sync.warehouse.disk import disk_errors, flush, private_files, write_json
 from cekura_sync.warehouse.file import WarehouseFile
-from cekura_sync.warehouse.layout import Layout, require_outside
+from cekura_sync.warehouse.layout import Layout, read_json, require_outside
 
 
 def backup(path: Path, to: Path) -> dict[str, Any]:
@@ -62,10 +62,24 @@ def restore(path: Path, source: Path, swapping: Callable[[], None]) -> dict[str,
     def write(con: duckdb.DuckDBPyConnection) -> None:
         steps.build(Copy(con), None)
 
+    replaced = read_json(files.last)
+
+    def before_swap() -> None:
+        swapping()
+        files.last.unlink(
+            missing_ok=True
+        )  # killed from here on, it would tell of a sync that readers no longer see
+
     with warehouse.locked(restoring=True):
         found = identity.of_copy(source, files.work, instead="name the backup to restore")
         newest = max(found.generation, _newest_generation(warehouse))
-        warehouse.commit(write, swapping, generation=newest + 1)
+        try:
+            warehouse.commit(write, before_swap, generation=newest + 1)
+        except Exception:
+            if replaced:
+                with suppress(OSError):
+                    write_json(files.last, replaced)
+            raise
         journal.remove(files.journal)
         with database.connect(files.base, read_only=True) as con:
             last = sync_log.newest(con)
