@@ -54,10 +54,10 @@ PAGES = 15  # of this account
 LATE = 11  # a request for one of the last
 
 
-def interrupt(account: Account, request: int, *options: str) -> Ran:
+def interrupt(account: Account, request: int, *options: str, kind: str = "401") -> Ran:
     """A sync that the API stops answering from this request on."""
     account.sandbox.reset_requests()
-    account.sandbox.faults = [Fault("401", first=request)]
+    account.sandbox.faults = [Fault(kind, first=request)]
     ran = account.sync(*options, "--concurrency", "1")
     account.sandbox.faults = []
     account.sandbox.reset_requests()
@@ -166,15 +166,15 @@ def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_re
     assert taken_up.stored.keys() - {taken_up.read} == taken_up.listed.keys()
 
 
-@pytest.mark.parametrize("how", ["the API fails", "it is killed"])
+@pytest.mark.parametrize(("how", "code"), [("401", 3), ("500", 4), ("html", 5), ("kill", None)])
 def test_a_reading_far_smaller_than_a_batch_is_continued_too(
-    account: Account, monkeypatch: pytest.MonkeyPatch, how: str
+    account: Account, monkeypatch: pytest.MonkeyPatch, how: str, code: int | None
 ) -> None:
     monkeypatch.setattr(scan, "BATCH_ROWS", 5000)
-    if how == "it is killed":  # where pages come slowly, a batch is closed by the time
+    if code is None:  # where pages come slowly, a batch is closed by the time
         killed_at_request(account, LATE, {"CEKURA_TEST_BATCH_SECONDS": "0"})
     else:
-        assert interrupt(account, LATE).code == 3
+        assert interrupt(account, LATE, kind=how).code == code
 
     ran = account.run("sync", "--json", "-v")
 

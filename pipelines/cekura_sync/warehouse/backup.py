@@ -66,9 +66,8 @@ def restore(path: Path, source: Path, swapping: Callable[[], None]) -> dict[str,
 
     def before_swap() -> None:
         swapping()
-        files.last.unlink(
-            missing_ok=True
-        )  # killed from here on, it would tell of a sync that readers no longer see
+        # If this is killed from here on, it would tell of a sync that readers no longer see.
+        files.last.unlink(missing_ok=True)
 
     with warehouse.locked(restoring=True):
         found = identity.of_copy(source, files.work, instead="name the backup to restore")
