@@ -4,6 +4,7 @@ Only what paging needs is decoded here (id, created_at); everything else stays t
 Every row gets the same form: `runs` and `scenarios` become arrays of objects.
 """
 
+import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -95,7 +96,11 @@ def require_object(body: bytes) -> None:
         if _is_json(text):
             raise UnbelievableAnswer(f"The response is JSON, but not an object: {begins(body)}")
         raise UnreadableAnswer(f"The response is not JSON: {begins(body)}")
+    if (encoding := json.detect_encoding(text)) != "utf-8":
+        raise UnreadableAnswer(f"The response is not JSON in UTF-8, it seems to be in {encoding.upper()}: {begins(body)}")
     if not text.endswith(b"}"):
+        if _goes_on(text):
+            raise UnreadableAnswer(f"The response goes on after its JSON has ended: {begins(body)}")
         raise ApiUnavailable(
             f"The response was cut short after {len(body):,} bytes: check the network, or lower --page-size."
         )
@@ -107,6 +112,16 @@ def _is_json(text: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def _goes_on(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        return "trailing characters" in str(error)
+    except (UnicodeDecodeError, RecursionError):
+        pass
+    return False
 
 
 def _decode_envelope(body: bytes) -> tuple[_Envelope, list[bytes]]:
