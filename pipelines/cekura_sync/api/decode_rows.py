@@ -97,7 +97,9 @@ def require_object(body: bytes) -> None:
             raise UnbelievableAnswer(f"The response is JSON, but not an object: {begins(body)}")
         raise UnreadableAnswer(f"The response is not JSON: {begins(body)}")
     if (encoding := json.detect_encoding(text)) != "utf-8":
-        raise UnreadableAnswer(f"The response is not JSON in UTF-8, it seems to be in {encoding.upper()}: {begins(body)}")
+        raise UnreadableAnswer(
+            f"The response is not JSON in UTF-8, it seems to be in {encoding.upper()}: {begins(body)}"
+        )
     if not text.endswith(b"}"):
         if _goes_on(text):
             raise UnreadableAnswer(f"The response goes on after its JSON has ended: {begins(body)}")
