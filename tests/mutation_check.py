@@ -985,7 +985,7 @@ def mutate(copy: Path, mutation: Mutation) -> None:
 
 def run(copy: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Python with the copy in front of what is installed."""
-    longer = {"CEKURA_TEST_STEPS": "30"}  # of stories: a mutant has to be met
+    longer = {"CEKURA_TEST_STEPS": "30", "CEKURA_TEST_LONG": "1"}  # a mutant has to be met
     env = {**longer, **os.environ, "PYTHONPATH": str(copy / "pipelines")}
     return subprocess.run(
         [sys.executable, *arguments], cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False

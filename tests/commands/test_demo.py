@@ -18,6 +18,7 @@ def demo() -> Ran:
     return run("demo", "--results", "20", env={})
 
 
+@pytest.mark.long
 def test_the_demo_replaces_what_an_earlier_one_made_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
     assert demo().code == 0
     with (tmp_path / "demo.duckdb").open("rb") as earlier:  # while it is open no other file gets its number

@@ -107,6 +107,7 @@ def test_the_record_of_an_older_version_is_completed_by_the_next_sync(account: A
     assert all(scope["last_full_at"] for scope in scopes.values())
 
 
+@pytest.mark.long
 def test_a_restored_backup_brings_its_scopes_back(account: Account) -> None:
     account.world.insert(agent=account.world.agents[0].id)
     account.sync(*agent(account), "--full")
@@ -134,6 +135,7 @@ def test_scopes_that_no_sync_has_written_count_as_absent(account: Account, scope
     assert len(account.run("status", "--json").json["scopes"]) == 1
 
 
+@pytest.mark.long
 def test_doctor_and_the_report_name_a_scope_that_is_no_longer_synced(account: Account) -> None:
     ago(account, timedelta(days=8))
     account.sync(*agent(account))

@@ -59,6 +59,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "gone").rmdir()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nowhere")
 def test_a_working_directory_that_is_gone_hinders_nothing_with_absolute_paths(settled: Account) -> None:
     settled.world.insert(1)

@@ -449,6 +449,7 @@ def test_however_often_one_syncs_few_of_them_wait_to_be_published(
     assert len((settled.home / "pending_log.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_a_clock_that_was_ahead_once_does_not_keep_later_syncs_from_the_published_file(
     quick: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from cekura_sync.doctor.machine import TESTED
 from support.harness import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+WORKFLOWS = ROOT / ".github" / "workflows"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PYTHONS = [
     name.rpartition(" ")[2] for name in PROJECT["classifiers"] if name.startswith("Programming Language")
@@ -21,7 +21,7 @@ PYTHONS = [
 
 
 def test_the_workflow_runs_what_a_developer_runs_with_every_python_that_is_declared() -> None:
-    text = WORKFLOW.read_text()
+    text = (WORKFLOWS / "ci.yml").read_text()
 
     (matrix,) = re.findall(r"python: \[(.*)\]", text)
     assert re.findall(r'"([\d.]+)"', matrix) == PYTHONS
@@ -29,12 +29,19 @@ def test_the_workflow_runs_what_a_developer_runs_with_every_python_that_is_decla
     assert "- run: make dist\n" in text
 
 
-def test_the_workflow_is_one_that_github_accepts() -> None:
+def test_what_every_push_leaves_out_runs_once_a_week() -> None:
+    text = (WORKFLOWS / "weekly.yml").read_text()
+
+    assert "CEKURA_TEST_LONG: 1\n" in text
+    assert "- run: .ci/run\n" in text
+
+
+def test_the_workflows_are_such_that_github_accepts() -> None:
     checker = Path(sys.executable).with_name("check-jsonschema")
     if not checker.exists():
         pytest.skip("check-jsonschema is not installed here")
     ran = subprocess.run(
-        [checker, "--builtin-schema", "vendor.github-workflows", WORKFLOW],
+        [checker, "--builtin-schema", "vendor.github-workflows", *WORKFLOWS.glob("*.yml")],
         capture_output=True,
         text=True,
         check=False,

@@ -105,6 +105,7 @@ def test_only_the_agents_that_are_judged_are_synced(new_account: NewAccount) -> 
     assert account.query("select count(distinct scope) from cekura.sync_log") == [(2,)]
 
 
+@pytest.mark.long
 def test_it_waits_until_results_in_flight_have_finished(
     tested: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +146,7 @@ def test_it_waits_for_what_has_just_begun_however_old_it_seems(
     assert machine.slept[1:] == [waiting.POLL] * 3
 
 
+@pytest.mark.long
 def test_a_named_result_is_read_again_however_long_ago_it_was_created(
     tested: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +218,7 @@ def waits(new_account_of_many: NewAccount, first_syncs: FirstSyncs) -> Waits:
     return Waits(by_last, by_id, stopped, status, unfinished, started, without_sync, asked, slept)
 
 
+@pytest.mark.long
 def test_a_gate_that_is_stopped_while_it_waits_says_that_what_it_synced_stays(waits: Waits) -> None:
     assert waits.stopped.code == 143
     assert waits.stopped.json["error"] == (
@@ -224,6 +227,7 @@ def test_a_gate_that_is_stopped_while_it_waits_says_that_what_it_synced_stays(wa
     assert waits.status_when_stopped == [("running",)]
 
 
+@pytest.mark.long
 def test_a_gate_keeps_the_profiles_that_it_is_asked_to_keep(tested: Account) -> None:
     held = "select count(*) from cekura.runs where test_profile_data is not null"
     newest = max(tested.world.results)
@@ -284,6 +288,7 @@ def test_the_agent_of_another_account_exits_2(tested: Account) -> None:
     assert "no result of agent 77" in ran.err
 
 
+@pytest.mark.long
 def test_a_metric_is_read_with_the_details(new_account: NewAccount) -> None:
     account = new_account(results=8, agents=1, runs_per_result=1, in_flight=0)
 

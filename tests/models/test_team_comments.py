@@ -38,6 +38,7 @@ COMMENTED = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_comment_anywhere_leaves_no_view_out_and_one_after_a_column_is_its_own(
     account: Account, tmp_path: Path
 ) -> None:

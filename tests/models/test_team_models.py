@@ -58,6 +58,7 @@ def test_the_teams_views_are_built_in_their_order_with_comments(account: Account
         assert (exported.code, "worst" in exported.err) == (0, shown), exported.err
 
 
+@pytest.mark.long
 def test_the_teams_views_stay_when_something_is_erased(account: Account, folder: Path) -> None:
     (folder / "z_first.sql").write_text("select 1 as x")
     account.sync("--models", str(folder))
@@ -77,6 +78,7 @@ def test_the_teams_views_stay_when_something_is_erased(account: Account, folder:
     assert not account.sync("--models", str(folder)).json["changed"]
 
 
+@pytest.mark.long
 def test_a_view_of_the_team_that_cannot_be_made_again_comes_with_the_next_models(
     account: Account, folder: Path, tmp_path: Path
 ) -> None:
@@ -157,6 +159,7 @@ def crowd(new_account_of_many: NewAccount, tmp_path_factory: pytest.TempPathFact
     return Crowd(account, folder, account.sync("--models", str(folder)))
 
 
+@pytest.mark.long
 def test_a_view_comes_after_another_however_that_is_spelled(crowd: Crowd) -> None:
     views = crowd.account.query("select count(*) from duckdb_views() where view_name like 'above%'")
 

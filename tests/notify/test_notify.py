@@ -111,6 +111,7 @@ def test_a_fall_is_told_once_and_so_is_the_recovery(account: Account, listener: 
     assert "67 % when it had got worse, 100 % before that." in recovered
 
 
+@pytest.mark.long
 def test_a_fall_that_still_holds_after_35_days_is_another_one_and_told_again(
     account: Account, listener: Listener
 ) -> None:
@@ -267,6 +268,7 @@ def test_what_time_brings_is_told_by_a_sync_that_changes_nothing(
     assert [(row["kind"], row["result_id"]) for row in body["news"]] == [("stuck", result_id)]
 
 
+@pytest.mark.long
 def test_an_agent_that_loses_runs_every_night_is_told_once_although_others_run_between(
     new_account: NewAccount, listener: Listener
 ) -> None:
@@ -295,6 +297,7 @@ def runs_of(account: Account, agent: int, day: float, status: str, many: int) ->
     account.world.insert(created_at=at, updated_at=account.world.clock().isoformat(), agent=agent, runs=runs)
 
 
+@pytest.mark.long
 def test_what_a_sync_without_receivers_brought_is_told_by_the_next_one_with_them(
     account: Account, listener: Listener
 ) -> None:
@@ -312,6 +315,7 @@ def test_what_a_sync_without_receivers_brought_is_told_by_the_next_one_with_them
     assert account.query("select count(*) from cekura.sync_log") == [(5,)]
 
 
+@pytest.mark.long
 def test_a_result_that_is_stuck_evaluated_and_stuck_again_is_told_once(
     account: Account, listener: Listener
 ) -> None:
@@ -324,6 +328,7 @@ def test_a_result_that_is_stuck_evaluated_and_stuck_again_is_told_once(
     assert [(row["kind"], row["result_id"]) for row in body["news"]] == [("stuck", result_id)]
 
 
+@pytest.mark.long
 def test_nothing_of_an_erased_agent_stays_in_what_was_told(account: Account, listener: Listener) -> None:
     for _ in range(2):
         suite(account, passing=5)
@@ -365,6 +370,7 @@ def test_a_receiver_that_does_not_answer_holds_a_sync_up_for_seconds_only(
     assert len(listener.heard) == 2
 
 
+@pytest.mark.long
 def test_news_that_could_not_be_noted_are_rather_told_twice_than_never(
     account: Account, listener: Listener
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_sync_with_nothing_new_writes_its_line_in_the_log_and_no_more(
     assert shared.query(noted) == []
 
 
+@pytest.mark.long
 def test_a_sync_leaves_the_process_as_it_was(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipeline of one's own in the same process copies rows in bulk, and its sessions are not taken for those of a sync."""
     from psycopg2 import extensions
@@ -104,6 +105,7 @@ def test_a_dry_run_writes_nothing(shared: Shared) -> None:
     ) == [(0,)]
 
 
+@pytest.mark.long
 def test_two_filters_share_the_tables_and_neither_hides_the_others_rows(shared: Shared) -> None:
     one, other = (agent.id for agent in shared.world.agents[:2])
     for agent in (one, other):
@@ -480,6 +482,7 @@ def test_a_row_with_hundreds_of_new_fields_fits(shared: Shared) -> None:
     assert shared.sync("--full", "--details").json["changed"] is False
 
 
+@pytest.mark.long
 def test_what_a_database_sets_for_its_sessions_does_not_count(shared: Shared, tmp_path: Path) -> None:
     id_ = min(shared.world.results)
     notes = ["C:\\temp", "it\\'s", "'; drop schema cekura cascade; --\\"]
@@ -557,6 +560,7 @@ def test_the_lock_outlasts_what_the_server_does_with_idle_sessions(shared: Share
     shared.assert_equals_api()
 
 
+@pytest.mark.long
 def test_a_run_that_two_results_list_stops_no_later_sync_and_goes_back_to_the_older_one(
     shared: Shared,
 ) -> None:
@@ -595,6 +599,7 @@ def test_a_database_that_cannot_keep_every_letter_is_refused(shared: Shared) -> 
     shared.execute("drop database latin")
 
 
+@pytest.mark.long
 def test_what_has_aged_out_by_the_list_of_one_agent_is_judged_again_by_the_list_of_all(
     new_account: NewAccount, server: str
 ) -> None:

@@ -23,6 +23,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     return set_it
 
 
+@pytest.mark.long
 def test_after_a_sync_in_the_future_one_is_full_and_the_next_are_quick_and_nothing_is_stuck(
     new_account: NewAccount, set_clock: SetClock
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_count_that_is_always_too_high_never_stops_a_sync(account: Account) ->
     account.assert_equals_api()
 
 
+@pytest.mark.long
 def test_a_count_that_holds_deleted_results_too_never_stops_a_sync(account: Account) -> None:
     make_dependable(account)
     for round_ in range(1, 3):
@@ -95,6 +96,7 @@ def test_a_count_that_holds_deleted_results_too_never_stops_a_sync(account: Acco
     account.assert_equals_api()
 
 
+@pytest.mark.long
 def test_results_that_come_and_go_while_the_list_is_read_are_no_reason_to_doubt_it(account: Account) -> None:
     make_dependable(account)
 
@@ -122,6 +124,7 @@ def test_a_count_that_is_too_low_or_not_there_says_nothing(account: Account) -> 
         assert (ran.code, ran.err) == (0, ""), counts
 
 
+@pytest.mark.long
 def test_a_row_that_a_filter_repeats_is_counted_as_often_as_it_is_listed(new_account: NewAccount) -> None:
     account = new_account(results=60, runs_per_result=4, page_size_cap=20, in_flight=0)
     scenarios = ",".join(str(scenario.id) for scenario in account.world.agents[0].scenarios[:3])

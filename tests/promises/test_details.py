@@ -129,6 +129,7 @@ def test_the_first_details_are_spread_over_several_syncs_newest_first(account: A
     assert_details_equal_api(account)
 
 
+@pytest.mark.long
 def test_quick_syncs_of_one_project_go_on_with_its_details_although_the_warehouse_has_others(
     account: Account,
 ) -> None:
@@ -256,6 +257,7 @@ def test_what_was_said_is_not_kept_unless_it_is_asked_for(detailed: Account) -> 
     assert b"I am calling about my account" not in detailed.warehouse.read_bytes()
 
 
+@pytest.mark.long
 def test_transcripts_asked_for_later_are_read_again_and_no_more_at_a_time_than_was_allowed(
     detailed: Account,
 ) -> None:
@@ -330,6 +332,7 @@ def make_old(account: Account) -> None:
             con.execute("update cekura.sync_log set finished_at = finished_at - interval 2 hour")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [["build"], *rare(["sync"], ["sync", "--details"])], ids=" ".join)
 def test_a_warehouse_from_before_gets_the_tables_and_the_views(account: Account, command: list[str]) -> None:
     """Syncs that the older version left in the pending log are not lost."""
@@ -515,6 +518,7 @@ def test_a_404_marks_nothing_and_is_asked_again_a_day_later(failing: Account) ->
     assert_details_equal_api(failing)
 
 
+@pytest.mark.long
 def test_an_address_that_goes_on_failing_is_asked_at_growing_intervals(failing: Account) -> None:
     _, alone, _ = broken(failing)
     tries = []
@@ -529,6 +533,7 @@ def test_an_address_that_goes_on_failing_is_asked_at_growing_intervals(failing: 
     assert waits[0] == 1 < waits[-1]
 
 
+@pytest.mark.long
 def test_the_last_good_details_stay_where_later_ones_cannot_be_taken_until_the_result_is_deleted(
     detailed: Account,
 ) -> None:
@@ -574,6 +579,7 @@ def test_where_no_record_can_be_had_the_list_arrives_and_the_details_wait(settle
     assert account.sync("--details").json["details_read"] == 41
 
 
+@pytest.mark.long
 def test_calls_that_the_list_no_longer_has_count_in_no_view(detailed: Account) -> None:
     """Their details were read before, and are not read again."""
     world = detailed.world

@@ -586,7 +586,7 @@ MOVES = [
     rare("two pages of rows are inserted in the middle", after(3, lambda account: account.world.insert(2 * PAGE)), 0),
     rare("rows become visible late, above what was read", after(2, lambda account: account.world.insert_late(5)), 0),
     rare("rows become visible late, far below", after(1, lambda account: account.world.insert_late(3, timedelta(days=20))), 0),
-    case("two rows go and two come, behind every page", after(1, _replace_top, last=6), 0),
+    rare("two rows go and two come, behind every page", after(1, _replace_top, last=6), 0),
     rare("rows are edited and rerun", after(2, _edit_and_rerun), 0),
     case("everything below the first page is deleted", after(1, _delete_at(PAGE, 999)), 7, "--allow-mass-delete"),
     rare("everything is deleted behind the first page", after(1, delete_all), 7, "--allow-mass-delete"),
@@ -737,7 +737,7 @@ def test_results_that_the_vendor_no_longer_keeps_have_aged_out_and_stay(aged_out
     assert aged_out.aged_in_the_end == aged_out.aged[:-1], "each of the others is as old as it was"
 
 
-@pytest.mark.parametrize("first", ["the wrong date", "the age"])
+@pytest.mark.parametrize("first", [pytest.param("the wrong date", marks=pytest.mark.long), "the age"])
 def test_a_result_with_a_wrong_date_takes_no_history_away(new_account: NewAccount, first: str) -> None:
     """One that was made today and says 2003 is no sign that the vendor keeps all since then."""
     account = new_account(results=0)

@@ -286,6 +286,7 @@ def odd(served: Account, story: Story) -> Odd:
     )
 
 
+@pytest.mark.long
 def test_all_rows_load_that_are_odd_but_can_be_taken(odd: Odd) -> None:
     """Names arrive byte for byte; an id that is sent as text is the number; of a run that two results list, the newer has it; one whose id is lost in list and by id keeps its last good version."""
     assert odd.met.code == 0, odd.met.err
@@ -299,6 +300,7 @@ def test_all_rows_load_that_are_odd_but_can_be_taken(odd: Odd) -> None:
     assert (odd.again.code, odd.again.json["changed"]) == (0, False), odd.again.err
 
 
+@pytest.mark.long
 def test_fields_with_hostile_names_harm_nobody(odd: Odd) -> None:
     flagged = "select count(*) from cekura.results where deleted_at is not null and name = 'mended' or aged_out_at is not null"
     assert odd.account.query(flagged) == [(0,)]
@@ -419,6 +421,7 @@ def start_two_long_ago(account: Account) -> None:
     account.world.insert(2, status="running", created_at=created)
 
 
+@pytest.mark.long
 def test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version(
     new_synced: NewAccount,
 ) -> None:

@@ -154,6 +154,7 @@ def test_a_first_sync_that_is_killed_leaves_nothing_or_everything(
     the_next_sync_mends(account, point)
 
 
+@pytest.mark.long
 def test_a_kill_before_the_swap_followed_by_a_kill_while_mending_takes_nothing_back(account: Account) -> None:
     for first, second in [
         ("file:os.rename work.duckdb", "file:os.rename work.duckdb"),
@@ -198,6 +199,7 @@ def test_a_failing_sync_after_a_kill_changes_nothing(account: Account) -> None:
         the_next_sync_mends(account, point)
 
 
+@pytest.mark.long
 def test_a_killed_sync_does_not_count_as_done(account: Account) -> None:
     """Neither its watermark nor its being full may outlive it."""
     change_the_account(account)
@@ -261,6 +263,7 @@ def test_details_of_a_killed_sync_are_all_there_or_none_and_the_next_sync_brings
             account.assert_equals_api()
 
 
+@pytest.mark.long
 def test_a_sync_killed_while_details_are_read_has_not_happened(account: Account) -> None:
     for index in (12, 40) if not ALL else range(8, 60, 4):
         change_the_account(account)

@@ -76,6 +76,7 @@ def version(number: int, name: str, *, is_current: bool = True) -> dict[str, Any
     }
 
 
+@pytest.mark.long
 def test_versions_are_told_by_their_id_and_shown_by_their_newest_name(account: Account) -> None:
     drafts = len(of_first_agent(account)) - len(VERSIONS)
     assert drafts > 0
@@ -85,6 +86,7 @@ def test_versions_are_told_by_their_id_and_shown_by_their_newest_name(account: A
     ) == [("7", "Autumn", drafts + 1), ("8", "Autumn", 1), ("9", "v9", 1)]
 
 
+@pytest.mark.long
 def test_a_version_that_is_no_longer_the_current_one_changes_no_result(account: Account) -> None:
     """Its texts, which read otherwise, are recognised once something else was written: the rows of an old version are not taken apart at every sync for ever."""
     world = account.world
@@ -174,6 +176,7 @@ def judged(payload: dict[str, Any]) -> dict[str, Any]:
     return payload
 
 
+@pytest.mark.long
 def test_the_project_is_known_from_a_field_or_from_the_scope_whose_list_showed_it_last(
     account: Account,
 ) -> None:
@@ -251,6 +254,7 @@ ODD_RUNS = {
 }
 
 
+@pytest.mark.long
 def test_odd_values_of_newer_fields_harm_nobody(new_account: NewAccount) -> None:
     account = new_account(results=40, **NEWER)
     ids = iter(sorted(account.world.results))

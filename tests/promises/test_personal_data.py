@@ -173,6 +173,7 @@ def test_asked_for_it_is_kept_but_never_the_waveform(talked: Account) -> None:
     assert talked.query("select count(*) from cekura.transcript_turns") == [(0,)]
 
 
+@pytest.mark.long
 def test_profiles_are_a_choice_of_their_own(profiled: Account) -> None:
     """Asked for later, they are read for every run that is listed. Transcripts after them bring the rest."""
     assert found(profiled) == PROFILE
@@ -203,7 +204,7 @@ def test_profiles_go_at_the_next_sync_without_it_and_a_dry_run_says_so_and_remov
     ("option", "narrow"),
     [
         ("--profiles", "newest page"),
-        ("--transcripts", "other agent"),
+        pytest.param("--transcripts", "other agent", marks=pytest.mark.long),
         pytest.param("--profiles", "other agent", marks=pytest.mark.long),
         pytest.param("--transcripts", "newest page", marks=pytest.mark.long),
     ],
@@ -234,6 +235,7 @@ def test_what_a_sync_without_the_option_removed_of_results_that_it_did_not_read_
     assert account.sync("--full", "--details", option).json["changed"] is False
 
 
+@pytest.mark.long
 def test_what_was_erased_stays_away_and_what_was_deleted_comes_back_when_it_is_restored(
     talked: Account,
 ) -> None:
@@ -267,6 +269,7 @@ def test_what_was_erased_stays_away_and_what_was_deleted_comes_back_when_it_is_r
 REJECTED = "select count(*) from cekura.rejected_rows where raw like '%customer_name%'"
 
 
+@pytest.mark.long
 def test_what_was_removed_for_its_age_comes_back_when_it_may_be_older(talked: Account) -> None:
     """Also that of a row that cannot be stored, which is as old as it says."""
     newest = max(talked.world.results)
@@ -285,6 +288,7 @@ def test_what_was_removed_for_its_age_comes_back_when_it_may_be_older(talked: Ac
     assert talked.query(REJECTED) == [(1,)]
 
 
+@pytest.mark.long
 def test_what_the_list_said_of_an_older_result_comes_back_with_the_next_full_reading(
     talked: Account,
 ) -> None:
@@ -339,6 +343,7 @@ def kept_in_engine(shared: Shared, id_: int) -> list[int]:
     return [count for (count,) in shared.query(" union all ".join(counts))]
 
 
+@pytest.mark.long
 def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
     unsynced: Account, server: str
 ) -> None:
@@ -361,6 +366,7 @@ def test_an_engine_keeps_what_was_asked_for_and_loses_it_when_it_no_longer_is(
     assert found_in_engine(shared) == set()
 
 
+@pytest.mark.long
 def test_an_engine_loses_what_the_list_said_of_calls_that_were_deleted_or_erased(
     unsynced: Account, server: str
 ) -> None:

@@ -974,6 +974,7 @@ def _is_kept(account: Account, id_: int) -> bool:
     return account.world.now() - datetime.fromisoformat(account.world.results[id_]["created_at"]) < KEPT - DAY
 
 
+@pytest.mark.long
 def test_a_result_in_flight_below_the_lookback_is_followed_until_its_end(flights: Flights) -> None:
     assert flights.quick.json["mode"] == "quick"
     assert flights.found[flights.finished]["status"] == "completed"
@@ -1070,6 +1071,7 @@ def runs_of(account: Account, id_: int) -> list[tuple[Any, ...]]:
     return sorted((run["id"], run["status"], run["success"]) for run in account.world.results[id_]["runs"])
 
 
+@pytest.mark.long
 def test_runs_that_were_stored_are_followed_although_the_list_shows_none(silence: Silence) -> None:
     first, id_ = silence.first, silence.well
 

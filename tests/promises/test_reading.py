@@ -10,7 +10,7 @@ from support.harness import Account, NewAccount, Ran, Record
 from support.rare import rare
 
 
-@pytest.mark.parametrize("order", ["id_desc", "updated_desc"])
+@pytest.mark.parametrize("order", [*rare("id_desc"), "updated_desc"])
 @pytest.mark.parametrize("count", [*rare("right"), "zero"])
 def test_old_results_on_top_of_the_list_do_not_end_a_quick_reading(
     new_synced: NewAccount, order: str, count: str
@@ -73,6 +73,7 @@ def test_a_dependable_count_tells_of_a_new_result_that_stands_below_older_ones(
     account.assert_equals_api()
 
 
+@pytest.mark.long
 def test_rows_that_are_not_stored_for_a_reason_are_no_doubt_about_the_count(new_synced: NewAccount) -> None:
     account = new_synced(results=80, in_flight=0, page_size_cap=40)
     world = account.world

@@ -196,6 +196,7 @@ def test_a_filtered_sync_brings_one_agent_and_hides_nothing_from_a_later_sync_of
     assert re.search(r"^Full sync of agent_id=4101: the last one began at [-\d]{10} [:\d]{8} UTC\.\n", due)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "nothing",
     [
@@ -285,6 +286,7 @@ def test_a_row_in_flight_that_the_pages_do_not_reach_is_read_by_id(new_account: 
     assert account.query(f"select alpha from cekura.results where id = {odd}") == [("a",)]
 
 
+@pytest.mark.long
 def test_a_run_that_leaves_a_result_and_returns_is_there_again(new_synced: NewAccount) -> None:
     """So does one that was listed under two new results for a while."""
     account = new_synced(page_size_cap=20)

@@ -393,6 +393,7 @@ def test_where_details_are_left_for_later_the_page_says_how_many_runs_it_speaks_
     ]
 
 
+@pytest.mark.long
 def test_one_day_of_data_is_no_comparison(new_account: NewAccount) -> None:
     account = new_account(results=6, agents=1, days=0.01, in_flight=1)
     account.sync()
@@ -403,6 +404,7 @@ def test_one_day_of_data_is_no_comparison(new_account: NewAccount) -> None:
     assert not any(" pp" in heading for heading in page.headings)
 
 
+@pytest.mark.long
 def test_a_week_that_ended_before_the_day_of_the_last_sync_is_called_by_its_last_day(
     new_account: NewAccount,
 ) -> None:
@@ -420,6 +422,7 @@ def test_a_week_that_ended_before_the_day_of_the_last_sync_is_called_by_its_last
     assert "this week" not in html
 
 
+@pytest.mark.long
 def test_the_page_is_as_fresh_as_the_last_sync_in_the_file_or_on_record(settled: Account) -> None:
     account = settled
     record = account.home / "last.json"
@@ -440,6 +443,7 @@ def test_the_page_is_as_fresh_as_the_last_sync_in_the_file_or_on_record(settled:
 # -- where it is written ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_page_replaces_what_stood_there_and_a_new_one_is_for_its_owner_alone(
     hostile: Account, written: tuple[Ran, Page, Path]
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_fr
     assert stored(file) == old
 
 
+@pytest.mark.long
 def test_a_restore_that_is_killed_once_readers_have_the_backup_leaves_no_record_of_a_sync_that_they_have_not(
     account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_restore_that_is_killed_once_readers_have_the_backup_leaves_no_record_
     assert "is not known" in account.run("status").out
 
 
+@pytest.mark.long
 def test_a_backup_is_restored_where_there_is_no_warehouse_and_where_the_base_is_damaged(
     account: Account, tmp_path: Path
 ) -> None:
@@ -231,7 +233,7 @@ def _another_warehouse_of_as_many_syncs(account: Account, aside: Path) -> None:
     shutil.copyfile(other.warehouse, account.warehouse)
 
 
-@pytest.mark.parametrize("replace", [_older_home, *rare(_older_file), _another_warehouse_of_as_many_syncs])
+@pytest.mark.parametrize("replace", [*rare(_older_home, _older_file), _another_warehouse_of_as_many_syncs])
 def test_a_warehouse_of_two_histories_is_refused_until_somebody_chooses_one(
     account: Account, tmp_path: Path, replace: Callable[[Account, Path], None]
 ) -> None:
@@ -255,6 +257,7 @@ def test_a_warehouse_of_two_histories_is_refused_until_somebody_chooses_one(
     account.assert_equals_api()
 
 
+@pytest.mark.long
 def test_the_same_file_copied_back_is_no_other_history(account: Account, tmp_path: Path) -> None:
     """As a backup tool leaves it that restores everything: another inode, another time, the same sync."""
     shutil.copytree(account.home, tmp_path / "home")

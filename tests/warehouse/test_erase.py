@@ -162,6 +162,7 @@ def test_all_results_of_an_agent_and_all_before_a_day_are_erased(account: Accoun
     assert [name for name in planted if in_files(account, name)] == ["Planted-B2"]
 
 
+@pytest.mark.long
 def test_what_the_warehouse_does_not_hold_is_not_called_erased(account: Account) -> None:
     held, gone = max(account.world.results), min(account.world.results)
     account.run("erase", "--result", str(gone))
@@ -192,6 +193,7 @@ def test_one_choice_is_needed(account: Account) -> None:
     assert account.run("erase", "--result", "1", "--agent", "2").code == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("later", [OPTIONS, *rare(("--full",))])
 def test_what_was_said_goes_once_it_is_older_than_it_is_kept_and_comes_back_when_it_is_kept_for_longer(
     account: Account, later: tuple[str, ...]
@@ -215,6 +217,7 @@ def test_what_was_said_goes_once_it_is_older_than_it_is_kept_and_comes_back_when
     assert old <= ids_of(account, "transcript_turns")
 
 
+@pytest.mark.long
 def test_test_profiles_go_once_they_are_older_than_what_was_said_is_kept(
     new_synced: Callable[..., Account],
 ) -> None:
@@ -235,6 +238,7 @@ def test_to_keep_what_was_said_for_no_time_is_refused(account: Account) -> None:
     assert "--keep-transcripts 0 keeps nothing" in ran.err
 
 
+@pytest.mark.long
 def test_in_postgresql_what_is_erased_stays_away_and_what_was_said_goes_once_it_is_older_than_it_is_kept(
     shared: Shared,
 ) -> None:

@@ -94,6 +94,7 @@ def test_the_command_build_builds_all_views_again(synced: Account) -> None:
     assert comment_of_a_view(synced) != "as it stood"
 
 
+@pytest.mark.long
 def test_a_view_that_a_reader_replaced_does_not_survive_in_a_rebuilt_warehouse(synced: Account) -> None:
     rates = synced.query("select agent_id, results from analytics.agents order by all")
     with duckdb.connect(str(synced.warehouse)) as con:

@@ -65,6 +65,7 @@ def test_a_dry_run_says_that_the_file_changed_and_leaves_it_at_that(
     assert synced_account.query(STORED) == []
 
 
+@pytest.mark.long
 def test_a_warehouse_of_an_earlier_version_gets_what_the_views_need(account: Account, file: Path) -> None:
     """From the command `build`, which loads the file too."""
     file.write_text(HEADER + "4101,2026-03-10,one\nx,2026-03-10,two\n")

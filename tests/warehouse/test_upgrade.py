@@ -94,6 +94,7 @@ def test_what_it_stored_of_callers_and_calls_is_in_no_file_any_longer(upgraded: 
     assert account.sync("--full-every", "0").json["changed"] is False
 
 
+@pytest.mark.long
 def test_what_it_stored_beside_a_metric_goes_where_it_may_quote_a_call(upgraded: tuple[Account, Ran]) -> None:
     account, _ = upgraded
 

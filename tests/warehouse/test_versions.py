@@ -90,6 +90,7 @@ def test_a_sync_without_news_upgrades_the_file_of_an_older_version(settled: Acco
     assert settled.query("from analytics.result_trend") != []
 
 
+@pytest.mark.long
 def test_what_was_erased_and_written_again_by_version_0_1_0_is_removed_by_the_next_sync(
     settled: Account,
 ) -> None:

@@ -647,6 +647,7 @@ def test_a_dry_run_foretells_the_sync_that_makes_it_whole(
     assert_dry_run_foretells(account)
 
 
+@pytest.mark.long
 def test_a_dry_run_foretells_the_sync_that_finishes_a_swap(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
