@@ -52,6 +52,16 @@ MUTATIONS = (
         (COUNT,),
     ),
     Mutation(
+        "end: an empty list is believed at once",
+        (("api/ends.py", " and not self._exists(Window(1, max(1, window.size - 1)))", ""),),
+        ("tests/promises/test_faults.py::test_answers",),
+    ),
+    Mutation(
+        "journal: one that holds nothing is worth a warning",
+        (("diff/journal.py", '            return ""\n', "            pass\n"),),
+        ("tests/promises/test_journal.py::test_a_sync_that_read_nothing_leaves_nothing_to_warn_of",),
+    ),
+    Mutation(
         "count: any count is believed",
         (("diff/counted.py", "if past.count_is_dependable and", "if"),),
         (COUNT,),

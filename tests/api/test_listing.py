@@ -447,7 +447,7 @@ def test_one_page_that_passes_the_horizon_is_one_request() -> None:
     assert listing.asked == [Window(1, 10)]
 
 
-@pytest.mark.parametrize(("rows", "requests"), [(0, 1), (1, 3), (7, 2), (49, 2), (50, 3)])
+@pytest.mark.parametrize(("rows", "requests"), [(0, 2), (1, 3), (7, 2), (49, 2), (50, 3)])
 def test_a_listing_of_one_page_costs_two_requests_and_one_more_where_it_is_full(
     rows: int, requests: int
 ) -> None:

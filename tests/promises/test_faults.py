@@ -301,6 +301,7 @@ ANSWERS = [
     case("an answer that outlasts the budget", answer(200, b"{}", delay=9), 4, "The time budget", "--timeout", "1s"),
     case("JSON cut short, of the length declared", answer(200, PAGE_OF_ONE_ROW), 4, "cut short"),
     rare("the same once", answer(200, PAGE_OF_ONE_ROW, times=1), 0),
+    case("an empty list once", answer(200, b'{"count": 0, "next": null, "previous": null, "results": []}', times=1), 0),
     case("a whole page with a zero byte behind it", pages(lambda page: json.dumps(page).encode() + b"\0"), 5, "goes on after"),
     rare("a whole page with words behind it", pages(lambda page: json.dumps(page).encode() + b" <!-- 3 ms -->"), 5, "goes on after"),
     rare("UTF-16", pages(lambda page: json.dumps(page).encode("utf-16-le")), 5, "in UTF-16-LE"),

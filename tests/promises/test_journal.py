@@ -369,6 +369,14 @@ def test_a_journal_of_another_key_is_dropped_with_a_word(synced: Account) -> Non
     assert_read_anew(synced, synced.sync("--full"), "other key")
 
 
+def test_a_sync_that_read_nothing_leaves_nothing_to_warn_of(account: Account) -> None:
+    assert interrupt(account, 1).code == 3
+
+    ran = account.sync("--profiles")
+
+    assert (ran.code, ran.err) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -64,7 +64,7 @@ class Ends:
         `next` always promises too much.
         """
         if not page.rows:
-            return window.page == 1
+            return window.page == 1 and not self._exists(Window(1, max(1, window.size - 1)))
         last = page.rows[-1]
         has_room = len(page.rows) < window.size and (not page.has_next or self._false_promises > 1)
         stopped = (last.created or last.key, window.page, len(page.rows)) if has_room else None

@@ -167,30 +167,30 @@ class _Earlier:
         """Why this sync cannot go on with it, empty where there is nothing to go on with; None if it can."""
         try:
             self._con.execute(f"attach {literal(str(self._path))} as journal")
-            reason = self._unfit(conditions, key)
-            return self._read() if reason is None else reason
+            if (reason := self._unfit(conditions, key)) is None:
+                self._read()
         except (duckdb.Error, ValueError, KeyError, TypeError):
             return "its file is damaged"
+        return reason
 
     def _unfit(self, conditions: Mapping[str, str], key: str) -> str | None:
         ((format_, started, salt, theirs),) = self._con.execute("from journal.begun").fetchall()
         if format_ != FORMAT:
             return "another version wrote it"
+        if not self._con.execute("from journal.places limit 1").fetchall():
+            return ""
         self.reading = Reading(datetime.fromisoformat(started))
         if not timedelta(0) <= self._now - datetime.fromisoformat(started) < KEPT:
             return "it is too old"
         hidden, theirs = _hidden(conditions, key, salt), json.loads(theirs)
         return next((f"other {name}" for name in hidden if hidden[name] != theirs.get(name)), None)
 
-    def _read(self) -> str | None:
-        states = self._con.execute("select state from journal.states order by rowid desc limit 1").fetchall()
-        if not states:
-            return ""  # nothing was read
+    def _read(self) -> None:
         self._require_sound_blocks()
-        state = json.loads(states[0][0])
+        newest = "select state from journal.states order by rowid desc limit 1"
+        state = json.loads(self._con.execute(newest).fetchall()[0][0])
         chain = Chain(self._places(), Saved(*state["chain"]))
         self.reading = replace(self.reading, chain=chain, comparison=state["comparison"])
-        return None
 
     def _places(self) -> Iterator[Place]:
         """So many at a time that memory does not depend on how many there are."""
