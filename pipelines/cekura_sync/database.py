@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from cekura_sync.errors import WarehouseError
@@ -86,48 +86,23 @@ def unlimited(con: "duckdb.DuckDBPyConnection", limit: str = MEMORY) -> Iterator
             con.execute(f"set memory_limit = '{limit}'")
 
 
-class LittleMemory:
-    """Runs steps with a low limit of memory; a step that cannot do with that gets more. Afterwards the limit is as before."""
+def in_little_memory(con: "duckdb.DuckDBPyConnection", step: Callable[[], T]) -> T:
+    """The step's result. It runs with a low limit first; what cannot do with that gets more. Afterwards the limit is as before."""
+    import duckdb
 
-    def __init__(self, con: "duckdb.DuckDBPyConnection") -> None:
-        self._con = con
-
-    def __enter__(self) -> Self:
-        ((self._before,),) = self._con.execute("select current_setting('memory_limit')").fetchall()
-        self._lower()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._limit_to(self._before)
-
-    def run(self, step: Callable[[], T]) -> T:
-        """The step's result."""
-        import duckdb
-
-        with suppress(duckdb.OutOfMemoryException):
-            return step()
-        try:
-            for limit in STEPS[1:]:
-                with suppress(duckdb.OutOfMemoryException):
-                    self._limit_to(limit)
-                    return step()
-            with unlimited(self._con, STEPS[-1]):
+    ((before,),) = con.execute("select current_setting('memory_limit')").fetchall()
+    try:
+        for limit in STEPS:
+            try:
+                tune(con, f"set memory_limit = '{limit}'")
                 return step()
-        finally:
-            self._lower()
-
-    def _lower(self) -> None:
-        """As low as what is in use allows."""
-        any(self._limit_to(limit) for limit in STEPS)
-
-    def _limit_to(self, limit: str) -> bool:
-        import duckdb
-
-        try:
-            tune(self._con, f"set memory_limit = '{limit}'")
-        except duckdb.Error:  # more than that is in use
-            return False
-        return True
+            except duckdb.OutOfMemoryException:
+                continue
+        with unlimited(con, STEPS[-1]):
+            return step()
+    finally:
+        with suppress(duckdb.Error):  # more than that is in use
+            tune(con, f"set memory_limit = '{before}'")
 
 
 def beside(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cekura_sync import database
 from cekura_sync.console.memory import give_back
-from cekura_sync.database import LittleMemory, first_line, quoted
+from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import ModelError
 from cekura_sync.models import runner
 
@@ -43,9 +43,8 @@ def check(con: duckdb.DuckDBPyConnection, *, just_built: bool = False) -> list[F
     database.tune(con, "set threads = 1")  # two take twice the memory, and save little
     models = runner.read_models(runner.models_dir() / "checks")
     asked = set().union(*(model.references for model in models))
-    with LittleMemory(con) as memory:
-        copied = _copy_in_steps(con, memory, asked) if just_built else _copy_as_they_stand(con, memory, asked)
-        return [finding for model in models if (finding := _ask(con, memory, model, copied))]
+    copied = _copy_in_steps(con, asked) if just_built else _copy_as_they_stand(con, asked)
+    return [finding for model in models if (finding := _ask(con, model, copied))]
 
 
 def check_rows(con: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -55,9 +54,7 @@ def check_rows(con: duckdb.DuckDBPyConnection) -> list[Finding]:
     """
     _build_row_views(con)
     models = runner.read_models(runner.models_dir() / "checks")
-    with LittleMemory(con) as memory:
-        asked = [model for model in models if model.references <= ROW_VIEWS]
-        return [found for model in asked if (found := _ask(con, memory, model, set()))]
+    return [found for model in models if model.references <= ROW_VIEWS and (found := _ask(con, model, set()))]
 
 
 def check_tables(con: duckdb.DuckDBPyConnection) -> list[Finding]:
@@ -73,14 +70,14 @@ def _build_row_views(con: duckdb.DuckDBPyConnection) -> None:
             runner.run(con, view, f"create view {runner.SCHEMA}.{view.name} as\n{view.query}")
 
 
-def _copy_as_they_stand(con: duckdb.DuckDBPyConnection, memory: LittleMemory, asked: set[str]) -> set[str]:
+def _copy_as_they_stand(con: duckdb.DuckDBPyConnection, asked: set[str]) -> set[str]:
     """Several checks ask the same view, so each is computed once. Returns the names of the copies."""
     for name in sorted(asked - NOT_COPIED):
-        _copy(con, memory, name, f"select * from {runner.SCHEMA}.{quoted(name)}")
+        _copy(con, name, f"select * from {runner.SCHEMA}.{quoted(name)}")
     return asked - NOT_COPIED
 
 
-def _copy_in_steps(con: duckdb.DuckDBPyConnection, memory: LittleMemory, asked: set[str]) -> set[str]:
+def _copy_in_steps(con: duckdb.DuckDBPyConnection, asked: set[str]) -> set[str]:
     """The same, and the views below those too."""
     views = runner.in_build_order(runner.read_models(runner.models_dir()))
     needed = set(asked)
@@ -89,17 +86,17 @@ def _copy_in_steps(con: duckdb.DuckDBPyConnection, memory: LittleMemory, asked: 
     copied: set[str] = set()
     for view in views:
         if view.name in needed - NOT_COPIED:
-            _copy(con, memory, view.name, _from_copies(view.query, copied))
+            _copy(con, view.name, _from_copies(view.query, copied))
             copied.add(view.name)
     return copied
 
 
-def _copy(con: duckdb.DuckDBPyConnection, memory: LittleMemory, view: str, query: str) -> None:
+def _copy(con: duckdb.DuckDBPyConnection, view: str, query: str) -> None:
     import duckdb
 
     try:
         statement = f"create or replace temp table {quoted(view)} as {query}"
-        memory.run(lambda: con.execute(statement))
+        database.in_little_memory(con, lambda: con.execute(statement))
     except duckdb.OperationalError:  # a full disk, too little memory: the view is not to blame
         raise
     except duckdb.Error as error:
@@ -115,9 +112,7 @@ def _from_copies(sql: str, copied: set[str]) -> str:
     return runner.REFERENCE.sub(place, sql)
 
 
-def _ask(
-    con: duckdb.DuckDBPyConnection, memory: LittleMemory, model: Model, copied: set[str]
-) -> Finding | None:
+def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Finding | None:
     import duckdb
 
     query = _from_copies(model.query, copied)
@@ -133,7 +128,7 @@ def _ask(
         return Finding(model.name, model.meaning, int(rows), example)
 
     try:
-        return memory.run(finding)
+        return database.in_little_memory(con, finding)
     except duckdb.OperationalError:
         raise
     except duckdb.Error as error:
