@@ -60,7 +60,7 @@ MUTATIONS = (
     ),
     Mutation(
         "journal: one that holds nothing is worth a warning",
-        (("diff/journal.py", '            return ""\n', "            pass\n"),),
+        (("diff/journal.py", '            return ""  # nothing was read\n', "            pass\n"),),
         ("tests/promises/test_journal.py::test_a_sync_that_read_nothing_leaves_nothing_to_warn_of",),
     ),
     Mutation(

@@ -93,37 +93,28 @@ def decode_detail(
 def require_object(body: bytes) -> None:
     text = body.strip()
     if not text.startswith(b"{"):
-        if _is_json(text):
+        if not _why_not_json(text):
             raise UnbelievableAnswer(f"The response is JSON, but not an object: {begins(body)}")
         raise UnreadableAnswer(f"The response is not JSON: {begins(body)}")
     if (encoding := json.detect_encoding(text)) != "utf-8":
         raise UnreadableAnswer(
-            f"The response is not JSON in UTF-8, it seems to be in {encoding.upper()}: {begins(body)}"
+            f"The response is not in UTF-8 but seems to be in {encoding.upper()}: {begins(body)}"
         )
     if not text.endswith(b"}"):
-        if _goes_on(text):
-            raise UnreadableAnswer(f"The response goes on after its JSON has ended: {begins(body)}")
+        if "trailing characters" in _why_not_json(text):
+            raise UnreadableAnswer(f"The response has more text after its JSON: {begins(body)}")
         raise ApiUnavailable(
             f"The response was cut short after {len(body):,} bytes: check the network, or lower --page-size."
         )
 
 
-def _is_json(text: bytes) -> bool:
+def _why_not_json(text: bytes) -> str:
+    """What the parser says; empty if it is JSON."""
     try:
         msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
-def _goes_on(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        return "trailing characters" in str(error)
-    except (UnicodeDecodeError, RecursionError):
-        pass
-    return False
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return str(error)
+    return ""
 
 
 def _decode_envelope(body: bytes) -> tuple[_Envelope, list[bytes]]:

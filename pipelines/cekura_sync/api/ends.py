@@ -64,6 +64,7 @@ class Ends:
         `next` always promises too much.
         """
         if not page.rows:
+            # Asked again in another way, because a cache would answer the same question in the same way.
             return window.page == 1 and not self._exists(Window(1, max(1, window.size - 1)))
         last = page.rows[-1]
         has_room = len(page.rows) < window.size and (not page.has_next or self._false_promises > 1)

@@ -178,7 +178,7 @@ class _Earlier:
         if format_ != FORMAT:
             return "another version wrote it"
         if not self._con.execute("from journal.places limit 1").fetchall():
-            return ""
+            return ""  # nothing was read
         self.reading = Reading(datetime.fromisoformat(started))
         if not timedelta(0) <= self._now - datetime.fromisoformat(started) < KEPT:
             return "it is too old"
