@@ -53,7 +53,7 @@ def cekura_views(pipeline: "Pipeline", schema: str = runner.SCHEMA, account: str
         present = _present(client, schema, [*wanted])
     if others := sorted(present - built.keys()):
         raise WarehouseError(
-            f"The schema {schema} holds views or tables of somebody else under names of ours: {', '.join(others)}. Nothing was changed; pass another schema=, or drop them."
+            f"The schema {schema} holds somebody else's views or tables under our names: {', '.join(others)}. Nothing was changed; pass another schema=, or drop them."
         )
     changed = {name for name in wanted if name not in present or built.get(name) != wanted[name]}
     new = _with_those_above(script.models(engine), changed)

@@ -197,7 +197,7 @@ def test_views_and_tables_of_others_under_our_names_stay(filled: dict[str, Fille
         client.execute_sql("create table somewhere.agents as select 1 as x")
         client.execute_sql("create view somewhere.runs as select x + 1 as y from somewhere.agents")
 
-    with pytest.raises(WarehouseError, match=r"somewhere holds .* of somebody else .*: agents, runs"):
+    with pytest.raises(WarehouseError, match=r"somewhere holds somebody else's .*: agents, runs"):
         cekura_views(pipeline, schema="somewhere")
 
     with filled["duckdb"].reader() as con:

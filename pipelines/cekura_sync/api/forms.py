@@ -71,7 +71,7 @@ def verdict(value: object) -> bool | None:
 
 
 def _told_by(id_: object, name: object) -> tuple[int | None, object]:
-    """The id of a scenario and its name; what is no whole number is a name."""
+    """The id of a scenario and its name; what is not a whole number is a name."""
     number = bigint(identity(id_))
     return number, id_ if number is None and name is None else name
 

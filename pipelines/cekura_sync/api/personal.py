@@ -58,7 +58,7 @@ FIGURES = (
 PROFILE = "test_profile"
 NEVER = "waveform"  # 16 kB of drawing a run
 PAYLOAD = "metadata"  # the whole answer of the telephony provider
-# What such an answer says about the call itself. Values that are no plain text or number are left out even here.
+# What such an answer says about the call itself. Values other than plain texts and numbers are left out even here.
 HARMLESS = (
     "call_end_reason",
     "call_status",

@@ -17,7 +17,7 @@ from cekura_sync.tables import SCHEMA, TABLES_WITH_MORE
 _READ_WITH_PERSONAL_DATA = "(with_transcripts or coalesce(with_profiles, true))"
 # What was said stays until the result is read again without transcripts.
 _READ_WITH_TRANSCRIPTS = f"select result_id from {SCHEMA}.details_read where with_transcripts"
-# The tables of the list, and which column of theirs says to which result a row belongs.
+# The tables of the list, and which of their columns says to which result a row belongs.
 _LISTED = {"results": "id", "runs": "result_id"}
 _MORE_COLUMNS = MORE_COLUMNS.format(schema=f"base.{SCHEMA}")
 # The first version kept all of a provider's payload; the digests of its documents begin so.

@@ -13,7 +13,7 @@ from sqlglot import exp
 from cekura_sync.models import dialects, runner, schemas, words
 from cekura_sync.models.runner import Model
 
-# Where a table of ours is in an engine: (`cekura` or `analytics`, its name) → its name there.
+# Where our tables are in an engine: (`cekura` or `analytics`, its name) → its name there.
 Place = Callable[[str, str], exp.Table]
 
 COMMENT_ON = ("duckdb", "postgres", "redshift", "trino")  # by statements of their own
@@ -93,7 +93,7 @@ def _text(text: str, engine: str) -> str:
 
 
 def selected_tables() -> set[str]:
-    """Tables of ours that some view selects from."""
+    """Our tables that some view selects from."""
     code = (words.code(model.sql) for model in runner.read_models(runner.models_dir()))
     return {name for sql in code for name in re.findall(rf"\b{dialects.TABLES}\.(\w+)", sql)}
 

@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 def open_connection(dsn: str) -> Any:
-    """As every session of ours is: each statement is committed at once, and texts come as they are."""
+    """As all our sessions are: each statement is committed at once, and texts come as they are."""
     connection = _where_a_backslash_is_one(psycopg2.connect(dsn), dsn)
     connection.autocommit = True
     # A role or a database may set one that lacks most letters.
