@@ -11,9 +11,8 @@ from cekura_sync.console.signals import stop_signals
 def main() -> None:
     """Leaves at once: a request thread that hangs must not hold the process."""
     stop_signals.install()
-    gc.set_threshold(
-        50_000, 20, 20
-    )  # imports make many objects and no garbage: looking for it took a twentieth of a sync
+    # Imports make many objects and no garbage: looking for it took a twentieth of a sync.
+    gc.set_threshold(50_000, 20, 20)
     _make_streams_usable()
     from cekura_sync import cli
 

@@ -1,6 +1,6 @@
 """Times every view over a large warehouse of invented rows, written straight into its tables, against its bound on two cores.
 
-python views.py [--results N]
+python views.py [--results N] [--runs N]
 """
 
 import argparse
@@ -17,7 +17,6 @@ from cekura_sync.diff.base import open_base
 from cekura_sync.models import runner
 from cekura_sync.warehouse import counts
 
-RUNS = 10  # of each result
 BOUND = 0.5  # seconds for all rows of a view of 1,000,000 results
 BOUNDS = {"scenario_flakiness": 2.0}
 # A result a minute for two years, and a sync an hour. One run in a hundred has ended without a verdict.
@@ -42,14 +41,15 @@ _CHILDREN = """
 """
 
 
-def build(path: Path, results: int) -> None:
+def build(path: Path, results: int, runs: int) -> None:
+    """`runs`: of each result."""
     database.create(path)
     with open_base(None) as con:
         con.execute(f"attach {database.literal(str(path))} as big")
         con.execute("copy from database base to big")
     with database.connect(path) as con:
-        con.execute(_RESULTS, {"results": results, "runs": RUNS})
-        con.execute(_CHILDREN, {"runs": RUNS})
+        con.execute(_RESULTS, {"results": results, "runs": runs})
+        con.execute(_CHILDREN, {"runs": runs})
         tables.complete(con)
         runner.build(con)
         counts.store(con)
@@ -81,11 +81,14 @@ def line(view: str, times: Times) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=int, default=1_000_000)
-    results = parser.parse_args().results
-    print(f"{results:,} results, {results * RUNS:,} runs; every column of every row, median of 5\n")
+    parser.add_argument("--runs", type=int, default=10, help="of each result")
+    size = parser.parse_args()
+    print(
+        f"{size.results:,} results, {size.results * size.runs:,} runs; every column of every row, median of 5\n"
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "big.duckdb"
-        build(path, results)
+        build(path, size.results, size.runs)
         with database.connect(path, read_only=True) as con:
             for model in runner.read_models(runner.models_dir()):
                 print(line(model.name, measure(con, model.name)), flush=True)

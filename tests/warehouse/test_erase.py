@@ -170,7 +170,7 @@ def test_what_the_warehouse_does_not_hold_is_not_called_erased(account: Account)
     for choice, says in (
         (
             ["--result", "999999"],
-            "does not hold result 999999. Its id is noted, so that no later sync stores it.",
+            "does not hold result 999999. Its id is noted, so that no later sync stores it; --undo takes that back.",
         ),
         (["--result", "999999"], "does not hold result 999999."),
         (["--result", str(gone)], f"does not hold result {gone}."),
@@ -188,9 +188,32 @@ def test_what_the_warehouse_does_not_hold_is_not_called_erased(account: Account)
     assert "Erased 1 result." in account.run("erase", "--result", str(held)).err
 
 
-def test_one_choice_is_needed(account: Account) -> None:
-    assert account.run("erase").code == 2
-    assert account.run("erase", "--result", "1", "--agent", "2").code == 2
+def test_an_erasure_that_is_undone_lets_the_next_full_sync_store_the_result_again(account: Account) -> None:
+    erased, of_it = max(account.world.results), "select count(*) from analytics.results where result_id = "
+    whole = account.query("from analytics.runs order by all")
+    account.run("erase", "--result", str(erased))
+    assert account.sync("--full", *OPTIONS).code == 0
+    assert account.query(f"{of_it}{erased}") == [(0,)]
+
+    undone = account.run("erase", "--result", str(erased), "--undo")
+
+    assert (undone.code, f"Result {erased} is no longer kept away" in undone.err) == (0, True), undone.err
+    assert account.sync("--full", *OPTIONS).code == 0
+    assert account.query(f"{of_it}{erased}") == [(1,)]
+    assert account.query("from analytics.runs order by all") == whole
+    again = account.run("erase", "--result", str(erased), "--undo")
+    assert (again.code, "is not kept away, so there is nothing to undo" in again.err) == (0, True), again.err
+
+
+def test_one_choice_is_needed_and_only_that_of_a_result_can_be_undone(account: Account) -> None:
+    for choices in (
+        "",
+        "--result 1 --agent 2",
+        "--undo",
+        "--agent 2 --undo",
+        "--result 1 --transcripts-only --undo",
+    ):
+        assert account.run("erase", *choices.split()).code == 2
 
 
 @pytest.mark.long
@@ -254,6 +277,8 @@ def test_in_postgresql_what_is_erased_stays_away_and_what_was_said_goes_once_it_
         "Erased 0 results: the warehouse does not hold result 999999."
         in shared.run("erase", "--result", "999999").err
     )
+    assert "no longer kept away" in shared.run("erase", "--result", "999999", "--undo").err
+    assert "nothing to undo" in shared.run("erase", "--result", "999999", "--undo").err
     assert "Erased 1 result." in shared.run("erase", "--result", str(erased)).err
     shared.account.world.edit(erased, name="edited")
     for _ in range(2):

@@ -41,15 +41,13 @@ class Listing:
         self._barren = 0
         self.counts: list[int] = []  # the API's `count`, in each answer of this reading
         self.chain = chain or Chain()
-        self._earlier = (
-            None if chain is None else "to meet"
-        )  # what is still asked of an earlier reading; then "in place"
         self._goes_on = chain is not None
+        # What is still asked of an earlier reading: its chain has to be met, and then its end to be in place.
+        self._earlier = "to meet" if self._goes_on else None
         self._displaced = 0  # times that its end was not where the top said
         self.can_be_continued = True  # by another reading, from its chain
-        self._repeats: dict[
-            int | str, int
-        ] = {}  # ids that stood in a page several times in a row, and how often more
+        # Ids that stood in a page several times in a row, and how often more.
+        self._repeats: dict[int | str, int] = {}
         self.complete = False  # the end of the listing was reached and proved
         self.pages = 0
 
@@ -203,10 +201,9 @@ class Listing:
         return page
 
     def _count_page(self, page: Page, new: list[Row]) -> None:
-        if len({row.key for row in page.rows}) < len(
-            page.rows
-        ):  # `scenarios=` repeats a row right after itself
-            for key, same in groupby(row.key for row in page.rows):
+        keys = [row.key for row in page.rows]
+        if len({*keys}) < len(keys):  # `scenarios=` repeats a row right after itself
+            for key, same in groupby(keys):
                 self._repeats[key] = max(self._repeats.get(key, 0), len([*same]) - 1)
         self.pages += 1
         self._accepted += 1

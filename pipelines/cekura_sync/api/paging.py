@@ -86,9 +86,8 @@ class Chain:
             self._unsaved.clear()
         self.floor = saved.floor  # the oldest time read, in microseconds since 1970
         self._top = saved.top  # the newest time of the first window
-        self.overlap = (
-            saved.overlap
-        )  # rows that the next window must repeat to hold a link: more if many end the chain with one time
+        # Rows that the next window must repeat to hold a link: more if many end the chain with one time.
+        self.overlap = saved.overlap
         self._came_since = saved.came_since  # rows
         self._began_at = -saved.came_since  # the position of its newest row
         self._shift = 0  # the offset in the listing of the chain's position 0, when a window last joined

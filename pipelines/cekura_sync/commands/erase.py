@@ -13,6 +13,9 @@ from cekura_sync.console.signals import stop_signals
 if TYPE_CHECKING:
     from cekura_sync.warehouse.erase import Selection
 
+_ALLOWED = "Result {id} is no longer kept away: the next `cekura-sync sync --full` stores it, if Cekura still lists it."
+_NOT_ERASED = "Result {id} is not kept away, so there is nothing to undo."
+
 
 @click.command(short_help="Remove results, or what was said in them, for good.")
 @click.option("--result", type=WholeNumber(min=0), metavar="ID", help="Remove this result.")
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     help="Remove all results created before this day (UTC), such as 2026-03-10.",
 )
 @click.option("--transcripts-only", is_flag=True, help="Remove only what was said. Results and rates stay.")
+@click.option("--undo", is_flag=True, help="Erase nothing: let syncs store the result of --result again.")
 @warehouse_option
 @destination_option
 def erase(
@@ -32,25 +36,32 @@ def erase(
     before: datetime | None,
     *,
     transcripts_only: bool,
+    undo: bool,
     warehouse: str,
     destination: str | None,
 ) -> None:
     """Remove results for good, with their runs, details, transcripts and rejected texts.
 
-    No later sync brings them back, because the warehouse keeps a list of their ids. With --transcripts-only, no later
+    No later sync brings them back, because the warehouse keeps a list of their ids; --undo takes one off it. With --transcripts-only, no later
     sync reads their details again, or stores what the list of results shows of their calls. Backups and copies of the
     warehouse still contain them.
     """
     if sum(choice is not None for choice in (result, agent, before)) != 1:
         raise click.UsageError("Say what to erase: one of --result, --agent and --before.")
+    if undo and (result is None or transcripts_only):
+        raise click.UsageError("--undo goes with --result alone.")
     from cekura_sync.warehouse import open_warehouse
     from cekura_sync.warehouse.erase import Selection
     from cekura_sync.warehouse.layout import Layout
     from cekura_sync.warehouse.writers import still_held
 
+    path, engine = settings.check_warehouse(warehouse), engine_of(destination)
+    if undo and result is not None:
+        allowed = open_warehouse(path, engine).allow(result, stop_signals.hold)
+        terminal.message(_ALLOWED.format(id=result) if allowed else _NOT_ERASED.format(id=result))
+        return
     moment = before.replace(tzinfo=UTC) if before else None
     selection = Selection(result, agent, moment, transcripts_only)
-    path, engine = settings.check_warehouse(warehouse), engine_of(destination)
     count = open_warehouse(path, engine).erase(selection, stop_signals.hold)
     what = "What was said is erased in" if transcripts_only else "Erased"
     if count:
@@ -69,7 +80,8 @@ def _nothing_of(selection: "Selection") -> str:
     """Why nothing was erased. Whoever mistyped a number must not take the data for gone."""
     if selection.result_id is not None:
         stores = "stores what was said in it" if selection.transcripts_only else "stores it"
-        return f"the warehouse does not hold result {selection.result_id}. Its id is noted, so that no later sync {stores}."
+        undo = "" if selection.transcripts_only else "; --undo takes that back"
+        return f"the warehouse does not hold result {selection.result_id}. Its id is noted, so that no later sync {stores}{undo}."
     if selection.agent_id is not None:
         return f"the warehouse holds none of agent {selection.agent_id}."
     return f"the warehouse holds none that was created before {selection.before:%Y-%m-%d}."

@@ -57,9 +57,8 @@ class State(TypedDict, total=False):
     last_started: str
     last_full_started: str
     logged_at: str  # when the last run began that this scope wrote into `sync_log`
-    unfinished: list[
-        dict[str, Any]
-    ]  # id, agent, created_at, synced_at, _digest; only where nothing can be read back
+    # id, agent, created_at, synced_at, _digest; only where nothing can be read back
+    unfinished: list[dict[str, Any]]
     fields: list[dict[str, str]]
     shortfalls: list[int]  # the newest first
 

@@ -51,10 +51,8 @@ CUSTOMERS = (
 )
 PERSONALITIES = ("Patient caller", "Hurried caller", "Confused caller", "Angry caller")
 UNKNOWN_CHANCE = 0.8
-STEADY = (
-    0.62,
-    0.95,
-)  # what an agent passes in scenarios that are neither flaky nor broken: from the worst to the best
+# What an agent passes in scenarios that are neither flaky nor broken: the worst and the best.
+STEADY = (0.62, 0.95)
 
 
 @dataclass(frozen=True, slots=True)

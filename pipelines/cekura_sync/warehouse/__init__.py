@@ -60,6 +60,9 @@ class Warehouse(Protocol):
     def erase(self, selection: "Selection", swapping: "Callable[[], None]") -> int:
         """Remove results for good, or what was said in them; returns how many."""
 
+    def allow(self, result_id: int, swapping: "Callable[[], None]") -> bool:
+        """Let syncs store an erased result again; returns whether it was kept away."""
+
     def answer(self, query: "Model") -> list[dict[str, Any]]:
         """The rows of a query on what was committed last."""
 

@@ -20,9 +20,7 @@ _CONFIGURATION = {
         "log_level": "CRITICAL",  # what goes wrong is raised to us, and reported once
         "intercept_signals": False,  # a sync stops at once; what it leaves is scratch
     },
-    "extract": {
-        "next_item_mode": "fifo"
-    },  # one table after another: each query takes its memory while it runs
+    "extract": {"next_item_mode": "fifo"},  # each query takes its memory while it runs: one after another
     "providers": {"enable_airflow_secrets": False},
     "normalize": {"data_writer": {"disable_compression": True}},  # files that are read once, at once
 }

@@ -40,6 +40,8 @@ class Selection(NamedTuple):
 CAME_BACK = """
     select id from {schema}.results where id in (select id from {schema}._erased where not transcripts_only)
 """
+KEPT_AWAY = "id = {id} and not transcripts_only"
+ALLOW = f"delete from {SCHEMA}._erased where {KEPT_AWAY}"
 # Rejected rows of results that the warehouse does not hold: only their text says which ones they are.
 REJECTED = """
     select id, _digest, raw, seen_at from {schema}.rejected_rows
@@ -63,6 +65,12 @@ def came_back(con: "duckdb.DuckDBPyConnection") -> bool:
     """Whether the base attached to `con` holds what was erased."""
     name_erased(con)
     return bool(con.execute(f"select 1 from base.{SCHEMA}.results where {ERASED} limit 1").fetchall())
+
+
+def is_kept_away(con: "duckdb.DuckDBPyConnection", result_id: int) -> bool:
+    """By the base attached to `con`."""
+    name_erased(con)
+    return bool(con.execute(f"select 1 from erased where {KEPT_AWAY.format(id=result_id)}").fetchall())
 
 
 class Meant(NamedTuple):

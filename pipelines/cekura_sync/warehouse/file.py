@@ -222,6 +222,20 @@ class WarehouseFile(Swap):
         self._commit_with_log(write, swapping, meant.statements)
         return meant.results
 
+    def allow(self, result_id: int, swapping: Callable[[], None]) -> bool:
+        """Returns whether it was kept away."""
+        self.require()
+        with self.locked():
+            with open_base(self.existing()) as con:
+                was_kept_away = erase.is_kept_away(con, result_id)
+
+            def write(con: duckdb.DuckDBPyConnection) -> None:
+                con.execute(erase.ALLOW.format(id=result_id))
+
+            if was_kept_away:
+                self._commit_with_log(write, swapping)
+        return was_kept_away
+
     def rebuild(self, team_changes: TeamChanges | None, swapping: Callable[[], None]) -> list[str]:
         names: list[str] = []
 

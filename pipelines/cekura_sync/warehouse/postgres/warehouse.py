@@ -231,6 +231,16 @@ class Engine:
             swapping()
         return int(count)
 
+    def allow(self, result_id: int, swapping: Callable[[], None]) -> bool:
+        with self.locked():
+            session = self._connection.session
+            if "_erased" not in session.columns():
+                return False
+            with session.transaction():
+                allowed = session.rows(f"{erase.ALLOW.format(id=result_id)} returning id")
+                swapping()
+        return bool(allowed)
+
     def _erase_what_came_back(self) -> None:
         session = self._connection.session
         if "_erased" in session.columns() and session.rows(erase.CAME_BACK.format(schema=SCHEMA)):
