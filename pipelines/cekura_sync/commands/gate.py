@@ -255,12 +255,12 @@ def _report(
         terminal.print_outcome(table.as_json(judgement, question, int(code)))
     else:
         terminal.print_table(table.COLUMNS, table.rows(judgement))
-    sentences = [wording.sentence(agent, question) for agent in judgement.agents]
+    headline, details = wording.headline(judgement, question), wording.details(judgement, question)
     if code is ExitCode.OK:
-        for line in (wording.headline(judgement), *sentences):
+        for line in (headline, *details):
             terminal.message(line)
     else:
-        terminal.failed(wording.headline(judgement), int(code), sentences)
+        terminal.failed(headline, int(code), details)
         raise SystemExit(code)
 
 
