@@ -48,6 +48,10 @@ def connect(
             more: _Config = {"temp_directory": _spill()} if read_only else _WRITING if limited else {}
             con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | more)
     except duckdb.Error as error:
+        if "not a valid DuckDB database" in str(error):
+            raise WarehouseError(
+                f"{path} is damaged or not a DuckDB file: choose another --warehouse."
+            ) from error
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."
         ) from error

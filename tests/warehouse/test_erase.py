@@ -216,7 +216,7 @@ def test_what_the_warehouse_does_not_hold_is_not_called_erased(account: Account)
         (["--result", str(gone)], f"does not hold result {gone}."),
         (["--result", "999998", "--transcripts-only"], "no later sync stores what was said in it."),
         (["--agent", "77"], "holds none of agent 77."),
-        (["--before", "2001-01-01", "--transcripts-only"], "holds none that was created before 2001-01-01."),
+        (["--before", "2001-01-01", "--transcripts-only"], "holds none that were created before 2001-01-01."),
     ):
         ran = account.run("erase", *choice)
 
