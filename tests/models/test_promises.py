@@ -16,9 +16,9 @@ PROMISED = {
     " infrastructure_failed_results cancelled_results voice_results text_results scheduled_results"
     " manual_results last_result_at",
     "agent_daily": "agent_id agent_name day completed_results decided_runs passed_runs pass_rate"
-    " infrastructure_failed_results pass_rate_moving",
+    " infrastructure_failed_results pass_rate_moving pass_rate_low pass_rate_high",
     "agent_weekly": "agent_id agent_name week completed_results decided_runs passed_runs pass_rate"
-    " infrastructure_failed_results pass_rate_moving",
+    " infrastructure_failed_results pass_rate_moving pass_rate_low pass_rate_high",
     "agent_segments": "agent_id channel direction trigger completed_results decided_runs passed_runs pass_rate",
     "scenario_pass_rate": "agent_id agent_name scenario_id scenario_name runs passed_runs pass_rate"
     " pass_rate_low pass_rate_high last_failed_at",
