@@ -279,8 +279,8 @@ def test_the_documented_views_of_tags_are_empty_if_no_scenario_has_a_tag(
 
 
 def write_documented_views(models: Path, tags: dict[int, list[str]]) -> None:
-    """As docs/questions.md says, from a list of scenarios with these tags."""
-    document = (ROOT / "docs" / "questions.md").read_text().partition("### Pass rates by tag")[2]
+    """As docs/team.md says, from a list of scenarios with these tags."""
+    document = (ROOT / "docs" / "team.md").read_text().partition("### Pass rates by tag")[2]
     script, sql = (re.findall(rf"```{kind}\n(.*?)```", document, re.DOTALL)[0] for kind in ("python", "sql"))
     listed = json.dumps([{"id": id_, "name": "…", "tags": each or None} for id_, each in tags.items()])
     made = subprocess.run(
