@@ -178,7 +178,7 @@ def gate(
         question,
         partial(readable, warehouse, destination),
         None if no_sync else partial(_sync, of_sync, question.agent_ids, quiet=quiet),
-        settings.duration(wait),
+        settings.duration(wait, "--wait"),
         (lambda _: None) if quiet else terminal.message,
     )
     _report(judgement, question, junit, summary, as_json=as_json)
