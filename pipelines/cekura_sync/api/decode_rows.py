@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cekura_sync.api.forms import LISTS, as_arrays, identity
+from cekura_sync.api.forms import LISTS, as_arrays, identity, listed
 from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.api.times import microseconds
@@ -148,7 +148,7 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
                 return _envelope.decode(body[: opening.end()] + body[token.start() :]), [
                     raw for raw in rows if raw
                 ]
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise UnreadableAnswer(f"The response is not JSON ({error}): {begins(body)}") from None
     raise ApiUnavailable(
         f"The response was cut short after {len(body):,} bytes: check the network, or lower --page-size."
@@ -189,9 +189,9 @@ def _odd(value: msgspec.Raw) -> bool:
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     """The vendor's documents disagree about the scale of this endpoint; the runs decide."""
     rate = row.get("success_rate")
-    if not isinstance(rate, int | float) or isinstance(rate, bool):
-        return
-    runs: list[Any] = [run.get("success") for run in row.get("runs") or [] if isinstance(run, dict)]
+    if not isinstance(rate, float) and bigint(rate) is None:
+        return  # such a number is left to those who reject it
+    runs: list[Any] = [run.get("success") for run in listed(row, "runs") if isinstance(run, dict)]
     share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None
     in_percent = rate > ABOVE_1 if share is None else abs(rate / 100 - share) < abs(rate - share)
     if in_percent and not list_in_percent:
