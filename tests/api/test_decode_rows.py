@@ -62,6 +62,12 @@ def test_a_row_in_another_encoding_is_set_aside_with_its_id() -> None:
     assert bad.key == 8
 
 
+def test_a_row_whose_runs_are_no_list_keeps_its_id_wherever_that_stands() -> None:
+    (row,) = decode_page(page('{"created_at": "2026-01-01T00:00:00Z", "runs": 5, "id": "8"}')).rows
+
+    assert (row.key, row.flaw) == (8, "runs is not a list")
+
+
 def test_runs_and_scenarios_keyed_by_id_become_arrays() -> None:
     keyed = {
         "id": 1,

@@ -164,7 +164,7 @@ def _row(raw: bytes) -> Row:
             as_arrays(row)
             for name in LISTS:
                 if not isinstance(row.get(name), list | None):
-                    return _flawed(raw, f"{name} is not a list")
+                    return _flawed(raw, f"{name} is not a list", identity(listed.id))
             text = msgspec.json.encode(row).decode()
     except msgspec.ValidationError:
         return _flawed(raw, "not an object")
@@ -174,10 +174,11 @@ def _row(raw: bytes) -> Row:
     return Row(text if key is None else key, microseconds(listed.created_at), text)
 
 
-def _flawed(raw: bytes, flaw: str) -> Row:
+def _flawed(raw: bytes, flaw: str, id_: int | None = None) -> Row:
     text = raw.decode("utf-8", "backslashreplace")
-    known = _LEADING_ID.match(raw)
-    return Row(int(known[1]) if known else text, None, text, flaw)
+    if id_ is None and (leading := _LEADING_ID.match(raw)):
+        id_ = int(leading[1])
+    return Row(text if id_ is None else id_, None, text, flaw)
 
 
 def _odd(value: msgspec.Raw) -> bool:
@@ -199,6 +200,14 @@ def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
         row["success_rate"] = share if share is not None and abs(rate / 100 - share) < 1e-9 else rate / 100
     elif share and not in_percent and list_in_percent:
         row["success_rate"] = rate * 100
+
+
+def another_result(asked: int, flaw: str | None = None) -> UnbelievableAnswer:
+    """The error where a result's own address brings another id than the one that was asked for, or no id."""
+    because = f" ({flaw})" if flaw else ""
+    return UnbelievableAnswer(
+        f"Asked for result {asked}, the API answers with another id or with none{because}: try again later."
+    )
 
 
 def begins(body: bytes) -> str:
