@@ -25,6 +25,7 @@ from cekura_sync.console import failure, terminal
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.console.signals import stop_signals
 from cekura_sync.settings.texts import require_utf8
+from cekura_sync.settings.variables import mistyped
 
 
 @click.group(
@@ -73,6 +74,8 @@ def run(arguments: list[str]) -> ExitCode:
     try:
         stop_signals.heed()
         require_utf8(arguments, os.environ)
+        for flaw in mistyped(os.environ):
+            terminal.warn(flaw)
         code = cli.main(arguments, prog_name="cekura-sync", standalone_mode=False)
         return ExitCode(code or 0)
     except SystemExit as stop:

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from cekura_sync.errors import WarehouseError
@@ -48,6 +48,10 @@ def connect(
             more: _Config = {"temp_directory": _spill()} if read_only else _WRITING if limited else {}
             con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | more)
     except duckdb.Error as error:
+        if "not a valid DuckDB database" in str(error):
+            raise WarehouseError(
+                f"{path} is damaged or not a DuckDB file: choose another --warehouse."
+            ) from error
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."
         ) from error
@@ -57,6 +61,11 @@ def connect(
 def _spill() -> str:
     """Where memory overflows to; DuckDB would take the working directory or the folder of the file. Made only when needed."""
     return str(Path(tempfile.gettempdir(), f"cekura-sync-{uuid4().hex}"))
+
+
+def is_held(error: WarehouseError) -> bool:
+    """Whether `connect` failed because another program has the file open for writing. The path in the message may say anything."""
+    return str(error.__cause__).startswith("IO Error: Could not set lock on file")
 
 
 def in_utc(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
@@ -144,6 +153,17 @@ def copy_tables(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
         con.execute(f"create table fresh.cekura.{quoted(table)} ({column_list(columns)})")
         con.execute(f"insert into fresh.cekura.{quoted(table)} select * from cekura.{quoted(table)}")
     con.execute("detach fresh")
+
+
+def columns_of(found: Any) -> list[str]:
+    """`found`: a connection or a cursor that has executed a query."""
+    return [column[0] for column in found.description or []]
+
+
+def as_dicts(found: Any) -> list[dict[str, Any]]:
+    """All rows by column. `found`: a connection or a cursor that has executed a query."""
+    columns = columns_of(found)
+    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
 
 def literal(text: str) -> str:

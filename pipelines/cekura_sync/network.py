@@ -43,6 +43,10 @@ def _trusts_nobody() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+def is_proxied(url: str) -> bool:
+    return _proxy(urlsplit(url)) is not None
+
+
 def without_secrets(text: str) -> str:
     """The text without names and passwords for the proxies of the environment."""
     for address in getproxies().values():

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+import duckdb
 import pytest
 
 from cekura_sync import cli, errors, settings
 from cekura_sync.console import exits
 from cekura_sync.sandbox import Fault
-from cekura_sync.settings import vendor
+from cekura_sync.settings import variables, vendor
 from support.harness import PATIENCE, Account, run
 
 COMMANDS = sorted(cli.cli.commands)
@@ -274,6 +275,7 @@ def test_status_exits_10_when_the_last_sync_is_older(synced: Account) -> None:
         ran = synced.run("status", *arguments)
         assert ran.code == 10
         assert ran.out
+        assert "The last sync of all results is older than --max-age 0: look at the log" in ran.err
 
 
 def test_status_of_a_warehouse_that_never_was_synced_is_older_than_any_age(tmp_path: Path) -> None:
@@ -284,6 +286,14 @@ def test_status_of_a_warehouse_that_never_was_synced_is_older_than_any_age(tmp_p
     assert ran.code == 10
     assert (ran.json["last_sync"], ran.json["age_seconds"]) == (None, None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_status_of_a_file_of_another_program_is_no_advice_to_sync_into_it(tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "other.duckdb")).close()
+
+    ran = run("status", "--warehouse", str(tmp_path / "other.duckdb"), env={})
+
+    assert (ran.code, "but not a warehouse of cekura-sync" in ran.err) == (9, True), ran.err
 
 
 def test_a_failed_sync_does_not_make_the_status_younger(settled: Account) -> None:
@@ -421,13 +431,13 @@ def test_a_sync_without_news_makes_the_status_younger(settled: Account) -> None:
     ],
 )
 def test_durations_are_read(text: str, expected: timedelta) -> None:
-    assert settings.duration(text) == expected
+    assert settings.duration(text, "--lookback") == expected
 
 
 @pytest.mark.parametrize("text", ["", "24", "h", "1w", "1H", "1h30m", "-1h", "1.5h", "٣h", "1 h", "1e3s"])
 def test_other_durations_are_refused(text: str) -> None:
-    with pytest.raises(errors.SettingsError, match="not a duration"):
-        settings.duration(text)
+    with pytest.raises(errors.SettingsError, match=r"--lookback '.*' is not a duration"):
+        settings.duration(text, "--lookback")
 
 
 # -- query, check, build ----------------------------------------------------------------------------------------------
@@ -818,6 +828,34 @@ def test_the_environment_goes_before_the_vendors_file(settled: Account) -> None:
     vendor_file('api_key = "another-key"\napi_url = "http://127.0.0.1:9"\n')
 
     assert settled.sync().code == 0
+
+
+def test_a_refused_key_is_looked_for_where_it_stands(settled: Account) -> None:
+    vendor_file('api_key = "another-key"\n')
+
+    assert "check CEKURA_API_KEY," in settled.sync(CEKURA_API_KEY="wrong").json["error"]
+    assert "check ~/.cekura/config.toml," in settled.sync(CEKURA_API_KEY="").json["error"]
+
+
+def test_a_variable_that_is_nearly_a_setting_is_named(settled: Account) -> None:
+    ran = settled.run(
+        "status", CEKURA_WARHOUSE="x", CEKURA_TEST_LONG="", CEKURA_API_TOKEN="", CEKURA_DETAILS="0"
+    )
+
+    assert ran.err.splitlines() == [
+        "Warning: The variable CEKURA_WARHOUSE is not a setting, and is ignored: did you mean CEKURA_WAREHOUSE?"
+    ]
+
+
+def test_every_variable_of_an_option_is_known_as_a_setting() -> None:
+    helped = {
+        name
+        for command in cli.cli.commands.values()
+        for option in command.params
+        for name in re.findall(r"CEKURA_\w+", f"{getattr(option, 'help', '')} {option.envvar}")
+    }
+
+    assert helped | {"CEKURA_API_KEY"} == {*variables.NAMES}
 
 
 def test_an_option_goes_before_the_environment(settled: Account) -> None:

@@ -68,3 +68,18 @@ def test_the_demo_calls_its_flaky_scenarios_flaky_and_at_most_a_third_of_all(war
     assert len(planted) == 12
     assert flaky >= planted
     assert len(flaky) <= len(verdicts) / 3
+
+
+def test_the_demo_prints_columns_under_the_names_that_the_views_give_them(warehouse: Account) -> None:
+    for view, query in demo.VIEWS.items():
+        in_view = {column for (column,) in warehouse.query(f"select column_name from (describe {view})")}
+
+        assert {column for (column, *_) in warehouse.query(f"describe {query}")} <= in_view, view
+
+
+def test_the_demo_compares_versions_and_only_that_of_the_planted_fall_is_worse(warehouse: Account) -> None:
+    verdicts = warehouse.query(
+        "select agent_name, agent_version, verdict from analytics.agent_version_pass_rate where verdict <> 'same'"
+    )
+
+    assert verdicts == [("Aurora Clinic Reception", f"v{demo.VERSIONS}", "regressed")]

@@ -138,7 +138,7 @@ def result(agent: int, day: int) -> Row:
         "name": "Nightly",
         "agent": agent,
         "agent_name": NAMES.get(agent, f"Agent {agent}"),
-        "agent_version": "v1" if day < 28 else "v2",
+        "agent_version": None if agent == NEW else "v1" if day < 28 else "v2",
         "status": "completed" if SUITES[agent](day) else "timeout",
         "total_runs_count": len(SUITES[agent](day)),
         "created_at": created,
@@ -224,8 +224,33 @@ def test_the_table_shows_the_agent_its_scenarios_and_runs_to_look_at(gate: Gate)
     assert lines[0] == ["Fallen", "worse", "–", "1.000", "0.700", "-0.300", "70", "–"]
     assert lines[1][2:] == ["Scenario 7", "1.000", "0.000", "-0.100", "7", "234/23407, 233/23307, 232/23207"]
     assert lines[-1][:5] == ["Unchanged", "passed", "–", "0.900", "0.900"]
-    assert "The gate fails: 1 of 2 agents got worse" in ran.err
-    assert "Fallen got worse: 0.700 of 70 runs passed, 1.000 of 280 before" in ran.err
+    assert "cekura-sync: The gate fails for 1 of 2 agents: Fallen got worse.\n" in ran.err
+    assert "Fallen got worse: 70.0 % of 70 runs passed, before 100.0 % of 280; within" in ran.err
+
+
+def test_the_message_names_the_agent_that_fails_and_says_why_once(gate: Gate) -> None:
+    worse, low = gate(FELL), gate(LOW, options=["--min-pass-rate", "0.9"])
+
+    said = (
+        "The gate fails. Fallen got worse: 70.0 % of 70 runs passed, before 100.0 % of 280; within the same"
+    )
+    assert worse.err.startswith(f"cekura-sync: {said} scenarios -30.0 points (")
+    assert worse.err.count("got worse") == 1
+    assert "The gate fails. Agent 8 passes too few runs: 70.0 % of 70 runs passed" in low.err
+    assert "below --min-pass-rate 0.9" in low.err
+
+
+def test_the_message_of_several_agents_names_the_first_ones_of_each_kind(gate: Gate) -> None:
+    several = gate(FELL, STRANGE, LOW, UNCHANGED, options=["--json", "--min-pass-rate", "0.8"])
+    many = gate(OTHERS, UNSTORED, NEW, ALL_FLAKY, UNCHANGED, options=["--json"])
+
+    assert several.json["message"] == (
+        f"The gate fails for 3 of 4 agents: {AWKWARD} and Fallen got worse; Agent 8 passes too few runs."
+    )
+    assert re.fullmatch(
+        r"The gate cannot judge 4 of 5 agents: Agent \d+, Agent \d+, Agent \d+ and 1 more\.",
+        many.json["message"],
+    )
 
 
 def test_scenarios_that_only_sway_are_not_named(gate: Gate) -> None:
@@ -358,7 +383,8 @@ def test_of_100_unchanged_agents_at_most_3_fail(tmp_path: Path, world: str) -> N
         (UNCHANGED, ["--last", "7", "--baseline", "2d"], "those of the baseline 2: at least 3 and 3 are needed"),
         (UNCHANGED, ["--last", "3", "--baseline", "1h"], "its baseline is empty"),
         (UNCHANGED, ["--since", "2030-01-01"], "no decided runs to judge: run its tests first; at least 3 completed results are needed"),
-        (UNCHANGED, ["--version", "v9"], "no decided runs to judge"),
+        (UNCHANGED, ["--version", "v9"], "Unchanged cannot be judged: no result of agent 1 has version v9; it has: v1, v2.\n"),
+        (NEW, ["--version", "v9"], "no result of agent 4 has version v9, because its results have no versions: choose them by --last"),
         (OTHERS, ["--last", "7"], "none of the scenarios of its 70 runs ran in the baseline"),
         (RENEWED, ["--last", "3"], "scenarios that ran on both sides ran on 4 days, both sides together: at least 6 are needed"),
         (UNSTORED, ["--last", "7"], "1 result to judge could not be stored: `cekura.rejected_rows` has the reason"),

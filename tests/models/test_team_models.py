@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
+import duckdb
 import pytest
 
+from cekura_sync.models.team import TeamModels
+from cekura_sync.warehouse.file import WarehouseFile
 from support.answers import ROOT
 from support.harness import Account, NewAccount, Ran
 
@@ -208,6 +211,32 @@ def test_a_change_of_a_model_is_published_and_no_change_is_none(account: Account
     views = account.query("select view_name from duckdb_views() where schema_name = 'team'")
     assert views == [("a_count",)]
     assert account.query("select n from team.a_count") == [(7,)]
+
+
+class TooLittleMemoryAtFirst(TeamModels):
+    """Memory runs out after they are built, for the first time that they are."""
+
+    ran_out = False
+
+    def build(self, con: duckdb.DuckDBPyConnection) -> None:
+        super().build(con)
+        if not self.ran_out:
+            self.ran_out = True
+            raise MemoryError
+
+
+def test_a_build_that_is_tried_again_with_more_memory_names_each_flaw_and_each_view_once(
+    account: Account, folder: Path
+) -> None:
+    (folder / "syntax.sql").write_text("selekt 1")
+    (folder / "Worst.sql").write_text("select 1 as a")
+    models = TooLittleMemoryAtFirst(folder)
+
+    names = WarehouseFile(account.warehouse, models).rebuild(None, lambda: None)
+
+    assert models.ran_out
+    assert len(names) == len({*names})
+    assert [re.findall(r"\w+\.sql", flaw)[0] for flaw in models.flaws] == ["worst.sql", "syntax.sql"]
 
 
 def test_a_folder_that_is_not_there_exits_2_before_the_first_request(

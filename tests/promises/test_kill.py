@@ -98,6 +98,8 @@ def sync_from_now(account: Account, *options: str) -> None:
 def the_next_sync_mends(account: Account, point: object, *options: str) -> None:
     sync_from_now(account, "--full", *options)
     account.assert_equals_api()
+    twice = "select scope, started_at from cekura.sync_log group by all having count(*) > 1"
+    assert account.query(twice) == [], f"{point}: a sync is logged twice"
     left = {path.name for path in account.home.iterdir()} - OWN_FILES
     beside = {path.name for path in account.warehouse.parent.iterdir()}
     assert not left, f"{point} leaves {left}"
@@ -135,6 +137,8 @@ def test_a_sync_killed_before_the_swap_has_not_happened(account: Account) -> Non
 
 def test_a_sync_killed_after_the_published_file_was_replaced_has_happened(account: Account) -> None:
     for point in AFTER_THE_SWAP:
+        assert account.sync("--full").code == 0
+        assert account.sync().json["changed"] is False, "one that waits to be logged"
         change_the_account(account)
 
         assert killed_at(account, point, "--full") == -signal.SIGKILL, f"{point} was never reached"

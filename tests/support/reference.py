@@ -61,7 +61,7 @@ To make your shell complete commands, options and file names, add one line to it
 EXIT_CODES = """\
 ## Exit codes
 
-A code other than 0 means that nothing has changed. `gate`, `demo` and `sync --every` sync more than once: what their earlier syncs wrote stays.
+A code other than 0 means that nothing has changed, except where PostgreSQL lost the connection during the commit (9, the message says so). `gate`, `demo` and `sync --every` sync more than once: what their earlier syncs wrote stays.
 `gate` exits with 11 or 12 after it has synced.
 """
 

@@ -91,6 +91,18 @@ def test_a_warehouse_that_syncs_fill_and_a_pipe_are_no_place_for_a_backup(
     )  # and does not wait for a writer
 
 
+def test_a_sync_that_was_refused_makes_no_warehouse_of_another_programs_file(
+    account: Account, tmp_path: Path
+) -> None:
+    other = tmp_path / "theirs.duckdb"
+    duckdb.connect(str(other)).close()
+    assert account.sync("--warehouse", str(other)).code == 9
+
+    ran = account.run("backup", str(other))
+
+    assert (ran.code, "but not a warehouse of cekura-sync" in ran.err) == (9, True), ran.err
+
+
 def test_a_backup_that_is_restored_is_the_warehouse_and_the_next_sync_goes_on_from_it(
     account: Account, tmp_path: Path
 ) -> None:

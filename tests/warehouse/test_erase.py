@@ -1,12 +1,17 @@
 """What is erased is in no file any longer, and no later sync brings it back."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
+from cekura_sync.database import column_list
+from cekura_sync.tables import ERASED
+from cekura_sync.warehouse import erase
+from cekura_sync.warehouse.erase import Selection
 from support.harness import Account
 from support.rare import rare
 from support.shared import Shared
@@ -52,6 +57,17 @@ def in_files(account: Account, text: str) -> bool:
     return any(
         text.encode() in path.read_bytes() for path in account.warehouse.parent.rglob("*") if path.is_file()
     )
+
+
+def note_as_told(account: Account, news: Sequence[tuple[str, str]]) -> None:
+    """As a sync with receivers would have."""
+    with duckdb.connect(str(account.home / "base.duckdb")) as con:
+        con.executemany("insert into cekura._told (receiver, kind, subject) values ('somebody', ?, ?)", news)
+
+
+def of_agent(account: Account, agent: int) -> int:
+    """The newest result of the agent that is not among those that were rejected."""
+    return int(account.query(f"select max(id) from cekura.results where agent = {agent}")[0][0])
 
 
 def ids_of(account: Account, table: str, column: str = "result_id") -> set[int]:
@@ -147,7 +163,16 @@ def test_all_results_of_an_agent_and_all_before_a_day_are_erased(account: Accoun
     rejected = ids_of(account, "rejected_rows", "id")
     day = (datetime.now(UTC) - timedelta(days=10)).date()
 
+    told = [
+        ("stuck", str(of_agent(account, agent))),
+        ("regressed", str(agent)),
+        ("newly failing", f"{agent} x"),
+    ]
+    others = [("stuck", str(of_agent(account, other))), ("regressed", str(other)), ("regressed", f"{agent}0")]
+    note_as_told(account, [*told, *others])
+
     assert account.run("erase", "--agent", str(agent)).code == 0
+    assert account.query("select kind, subject from cekura._told order by all") == sorted(others)
     assert account.run("erase", "--before", str(day)).code == 0
     assert account.sync().json["rejected"] == 1
 
@@ -160,6 +185,21 @@ def test_all_results_of_an_agent_and_all_before_a_day_are_erased(account: Accoun
 
     planted = ("Planted-A1", "Planted-B2", "Planted-C3", "Planted-D4", "Planted-E5")
     assert [name for name in planted if in_files(account, name)] == ["Planted-B2"]
+
+
+def test_an_id_is_noted_once_however_often_it_is_erased() -> None:
+    whole, said = Selection(result_id=7), Selection(result_id=7, transcripts_only=True)
+    with duckdb.connect() as con:
+        con.execute(f"create schema cekura; create table cekura._erased ({column_list(ERASED)})")
+        for ids, selection in (({7}, whole), ({7, 8}, whole), ({7}, said), ({7}, said)):
+            statements = list(erase.remember(ids, selection))
+            assert len(statements) == 2, "each is a commit of its own"
+            for statement in statements:
+                con.execute(statement)
+        noted = con.execute("select id, transcripts_only from cekura._erased order by all").fetchall()
+
+    assert noted == [(7, False), (7, True), (8, False)]
+    assert list(erase.remember(set(), whole)) == []
 
 
 @pytest.mark.long
@@ -176,13 +216,13 @@ def test_what_the_warehouse_does_not_hold_is_not_called_erased(account: Account)
         (["--result", str(gone)], f"does not hold result {gone}."),
         (["--result", "999998", "--transcripts-only"], "no later sync stores what was said in it."),
         (["--agent", "77"], "holds none of agent 77."),
-        (["--before", "2001-01-01", "--transcripts-only"], "holds none that was created before 2001-01-01."),
+        (["--before", "2001-01-01", "--transcripts-only"], "holds none that were created before 2001-01-01."),
     ):
         ran = account.run("erase", *choice)
 
         what = "What was said is erased in" if "--transcripts-only" in choice else "Erased"
         assert (ran.code, f"{what} 0 results: " in ran.err, says in ran.err) == (0, True, True), ran.err
-    assert account.query("select distinct id from cekura._erased where id = 999999") == [(999999,)]
+    assert account.query("select id from cekura._erased where id = 999999") == [(999999,)]
     said = account.run("erase", "--result", str(held), "--transcripts-only").err
     assert "What was said is erased in 1 result." in said
     assert "Erased 1 result." in account.run("erase", "--result", str(held)).err

@@ -137,6 +137,15 @@ def test_the_rows_of_deleted_and_emptied_results_are_checked_too(synced: Account
     synced.assert_equals_api()
 
 
+def test_a_line_of_the_log_that_a_crash_cut_short_takes_no_later_sync_with_it(synced: Account) -> None:
+    (synced.home / "pending_log.jsonl").write_text('{"scope": "{}", "mode": "qu')
+    for news in (0, 0, 1):
+        synced.world.insert(news)
+        assert synced.sync().json["changed"] is bool(news)
+
+    assert synced.query("select count(*) from cekura.sync_log") == [(4,)]
+
+
 # `build` in every run: a warehouse from before details (test_details.py)
 @pytest.mark.parametrize("command", [*rare(("build",)), ("erase", "--result", "1")])
 def test_syncs_that_found_nothing_new_are_published_by_whatever_is_published_next(

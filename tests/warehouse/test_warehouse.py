@@ -462,6 +462,18 @@ def test_queries_work_while_somebody_has_the_file_open_for_writing(
     assert (ran.code, ran.out) == (0, "n\n60\n"), ran.err
 
 
+def test_a_file_that_is_damaged_is_not_taken_for_one_that_is_held_whatever_its_path_says(
+    new_synced: NewAccount, tmp_path: Path
+) -> None:
+    (tmp_path / "block").mkdir()
+    account = new_synced(warehouse="block/warehouse.duckdb", **STILL)
+    account.warehouse.write_bytes(account.warehouse.read_bytes()[:4096] + b"\xff" * 20_000)
+
+    assert account.run("query", "select 1").code == 9
+    examined = account.run("doctor")
+    assert (examined.code, "open for writing" in examined.out) == (9, False), examined.out
+
+
 def test_queries_ignore_what_somebody_writes_into_a_file_that_a_sync_has_replaced(account: Account) -> None:
     late = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('open', flush=True); input()\n"
     late += "try: con.execute('delete from cekura.results')\n"

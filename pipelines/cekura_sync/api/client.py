@@ -37,7 +37,7 @@ backoff = 0.1  # seconds before the first retry, doubled for each further one; t
 
 T = TypeVar("T")
 
-_BUDGET_SPENT = "The time budget of the sync is used up: raise --timeout, or sync a narrower scope."
+_BUDGET_SPENT = "The time for the sync (--timeout) is used up: raise it, or sync a narrower scope."
 _ONCE_CONNECTED = (httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.RemoteProtocolError)
 _GRACE = 1.0  # seconds for a request to end by its own limits before we stop waiting for it
 
@@ -77,11 +77,13 @@ class Client:
         concurrency: int,
         seconds: float,
         is_token: bool = False,
+        key_from: str = "CEKURA_API_KEY",
         max_requests: float = math.inf,
     ) -> None:
         self._url = api_url
         self._key = api_key
         self._is_token = is_token  # of the vendor CLI's login
+        self._key_from = key_from  # for messages
         self._deadline = time.monotonic() + seconds
         self._closing = threading.Event()
         self._count_lock = threading.Lock()
@@ -186,6 +188,8 @@ class Client:
             )
         if isinstance(error, _ONCE_CONNECTED):
             return f"The connection to {self._url} was lost: {reason}. Check the network, or try again later."
+        if network.is_proxied(self._url):
+            return f"{self._url} cannot be reached through the proxy that the environment names: {reason}. Check HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and NO_PROXY."
         return f"{self._url} cannot be reached: {reason}. Check the address and the network."
 
     def _timeouts(self) -> httpx.Timeout:
@@ -223,7 +227,9 @@ class Client:
         detail = words_of(body, self._key)
         if response.status_code == 404 and detail:
             return None
-        raise refusal(response, detail, is_token=self._is_token, clock_ahead=self.clock_ahead)
+        raise refusal(
+            response, detail, is_token=self._is_token, key_from=self._key_from, clock_ahead=self.clock_ahead
+        )
 
     def _decoded(self, body: bytes, decode: Callable[[bytes], T]) -> T:
         """An API may echo the key, which is neither stored nor printed."""

@@ -10,12 +10,12 @@ from cekura_sync.errors import ApiUnavailable, CekuraSyncError, KeyRefused, Rate
 
 
 def refusal(
-    response: httpx.Response, words: str, *, is_token: bool, clock_ahead: timedelta | None
+    response: httpx.Response, words: str, *, is_token: bool, key_from: str, clock_ahead: timedelta | None
 ) -> CekuraSyncError:
     """The error to raise. `words`: the API's own, from `words_of`; `is_token`: the key is the login of Cekura's CLI."""
     status = response.status_code
     if status in (401, 403):
-        return _refused(status, words, is_token=is_token)
+        return _refused(status, words, is_token=is_token, key_from=key_from)
     if status == 429:
         after = retry_after(response.headers.get("Retry-After"), clock_ahead)
         return RateLimited(
@@ -34,16 +34,18 @@ def refusal(
     )
 
 
-def _refused(status: int, words: str, *, is_token: bool) -> CekuraSyncError:
+def _refused(status: int, words: str, *, is_token: bool, key_from: str) -> CekuraSyncError:
     if not words:
         return ApiUnavailable(
             f"Something before the API, such as a firewall or a proxy, refuses the request ({status} without the API's own words): ask who runs it, or try again later."
         )
     if is_token:
         return KeyRefused(
-            f"The API refuses the login in ~/.cekura/config.toml ({status}{words}): log in again with Cekura's own CLI, or set CEKURA_API_KEY."
+            f"The API refuses the login in {key_from} ({status}{words}): log in again with Cekura's own CLI, or set CEKURA_API_KEY."
         )
-    return KeyRefused(f"The API refuses the key ({status}{words}): check CEKURA_API_KEY and its permissions.")
+    return KeyRefused(
+        f"The API refuses the key ({status}{words}): check {key_from}, and what the key may do."
+    )
 
 
 def words_of(body: bytes, key: str) -> str:

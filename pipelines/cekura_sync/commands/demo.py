@@ -59,7 +59,7 @@ def sandbox(
     demonstration.serve(
         port=port,
         results=results,
-        latency=settings.duration(latency),
+        latency=settings.duration(latency, "--latency"),
         shape=shape,
         generation=generation,
         faults=faults,

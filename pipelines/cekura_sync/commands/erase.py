@@ -18,8 +18,17 @@ _NOT_ERASED = "Result {id} is not kept away, so there is nothing to undo."
 
 
 @click.command(short_help="Remove results, or what was said in them, for good.")
-@click.option("--result", type=WholeNumber(min=0), metavar="ID", help="Remove this result.")
-@click.option("--agent", type=WholeNumber(min=0), metavar="ID", help="Remove all results of this agent.")
+@click.option(
+    "--result", "--result-id", "result", type=WholeNumber(min=0), metavar="ID", help="Remove this result."
+)
+@click.option(
+    "--agent",
+    "--agent-id",
+    "agent",
+    type=WholeNumber(min=0),
+    metavar="ID",
+    help="Remove all results of this agent.",
+)
 @click.option(
     "--before",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -66,11 +75,11 @@ def erase(
     what = "What was said is erased in" if transcripts_only else "Erased"
     if count:
         terminal.message(
-            f"{what} {count:,} result{'s' * (count != 1)}. Backups and copies of the warehouse still hold it: erase or delete those too."
+            f"{what} {count:,} result{'s' * (count != 1)}. Backups and copies of the warehouse still hold {'it' if count == 1 else 'them'}: erase or delete those too."
         )
     else:
         terminal.message(
-            f"{what} 0 results: {_nothing_of(selection)} Backups and copies of the warehouse may hold it: erase or delete those too."
+            f"{what} 0 results: {_nothing_of(selection)} Backups and copies of the warehouse may hold {'it' if result is not None else 'some'}: erase or delete those too."
         )
     if engine is None and (held := still_held(Layout(path))):
         terminal.warn(held)
@@ -84,4 +93,4 @@ def _nothing_of(selection: "Selection") -> str:
         return f"the warehouse does not hold result {selection.result_id}. Its id is noted, so that no later sync {stores}{undo}."
     if selection.agent_id is not None:
         return f"the warehouse holds none of agent {selection.agent_id}."
-    return f"the warehouse holds none that was created before {selection.before:%Y-%m-%d}."
+    return f"the warehouse holds none that were created before {selection.before:%Y-%m-%d}."

@@ -178,7 +178,7 @@ def gate(
         question,
         partial(readable, warehouse, destination),
         None if no_sync else partial(_sync, of_sync, question.agent_ids, quiet=quiet),
-        settings.duration(wait),
+        settings.duration(wait, "--wait"),
         (lambda _: None) if quiet else terminal.message,
     )
     _report(judgement, question, junit, summary, as_json=as_json)
@@ -255,12 +255,12 @@ def _report(
         terminal.print_outcome(table.as_json(judgement, question, int(code)))
     else:
         terminal.print_table(table.COLUMNS, table.rows(judgement))
-    sentences = [wording.sentence(agent, question) for agent in judgement.agents]
+    headline, details = wording.headline(judgement, question), wording.details(judgement, question)
     if code is ExitCode.OK:
-        for line in (wording.headline(judgement), *sentences):
+        for line in (headline, *details):
             terminal.message(line)
     else:
-        terminal.failed(wording.headline(judgement), int(code), sentences)
+        terminal.failed(headline, int(code), details)
         raise SystemExit(code)
 
 

@@ -48,7 +48,7 @@ def check(warehouse: str, destination: str | None) -> None:
     terminal.message("All checks passed.")
 
 
-@click.command(short_help="Show how old the data is.")
+@click.command(short_help="Show when the last sync ran.")
 @warehouse_option
 @destination_option
 @filter_options
@@ -63,7 +63,7 @@ def status(
     same filters or with only some of them. A scope is ignored if the warehouse's last sync is more than 30 days newer.
     If you give filters, only their scope is checked.
     """
-    limit = settings.duration(max_age) if max_age is not None else None
+    limit = settings.duration(max_age, "--max-age") if max_age is not None else None
     filters = settings.filters(options).params() or None
     engine = engine_of(destination)
     state = (
@@ -73,6 +73,7 @@ def status(
         click.echo(json.dumps(state.as_json()) if as_json else terminal.plain(state.sentence()))
     finally:
         if limit is not None and state.is_older_than(limit):
+            terminal.message(state.complaint(f"--max-age {max_age}", limit))
             raise SystemExit(ExitCode.STALE)
 
 

@@ -251,7 +251,7 @@ def _send_sample(urls: tuple[str, ...], *, allow_http: bool) -> None:
 @changes_option
 @models_option
 def build(warehouse: str, destination: str | None, changes: str | None, models: str | None) -> None:
-    """Rebuild the SQL views in the warehouse, after you changed sql/, your models or your list of changes."""
+    """Rebuild the SQL views in the warehouse, after you changed your models or your list of changes."""
     engine = engine_of(destination)
     path = settings.check_warehouse(warehouse)
     from cekura_sync.models.team import TeamModels
@@ -259,9 +259,11 @@ def build(warehouse: str, destination: str | None, changes: str | None, models: 
 
     team = team_changes.read(Path(changes)) if changes is not None else None
     for flaw in team.flaws if team else ():
-        terminal.message(f"Warning: {flaw}")
+        terminal.warn(flaw)
     team_models = TeamModels(Path(models)) if models else None
     names = open_warehouse(path, engine, team_models).rebuild(team, stop_signals.hold)
     for flaw in team_models.flaws if team_models else ():
         terminal.warn(flaw)
+    if team:
+        terminal.message(f"Stored {len(team.changes):,} changes.")
     terminal.message(f"Built {len(names)} views: {', '.join(names)}.")

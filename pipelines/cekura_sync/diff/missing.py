@@ -102,7 +102,7 @@ def _ask(
         counted += row is None and id_ not in not_counted
         if counted > limit:
             raise MassDeleteRefused(
-                f"More than {limit:,} of {known:,} known results would be marked deleted: if that is right, pass --allow-mass-delete."
+                f"More than {limit:,} of the {known:,} known results are gone from the API: check that the key, the filters and --warehouse belong together. If they were deleted at Cekura, pass --allow-mass-delete."
             )
     if answers.deleted or len(answers.failed) > 1:
         _require_answers_by_id(api, changes, answers.failed[-1][1] if answers.failed else None)

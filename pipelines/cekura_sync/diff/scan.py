@@ -41,6 +41,7 @@ def connect(settings: Settings, past: History) -> Client:
         settings.api_url,
         settings.api_key,
         is_token=settings.key_is_token,
+        key_from=settings.key_from,
         concurrency=settings.concurrency,
         seconds=timeout.total_seconds(),
     )
@@ -167,7 +168,7 @@ def _how_far(listing: Listing, journal: Journal, pace: Pace) -> Iterator[None]:
     except ApiUnavailable as error:
         rows, expected = len(listing.chain), listing.expected_rows
         of_all = f" of about {expected:,}" if expected and expected > rows else ""
-        said = f"{error} It came as far as {listing.pages} pages, {rows:,}{of_all} results."
+        said = f"{error} {f'{rows:,}{of_all} results were read' if rows else 'Nothing was read'}."
         if journal.outlives and listing.can_be_continued and rows:
             left = pace.seconds_left(rows, expected)
             rest = f"; at this pace the rest takes about {roughly(left)}" if left else ""

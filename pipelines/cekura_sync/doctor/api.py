@@ -23,6 +23,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         settings.api_url,
         settings.api_key,
         is_token=settings.key_is_token,
+        key_from=settings.key_from,
         concurrency=1,
         seconds=SECONDS,
         max_requests=REQUESTS - 2,

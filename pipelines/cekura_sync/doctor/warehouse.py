@@ -101,7 +101,7 @@ def _held(files: Layout) -> Iterator[Finding]:
     try:
         database.connect(files.published, read_only=True).close()
     except WarehouseError as error:
-        if "lock" not in str(error).lower():
+        if not database.is_held(error):
             raise
         yield warning(
             "readers",

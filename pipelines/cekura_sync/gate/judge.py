@@ -44,10 +44,14 @@ _ASKED = {
 
 @dataclass(frozen=True)
 class Agent:
-    """One agent's judgement: `figures` is its row of sql/gate/judged_agents.sql, `scenarios` are those to look at, the worst first."""
+    """One agent's judgement: `figures` is its row of sql/gate/judged_agents.sql, `scenarios` are those to look at, the worst first.
+
+    `versions` are the rows of sql/gate/versions.sql, and empty unless a version was asked for.
+    """
 
     figures: Row
     scenarios: list[Row]
+    versions: list[Row]
 
     @property
     def outcome(self) -> str:
@@ -96,6 +100,7 @@ def judge(path: Path, question: Question, waits_since: datetime) -> Judgement:
         agents = _rows(con, "from judged_agents order by place")
         scenarios = _rows(con, "from scenarios_to_look_at order by comparison, place")
         failed, unfinished = _rows(con, queries["failed_runs"]), _rows(con, queries["unfinished"])
+        versions = _rows(con, queries["versions"]) if question.version is not None else []
         if question.metric is not None:
             _require_measured(agents, _rows(con, queries["metrics"]), question.metric)
     for scenario in scenarios:
@@ -103,7 +108,13 @@ def judge(path: Path, question: Question, waits_since: datetime) -> Judgement:
             {"result_id": run["result_id"], "run_id": run["run_id"]}
             for run in _of(scenario, failed, "comparison", "scenario")
         ]
-    return Judgement([Agent(agent, _of(agent, scenarios, "comparison")) for agent in agents], unfinished)
+    return Judgement(
+        [
+            Agent(agent, _of(agent, scenarios, "comparison"), _of(agent, versions, "comparison"))
+            for agent in agents
+        ],
+        unfinished,
+    )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from cekura_sync.console.terminal import plain
 from cekura_sync.gate import table
 from cekura_sync.gate.judge import Judgement
 from cekura_sync.gate.question import Question
-from cekura_sync.gate.wording import headline, sentence
+from cekura_sync.gate.wording import details, headline
 
 # CommonMark takes a backslash before any of these as the character itself.
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~&$^=:-]")
@@ -17,10 +17,10 @@ def markdown(judgement: Judgement, question: Question) -> str:
     lines = [
         f"### cekura-sync gate: {judgement.outcome}",
         "",
-        escaped(headline(judgement)),
+        escaped(headline(judgement, question)),
         "",
-        *(f"- {escaped(sentence(agent, question))}" for agent in judgement.agents),
-        "",
+        *(f"- {escaped(line)}" for line in details(judgement, question)),
+        *([""] if details(judgement, question) else []),
         f"| {' | '.join(table.COLUMNS)} |",
         f"|{' --- |' * len(table.COLUMNS)}",
         *(f"| {' | '.join(row)} |" for row in cells),

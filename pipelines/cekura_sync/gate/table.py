@@ -8,11 +8,20 @@ from cekura_sync.gate.judge import Agent, Judgement, Row
 from cekura_sync.gate.question import Question
 from cekura_sync.gate.wording import headline, sentence
 
-COLUMNS = ("agent", "gate", "scenario", "before", "after", "change", "runs", "failed runs (result/run)")
+COLUMNS = (
+    "agent",
+    "gate",
+    "scenario",
+    "before",
+    "after",
+    "part of change",
+    "runs",
+    "failed runs (result/run)",
+)
 
 
 def rows(judgement: Judgement) -> Iterator[tuple[Any, ...]]:
-    """A row for each agent, and below it one for each scenario to look at; changes of scenarios add up to the agent's."""
+    """A row for each agent, and below it one for each scenario to look at, with its part of the agent's change."""
     for agent in judgement.agents:
         figures = agent.figures
         yield (
@@ -51,7 +60,7 @@ def as_json(judgement: Judgement, question: Question, exit_code: int) -> dict[st
     return {
         "outcome": judgement.outcome,
         "exit_code": exit_code,
-        "message": headline(judgement),
+        "message": headline(judgement, question),
         "agents": [_agent(agent, question) for agent in judgement.agents],
         "in_flight": [
             {"result_id": row["result_id"], "status": row["status"]} for row in judgement.unfinished

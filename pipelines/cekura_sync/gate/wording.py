@@ -1,6 +1,6 @@
 """Judgements in sentences: what was found, or what is missing for a judgement."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cekura_sync.gate.judge import UNDECIDED, WORSE, Agent, Judgement
@@ -9,16 +9,37 @@ from cekura_sync.gate.question import Question
 Row = Mapping[str, Any]
 
 
-def headline(judgement: Judgement) -> str:
-    """For the gate as a whole."""
-    total = len(judgement.agents)
-    concerned = len(judgement.with_outcome(judgement.outcome))
-    agents = "the agent" if total == 1 else f"{concerned:,} of {total:,} agents"
-    if judgement.outcome == WORSE:
-        return f"The gate fails: {agents} got worse or passes too few runs."
+NAMED = 3  # agents in the headline of a gate for several; the lines below it name all
+LISTED = 10  # versions of an agent, the newest
+FELL, LOW = "fell", "below the minimum"
+
+
+def headline(judgement: Judgement, question: Question) -> str:
+    """For the gate as a whole. A gate for one agent has nothing else to say."""
+    concerned = judgement.with_outcome(judgement.outcome)
+    if len(judgement.agents) == 1:
+        fails = "The gate fails. " if judgement.outcome == WORSE else ""
+        return fails + sentence(concerned[0], question)
+    of = f"{len(concerned):,} of {len(judgement.agents):,} agents"
     if judgement.outcome == UNDECIDED:
-        return f"The gate cannot judge {agents}."
-    return "The gate passes."
+        return f"The gate cannot judge {of}: {_named(concerned)}."
+    if judgement.outcome != WORSE:
+        return "The gate passes."
+    fell, low = ([agent for agent in concerned if agent.figures["because"] == why] for why in (FELL, LOW))
+    found = [f"{_named(fell)} got worse"] if fell else []
+    found += [f"{_named(low)} {'passes' if len(low) == 1 else 'pass'} too few runs"] if low else []
+    return f"The gate fails for {of}: {'; '.join(found)}."
+
+
+def details(judgement: Judgement, question: Question) -> list[str]:
+    """What is to be said below the headline: of several agents a sentence for each."""
+    return [sentence(agent, question) for agent in judgement.agents] if len(judgement.agents) > 1 else []
+
+
+def _named(agents: Sequence[Agent]) -> str:
+    names = [agent.name for agent in agents[:NAMED]]
+    names += [f"{len(agents) - NAMED:,} more"] if len(agents) > NAMED else []
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def sentence(agent: Agent, question: Question) -> str:
@@ -26,25 +47,45 @@ def sentence(agent: Agent, question: Question) -> str:
     row = agent.figures
     because = row["because"]
     if agent.outcome == UNDECIDED:
-        return f"{agent.name} cannot be judged: {_MISSING.get(because, _other)(row, question)}."
-    found = {"fell": " got worse", "below the minimum": " passes too few runs"}.get(
-        because, " passes the gate"
-    )
+        missing = _unknown_version(agent, question) or _MISSING.get(because, _other)(row, question)
+        return f"{agent.name} cannot be judged: {missing}."
+    found = {FELL: " got worse", LOW: " passes too few runs"}.get(because, " passes the gate")
     return f"{agent.name}{found}: {_RESULT[because](row, question)}."
+
+
+def _unknown_version(agent: Agent, question: Question) -> str | None:
+    """Which versions the agent has, if it has none of the name or id that was asked for."""
+    names = [str(version["name"] or version["id"]) for version in agent.versions]
+    asked = question.version
+    if asked is None or any(asked in (version["name"], version["id"]) for version in agent.versions):
+        return None
+    if agent.figures["because"] != "no runs on one side":
+        return None
+    said = f"no result of agent {agent.figures['agent_id']} has version {asked}"
+    if not names:
+        return f"{said}, because its results have no versions: choose them by --last, --since or --result-id"
+    older = f" and {len(names) - LISTED:,} older ones" if len(names) > LISTED else ""
+    return f"{said}; it has: {', '.join(names[-LISTED:])}{older}"
+
+
+def _percent(rate: float) -> str:
+    return f"{rate * 100:.1f} %"
 
 
 def _rates(row: Row, _question: Question) -> str:
     before = (
-        f", {row['baseline_pass_rate']:.3f} of {row['baseline_decided_runs']:,} before"
+        f", before {_percent(row['baseline_pass_rate'])} of {row['baseline_decided_runs']:,}"
         if row["baseline_pass_rate"] is not None
         else ""
     )
-    return f"{row['pass_rate']:.3f} of {row['decided_runs']:,} runs passed{before}"
+    return f"{_percent(row['pass_rate'])} of {row['decided_runs']:,} runs passed{before}"
 
 
 def _within(row: Row) -> str:
-    low, high = (f"{row[name]:+.3f}" for name in ("adjusted_low", "adjusted_high"))
-    return f"within the same scenarios {row['adjusted_difference']:+.3f} ({low} to {high})"
+    difference, low, high = (
+        f"{row[name] * 100:+.1f}" for name in ("adjusted_difference", "adjusted_low", "adjusted_high")
+    )
+    return f"within the same scenarios {difference} points ({low} to {high})"
 
 
 def _compared(row: Row, question: Question) -> str:
@@ -61,17 +102,17 @@ def _fell_flaky(row: Row, question: Question) -> str:
     )
 
 
-def _low(row: Row, question: Question) -> str:
+def _is_low(row: Row, question: Question) -> str:
     return f"{_rates(row, question)}; below --min-pass-rate {question.min_pass_rate:g}"
 
 
 def _low_flaky(row: Row, question: Question) -> str:
-    return f"{_low(row, question)} because of flaky scenarios alone"
+    return f"{_is_low(row, question)} because of flaky scenarios alone"
 
 
 _RESULT: Mapping[str, Callable[[Row, Question], str]] = {
-    "fell": _compared,
-    "below the minimum": _low,
+    FELL: _compared,
+    LOW: _is_low,
     "same": _compared,
     "improved": _compared,
     "fell by less than the limit": _fell_little,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cekura_sync import database
 from cekura_sync.console.memory import give_back
-from cekura_sync.database import first_line, quoted
+from cekura_sync.database import columns_of, first_line, quoted
 from cekura_sync.errors import ModelError
 from cekura_sync.models import runner
 
@@ -122,7 +122,7 @@ def _ask(con: duckdb.DuckDBPyConnection, model: Model, copied: set[str]) -> Find
         first = con.execute(f"select * from (\n{query}\n) limit 1").fetchall()
         if not first:
             return None
-        columns = [column[0] for column in con.description or []]
+        columns = columns_of(con)
         rows = con.execute(f"select count(*) from (\n{query}\n)").fetchall()[0][0]
         example = ", ".join(f"{column} {value}" for column, value in zip(columns, first[0], strict=True))
         return Finding(model.name, model.meaning, int(rows), example)

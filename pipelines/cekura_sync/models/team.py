@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from cekura_sync.database import first_line, has_table, literal, quoted
+from cekura_sync.database import columns_of, first_line, has_table, literal, quoted
 from cekura_sync.errors import ModelError, SettingsError
 from cekura_sync.models import words
 from cekura_sync.models.runner import Model, comments
@@ -32,23 +32,26 @@ class TeamModels:
             raise SettingsError(
                 f"{folder} is not a directory: write --models as in --models sql, or leave it out."
             )
-        self.flaws: list[str] = []  # a sentence for each file with something wrong
+        self._unreadable: list[str] = []
         self.models = self._read(folder)
         self.checks = self._read(folder / "checks")
+        self.flaws = [*self._unreadable]  # a sentence for each file with something wrong
 
     def _read(self, folder: Path) -> list[Model]:
         models: dict[str, Model] = {}
         for path in sorted(folder.glob("*.sql")):
             name = path.stem.lower()  # for a database, case makes no difference
             if not path.is_file():  # reading from a pipe would never end
-                self.flaws.append(_left_out(path, "it is not a file"))
+                self._unreadable.append(_left_out(path, "it is not a file"))
             elif name in models:
-                self.flaws.append(_left_out(path, f"{models[name].path.name} has the same name but for case"))
+                self._unreadable.append(
+                    _left_out(path, f"{models[name].path.name} has the same name but for case")
+                )
             else:
                 try:
                     models[name] = Model(path, path.read_text(encoding="utf-8-sig"))
                 except (OSError, UnicodeDecodeError) as error:
-                    self.flaws.append(_left_out(path, first_line(error)))
+                    self._unreadable.append(_left_out(path, first_line(error)))
         return [*models.values()]
 
     def signature(self) -> str:
@@ -68,8 +71,8 @@ class TeamModels:
             return bool(self.models)
 
     def build(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Every view that can be built is there afterwards; `flaws` says what is wrong with the others."""
-        flaws = self.flaws
+        """Every view that can be built is there afterwards; `flaws` says what is wrong with the others. It may be tried twice."""
+        self.flaws = flaws = [*self._unreadable]
         con.execute(f"create schema if not exists {SCHEMA}")
         con.execute(
             "create or replace table cekura._team_models as select $1 as signature", [self.signature()]
@@ -173,8 +176,7 @@ def _create(con: duckdb.DuckDBPyConnection, model: Model) -> str:
     view = f"{SCHEMA}.{quoted(model.name)}"
     con.execute(f"create or replace view {view} as\n{model.query}")
     con.execute(f"select * from {view} limit 0")
-    columns = [column[0] for column in con.description or []]
-    con.execute(comments(model, schema=SCHEMA, columns=columns))
+    con.execute(comments(model, schema=SCHEMA, columns=columns_of(con)))
     return ""
 
 

@@ -12,6 +12,10 @@ from cekura_sync.errors import SettingsError
 from cekura_sync.settings import login, vendor
 from cekura_sync.settings.addresses import API_URL as API_URL
 from cekura_sync.settings.addresses import check_url
+from cekura_sync.settings.durations import above_zero
+from cekura_sync.settings.durations import baseline as baseline
+from cekura_sync.settings.durations import duration as duration
+from cekura_sync.settings.durations import interval as interval
 from cekura_sync.settings.texts import require_utf8_path
 
 API_VERSION = "v1"
@@ -26,7 +30,6 @@ TIMEOUT = timedelta(hours=1)
 TIMEOUT_FIRST_FULL = timedelta(hours=6)
 ENGINES = ("postgres",)  # that a sync can fill instead of a file, by dlt's names
 DESTINATION = "CEKURA_DESTINATION"
-LONGEST = timedelta(days=36500)  # of all durations: any date less this one is still a date
 # DuckDB names the catalog after the file, up to the first dot; equal to a schema's name, `cekura.results` would be ambiguous.
 RESERVED_NAMES = (
     "cekura",
@@ -44,7 +47,6 @@ _NO_TIME = "leaves no time to read anything: give a longer one, or leave it out 
 _NOTHING_KEPT = (
     "keeps nothing: give a longer duration, or leave out --transcripts and run `cekura-sync erase`."
 )
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
 )
@@ -74,6 +76,7 @@ class Settings:
 
     api_key: str = field(repr=False)
     key_is_token: bool = False
+    key_from: str = login.VARIABLE
     api_url: str = API_URL
     api_version: str = API_VERSION
     warehouse: Path = Path(WAREHOUSE)
@@ -109,13 +112,14 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         given = environ.get(env) or from_file.get(vendor_key)
         return given if isinstance(given, str) and given else default
 
-    secret, is_token = login.find(environ, from_file)
+    found = login.find(environ, from_file)
     changes = pick("changes", "CEKURA_CHANGES", "")
     models = pick("models", "CEKURA_MODELS", "")
     transcripts = _switch(options, environ, "transcripts", "CEKURA_TRANSCRIPTS")
     return Settings(
-        api_key=secret,
-        key_is_token=is_token,
+        api_key=found.secret,
+        key_is_token=found.is_token,
+        key_from=found.source,
         api_url=check_url(
             pick("api_url", "CEKURA_API_URL", API_URL, "api_url"), allow_http=bool(options.get("allow_http"))
         ),
@@ -123,8 +127,10 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
         warehouse=check_warehouse(pick("warehouse", "CEKURA_WAREHOUSE", WAREHOUSE)),
         filters=filters(options),
         full=bool(options.get("full")),
-        full_every=duration(pick("full_every", "CEKURA_FULL_EVERY", FULL_EVERY)),
-        lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK)),
+        full_every=duration(
+            pick("full_every", "CEKURA_FULL_EVERY", FULL_EVERY), "--full-every (CEKURA_FULL_EVERY)"
+        ),
+        lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK), "--lookback (CEKURA_LOOKBACK)"),
         page_size=int(str(options.get("page_size") or PAGE_SIZE)),
         concurrency=int(str(options.get("concurrency") or CONCURRENCY)),
         timeout=_if_given(options.get("timeout"), "--timeout", _NO_TIME),
@@ -155,41 +161,6 @@ def engine(options: Mapping[str, object], environ: Mapping[str, str] = os.enviro
             f"sync cannot fill '{name}': write --destination {' or '.join(ENGINES)}, or leave it out for a file. To load any other destination of dlt's, use `cekura_source` in a dlt pipeline of your own (docs/engines.md)."
         )
     return str(name) if name else None
-
-
-def duration(text: str) -> timedelta:
-    """`90s`, `15m`, `24h`, `7d`, or `0`. Raises SettingsError."""
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])|0", text.strip())
-    if match is None:
-        raise SettingsError(
-            f"'{text}' is not a duration: write a whole number and a unit, as in 90s, 15m, 24h or 7d."
-        )
-    seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match[1] else 0
-    if seconds > LONGEST.total_seconds():
-        raise SettingsError(f"The duration '{text}' is too long: write {LONGEST.days}d at most.")
-    return timedelta(seconds=seconds)
-
-
-def _above_zero(text: str, otherwise: str) -> timedelta:
-    """A duration. Raises SettingsError; for a duration of zero it says `otherwise`."""
-    length = duration(text)
-    if not length:
-        raise SettingsError(otherwise)
-    return length
-
-
-def interval(text: str) -> timedelta:
-    """The duration between two syncs. Raises SettingsError."""
-    return _above_zero(
-        text, f"--every {text} leaves no time between two syncs: write a duration such as 15m."
-    )
-
-
-def baseline(text: str) -> timedelta:
-    """How far a baseline reaches. Raises SettingsError."""
-    return _above_zero(
-        text, f"--baseline {text} leaves nothing to compare with: write a duration such as 28d."
-    )
 
 
 def moment(text: str, option: str) -> datetime:
@@ -241,7 +212,7 @@ def _is_loop(path: Path) -> bool:
 
 
 def _if_given(text: object, option: str, why_not_zero: str) -> timedelta | None:
-    return None if text is None else _above_zero(str(text), f"{option} {text} {why_not_zero}")
+    return None if text is None else above_zero(str(text), option, why_not_zero)
 
 
 def filters(options: Mapping[str, object]) -> Filters:

@@ -8,35 +8,39 @@ from typing import NamedTuple
 from cekura_sync import clock
 from cekura_sync.errors import KeyRefused, SettingsError
 
+VARIABLE, VENDORS_FILE = "CEKURA_API_KEY", "~/.cekura/config.toml"
 _QUOTATION_MARKS = "\"'“”„‘’`"
 
 
 class Login(NamedTuple):
     secret: str
     is_token: bool = False  # sent as `Authorization: Bearer`; a key has a header of its own
+    source: str = VARIABLE  # where it stands
 
 
 def find(environ: Mapping[str, str], vendor: Mapping[str, object]) -> Login:
     """The key, else the vendor CLI's token. Raises SettingsError, and KeyRefused for a token that has expired."""
-    key = environ.get("CEKURA_API_KEY") or vendor.get("api_key")
-    if isinstance(key, str) and key:
-        return Login(check(key))
+    for source, key in ((VARIABLE, environ.get(VARIABLE)), (VENDORS_FILE, vendor.get("api_key"))):
+        if isinstance(key, str) and key:
+            return Login(
+                check(key, VARIABLE if source == VARIABLE else f"api_key in {source}"), source=source
+            )
     token = vendor.get("access_token")
     if not isinstance(token, str) or not token:
         return Login(check(""))
     expires = _moment(vendor.get("token_expires_at"))
     if expires is not None and expires <= clock.now():
         raise KeyRefused(
-            f"The login in ~/.cekura/config.toml expired at {expires:%Y-%m-%d %H:%M} UTC: log in again with Cekura's own CLI, or set CEKURA_API_KEY."
+            f"The login in {VENDORS_FILE} expired at {expires:%Y-%m-%d %H:%M} UTC: log in again with Cekura's own CLI, or set CEKURA_API_KEY."
         )
-    return Login(check(token, "access_token in ~/.cekura/config.toml"), is_token=True)
+    return Login(check(token, f"access_token in {VENDORS_FILE}"), is_token=True, source=VENDORS_FILE)
 
 
-def check(key: str, name: str = "CEKURA_API_KEY") -> str:
+def check(key: str, name: str = VARIABLE) -> str:
     """The key, if it can stand in a header. Its text never appears in the message."""
     if not key:
         raise SettingsError(
-            "No API key: set CEKURA_API_KEY, or put api_key into ~/.cekura/config.toml (`cekura-sync demo` shows the product without one)."
+            f"No API key: set {VARIABLE}, or put api_key into {VENDORS_FILE} (`cekura-sync demo` shows the product without one)."
         )
     if len(key) > 1 and key[0] in _QUOTATION_MARKS and key[-1] in _QUOTATION_MARKS:
         raise SettingsError(

@@ -46,7 +46,7 @@ def _require_replaceable(warehouse: WarehouseFile, to: Path) -> None:
         raise WarehouseError(str(refused)) from None
     if (to.exists() and not to.is_file()) or not to.parent.is_dir():
         raise WarehouseError(f"{to} is not a file in an existing directory: name one to write the backup to.")
-    if Layout(to).home.exists():
+    if Layout(to).is_synced():
         raise WarehouseError(f"{to} is a warehouse that syncs fill, and no backup: name another file.")
     if to.exists():
         identity.of_file(to, any_layout=True, instead="name another file for the backup")

@@ -1,5 +1,7 @@
 """What a warehouse offers: its views, their columns, and the comments that explain them."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import duckdb
@@ -55,8 +57,14 @@ def find(con: duckdb.DuckDBPyConnection, name: str) -> Relation:
     for relation in offered:
         if name.lower() in (relation.name.lower(), f"{relation.schema}.{relation.name}".lower()):
             return relation
-    raise SettingsError(
-        f"There is no view or table '{name}': choose among {', '.join(relation.title for relation in offered)}."
+    raise no_relation(name, [relation.title for relation in offered])
+
+
+def no_relation(name: str, offered: Sequence[str]) -> SettingsError:
+    near = get_close_matches(name, offered, 1, 0.8)
+    choice = f"did you mean {near[0]}" if near else f"choose among {', '.join(offered)}"
+    return SettingsError(
+        f"There is no view or table '{name}': {choice}{'?' if near else '.'} `cekura-sync views` lists all."
     )
 
 

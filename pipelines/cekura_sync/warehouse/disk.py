@@ -136,8 +136,11 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise
         full = any(words in str(cause) for words in _FULL)
         reason = "the disk is full" if full else getattr(cause, "strerror", None) or first_line(cause)
+        advice = "fix that and try again"
+        if isinstance(cause, PermissionError):
+            advice = "run this as the user who owns it, or choose another --warehouse"
         raise WarehouseError(
-            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed; fix that and try again."
+            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed: {advice}."
         ) from error
 
 

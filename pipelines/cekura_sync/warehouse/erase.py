@@ -160,9 +160,10 @@ def without_id(digests: Collection[str]) -> Iterator[str]:
 
 
 def remember(ids: Collection[int], selection: Selection) -> Iterator[str]:
-    """The list of what stays away."""
-    if selection.came_back:
-        return  # it is there
+    """The list of what stays away. Two statements, however many ids: outside of a transaction each one waits for the disk."""
+    if selection.came_back or not ids:
+        return  # it is there, or there is nothing
     flag = str(selection.transcripts_only).lower()
-    for id_ in sorted(ids):
-        yield f"insert into {SCHEMA}._erased (id, erased_at, transcripts_only) values ({int(id_)}, now(), {flag})"
+    rows = ", ".join(f"({int(id_)}, now(), {flag})" for id_ in sorted(ids))
+    yield f"delete from {SCHEMA}._erased where id in ({_listed(ids)}) and transcripts_only = {flag}"
+    yield f"insert into {SCHEMA}._erased (id, erased_at, transcripts_only) values {rows}"

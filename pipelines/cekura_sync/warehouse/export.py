@@ -13,9 +13,10 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from cekura_sync.database import first_line, quoted
-from cekura_sync.errors import ModelError, SettingsError, WarehouseError
+from cekura_sync.errors import ModelError, WarehouseError
 from cekura_sync.models.runner import SCHEMA
 from cekura_sync.warehouse import spreadsheet
+from cekura_sync.warehouse.catalog import no_relation
 from cekura_sync.warehouse.disk import flush, private_files, share_like
 
 FORMATS = ("parquet", "csv")
@@ -158,7 +159,7 @@ def _choose(present: Sequence[tuple[str, str]], names: Sequence[str]) -> list[tu
     for given, name in zip(dict.fromkeys(names), qualified, strict=True):
         if name not in by_name:
             offered = [full.removeprefix(f"{SCHEMA}.") for full in by_name]
-            raise SettingsError(f"There is no view or table '{given}': choose among {', '.join(offered)}.")
+            raise no_relation(given, offered)
     return [by_name[name] for name in dict.fromkeys(qualified)]
 
 

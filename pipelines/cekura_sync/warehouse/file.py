@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from cekura_sync import tables
-from cekura_sync.database import has_table
+from cekura_sync.database import as_dicts, has_table
 from cekura_sync.diff import journal
 from cekura_sync.diff.base import Lookup, open_base
 from cekura_sync.diff.changeset import Changeset
@@ -161,9 +161,7 @@ class WarehouseFile(Swap):
             # A file that an older version wrote has no such table yet.
             if "_told" in query.sql and not has_table(con, "_told"):
                 return []
-            found = con.execute(query.query)
-            columns = [column[0] for column in found.description or []]
-            return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+            return as_dicts(con.execute(query.query))
 
     def have_heard(self, receivers: Collection[str]) -> bool:
         return told.have_heard(self.files, receivers, within=LOG_AT_LEAST_EVERY)
@@ -240,7 +238,7 @@ class WarehouseFile(Swap):
         names: list[str] = []
 
         def write(con: duckdb.DuckDBPyConnection) -> None:
-            names.extend(steps.build(Copy(con), team_changes))
+            names[:] = steps.build(Copy(con), team_changes)  # it may be tried twice
             if self._team_models is not None:
                 self._team_models.build(con)
 

@@ -47,6 +47,10 @@ class Layout:
         """The file that the swap of this record would publish; version 0.1.0 had one name for it."""
         return self.published.with_name(record.get("incoming") or f".{self.published.name}.new")
 
+    def is_synced(self) -> bool:
+        """Whether a sync has read or written anything here; one that was refused at once leaves only its lock."""
+        return any(file.exists() for file in (self.base, self.commit, self.journal, self.last))
+
     def leftovers(self) -> list[Path]:
         """Files beside the published one that were to replace it."""
         ours = re.compile(rf"\.{re.escape(self.published.name)}\.new(\.[0-9a-f]{{16}})?")

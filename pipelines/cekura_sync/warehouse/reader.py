@@ -43,7 +43,7 @@ def _open_published(files: Layout) -> duckdb.DuckDBPyConnection:
     try:
         return database.connect(files.published, read_only=True)
     except WarehouseError as error:
-        if "lock" not in str(error).lower() or not files.base.exists():
+        if not database.is_held(error) or not files.base.exists():
             raise
         return database.connect(files.base, read_only=True)
 

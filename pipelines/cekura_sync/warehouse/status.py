@@ -40,6 +40,12 @@ class Status:
         """The judged scopes of which that is true."""
         return [scope for scope in self.scopes if not -SKEW <= self.now - scope.finished <= limit]
 
+    def complaint(self, asked: str, limit: timedelta) -> str:
+        """`asked`: the option that gave the limit."""
+        names = ", ".join(scope.name for scope in self.older_than(limit))
+        what = f"The last sync of {names} is" if names else f"{self.warehouse} is"
+        return f"{what} older than {asked}: look at the log of the job, or run `cekura-sync doctor`."
+
     def as_json(self) -> dict[str, Any]:
         return {
             "warehouse": str(self.warehouse),
@@ -56,7 +62,7 @@ class Status:
         if self.unrecorded:
             return f"The age of {self.warehouse} is not known: {self.warehouse}.d has no record of its syncs. Run `{self.command}`, or ask `cekura-sync query 'from sync_status'`."
         if self.age is None:
-            return f"No sync of {self.warehouse} has completed yet: run `{self.command}`."
+            return f"No sync of {self.warehouse} has completed yet: run `{self.command}`, or wait for the one that is running."
         if self.missing:
             return f"{self.warehouse} is gone, though a sync completed at {self.last['finished_at']}: run `cekura-sync sync`, which puts it back."
         if not self.scopes:
@@ -90,11 +96,20 @@ def read_status(path: Path, filters: Mapping[str, str] | None = None) -> Status:
         ) from None
     state = status_of(files.published, last, filters)
     exists = files.published.exists()
+    if exists and state.age is None:
+        _require_ours(files.published)
     return replace(
         state,
         missing=state.age is not None and not exists,
         unrecorded=state.age is None and exists,
     )
+
+
+def _require_ours(published: Path) -> None:
+    """Raises WarehouseError for the file of another program."""
+    from cekura_sync.warehouse import identity
+
+    identity.of_file(published, any_layout=True)
 
 
 def status_of(

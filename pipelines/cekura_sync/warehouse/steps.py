@@ -55,7 +55,8 @@ def build(target: Target, team_changes: "TeamChanges | None", since: "datetime |
         target.store(team_changes)
     names = target.build_views()
     target.count_runs()
-    for finding in target.findings(since):
+    if findings := target.findings(since):
+        finding = findings[0]
         raise ModelError(
             f"The check {finding.check} finds {finding.rows} wrong rows, such as {finding.example}: {finding.question} Nothing was changed; fix sql/, or report it."
         )

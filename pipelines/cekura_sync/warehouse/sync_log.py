@@ -1,12 +1,14 @@
 """The table `sync_log`, and the syncs that changed nothing and wait beside the file to be published in it."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from cekura_sync.database import as_dicts
 from cekura_sync.tables import LATER, LOG, SCHEMA
 from cekura_sync.warehouse.scopes import Scope, with_sync
 
@@ -45,8 +47,7 @@ SCOPES = """
 def newest(con: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
     """The last sync in the log of the warehouse that `con` reads, as `last.json` has it; empty without one."""
     found = con.execute(f"select * {NEWEST}")
-    columns = [column[0] for column in found.description or []]
-    rows = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    rows = as_dicts(found)
     return as_record(rows[0], con.execute(SCOPES.format(schema=SCHEMA)).fetchall()) if rows else {}
 
 
@@ -94,12 +95,23 @@ class PendingLog:
         return [entry for entry in entries if entry["generation"] == generation]
 
     def append(self, entry: Mapping[str, Any], generation: int) -> None:
-        with self._path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({**entry, "generation": generation}) + "\n")
+        line = json.dumps({**entry, "generation": generation}).encode() + b"\n"
+        with self._path.open("a+b") as log:
+            if not _ends_with_a_line(log):  # a crash cut it short
+                line = b"\n" + line
+            log.write(line)
 
     def forget(self) -> None:
         with suppress(OSError):  # what stays is of an earlier generation, so nobody counts it
             self._path.unlink()
+
+
+def _ends_with_a_line(file: IO[bytes]) -> bool:
+    """Whether what is appended begins one."""
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read() == b"\n"
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -139,13 +139,13 @@ def _the_first(flaws: list[str], path: Path) -> list[str]:
 def _columns(cells: list[str], path: Path) -> list[str]:
     columns = [cell.lower() for cell in cells]
     if not {"agent_id", "at"} <= set(columns) or len(set(columns) - {""}) < len([c for c in columns if c]):
-        raise _no_header(path)
+        raise _no_header(path, f"begins with the line {_shown(', '.join(columns))}")
     return columns
 
 
-def _no_header(path: Path) -> SettingsError:
+def _no_header(path: Path, found: str = "is empty") -> SettingsError:
     return SettingsError(
-        f"{path} does not begin with the names of its columns: write agent_id,at,note on its first line."
+        f"{path} {found}: write the names of its columns on the first line: agent_id,at,note."
     )
 
 

@@ -10,7 +10,7 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from cekura_sync.console.signals import stop_signals
-from cekura_sync.database import first_line
+from cekura_sync.database import as_dicts, first_line
 from cekura_sync.errors import WarehouseError
 from cekura_sync.tables import SCHEMA
 
@@ -115,8 +115,7 @@ class Session:
     def named_rows(self, sql: str) -> list[dict[str, Any]]:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
-            columns = [column[0] for column in cursor.description]
-            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+            return as_dicts(cursor)
 
     def value(self, sql: str, *values: object) -> Any:
         return self.rows(sql, *values)[0][0]

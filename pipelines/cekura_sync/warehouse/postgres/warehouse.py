@@ -153,9 +153,8 @@ class Engine:
             self._claim = ownership.Claim(session)
         loads = outcome.changed or not self._generation
         changeset.fetch_to_write()
-        transaction = self._transaction(
-            self._load(changeset, outcome) if loads else [], changeset.written_ids(MOST_CHECKED_ALONE)
-        )
+        merges = self._load(changeset, outcome) if loads else []
+        transaction = self._transaction(merges, changeset.written_ids(MOST_CHECKED_ALONE))
         with changeset.set_aside(), session.transaction():
             self._require_ours()  # still
             transaction.complete()
