@@ -35,10 +35,38 @@ failed as (
     where results.of_last_week and not runs.passed
 ),
 
-sudden as (
-    select agent_id, scenario_key, max(verdict) as verdict
+-- Like new_failures.sql, by the last result if it shows that. If that has only one run of the scenario, the result before it counts as new too.
+suddenly as (
+    select
+        *,
+        row_number() over (
+            partition by agent_id, scenario_key
+            order by case when basis = 'last result' then 0 else 1 end
+        ) as place
     from analytics.new_failures
-    group by agent_id, scenario_key
+),
+
+sudden as (
+    select
+        suddenly.agent_id,
+        suddenly.scenario_key,
+        suddenly.verdict,
+        suddenly.basis,
+        suddenly.decided_runs,
+        suddenly.passed_runs,
+        case when count(*) < suddenly.decided_runs then 2 else 1 end as results
+    from suddenly
+    inner join analytics.runs as runs
+        on runs.result_id = suddenly.result_id
+        and runs.scenario_key = suddenly.scenario_key
+    where suddenly.place = 1 and runs.passed is not null
+    group by
+        suddenly.agent_id,
+        suddenly.scenario_key,
+        suddenly.verdict,
+        suddenly.basis,
+        suddenly.decided_runs,
+        suddenly.passed_runs
 )
 
 select
@@ -52,6 +80,10 @@ select
     drivers.previous_pass_rate,
     drivers.contribution,
     sudden.verdict as sudden,
+    sudden.basis as sudden_basis,
+    sudden.decided_runs as sudden_decided_runs,
+    sudden.passed_runs as sudden_passed_runs,
+    sudden.results as sudden_results,
     failed.result_id,
     failed.run_id,
     failed.project_id

@@ -62,6 +62,12 @@ def test_a_row_in_another_encoding_is_set_aside_with_its_id() -> None:
     assert bad.key == 8
 
 
+def test_a_row_whose_runs_are_no_list_keeps_its_id_wherever_that_stands() -> None:
+    (row,) = decode_page(page('{"created_at": "2026-01-01T00:00:00Z", "runs": 5, "id": "8"}')).rows
+
+    assert (row.key, row.flaw) == (8, "runs is not a list")
+
+
 def test_runs_and_scenarios_keyed_by_id_become_arrays() -> None:
     keyed = {
         "id": 1,
@@ -109,6 +115,26 @@ def test_the_detail_form_is_cut_to_what_the_list_carries() -> None:
         "created_at": "2026-01-01T00:00:00Z",
         "runs": [{"id": 5, "success": True}],
     }
+
+
+@pytest.mark.parametrize(
+    "field", ['"runs": 5', '"runs": true', '"runs": 1.5', '"success_rate": 1' + "0" * 400]
+)
+@pytest.mark.parametrize("list_in_percent", [False, True])
+def test_an_odd_value_by_id_is_left_to_those_who_reject_it(field: str, *, list_in_percent: bool) -> None:
+    body = f'{{"id": 1, "created_at": "2026-01-01T00:00:00Z", "success_rate": 50, {field}}}'
+    keys = ({"id", "created_at", "success_rate", "runs"}, {"id"})
+
+    row = decode_detail(body.encode(), *keys, list_in_percent=list_in_percent)
+
+    assert row.flaw == "runs is not a list" or field.replace(" ", "") in row.raw
+
+
+def test_a_page_whose_count_is_nested_too_deeply_cannot_be_read() -> None:
+    body = b'{"results": [{"id": NaN}], "count": ' + b"[" * 5000 + b"]" * 5000 + b', "next": null}'
+
+    with pytest.raises(UnreadableAnswer):
+        decode_page(body)
 
 
 @pytest.mark.parametrize(

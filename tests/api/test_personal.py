@@ -97,6 +97,14 @@ def test_what_nobody_can_read_is_cut_where_the_first_such_field_begins_however_i
     assert cut in ('{"id": 7, ', '{"id": 7, "say ')
 
 
+@pytest.mark.parametrize(("escapes", "kept"), [(r"\ud83d\ude42", "🙂"), (r"\ud83d", "\ufffd")])
+def test_what_is_cut_holds_no_half_of_a_surrogate_pair(escapes: str, kept: str) -> None:
+    """No database takes one."""
+    cut = PersonalData().allowed_text(f'{{"n": 01, "a": "{escapes}", "role": 1')
+
+    assert cut == f'{{"n": 01, "a": "{kept}", '
+
+
 FIELDS = {"rate": 1, "messages": ["hi"], "turns": [{"speaker": "a", "text": "hi"}, {"speed": 2}]}
 LEFT = {"rate": 1, "turns": [{"speed": 2}]}
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from cekura_sync.models import runner
+from cekura_sync.report import first
 from support.base import Base, at
 from support.published import WILSON
 
@@ -116,6 +117,25 @@ def test_the_week_of_an_agent_is_that_of_agent_last_week(synced: Base, last_day:
 
     assert sorted(map(rounded, on_page)) == sorted(map(rounded, in_view.fetchall()))
     assert {row["verdict"] for row in ask(synced, "agents")} == {"regressed", "same", "improved"}
+
+
+@pytest.mark.parametrize(
+    ("a_day", "newest", "said"),
+    [(2, 1, "0 of 2 passed in the newest result"), (1, 2, "0 of 2 passed in the newest results")],
+)
+def test_a_driver_that_fails_in_the_newest_result_is_told_by_that_and_not_by_the_week(
+    synced: Base, a_day: int, newest: int, said: str
+) -> None:
+    for day in range(1, 32):
+        synced.result(day, runs=[day <= 31 - newest] * a_day, created_at=at(day))
+
+    (row,) = ask(synced, "drivers")
+
+    assert (row["recent_decided_runs"], row["sudden"], first.sudden(row)) == (
+        7 * a_day,
+        "newly failing",
+        said,
+    )
 
 
 @pytest.mark.parametrize(("passed", "of", "low", "high"), WILSON)

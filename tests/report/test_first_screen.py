@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cekura_sync.report import wording
 from support.base import Base
 from support.harness import run
 from support.warehouse_file import publish
@@ -108,9 +109,48 @@ def card(page: str, name: str) -> str:
 
 
 def test_the_headline_counts_what_is_clear_apart_from_what_is_possible(page: str) -> None:
-    assert (
-        "<h1>2 agents clearly worse this week; 1 possibly lower over 90 days; 1 clearly better</h1>" in page
-    )
+    assert '<p class="others">1 other possibly lower over 90 days; 1 clearly better</p>' in page
+
+
+def test_the_headline_names_the_agents_that_are_worse_and_how_much(page: str) -> None:
+    (headline,) = re.findall(r"<h1>(.*?)</h1>", page)
+    (title,) = re.findall(r"<title>(.*?) – Cekura test results</title>", page)
+
+    name, rates = r"(?:<bdi>Fallen [^<]*</bdi>|<bdi>Stray</bdi>)", "99\xa0% → \\d\\d\xa0%"
+    assert re.fullmatch(rf"{name} \({rates}\) and {name} \({rates}\) are clearly worse this week", headline)
+    assert "<" not in title
+    assert "Stray (99 % → " in title
+
+
+@pytest.mark.parametrize(
+    ("agents", "said"),
+    [
+        (0, "No agent is clearly worse this week"),
+        (1, "Agent 0 is clearly worse this week: 92 % → 68 %"),
+        (4, "Agent 0 (92 % → 68 %), Agent 1 (92 % → 68 %) and 2 more are clearly worse this week"),
+    ],
+)
+def test_a_headline_names_two_agents_and_counts_the_others(agents: int, said: str) -> None:
+    rates = {"agent_name": None, "previous_pass_rate": 0.92, "recent_pass_rate": 0.68}
+
+    rows = [{"agent_id": agent, **rates} for agent in range(agents)]
+
+    assert wording.clearly_worse(rows, "this week").striptags() == said
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "said"),
+    [
+        (-0.233, -0.278, -0.191, "−23 points within the same scenarios, likely 19 to 28"),
+        (0.12, 0.084, 0.157, "+12 points within the same scenarios, likely 8 to 16"),
+        (-0.024, -0.031, -0.016, "−2.4 points within the same scenarios, likely 1.6 to 3.1"),
+        (-0.01, -0.04, 0.02, "−1 point within the same scenarios, likely −4 to +2"),
+    ],
+)
+def test_a_difference_is_told_once_with_its_interval(
+    difference: float, low: float, high: float, said: str
+) -> None:
+    assert wording.evidence(difference, low, high).replace("\xa0", " ") == said
 
 
 def test_an_agent_that_fell_is_told_with_its_scenarios_the_day_and_the_noted_change(page: str) -> None:
@@ -118,13 +158,17 @@ def test_an_agent_that_fell_is_told_with_its_scenarios_the_day_and_the_noted_cha
 
     assert "▼ clearly worse" in said
     assert "99 % → 80 %" in said
-    assert "Since 4 Mar 2024" in said
-    assert "Change noted on 3 Mar 2024: Prompt v12 &lt;script&gt;" in said
+    assert re.search(r"Since 4 Mar 2024 Change noted on 3 Mar 2024: Prompt v12 &lt;script&gt;", said)
+    assert re.search(
+        r"−\d\d points within the same scenarios, likely \d+ to \d+; 280 runs in the 28 days before, 70 in the last 7 days\. ",
+        said,
+    )
+    assert "pp" not in said
     assert "Other voice" not in said
     drivers = re.findall(r"Scenario (\d) \S+ .*?(\d+ %) → (\d+ %)", said)
     assert {scenario for scenario, _, _ in drivers[:2]} == {"1", "2"}, said
     assert len(drivers) <= 3
-    assert "newly failing" in said
+    assert "28 runs before, 7 after; newly failing" in said
 
 
 def test_a_change_noted_days_before_the_level_changed_is_not_named_with_it(page: str) -> None:
@@ -146,7 +190,8 @@ def test_a_slow_decline_is_told_as_one(page: str) -> None:
 
     assert "▽ possibly lower over 90 days" in said
     assert (
-        "−18.7 pp Declining over 90 days 28 days before → last 7 days: 77 % → 70 %, no clear change" in said
+        "−19 points Declining over 90 days 70 % in the last 7 days, 77 % in the 28 days before: no clear change (70 and 280 runs)."
+        in said
     )
     assert "Since" not in said
 
@@ -176,7 +221,7 @@ def test_runs_are_linked_only_where_the_project_is_known(page: str, base: Base) 
 
 
 def test_noted_changes_are_named_below_the_curve(page: str) -> None:
-    (note,) = re.findall(r"Noted changes: .*?</p>", page.partition("<bdi>Stray</bdi> passed")[0])
+    (note,) = re.findall(r"Noted changes: .*?</p>", page.partition("<bdi>Stray</bdi>: ")[0])
 
     assert "3 Mar 2024: <bdi>Prompt v12 &lt;script&gt;" in note
     assert "9 Feb 2024: <bdi>Other voice</bdi>" in note
@@ -187,8 +232,19 @@ def test_a_curve_and_its_title_speak_of_the_same_days(page: str, base: Base) -> 
         "select count(*) filter (where success), count(*) from cekura.runs where result_id between 5000 and 5999"
     )
 
-    assert f"<bdi>Steady</bdi> passed {passed / of * 100:.0f}\xa0%</h3>" in page
+    recent, of_recent = base.row(
+        "select count(*) filter (where success), count(*) from cekura.runs where result_id between 5063 and 5999"
+    )
+
+    rates = (
+        f"{passed / of * 100:.0f}\xa0% over all weeks, {recent / of_recent * 100:.0f}\xa0% in the last 7 days"
+    )
+    assert f"<bdi>Steady</bdi>: {rates}</h3>" in page
     assert f"n = {of} runs." in page
+    assert re.search(
+        r"Fallen [^<]*</bdi>: \d\d\xa0% over all weeks, 80\xa0% in the last 7 days; lower since 4 Mar 2024</h3>",
+        page,
+    )
 
 
 def test_a_day_that_is_not_over_is_compared_with_equal_parts_of_others(tmp_path: Path) -> None:
@@ -203,5 +259,5 @@ def test_a_day_that_is_not_over_is_compared_with_equal_parts_of_others(tmp_path:
     tiles = re.findall(r"<dt>(.*?)</dt><dd><strong>(.*?)</strong>", page)
     assert tiles[:2] == [
         ("Passed today until 12:30 UTC, 10 Mar 2024", "50\xa0%"),
-        ("Passed until 12:30 UTC in the 7 days before", "100\xa0%"),
+        ("Same hours, 7 days before (00:00–12:30 UTC)", "100\xa0%"),
     ]

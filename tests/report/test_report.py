@@ -165,7 +165,18 @@ def test_this_week_is_told_as_agent_last_week_tells_it(
     # Two plans of one query may add doubles up in another order.
     for row, expected in zip(on_page, sorted(in_view), strict=True):
         assert row == pytest.approx(expected, rel=1e-12)
-    assert headline.startswith(f"{fallen or 'No'} ")
+    assert fallen == 0
+    assert headline.startswith("No agent is clearly worse ")
+    (columns,) = re.findall(r"<thead><tr>(.*?95 % low.*?)</tr>", written[2].read_text(encoding="utf-8"))
+    headings = re.findall(r"<th[^>]*>(.*?)</th>", columns)
+    assert headings[4:] == [
+        "95 % low",
+        "95 % high",
+        "7 days",
+        "runs (7 days)",
+        "28 days before",
+        "runs (28 days)",
+    ]
 
 
 def test_the_worst_scenario_is_counted_from_the_runs(
@@ -194,6 +205,15 @@ def test_infrastructure_failures_are_told_apart_day_by_day(
     assert [tuple(row[1:5]) for row in written[1].values("The infrastructure failed")] == in_view
 
 
+def test_an_agent_has_the_same_verdict_in_every_table(written: tuple[Ran, Page, Path]) -> None:
+    _, page, _ = written
+    changed = next(rows for finding, rows in page.tables if "clearly worse" in finding)
+    every = next(rows for finding, rows in page.tables if finding.endswith("the worse ones first"))
+
+    verdicts = {row[0][0]: row[7][0] for row in every}
+    assert {row[0][0]: row[1][0] for row in changed} == {row[0][0]: verdicts[row[0][0]] for row in changed}
+
+
 def test_every_chart_has_a_finding_for_its_name_and_a_table(written: tuple[Ran, Page, Path]) -> None:
     _, page, _ = written
     drawn = [attributes["aria-label"] for tag, attributes in page.tags if tag == "svg"]
@@ -208,8 +228,9 @@ def test_the_command_says_where_the_page_is_and_what_it_says(written: tuple[Ran,
     ran, page, target = written
 
     assert ran.out == ""
-    assert ran.err == f"The report is {target}: {page.headings[0]}.\n"
-    assert re.search(r"^(\d agents?|No agent) clearly worse", page.headings[0])
+    (others,) = re.findall(r'<p class="others">(.*?)</p>', target.read_text(encoding="utf-8")) or [""]
+    said = "; ".join(filter(None, (" ".join(page.headings[0].split()), others)))
+    assert ran.err == f"The report is {target}: {said}.\n"
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -262,6 +283,8 @@ def test_the_cards_of_every_section_fill_the_width(written: tuple[Ran, Page, Pat
     assert len(seen["rows"]) >= 4
     for row in seen["rows"]:
         assert max(card[2] for card in row["cards"]) == pytest.approx(row["box"][2], abs=1)
+    assert "95 % low" in seen["text"]
+    assert not [table for table in seen["cut"] if "95 % low" in table]
 
 
 @needs_chromium

@@ -31,6 +31,7 @@ LOOK = """<!doctype html><body><iframe style="width:@WIDTH@px;height:900px;borde
     scripts: page.scripts.length,
     width: page.documentElement.scrollWidth,
     ground: style(page.querySelector("article") || page.body).backgroundColor,
+    cut: [...page.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent),
     rows: [...page.querySelectorAll(".charts")].map(row => ({
       box: box(row),
       cards: [...row.children].map(box)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from cekura_sync.api import json_values
-from cekura_sync.api.decode_rows import begins, require_object
+from cekura_sync.api.decode_rows import another_result, begins, require_object
 from cekura_sync.api.fields import Item, first_id, number, objects, rest, take, text, usable_id
 from cekura_sync.api.forms import identity, verdict, with_id
 from cekura_sync.api.personal import PROFILE, PersonalData, may_hold_fields
@@ -49,9 +49,7 @@ def _require_same(body: bytes, answer: Item, result_id: int) -> None:
     if "id" not in answer or "created_at" not in answer:
         raise UnbelievableAnswer(f"The response is not a result: {begins(body)}")
     if identity(answer["id"]) != result_id:
-        raise UnbelievableAnswer(
-            f"Asked for result {result_id}, the API answers with another one: try again later."
-        )
+        raise another_result(result_id)
 
 
 def _flawed(body: bytes, flaw: str, *, result_id: int, transcripts: bool) -> Detail:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cekura_sync.api.forms import LISTS, as_arrays, identity
+from cekura_sync.api.forms import LISTS, as_arrays, identity, listed
 from cekura_sync.api.json_values import bigint
 from cekura_sync.api.personal import PersonalData
 from cekura_sync.api.times import microseconds
@@ -148,7 +148,7 @@ def _split(body: bytes) -> tuple[_Envelope, list[bytes]]:
                 return _envelope.decode(body[: opening.end()] + body[token.start() :]), [
                     raw for raw in rows if raw
                 ]
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise UnreadableAnswer(f"The response is not JSON ({error}): {begins(body)}") from None
     raise ApiUnavailable(
         f"The response was cut short after {len(body):,} bytes: check the network, or lower --page-size."
@@ -164,7 +164,7 @@ def _row(raw: bytes) -> Row:
             as_arrays(row)
             for name in LISTS:
                 if not isinstance(row.get(name), list | None):
-                    return _flawed(raw, f"{name} is not a list")
+                    return _flawed(raw, f"{name} is not a list", identity(listed.id))
             text = msgspec.json.encode(row).decode()
     except msgspec.ValidationError:
         return _flawed(raw, "not an object")
@@ -174,10 +174,11 @@ def _row(raw: bytes) -> Row:
     return Row(text if key is None else key, microseconds(listed.created_at), text)
 
 
-def _flawed(raw: bytes, flaw: str) -> Row:
+def _flawed(raw: bytes, flaw: str, id_: int | None = None) -> Row:
     text = raw.decode("utf-8", "backslashreplace")
-    known = _LEADING_ID.match(raw)
-    return Row(int(known[1]) if known else text, None, text, flaw)
+    if id_ is None and (leading := _LEADING_ID.match(raw)):
+        id_ = int(leading[1])
+    return Row(text if id_ is None else id_, None, text, flaw)
 
 
 def _odd(value: msgspec.Raw) -> bool:
@@ -189,9 +190,9 @@ def _odd(value: msgspec.Raw) -> bool:
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     """The vendor's documents disagree about the scale of this endpoint; the runs decide."""
     rate = row.get("success_rate")
-    if not isinstance(rate, int | float) or isinstance(rate, bool):
-        return
-    runs: list[Any] = [run.get("success") for run in row.get("runs") or [] if isinstance(run, dict)]
+    if not isinstance(rate, float) and bigint(rate) is None:
+        return  # such a number is left to those who reject it
+    runs: list[Any] = [run.get("success") for run in listed(row, "runs") if isinstance(run, dict)]
     share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None
     in_percent = rate > ABOVE_1 if share is None else abs(rate / 100 - share) < abs(rate - share)
     if in_percent and not list_in_percent:
@@ -199,6 +200,14 @@ def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
         row["success_rate"] = share if share is not None and abs(rate / 100 - share) < 1e-9 else rate / 100
     elif share and not in_percent and list_in_percent:
         row["success_rate"] = rate * 100
+
+
+def another_result(asked: int, flaw: str | None = None) -> UnbelievableAnswer:
+    """The error where a result's own address brings another id than the one that was asked for, or no id."""
+    because = f" ({flaw})" if flaw else ""
+    return UnbelievableAnswer(
+        f"Asked for result {asked}, the API answers with another id or with none{because}: try again later."
+    )
 
 
 def begins(body: bytes) -> str:

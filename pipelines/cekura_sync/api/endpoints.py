@@ -7,10 +7,10 @@ from functools import partial
 
 from cekura_sync.api.client import Client, Pending
 from cekura_sync.api.decode_details import Detail, decode_details
-from cekura_sync.api.decode_rows import Page, Row, decode_detail, decode_page
+from cekura_sync.api.decode_rows import Page, Row, another_result, decode_detail, decode_page
 from cekura_sync.api.paging import Window
 from cekura_sync.api.personal import PersonalData
-from cekura_sync.errors import CekuraSyncError, UnbelievableAnswer
+from cekura_sync.errors import CekuraSyncError
 from cekura_sync.settings import Settings
 
 MOST_IN_A_ROW = 5  # records that cannot be had, before the other details are left to a later sync
@@ -45,10 +45,8 @@ class Api:
         answers = [(id_, self._client.submit(f"{self._path}{id_}/", {}, decode)) for id_ in ids]
         for id_, answer in answers:
             row = answer.outcome()
-            if isinstance(row, Row) and isinstance(row.key, int) and row.key != id_:
-                row = UnbelievableAnswer(
-                    f"Asked for result {id_}, the API answers with another one: try again later."
-                )
+            if isinstance(row, Row) and row.key != id_:
+                row = another_result(id_, row.flaw)
             yield id_, row
 
     def details(

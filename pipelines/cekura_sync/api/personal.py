@@ -140,6 +140,8 @@ class PersonalData(NamedTuple):
 
     def _cut(self, text: str) -> str:
         plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else "", text)
+        # Half a surrogate pair has no place in a database.
+        plain = plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         plain = re.sub('"+', '"', plain)  # a name may hold quotes that were escaped
         begins = (name.start() for name in _NAME.finditer(plain) if not self._may_begin(name[1]))
         first = next(begins, None)

@@ -24,7 +24,7 @@ _one_at_a_time = threading.Lock()
 
 def microseconds(value: object) -> int | None:
     """Since 1970; None for what is not a time, or one that nobody can believe: such a row has no place in the order."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.isascii():  # DuckDB refuses a text with half a surrogate pair
         return None
     moment = _in_python(value) if _ALIKE.fullmatch(value) else _in_duckdb(value)
     if moment is None or not 2000 <= moment.year <= clock.now().year + 10:

@@ -20,25 +20,28 @@ def changes(figures: Figures) -> Section:
     if compared:
         last_day = compared[0]["last_day"]
         week = wording.week(last_day, figures.freshness[0]["today"])
-        finding = _most_changed(compared, "previous", "recent", f"No agent clearly fell {week}", f" {week}")
-        items = [_change(row, "previous", "recent") for row in compared[:SHOWN]]
+        finding = wording.clearly_worse([row for row in compared if row["verdict"] == "regressed"], week)
+        items = [_change(row) for row in compared[:SHOWN]]
         columns: list[tables.Column] = [
             ("agent", tables.agent),
-            ("verdict", tables.verdict("verdict")),
+            ("verdict", tables.standing),
             ("difference", tables.points("difference")),
             ("within scenarios", tables.points("adjusted_difference")),
-            ("from", tables.points("adjusted_low")),
-            ("to", tables.points("adjusted_high")),
+            ("95 % low", tables.points("adjusted_low")),
+            ("95 % high", tables.points("adjusted_high")),
             ("7 days", tables.rate("recent_pass_rate")),
-            ("runs", tables.number("recent_decided_runs")),
-            ("28 before", tables.rate("previous_pass_rate")),
-            ("runs", tables.number("previous_decided_runs")),
+            ("runs (7 days)", tables.number("recent_decided_runs")),
+            ("28 days before", tables.rate("previous_pass_rate")),
+            ("runs (28 days)", tables.number("previous_decided_runs")),
         ]
         days = f"the 7 days to {wording.day(last_day)} (UTC)"
         note = f"○ the 28 days before, ● {days}. " + _cut(len(compared), "agents")
         svg = charts.dumbbells(finding.striptags(), items, "runs passed")
         drawn.append(Chart(finding, svg, tables.table(columns, compared), note, _tone(compared)))
-    lead = "Compared within the scenarios that ran on both sides, and coloured where chance is not a likely reason, for all agents together."
+    lead = (
+        "Compared within the scenarios that ran in both periods. "
+        "Colour marks changes that chance hardly explains, corrected for the number of agents."
+    )
     return Section("What changed", lead, drawn)
 
 
@@ -58,19 +61,22 @@ def over_time(figures: Figures) -> Section:
         periods = [row for row in figures.over_time if row["agent_id"] == agent["agent_id"]]
         if any(row["pass_rate"] is not None for row in periods):
             noted = [row for row in figures.noted_changes if row["agent_id"] == agent["agent_id"]]
-            charts.append(_history(agent, periods, noted, first, last))
+            charts.append(_history(agent, periods, noted, (first, last), today))
     lead = (
         f"By {unit}, {wording.day(first)} to {wording.day(last)} (UTC), with the 95 % interval (Wilson's): where the band is wide, few runs "
-        "were decided. A thin line marks a noted change, a dashed one the day since when the level differs. "
+        "were decided. A thin line marks a noted change, a dashed one the day since when the pass rate is lower or higher. "
         + _cut(len(figures.agents), "agents", "the table at the end")
     )
     return Section("Pass rate over time", lead, charts)
 
 
-def _history(agent: Row, periods: list[Row], noted: list[Row], first: date, last: date) -> Chart:
+def _history(
+    agent: Row, periods: list[Row], noted: list[Row], window: tuple[date, date], today: date
+) -> Chart:
     unit = periods[0]["unit"]
+    first, last = window
     since = agent["since"] if agent["since"] and first <= agent["since"] <= last else None
-    finding = _passed(agent, periods[0]["shown_pass_rate"], since)
+    finding = _passed(agent, periods[0], since, today)
     marked = [row for row in noted if first <= row["changed_on"] <= last]
     items = [
         {
@@ -92,17 +98,23 @@ def _history(agent: Row, periods: list[Row], noted: list[Row], first: date, last
     marks = charts.Marks(
         [row["changed_on"] for row in marked], since, "regressed" if (agent["step"] or 0) < 0 else "improved"
     )
-    svg = charts.over_time(finding.striptags(), items, unit, (first, last), marks)
+    svg = charts.over_time(finding.striptags(), items, unit, window, marks)
     n = Markup("n = {}.").format(wording.counted(periods[0]["shown_decided_runs"], "run"))
     return Chart(finding, svg, tables.table(columns, periods), n + _noted(marked), _tone([agent]))
 
 
-def _passed(agent: Row, rate: float, since: date | None) -> Markup:
-    """What the curve shows, over all of it."""
-    said = Markup("{} passed {}").format(wording.isolated(wording.agent(agent)), wording.percent(rate))
+def _passed(agent: Row, shown: Row, since: date | None, today: date) -> Markup:
+    """What the curve shows: over all of it, at its end, and since when it is lower or higher."""
+    said = Markup("{}: {} over all {}s").format(
+        wording.isolated(wording.agent(agent)), wording.percent(shown["shown_pass_rate"]), shown["unit"]
+    )
     if not agent["active"]:
         return said + f", last tested on {wording.day(agent['last_result_at'])}"
-    return said + (f", {wording.points(agent['step'])} since {wording.day(since)}" if since else "")
+    if agent["recent_pass_rate"] is not None:
+        newest = wording.last_7_days(agent["last_day"], today)
+        said += f", {wording.percent(agent['recent_pass_rate'])} {newest}"
+    level = "lower" if (agent["step"] or 0) < 0 else "higher"
+    return said + (f"; {level} since {wording.day(since)}" if since else "")
 
 
 def _noted(changes: list[Row]) -> Markup:
@@ -127,7 +139,7 @@ def every_agent(figures: Figures) -> Section:
         ("runs", tables.number("decided_runs")),
         ("results", tables.number("completed_results")),
         ("newest 7 days", tables.rate("recent_pass_rate")),
-        ("against the 28 before", tables.standing),
+        ("verdict", tables.standing),
         ("last result (UTC)", tables.moment("last_result_at")),
     ]
     finding = Markup("{}, the worse ones first").format(wording.counted(len(rows), "agent"))
@@ -135,32 +147,16 @@ def every_agent(figures: Figures) -> Section:
     return Section("Every agent", "Over its whole history.", charts)
 
 
-def _most_changed(rows: list[Row], before: str, after: str, nobody: str, when: str) -> Markup:
-    """The first of those that fell, how many more did; and if none did, that."""
-    fallen = [row for row in rows if row["verdict"] == "regressed"]
-    if not fallen:
-        return Markup("{}").format(nobody)
-    first = fallen[0]
-    finding = Markup("{} {}{}").format(
-        wording.isolated(wording.agent(first)),
-        wording.change(first[f"{before}_pass_rate"], first[f"{after}_pass_rate"], first["verdict"]),
-        when,
-    )
-    more = len(fallen) - 1
-    return finding + (f", and {wording.counted(more, 'more agent')} fell" if more else "")
-
-
-def _change(row: Row, before: str, after: str) -> Row:
+def _change(row: Row) -> Row:
     mark = {"regressed": "▼ ", "improved": "▲ "}.get(row["verdict"], "")
-    interval = f"{wording.points(row['adjusted_low'])} to {wording.points(row['adjusted_high'])}"
-    n = f"n = {row[f'{before}_decided_runs']:,} → {wording.counted(row[f'{after}_decided_runs'], 'run')}"
+    before = wording.counted(row["previous_decided_runs"], "run")
     return {
         "name": wording.agent(row),
-        "below": n,
-        "figures": f"{mark}{wording.percent(row[f'{before}_pass_rate'])} → {wording.percent(row[f'{after}_pass_rate'])}",
-        "more": interval,
-        "before": row[f"{before}_pass_rate"],
-        "after": row[f"{after}_pass_rate"],
+        "below": f"{before} before, {row['recent_decided_runs']:,} after",
+        "figures": f"{mark}{wording.from_to(row)}",
+        "more": f"{wording.points(row['adjusted_low'])} to {wording.points(row['adjusted_high'])}",
+        "before": row["previous_pass_rate"],
+        "after": row["recent_pass_rate"],
         "verdict": row["verdict"],
     }
 

@@ -60,12 +60,13 @@ def screen(figures: Figures) -> First:
 
 def _card(agent: Row, figures: Figures) -> Card:
     standing = agent["standing"]
+    week = wording.last_7_days(agent["last_day"], figures.freshness[0]["today"])
     return Card(
         tone=standing if standing in CLEAR else "",
         standing=wording.STANDINGS[standing],
         name=wording.isolated(wording.agent(agent)),
         rates=_rates(agent),
-        evidence=_evidence(agent),
+        evidence=_evidence(agent, week),
         since=_since(agent),
         drivers=[
             _driver(row, standing)
@@ -78,35 +79,29 @@ def _card(agent: Row, figures: Figures) -> Card:
 def _rates(agent: Row) -> str:
     """The change over the period that the standing is about."""
     if agent["standing"] == "possibly lower":
-        return wording.points(agent["step"] if agent["since"] else agent["trend"])
-    return _from_to(agent)
+        return wording.in_points(agent["step"] if agent["since"] else agent["trend"])
+    return wording.from_to(agent)
 
 
-def _from_to(row: Row) -> str:
-    before, after = row["previous_pass_rate"], row["recent_pass_rate"]
-    digits = 1 if wording.percent(before) == wording.percent(after) else 0
-    return f"{wording.percent(before, digits)} → {wording.percent(after, digits)}"
-
-
-def _evidence(agent: Row) -> str:
+def _evidence(agent: Row, week: str) -> str:
     """The interval, the number of runs, and the part that comes from which scenarios ran."""
     if agent["recent_pass_rate"] is None or agent["previous_pass_rate"] is None:
         return "Too few runs in the last week to compare."
-    runs = f"{agent['previous_decided_runs']:,} → {wording.counted(agent['recent_decided_runs'], 'run')}"
+    before, after = agent["previous_decided_runs"], agent["recent_decided_runs"]
     if agent["standing"] == "possibly lower":
-        return f"28 days before → last 7 days: {_from_to(agent)}, no clear change, {runs}."
-    interval = f"{wording.points(agent['adjusted_low'])} to {wording.points(agent['adjusted_high'])}"
-    within = f"28 days before → last 7 days: within the same scenarios {wording.points(agent['adjusted_difference'])} ({interval}), {runs}."
-    mix = f" {wording.points(agent['mix_effect'])} come from which scenarios ran."
-    return within + (mix if abs(agent["mix_effect"]) >= 0.05 else "")
+        rates = [wording.percent(agent[f"{period}_pass_rate"]) for period in ("recent", "previous")]
+        return f"{rates[0]} {week}, {rates[1]} in the 28 days before: no clear change ({after:,} and {wording.counted(before, 'run')})."
+    within = wording.evidence(agent["adjusted_difference"], agent["adjusted_low"], agent["adjusted_high"])
+    mix = f" {wording.in_points(agent['mix_effect'])} come from which scenarios ran."
+    said = f"{within}; {wording.counted(before, 'run')} in the 28 days before, {after:,} {week}."
+    return said + (mix if abs(agent["mix_effect"]) >= 0.05 else "")
 
 
 def _since(agent: Row) -> list[Markup]:
     said = []
     better = agent["standing"] == "better"
     if agent["since"]:
-        step = "" if agent["standing"] == "possibly lower" else f" ({wording.points(agent['step'])})"
-        said.append(Markup("Since {}{}").format(wording.day(agent["since"]), step))
+        said.append(Markup("Since {}").format(wording.day(agent["since"])))
     elif agent["standing"] == "possibly lower":
         said.append(Markup("Declining over 90 days"))
     elif agent["standing"] in OF_THE_WEEK:
@@ -120,15 +115,23 @@ def _since(agent: Row) -> list[Markup]:
 def _slope(agent: Row, direction: str) -> Markup:
     if agent["trend_verdict"] != direction:
         return Markup("No single day stands out")
-    slope = "Improving" if direction == "improved" else "Declining"
-    return Markup("{} over 90 days ({})").format(slope, wording.points(agent["trend"]))
+    return Markup("Improving over 90 days") if direction == "improved" else Markup("Declining over 90 days")
 
 
 def _driver(row: Row, standing: str) -> Driver:
     return Driver(
         name=wording.isolated(wording.scenario(row)),
-        rates=_from_to(row),
-        runs=f"{row['previous_decided_runs']:,} → {wording.counted(row['recent_decided_runs'], 'run')}",
-        sudden=row["sudden"],
+        rates=wording.from_to(row),
+        runs=f"{wording.counted(row['previous_decided_runs'], 'run')} before, {row['recent_decided_runs']:,} after",
+        sudden=sudden(row),
         url=None if standing == "better" else wording.run_url(row),
     )
+
+
+def sudden(row: Row) -> str | None:
+    """`newly failing` or `fixed` by the figures of the week, or what the newest result shows instead."""
+    if row["sudden_basis"] != "last result":
+        verdict: str | None = row["sudden"]
+        return verdict
+    results = "result" if row["sudden_results"] == 1 else "results"
+    return f"{row['sudden_passed_runs']:,} of {row['sudden_decided_runs']:,} passed in the newest {results}"

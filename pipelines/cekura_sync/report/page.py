@@ -51,7 +51,7 @@ def draw(warehouse: Path, reload_after: timedelta | None = None) -> tuple[str, s
     """The page and its headline; with `reload_after` browsers load it again that often. Raises WarehouseError."""
     found = queries.read(warehouse)
     headline = summary.headline(found)
-    return _render(found, headline, reload_after), headline
+    return _render(found, headline, reload_after), headline.sentence
 
 
 def _refuse(target: Path, warehouse: Path) -> None:
@@ -64,7 +64,7 @@ def _refuse(target: Path, warehouse: Path) -> None:
         raise SettingsError(f"{target} is not a file that the report could replace: choose another.")
 
 
-def _render(found: queries.Figures, headline: str, reload_after: timedelta | None) -> str:
+def _render(found: queries.Figures, headline: summary.Headline, reload_after: timedelta | None) -> str:
     here = Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(here),

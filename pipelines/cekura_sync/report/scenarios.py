@@ -30,9 +30,9 @@ def sudden(figures: Figures) -> Section:
         ("what", tables.text("verdict")),
         ("seen in the", tables.text("basis")),
         ("before", tables.rate("previous_pass_rate")),
-        ("runs", tables.number("previous_decided_runs")),
+        ("runs before", tables.number("previous_decided_runs")),
         ("now", tables.rate("pass_rate")),
-        ("runs", tables.number("decided_runs")),
+        ("runs now", tables.number("decided_runs")),
         ("the run to look at", tables.run),
     ]
     failing = sum(row["verdict"] == "newly failing" for row in rows)

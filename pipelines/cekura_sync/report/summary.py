@@ -2,13 +2,35 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+
+from markupsafe import Markup
 
 from cekura_sync.report import wording
-from cekura_sync.report.queries import Figures, Row
+from cekura_sync.report.queries import Figures
 
 STALE = timedelta(days=1)
-WORTH_A_WORD = ("worse", "possibly worse", "possibly lower", "better")
+OTHERS = {  # what the line below the headline says of them
+    "possibly worse": "possibly worse",
+    "possibly lower": "possibly lower over 90 days",
+    "better": "clearly better",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The largest line of the page, and the line below it."""
+
+    finding: Markup
+    others: str = ""
+
+    @property
+    def plain(self) -> str:
+        return self.finding.striptags()
+
+    @property
+    def sentence(self) -> str:
+        return "; ".join(filter(None, (self.plain, self.others)))
 
 
 @dataclass(frozen=True)
@@ -25,29 +47,30 @@ class Freshness:
     warnings: list[str]
 
 
-def headline(figures: Figures) -> str:
+def headline(figures: Figures) -> Headline:
     active = [row for row in figures.agents if row["active"]]
     compared = [row for row in active if row["verdict"]]
     if not figures.agents:
-        return "There are no results yet"
+        return Headline(Markup("There are no results yet"))
     if not active:
-        return "Nothing was tested in the last 30 days"
+        return Headline(Markup("Nothing was tested in the last 30 days"))
     if not compared:
-        return f"{wording.counted(len(active), 'agent')}, not enough results to compare yet"
-    return _counts(Counter(row["standing"] for row in active), compared, figures.freshness[0]["today"])
+        agents = wording.counted(len(active), "agent")
+        return Headline(Markup("{}, not enough results to compare yet").format(agents))
+    worse = [row for row in active if row["standing"] == "worse"]
+    week = wording.week(compared[0]["last_day"], figures.freshness[0]["today"])
+    others = _others(Counter(row["standing"] for row in active), "other" if worse else "agent")
+    finding = wording.clearly_worse(worse, week)
+    return Headline(finding if worse or others else finding + f", of {len(compared):,} compared", others)
 
 
-def _counts(standings: Counter[str], compared: list[Row], today: date) -> str:
-    """`1 agent clearly worse this week, 1 possibly; 2 clearly better`."""
-    worse, possibly = standings["worse"], standings["possibly worse"]
-    who = wording.counted(worse, "agent") if worse else "No agent"
-    said = f"{who} clearly worse {wording.week(compared[0]['last_day'], today)}"
-    said += f", {possibly:,} possibly" if possibly else ""
-    if standings["possibly lower"]:
-        said += f"; {standings['possibly lower']:,} possibly lower over 90 days"
-    if standings["better"]:
-        said += f"; {standings['better']:,} clearly better"
-    return said if any(standings[each] for each in WORTH_A_WORD) else f"{said}, of {len(compared):,} compared"
+def _others(standings: Counter[str], noun: str) -> str:
+    """`3 others possibly lower over 90 days; 1 clearly better`."""
+    found = [(standings[standing], words) for standing, words in OTHERS.items() if standings[standing]]
+    return "; ".join(
+        f"{number:,} {words}" if place else f"{wording.counted(number, noun)} {words}"
+        for place, (number, words) in enumerate(found)
+    )
 
 
 def freshness(figures: Figures, written: datetime) -> Freshness:
@@ -89,7 +112,7 @@ def tiles(figures: Figures) -> list[Tile]:
             _n(day["today_low"], day["today_high"], day["today_decided_runs"]),
         ),
         Tile(
-            f"Passed until {day['until']:%H:%M} UTC in the 7 days before",
+            f"Same hours, 7 days before (00:00–{day['until']:%H:%M} UTC)",
             wording.percent(day["week_pass_rate"]),
             _n(day["week_low"], day["week_high"], day["week_decided_runs"]),
         ),

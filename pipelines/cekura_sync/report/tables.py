@@ -52,11 +52,6 @@ def text(column: str) -> Callable[[Row], Cell]:
     return lambda row: Cell(row[column])
 
 
-def verdict(column: str) -> Callable[[Row], Cell]:
-    said = {"regressed": "▼ fell", "improved": "▲ rose", "same": "no clear change"}
-    return lambda row: Cell(said.get(row[column], "nothing to compare"))
-
-
 def standing(row: Row) -> Cell:
     unsaid = "no clear change" if row["verdict"] else "nothing to compare"
     return Cell(wording.STANDINGS.get(row["standing"], unsaid))

@@ -1,6 +1,7 @@
 """Numbers, names and findings in words. Names come from the data: they are cut, stripped of what cannot be shown, and escaped."""
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,13 +12,15 @@ from cekura_sync.console import terminal
 DASHBOARD = "https://dashboard.cekura.ai"
 LONGEST_NAME = 80
 LONGEST_EXPLANATION = 400
+LONGEST_IN_HEADLINE = 48
+NAMED = 2  # agents that a headline names
 NOTHING = "–"
 STANDINGS = {
-    "worse": "▼ clearly worse",
-    "possibly worse": "▽ possibly worse",
-    "possibly lower": "▽ possibly lower over 90 days",
-    "other mix": "◇ only other scenarios ran",
-    "better": "▲ clearly better",
+    "worse": "▼\N{NO-BREAK SPACE}clearly worse",
+    "possibly worse": "▽\N{NO-BREAK SPACE}possibly worse",
+    "possibly lower": "▽\N{NO-BREAK SPACE}possibly lower over 90 days",
+    "other mix": "◇\N{NO-BREAK SPACE}only other scenarios ran",
+    "better": "▲\N{NO-BREAK SPACE}clearly better",
 }
 Row = dict[str, Any]
 
@@ -86,6 +89,26 @@ def points(difference: float | None) -> str:
     return f"{text}\N{NO-BREAK SPACE}pp"
 
 
+def evidence(difference: float, low: float, high: float) -> str:
+    """A difference of rates with its interval: `-23 points within the same scenarios, likely 19 to 28`."""
+    digits = 0 if high - low >= 0.05 else 1
+    ends = (low, high) if low * high <= 0 else sorted((abs(low), abs(high)))
+    sign = "+" if low * high <= 0 else ""
+    first, last = (_rounded(end, digits, sign) for end in ends)
+    return f"{in_points(difference, digits)} within the same scenarios, likely {first} to {last}"
+
+
+def in_points(difference: float, digits: int = 0) -> str:
+    """A difference of rates in a sentence: `-23 points`."""
+    text = _rounded(difference, digits, "+")
+    return f"{text}\N{NO-BREAK SPACE}{'point' if text[1:] == '1' else 'points'}"
+
+
+def _rounded(difference: float, digits: int, sign: str) -> str:
+    points = round(difference * 100, digits)
+    return f"{points:{sign}.{digits}f}".replace("-", "\N{MINUS SIGN}") if points else "0"
+
+
 def span(low: float | None, high: float | None) -> str:
     """The interval of a rate."""
     return NOTHING if low is None or high is None else f"{low * 100:.0f}–{percent(high)}"
@@ -112,13 +135,30 @@ def moment(value: datetime | None) -> str:
     return NOTHING if value is None else f"{day(value)}, {value:%H:%M} UTC"
 
 
-def change(before: float, after: float, verdict: str) -> str:
-    """How a rate changed, to follow a name: `fell from 71 % to 56 %`."""
+def last_7_days(last_day: date, today: date) -> str:
+    return "in the last 7 days" if last_day == today else f"in the 7 days to {day(last_day)}"
+
+
+def from_to(row: Row) -> str:
+    """How a rate changed: `92 % → 68 %`."""
+    before, after = row["previous_pass_rate"], row["recent_pass_rate"]
     digits = 1 if percent(before) == percent(after) else 0
-    if verdict == "same":
-        return f"stands at {percent(after)}, no clear change"
-    verb = "fell" if verdict == "regressed" else "rose"
-    return f"{verb} from {percent(before, digits)} to {percent(after, digits)}"
+    return f"{percent(before, digits)} → {percent(after, digits)}"
+
+
+def clearly_worse(rows: Sequence[Row], when: str) -> Markup:
+    """Names the first of these agents: `Aurora Clinic Reception is clearly worse this week: 92 % → 68 %`."""
+    if not rows:
+        return Markup("No agent is clearly worse {}").format(when)
+    names = [isolated(shown(agent(row), LONGEST_IN_HEADLINE)) for row in rows[:NAMED]]
+    if len(rows) == 1:
+        return Markup("{} is clearly worse {}: {}").format(names[0], when, from_to(rows[0]))
+    told = [Markup("{} ({})").format(name, from_to(row)) for name, row in zip(names, rows, strict=False)]
+    if len(rows) == NAMED:
+        return Markup("{} are clearly worse {}").format(Markup(" and ").join(told), when)
+    return Markup("{} and {:,} more are clearly worse {}").format(
+        Markup(", ").join(told), len(rows) - NAMED, when
+    )
 
 
 def share_of(number: int, total: int, noun: str) -> str:
