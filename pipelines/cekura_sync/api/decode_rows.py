@@ -190,7 +190,7 @@ def _odd(value: msgspec.Raw) -> bool:
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     """The vendor's documents disagree about the scale of this endpoint; the runs decide."""
     rate = row.get("success_rate")
-    if not isinstance(rate, float) and bigint(rate) is None:
+    if not isinstance(rate, int | float) or (isinstance(rate, int) and bigint(rate) is None):
         return  # such a number is left to those who reject it
     runs: list[Any] = [run.get("success") for run in listed(row, "runs") if isinstance(run, dict)]
     share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None

@@ -21,8 +21,8 @@ from cekura_sync.settings.texts import require_utf8_path
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
 WAREHOUSE = "warehouse.duckdb"
-FULL_EVERY = "24h"
-LOOKBACK = "24h"
+FULL_EVERY = LOOKBACK = "24h"
+DAY = timedelta(hours=24)  # the same
 PAGE_SIZE = 200
 CONCURRENCY = 8
 DETAILS_BUDGET = 1000
@@ -82,8 +82,8 @@ class Settings:
     warehouse: Path = Path(WAREHOUSE)
     filters: Filters = Filters()
     full: bool = False
-    full_every: timedelta = duration(FULL_EVERY, "full_every")
-    lookback: timedelta = duration(LOOKBACK, "lookback")
+    full_every: timedelta = DAY
+    lookback: timedelta = DAY
     page_size: int = PAGE_SIZE
     concurrency: int = CONCURRENCY
     timeout: timedelta | None = None
