@@ -189,9 +189,10 @@ def _odd(value: msgspec.Raw) -> bool:
 
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     """The vendor's documents disagree about the scale of this endpoint; the runs decide."""
-    rate = row.get("success_rate")
-    if not isinstance(rate, float) and bigint(rate) is None:
-        return  # such a number is left to those who reject it
+    given = row.get("success_rate")
+    rate = given if isinstance(given, float) else bigint(given)
+    if rate is None:
+        return  # what is no such number is left to those who reject it
     runs: list[Any] = [run.get("success") for run in listed(row, "runs") if isinstance(run, dict)]
     share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None
     in_percent = rate > ABOVE_1 if share is None else abs(rate / 100 - share) < abs(rate - share)
