@@ -119,7 +119,7 @@ select
     agents.agent_id, -- Cekura's id of the agent
     agents.agent_name, -- its newest name
     case when excursion >= 3.35 then ranked.next_day end as changed_on, -- first UTC day of the new level; NULL without a step
-    case when excursion >= 3.35 then ranked.step end as step, -- change of the pass rate on that day, within scenarios; negative if it fell; NULL without a step
+    case when excursion >= 3.35 then ranked.step end as step, -- change of the pass rate on that day, within scenarios; negative if it fell; NULL without a step; not the number of a noted change as in agent_changes
     ranked.excursion, -- how clear the most probable step is, in standard deviations; at most 5 % of unchanged agents reach 3.35
     coalesce(trends.days, 0) as days, -- how many of the 90 days have runs
     case

@@ -1,7 +1,7 @@
 -- One row per agent, time of a noted change and result with decided runs in the period before or after the change.
 -- agent_change_effect and agent_change_effect_scenarios compare these results.
 select
-    changes.step, -- the step in agent_changes: one agent and one time
+    changes.step, -- number of the change in agent_changes (one agent and one time), not a change of the rate as in agent_change_point
     changes.agent_id, -- the agent
     changes.changed_at, -- when the change was made
     results.result_id, -- the result

@@ -31,7 +31,7 @@ reaches as (
 )
 
 select
-    row_number() over (order by changed_at, agent_id) as step, -- number of this row
+    row_number() over (order by changed_at, agent_id) as step, -- number of the change (one agent and one time), not a change of the rate as in agent_change_point; a new change can renumber the others
     agent_id, -- the agent
     changed_at, -- when the change was made
     case when change_before > earliest then change_before else earliest end as before_since, -- start of the period before the change

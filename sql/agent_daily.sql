@@ -79,7 +79,9 @@ select
     cast(passed_runs as double) / nullif(decided_runs, 0) as pass_rate, -- passed_runs / decided_runs of the day
     filled.infrastructure_failed_results, -- results with status failed or timeout
     cast(sum(passed_runs) over seven_days as double)
-        / nullif(sum(decided_runs) over seven_days, 0) as pass_rate_moving -- the pass rate of this day and the 6 days before it together
+        / nullif(sum(decided_runs) over seven_days, 0) as pass_rate_moving, -- the pass rate of 7 days: this day and the 6 days before it together; the newest day may not be over yet
+    wilson_low(passed_runs, decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
+    wilson_high(passed_runs, decided_runs) as pass_rate_high -- upper end of the Wilson 95 % interval of pass_rate
 from filled
 inner join agents on agents.agent_id is not distinct from filled.agent_id
 window seven_days as (

@@ -1,5 +1,6 @@
 -- One row per agent: how often it passes. Each rate is a ratio of sums, 0 to 1, and NULL where there is nothing to divide by.
 -- pass_rate leaves out in-flight, cancelled and infrastructure failed results, and the lost runs of completed results.
+-- Over all results in the warehouse; for recent weeks use agent_weekly or agent_last_week.
 with agents as (
     select agent_id, agent_name, first_result_at, last_result_at
     from analytics.agents
@@ -40,7 +41,7 @@ select
     rate(passed_runs, decided_runs + lost_runs + failed_runs) as strict_pass_rate, -- passed_runs / (decided_runs + lost_runs + runs of infrastructure failures)
     rate(met_expected_outcomes, expected_outcomes) as expected_outcome_rate, -- expected outcomes met in full / all expected outcomes, of completed results
     rate(failed_results, completed_results + failed_results) as infrastructure_failure_rate, -- results with status failed or timeout / these and the completed results
-    sums.lost_runs, -- runs of completed results that neither passed nor failed
+    sums.lost_runs, -- runs of completed results that neither passed nor failed; runs of failed and timed-out results are not included
     rate(lost_runs, completed_runs) as run_loss_rate, -- lost_runs / all runs of completed results
     agents.first_result_at, -- when its first result was triggered
     agents.last_result_at -- when its newest result was triggered

@@ -38,7 +38,7 @@ select
     counts.completed_runs, -- runs that ended, as counted by the API
     counts.decided_runs, -- runs of completed results that passed or failed
     counts.passed_runs, -- decided runs that passed
-    counts.lost_runs, -- runs of completed results that neither passed nor failed
+    counts.lost_runs, -- runs of completed results that neither passed nor failed; runs of failed and timed-out results are not included
     counts.in_flight_results, -- results that have not ended
     counts.completed_results, -- results with status completed
     counts.infrastructure_failed_results, -- results with status failed or timeout

@@ -1,4 +1,4 @@
--- One row per agent and version, compared with the version before it. Only versions with decided runs are compared; results without a version are left out.
+-- One row per agent and version, compared with the version before it. Only versions with decided runs are compared; results without a version are left out. Empty if the API sends no agent_version.
 -- The verdict compares runs of the same scenarios, so a different mix of scenarios does not change it. It is corrected for the number of agents with a version of the same name.
 with agents as (
     select agent_id, agent_name

@@ -1,5 +1,5 @@
 -- One row per agent and week, from the week of its first result to the week of its last. A week begins on Monday, in UTC.
--- Weeks without a result have counts 0 and rates NULL.
+-- Weeks without a result have counts 0 and rates NULL. The newest week may not be over yet.
 with days as (
     select
         agent_id,
@@ -36,7 +36,9 @@ select
     cast(passed_runs as double) / nullif(decided_runs, 0) as pass_rate, -- passed_runs / decided_runs of the week
     infrastructure_failed_results, -- results with status failed or timeout
     cast(sum(passed_runs) over seven_weeks as double)
-        / nullif(sum(decided_runs) over seven_weeks, 0) as pass_rate_moving -- the pass rate of this week and the 6 weeks before it together
+        / nullif(sum(decided_runs) over seven_weeks, 0) as pass_rate_moving, -- the pass rate of 7 weeks: this week and the 6 weeks before it together; the newest week may not be over yet
+    wilson_low(passed_runs, decided_runs) as pass_rate_low, -- lower end of the Wilson 95 % interval of pass_rate
+    wilson_high(passed_runs, decided_runs) as pass_rate_high -- upper end of the Wilson 95 % interval of pass_rate
 from weeks
 window seven_weeks as (
     partition by agent_id order by day_number nulls first -- no day is NULL, but BigQuery needs this

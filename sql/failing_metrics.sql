@@ -1,5 +1,5 @@
 -- One row per agent and metric that runs pass or fail: how often runs fail it, and why the last one did.
--- Covers runs of completed results whose details were read. Metrics that only give a score are in metric_scores.
+-- Covers runs of completed results whose details were read: empty without `sync --details`. Metrics that runs neither pass nor fail are in metric_scores.
 with agents as (
     select agent_id, agent_name
     from analytics.agents

@@ -1,5 +1,6 @@
 -- One row per agent, metric, version of the agent and week with scores of completed results: their 50th, 95th and 99th percentile.
 -- Covers metrics that give a score other than passed or failed, such as a latency; percentiles are interpolated. A week begins on Monday, in UTC.
+-- Empty without `sync --details`.
 with agents as (
     select agent_id, agent_name
     from analytics.agents

@@ -1,6 +1,7 @@
 -- One row per agent and metric: the agent's latest 10 completed results that measured it, compared with up to 10 results before them.
 -- Metrics that runs pass or fail are compared by pass rates, within scenarios, and corrected for the number of rows. Scores are compared by means.
 -- The verdict on scores is only higher, lower or same, because a higher score is not always the better one.
+-- Empty without `sync --details`.
 with agents as (
     select agent_id, agent_name
     from analytics.agents

@@ -1,4 +1,5 @@
 -- One row per agent, metric and UTC day on which completed results measured it: its scores and how many runs passed it.
+-- Empty without `sync --details`.
 with agents as (
     select agent_id, agent_name
     from analytics.agents

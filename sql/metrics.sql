@@ -1,4 +1,5 @@
 -- One row per agent and metric that its completed results measured, with the metric's newest name and type.
+-- Empty without `sync --details`.
 with measured as (
     select agent_id, metric_key, metric_id, metric_name, metric_type, run_id, score, passed, created_at
     from analytics.run_metrics

@@ -1,5 +1,5 @@
 -- One row per agent and personality of the caller: how often runs with it pass.
--- Covers runs of completed results whose details were read. Runs without a personality share one row with personality_name NULL.
+-- Covers runs of completed results whose details were read: empty without `sync --details`. Runs without a personality share one row with personality_name NULL.
 with agents as (
     select agent_id, agent_name
     from analytics.agents

@@ -172,7 +172,7 @@ select
     runs, -- number of runs of the result
     case when status_group = 'completed' then decided else 0 end as decided_runs, -- runs of a completed result that passed or failed; 0 for other results; NULL when the API does not say how many passed
     case when status_group = 'completed' then passed else 0 end as passed_runs, -- how many of decided_runs passed
-    case when status_group = 'completed' then runs - decided else 0 end as lost_runs, -- the other runs of a completed result: the call failed, never ended or was cancelled; 0 where only success_rate is known
+    case when status_group = 'completed' then runs - decided else 0 end as lost_runs, -- the other runs of a completed result: the call failed, never ended or was cancelled; 0 for other results, and where only success_rate is known
     case when status_group = 'completed' and passed is not null then source end as passes_from, -- the source of these counts: runs (the run summaries), counts (the API's counts), or success_rate when neither can be used
     cast(whole as bigint) as rate_whole, -- scale of the API's success_rate: 1 for a fraction, 100 for a percentage
     cast(evidence as bigint) as rate_evidence, -- the scale that this result alone shows; NULL when it shows none

@@ -1,5 +1,5 @@
 -- One row per run of a live result whose details were read: what the list of results does not say about the run.
--- These are the details that were read last. If the result has changed since, the next `sync --details` reads them again.
+-- These are the details that were read last. If the result has changed since, the next `sync --details` reads them again. Empty without `sync --details`.
 with details as (
     select
         run_id,

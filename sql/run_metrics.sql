@@ -1,4 +1,5 @@
 -- One row per run and metric measured in it, for live results whose details were read. Runs that the infrastructure failed have no row.
+-- Empty without `sync --details`.
 -- This view decides whether a run passed a metric: by the API's own `passed`, or the run's rubric, or, for a binary metric, by a score above 0.
 with metrics as (
     select

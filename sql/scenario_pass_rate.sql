@@ -1,4 +1,5 @@
 -- One row per agent and scenario that ran in completed results: how often the agent passes it.
+-- Over all results in the warehouse; for recent weeks use agent_last_week_scenarios.
 with agents as (
     select agent_id, agent_name
     from analytics.agents

@@ -1,13 +1,13 @@
 """How this product opens DuckDB: times in UTC, no downloads, its errors as WarehouseError."""
 
-import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 from cekura_sync.errors import WarehouseError
+from cekura_sync.temporary import Temporary
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,15 +39,20 @@ def connect(
     """
     import duckdb
 
+    config, own = dict(_CONFIG), None
+    if path is None or read_only:
+        # DuckDB would take the working directory, or the folder of the file, into which a reader may not be allowed to write.
+        own = None if spill else Temporary()
+        config["temp_directory"] = str(own.path / "spill" if own else spill)
+    if path is None:
+        config |= _COMPARING
+    elif limited:
+        config |= _WRITING
     try:
-        if path is None:
-            overflow: _Config = {"temp_directory": str(spill or _spill())}
-            con = duckdb.connect(":memory:", config=_CONFIG | _COMPARING | overflow)
-        else:
-            # A reader may not be allowed to write into the folder of the file.
-            more: _Config = {"temp_directory": _spill()} if read_only else _WRITING if limited else {}
-            con = duckdb.connect(str(path), read_only=read_only, config=_CONFIG | more)
+        con = duckdb.connect(str(path or ":memory:"), read_only=read_only, config=config)
     except duckdb.Error as error:
+        if own:
+            own.remove()
         if "not a valid DuckDB database" in str(error):
             raise WarehouseError(
                 f"{path} is damaged or not a DuckDB file: choose another --warehouse."
@@ -55,12 +60,9 @@ def connect(
         raise WarehouseError(
             f"{path} cannot be opened ({first_line(error)}): check its permissions, and whether another program has it open."
         ) from error
+    if own:
+        weakref.finalize(con, own.remove)
     return in_utc(con)
-
-
-def _spill() -> str:
-    """Where memory overflows to; DuckDB would take the working directory or the folder of the file. Made only when needed."""
-    return str(Path(tempfile.gettempdir(), f"cekura-sync-{uuid4().hex}"))
 
 
 def is_held(error: WarehouseError) -> bool:

@@ -16,11 +16,21 @@ where not (
 union all
 select 'agent_daily', agent_id, pass_rate
 from analytics.agent_daily
-where not (pass_rate between 0 and 1 and pass_rate_moving between 0 and 1)
+where not (
+    pass_rate between 0 and 1
+    and pass_rate_low between 0 and 1
+    and pass_rate_high between 0 and 1
+    and pass_rate_moving between 0 and 1
+)
 union all
 select 'agent_weekly', agent_id, pass_rate
 from analytics.agent_weekly
-where not (pass_rate between 0 and 1 and pass_rate_moving between 0 and 1)
+where not (
+    pass_rate between 0 and 1
+    and pass_rate_low between 0 and 1
+    and pass_rate_high between 0 and 1
+    and pass_rate_moving between 0 and 1
+)
 union all
 select 'agent_segments', agent_id, pass_rate
 from analytics.agent_segments

@@ -63,6 +63,16 @@ def test_the_moving_rate_is_a_ratio_of_sums_over_seven_days(base: Base) -> None:
     ]
 
 
+def test_a_day_has_an_interval_and_an_empty_one_has_none(base: Base) -> None:
+    base.result(1, passed=8, of=10, created_at="2024-03-01 12:00:00+00")
+    base.result(2, passed=2, of=2, created_at="2024-03-03 12:00:00+00")
+
+    rows = base.rows("select pass_rate_low, pass_rate_high from analytics.agent_daily order by day")
+
+    assert rows[0] == pytest.approx((0.4901625, 0.9433178), abs=1e-7)
+    assert rows[1] == (None, None)
+
+
 def test_the_moving_rate_of_one_agent_knows_nothing_of_another(base: Base) -> None:
     base.result(1, agent=1, passed=0, of=2)
     base.result(2, agent=2, passed=2, of=2)

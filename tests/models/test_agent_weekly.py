@@ -1,3 +1,5 @@
+import pytest
+
 from support.base import Base
 
 WEEKS = """
@@ -42,3 +44,13 @@ def test_the_moving_rate_covers_seven_weeks(base: Base) -> None:
         (0.8,),
         (0.9,),
     ]
+
+
+def test_a_week_has_an_interval_and_an_empty_one_has_none(base: Base) -> None:
+    base.result(1, passed=8, of=10, created_at="2024-03-04 12:00:00+00")
+    base.result(2, passed=2, of=2, created_at="2024-03-18 12:00:00+00")
+
+    rows = base.rows("select pass_rate_low, pass_rate_high from analytics.agent_weekly order by week")
+
+    assert rows[0] == pytest.approx((0.4901625, 0.9433178), abs=1e-7)
+    assert rows[1] == (None, None)

@@ -66,8 +66,11 @@ BREAKS = [
         "agent_pass_rate",
         "select * replace (1.1 as strict_pass_rate) from {view}",
     ),
-    ("rates_are_between_0_and_1", "agent_daily", "select * replace (2.0 as pass_rate_moving) from {view}"),
-    ("rates_are_between_0_and_1", "agent_weekly", "select * replace (2.0 as pass_rate_moving) from {view}"),
+    *(
+        ("rates_are_between_0_and_1", view, f"select * replace (2.0 as {column}) from {{view}}")
+        for view in ("agent_daily", "agent_weekly")
+        for column in ("pass_rate_low", "pass_rate_high", "pass_rate_moving")
+    ),
     ("rates_are_between_0_and_1", "agent_segments", "select * replace (-1.0 as pass_rate_low) from {view}"),
     (
         "rates_are_between_0_and_1",

@@ -26,6 +26,11 @@ RATES = """
         select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_version_pass_rate
         union all
         select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_segments
+        union all
+        select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_daily
+        where decided_runs > 0
+        union all
+        select passed_runs, decided_runs, pass_rate_low, pass_rate_high from analytics.agent_weekly
     )
 """
 

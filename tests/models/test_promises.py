@@ -1,7 +1,13 @@
 """What holds for every view: the columns that are promised, their types and their comments."""
 
-import pytest
+import re
+from pathlib import Path
 
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from cekura_sync.models import runner
 from support.base import Base
 
 # The contract's table, to the letter.
@@ -16,9 +22,9 @@ PROMISED = {
     " infrastructure_failed_results cancelled_results voice_results text_results scheduled_results"
     " manual_results last_result_at",
     "agent_daily": "agent_id agent_name day completed_results decided_runs passed_runs pass_rate"
-    " infrastructure_failed_results pass_rate_moving",
+    " infrastructure_failed_results pass_rate_moving pass_rate_low pass_rate_high",
     "agent_weekly": "agent_id agent_name week completed_results decided_runs passed_runs pass_rate"
-    " infrastructure_failed_results pass_rate_moving",
+    " infrastructure_failed_results pass_rate_moving pass_rate_low pass_rate_high",
     "agent_segments": "agent_id channel direction trigger completed_results decided_runs passed_runs pass_rate",
     "scenario_pass_rate": "agent_id agent_name scenario_id scenario_name runs passed_runs pass_rate"
     " pass_rate_low pass_rate_high last_failed_at",
@@ -114,3 +120,30 @@ def test_results_without_an_agent_are_counted_under_null(base: Base, view: str, 
     base.con.execute("update cekura.runs set scenario = null, scenario_name = null")
 
     assert base.rows(f"select agent_id, {counts} from analytics.{view}") == [(None, 2, 1)]
+
+
+def test_the_statistics_explain_every_word_of_a_verdict() -> None:
+    document = Path(__file__).parents[2].joinpath("docs", "statistics.md").read_text(encoding="utf-8")
+    table = document.partition("## Every word of a verdict")[2].partition("\n## ")[0]
+    explained = set(
+        re.findall(r"`([a-z ]+)`", "".join(re.findall(r"^\|[^|]*\|([^|]*)\|", table, re.MULTILINE)))
+    )
+    sql = runner.models_dir()
+    texts = [
+        path.read_text(encoding="utf-8") for path in [*sql.glob("*.sql"), sql / "functions" / "compared.sql"]
+    ]
+    verdicts = [
+        alias.this
+        for text in texts
+        for alias in sqlglot.parse_one(text, dialect="duckdb").find_all(exp.Alias)
+        if alias.alias.endswith("verdict") and isinstance(alias.this, exp.Case)
+    ]
+    words = {
+        result.this
+        for case in verdicts
+        for result in (*(branch.args["true"] for branch in case.args["ifs"]), case.args.get("default"))
+        if isinstance(result, exp.Literal)
+    }
+
+    assert len(words) > 15
+    assert explained == words

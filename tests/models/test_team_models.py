@@ -269,16 +269,8 @@ def test_a_pipe_and_a_name_that_differs_by_case_are_left_out(account: Account, f
 
 
 def test_the_documented_views_of_tags_have_a_row_per_agent_and_tag(account: Account, tmp_path: Path) -> None:
-    document = (ROOT / "docs" / "questions.md").read_text().partition("### Pass rates by tag")[2]
-    script, sql = (re.findall(rf"```{kind}\n(.*?)```", document, re.DOTALL)[0] for kind in ("python", "sql"))
     tags = {id_: ["odd", "it's -- odd"][: id_ % 3] for id_ in scenarios(account)}
-    listed = json.dumps([{"id": id_, "name": "…", "tags": each or None} for id_, each in tags.items()])
-    made = subprocess.run(
-        [sys.executable, "-c", script], input=listed, capture_output=True, text=True, check=True
-    )
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "scenario_tags.sql").write_text(made.stdout)
-    (tmp_path / "models" / "agent_tag_pass_rate.sql").write_text(sql)
+    write_documented_views(tmp_path / "models", tags)
 
     ran = account.sync("--models", str(tmp_path / "models"))
 
@@ -301,6 +293,31 @@ def test_the_documented_views_of_tags_have_a_row_per_agent_and_tag(account: Acco
     assert account.query(
         "select count(*) from team.agent_tag_pass_rate where not pass_rate between pass_rate_low and pass_rate_high"
     ) == [(0,)]
+
+
+def test_the_documented_views_of_tags_are_empty_if_no_scenario_has_a_tag(
+    account: Account, tmp_path: Path
+) -> None:
+    write_documented_views(tmp_path / "models", {id_: [] for id_ in scenarios(account)})
+
+    ran = account.sync("--models", str(tmp_path / "models"))
+
+    assert (ran.code, ran.err) == (0, "")
+    for view in ("scenario_tags", "agent_tag_pass_rate"):
+        assert account.query(f"select count(*) from team.{view}") == [(0,)]
+
+
+def write_documented_views(models: Path, tags: dict[int, list[str]]) -> None:
+    """As docs/team.md says, from a list of scenarios with these tags."""
+    document = (ROOT / "docs" / "team.md").read_text().partition("### Pass rates by tag")[2]
+    script, sql = (re.findall(rf"```{kind}\n(.*?)```", document, re.DOTALL)[0] for kind in ("python", "sql"))
+    listed = json.dumps([{"id": id_, "name": "…", "tags": each or None} for id_, each in tags.items()])
+    made = subprocess.run(
+        [sys.executable, "-c", script], input=listed, capture_output=True, text=True, check=True
+    )
+    models.mkdir()
+    (models / "scenario_tags.sql").write_text(made.stdout)
+    (models / "agent_tag_pass_rate.sql").write_text(sql)
 
 
 def scenarios(account: Account) -> list[int]:

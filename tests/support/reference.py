@@ -8,7 +8,7 @@ import contextlib
 import inspect
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -18,6 +18,7 @@ from cekura_sync import cli
 from cekura_sync.console.exits import ExitCode
 from cekura_sync.sandbox import Sandbox, World
 from support.harness import Account
+from support.meanings import MEANINGS, UNDOCUMENTED
 
 FILE = Path(__file__).parents[2] / "docs" / "reference.md"
 BRACKETS = re.compile(r"\s*\[([^\[\]]*(?:env var|default)[^\[\]]*)\]")
@@ -100,7 +101,11 @@ def reference() -> str:
     """The whole text of docs/reference.md."""
     with example_warehouse() as con:
         views = [view for name, meaning in _views(con) for view in _relation(con, "analytics", name, meaning)]
-        tables = [table for name in _tables(con) for table in _relation(con, "cekura", name, GRAINS[name])]
+        tables = [
+            table
+            for name in _tables(con)
+            for table in _relation(con, "cekura", name, GRAINS[name], MEANINGS[name])
+        ]
     exits = _table(
         ("exit", "meaning"), [(f"`{number}`", _escaped(meaning)) for number, meaning in _exit_codes()]
     )
@@ -171,21 +176,20 @@ def _tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in con.sql(sql).fetchall()]
 
 
-def _relation(con: duckdb.DuckDBPyConnection, schema: str, name: str, meaning: str) -> Iterator[str]:
+def _relation(
+    con: duckdb.DuckDBPyConnection, schema: str, name: str, meaning: str, meanings: Mapping[str, str] = {}
+) -> Iterator[str]:
     columns = con.execute(
         "select column_name, data_type, coalesce(comment, '') from duckdb_columns() where schema_name = ? and table_name = ? and column_name not like '\\_%' escape '\\' order by column_index",
         [schema, name],
     ).fetchall()
     yield f"### {schema}.{name}\n"
     yield f"{_escaped(meaning)}\n"
-    explained = any(text for _, _, text in columns)
-    yield _table(
-        ("column", "type", "meaning") if explained else ("column", "type"),
-        [
-            (f"`{column}`", _plain(kind), *([_escaped(text)] if explained else []))
-            for column, kind, text in columns
-        ],
-    )
+    rows = [
+        (f"`{column}`", _plain(kind), _escaped(text or meanings.get(column, UNDOCUMENTED)))
+        for column, kind, text in columns
+    ]
+    yield _table(("column", "type", "meaning"), rows)
 
 
 def _plain(kind: str) -> str:

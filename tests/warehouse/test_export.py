@@ -8,13 +8,16 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyarrow import parquet
 
 from cekura_sync.sandbox import Sandbox, World
+from cekura_sync.warehouse import export
 from support.engines import comparable
 from support.harness import PATIENCE, Account, connect
 from support.rare import rare
@@ -324,8 +327,54 @@ def test_what_an_export_killed_before_its_renames_leaves_is_removed_and_a_runnin
         (folder / "agents.csv").write_text("half")
     descriptor = os.open(running, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
+    file, link = tmp_path / ".cekura-export-notes", tmp_path / ".cekura-export-link"
+    file.write_text("somebody's")
+    link.symlink_to(running)
 
     assert synced.run("export", "--to", str(tmp_path), "--format", "csv", "results").code == 0
     os.close(descriptor)
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == [running.name, "results.csv"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [link.name, file.name, running.name, "results.csv"]
+
+
+def test_exports_that_begin_together_do_not_take_each_others_folders(
+    synced: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each moment another one comes between, and takes the new folder for one that was killed."""
+    make, glob, flock = tempfile.mkdtemp, Path.glob, fcntl.flock
+    made: list[Path] = []
+    held: list[int] = []
+
+    def make_and_be_met(*arguments: Any, **options: Any) -> str:
+        name = make(*arguments, **options)
+        if Path(name).parent == tmp_path:
+            made.append(Path(name))
+            if len(made) == 1:
+                export._settle(tmp_path)  # which removes it
+            elif len(made) == 2:
+                held.append(os.open(name, os.O_RDONLY))  # by the other one, which will remove it
+                flock(held[0], fcntl.LOCK_EX)
+        return name
+
+    def lock_late(descriptor: int, how: int) -> None:
+        if len(made) == 3 and made[2].exists():
+            made[2].rmdir()
+        flock(descriptor, how)
+
+    def look_and_miss(path: Path, pattern: str) -> Iterator[Path]:
+        """What it finds may be gone before it looks closer."""
+        yield from glob(path, pattern)
+        if path == tmp_path:
+            yield tmp_path / ".cekura-export-ended"
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make_and_be_met)
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    monkeypatch.setattr(Path, "glob", look_and_miss)
+
+    ran = synced.run("export", "--to", str(tmp_path), "--format", "csv", "results")
+    os.close(held[0])
+
+    assert ran.code == 0, ran.err
+    assert len(made) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [made[1].name, "results.csv"]

@@ -1,5 +1,6 @@
 """The files of a warehouse: who may have them, what stands in their place, what was broken or left behind."""
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -852,7 +853,54 @@ def test_memory_that_overflows_leaves_the_working_directory_alone(
         )
         assert [path.name for path in tmp_path.iterdir()] == ["spill"]
         assert any(spill.rglob("*.tmp"))
+        assert [mode(path) for path in spill.iterdir()] == [0o700], "it may hold what was said in calls"
+        assert not list(spill.glob("*.tmp"))
+    del con
 
+    assert list(spill.iterdir()) == []
+
+
+OVERFLOWS = """
+import sys
+from pathlib import Path
+from cekura_sync.warehouse import reader
+with reader.open_for_reading(Path(sys.argv[1]), {"memory_limit": "'30MB'", "threads": "1"}) as con:
+    con.execute("create temp table spilled as select md5(range::varchar) as digest from range(1_000_000)")
+    print("spilled", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_query_had_on_disk_goes_with_the_next_sync_and_that_of_a_living_one_stays(
+    still: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spill))
+    with contextlib.ExitStack() as stack:
+        killed, living = (
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", OVERFLOWS, str(still.warehouse)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=os.environ | {"TMPDIR": str(spill)},
+                )
+            )
+            for _ in range(2)
+        )
+        for process in (killed, living):
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"spilled\n"
+        assert [mode(path) for path in spill.iterdir()] == [0o700, 0o700]
+        killed.kill()
+        killed.wait()
+
+        assert still.sync().code == 0
+
+        assert len(list(spill.iterdir())) == 1
+        assert len(list(spill.rglob("*.tmp"))) >= 1
+        living.communicate(timeout=PATIENCE)
     assert list(spill.iterdir()) == []
 
 

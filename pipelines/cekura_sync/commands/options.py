@@ -105,7 +105,7 @@ def to_read(warehouse: Path, engine: str | None) -> Iterator[Path]:
     if engine is None:
         yield warehouse
         return
-    from cekura_sync.warehouse.disk import temporary_folder
+    from cekura_sync.temporary import temporary_folder
     from cekura_sync.warehouse.postgres import open_engine
 
     with temporary_folder() as folder:

@@ -6,7 +6,7 @@ from pathlib import Path
 from cekura_sync.doctor import warehouse
 from cekura_sync.doctor.finding import Finding, ok, warning
 from cekura_sync.errors import WarehouseError
-from cekura_sync.warehouse.disk import temporary_folder
+from cekura_sync.temporary import temporary_folder
 from cekura_sync.warehouse.postgres import open_engine
 from cekura_sync.warehouse.status import status_of
 

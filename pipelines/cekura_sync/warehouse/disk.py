@@ -1,13 +1,11 @@
 """Files: which one is at a path, how to write one whole, and errors of the disk as WarehouseError."""
 
 import errno
-import fcntl
 import json
 import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,8 +18,6 @@ from cekura_sync.errors import CekuraSyncError, WarehouseError
 
 _FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
 _BROKEN = [os.strerror(number) for number in (errno.EFBIG, errno.EIO, errno.EROFS)]
-_TEMPORARY = "cekura-sync-"  # how the name of each temporary folder begins
-_IN_USE = "in-use"  # a file in it that is locked as long as its process lives
 
 
 class Fingerprint(NamedTuple):
@@ -90,28 +86,6 @@ def mounts() -> Iterator[tuple[Path, str]]:
         return
     for _, point, kind, *_ in map(str.split, lines):
         yield Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)), kind
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """For this process alone. Also removes those that killed processes left: they hold results in plain text."""
-    _remove_abandoned(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=_TEMPORARY, ignore_cleanup_errors=True) as folder:
-        new = Path(folder, f"{_IN_USE}.new")
-        with new.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            new.replace(new.with_name(_IN_USE))  # locked before anybody else can find it
-            yield Path(folder)
-
-
-def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob(f"{_TEMPORARY}*"):
-        with suppress(OSError):
-            if folder.lstat().st_uid != os.geteuid():
-                continue
-            with (folder / _IN_USE).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Views and tables as files: all of them written aside first, then renamed into place one by one."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -96,12 +97,16 @@ def _made(to: Path) -> Iterator[None]:
 @contextmanager
 def _aside(to: Path) -> Iterator[Path]:
     """A directory for the files to come, locked for as long as the export runs."""
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=to))
-    with _locked(folder):
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=to))
+        with _locked(folder) as is_mine:
+            if not is_mine:
+                continue  # before it was locked, another export took it for one that was killed
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
 
 
 def _settle(to: Path) -> None:
@@ -116,10 +121,16 @@ def _settle(to: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Whether nobody else holds it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    """Whether it is there, a directory that we may open, and nobody else holds it."""
     try:
-        yield _lock(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
+            raise
+        yield False
+        return
+    try:
+        yield _lock(descriptor) and folder.exists()  # whoever held it may have removed it
     finally:
         os.close(descriptor)
 

@@ -14,7 +14,7 @@ from dlt.destinations import duckdb as duckdb_destination
 
 from cekura_sync.source import changeset_source
 from cekura_sync.tables import SCHEMA
-from cekura_sync.warehouse.disk import temporary_folder
+from cekura_sync.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import duckdb

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,6 +10,7 @@ import duckdb
 
 from cekura_sync import database
 from cekura_sync.errors import WarehouseError
+from cekura_sync.temporary import temporary_folder
 from cekura_sync.warehouse import identity
 from cekura_sync.warehouse.layout import Layout, wal
 
@@ -23,12 +25,7 @@ def open_for_reading(
         raise WarehouseError(
             f"There is no warehouse at {path}: run `cekura-sync sync` first, or pass --warehouse."
         )
-    # A .wal may even belong to the file that was published before this one.
-    if wal(files.published).exists() and files.base.exists():
-        con = database.connect(files.base, read_only=True)
-    else:
-        con = _open_published(files)
-    with con:
+    with temporary_folder() as folder, _open(files, folder / "spill") as con:
         _require_ours(con, path)
         for name, value in settings.items():
             with suppress(duckdb.CatalogException):  # a setting that this version does not have
@@ -39,13 +36,17 @@ def open_for_reading(
         yield con
 
 
-def _open_published(files: Layout) -> duckdb.DuckDBPyConnection:
+def _open(files: Layout, spill: Path) -> duckdb.DuckDBPyConnection:
+    base = partial(database.connect, files.base, read_only=True, spill=spill)
+    # A .wal may even belong to the file that was published before this one.
+    if wal(files.published).exists() and files.base.exists():
+        return base()
     try:
-        return database.connect(files.published, read_only=True)
+        return database.connect(files.published, read_only=True, spill=spill)
     except WarehouseError as error:
         if not database.is_held(error) or not files.base.exists():
             raise
-        return database.connect(files.base, read_only=True)
+        return base()
 
 
 def _require_ours(con: duckdb.DuckDBPyConnection, path: Path) -> None:

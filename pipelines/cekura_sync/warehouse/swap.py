@@ -13,6 +13,7 @@ from cekura_sync import database, tables
 from cekura_sync.console import memory
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import team
+from cekura_sync.temporary import remove_abandoned, temporary_folder
 from cekura_sync.warehouse import identity, sync_log
 from cekura_sync.warehouse.disk import (
     Fingerprint,
@@ -21,7 +22,6 @@ from cekura_sync.warehouse.disk import (
     flush,
     flush_directory,
     private_files,
-    temporary_folder,
     write_json,
 )
 from cekura_sync.warehouse.identity import Identity
@@ -90,6 +90,7 @@ class Swap:
         if self._swap_is_cut():
             self._settle_swap()
         self._clean()
+        remove_abandoned()
         self._writers.guard()
         self.files.scratch.mkdir(mode=0o700)
         if restoring:

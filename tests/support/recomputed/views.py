@@ -207,13 +207,9 @@ def _periods(warehouse: Warehouse, name: str, begin_of: Any, length: timedelta) 
         for period in periods:
             here = begun.get(period, [])
             seven = [r for r in group if period - 6 * length <= begin_of(r.day) <= period]
-            sums = rates(here)
             yield warehouse.agents[agent] | {
                 name: period,
-                **{
-                    key: sums[key]
-                    for key in ("completed_results", "decided_runs", "passed_runs", "pass_rate")
-                },
+                **rates(here),
                 "infrastructure_failed_results": sum(r.infrastructure for r in here),
                 "pass_rate_moving": ratio(passed(seven), decided(seven)),
             }

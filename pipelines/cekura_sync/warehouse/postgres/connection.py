@@ -15,8 +15,8 @@ from cekura_sync.database import first_line, quoted
 from cekura_sync.errors import CekuraSyncError, WarehouseBusy, WarehouseError
 from cekura_sync.models import runner
 from cekura_sync.tables import SCHEMA
+from cekura_sync.temporary import temporary_folder
 from cekura_sync.warehouse import dlt_settings
-from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.postgres.access import Access
 from cekura_sync.warehouse.postgres.session import LOCK_TIMEOUT, Session, hearing_signals, open_connection
 
@@ -38,6 +38,7 @@ class Connection:
         self._access = access
         self._name = access.name
         self._folder = folder
+        self.spill = folder / "spill"  # where a comparison overflows to
         self._staging = f"{STAGING}_{secrets.token_hex(4)}"
         self.merges: Sequence[str] = ()  # filled while the pipeline loads
 

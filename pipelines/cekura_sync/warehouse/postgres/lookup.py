@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -57,8 +58,8 @@ class EngineLookup(Lookup):
 
     is_complete = False
 
-    def __init__(self, session: Session) -> None:
-        self.con = open_base(None)
+    def __init__(self, session: Session, spill: Path) -> None:
+        self.con = open_base(None, spill)
         super().__init__(self.con)
         self._session = session
         self._present = {

@@ -9,8 +9,8 @@ import duckdb
 from cekura_sync import database, tables
 from cekura_sync.database import literal, quoted
 from cekura_sync.tables import SCHEMA
+from cekura_sync.temporary import temporary_folder
 from cekura_sync.warehouse import changed_rows
-from cekura_sync.warehouse.disk import temporary_folder
 from cekura_sync.warehouse.postgres.lookup import DLTS_OWN, only_ours
 from cekura_sync.warehouse.postgres.session import Session
 
@@ -44,7 +44,7 @@ def write(session: Session, path: Path) -> None:
 @contextmanager
 def changed(session: Session, written: Collection[int]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory with every table, but only the rows of these results, and of those that list one of their runs."""
-    with database.connect() as con, temporary_folder() as folder:
+    with temporary_folder() as folder, database.connect(spill=folder / "spill") as con:
         con.execute(f"create schema {SCHEMA}")
         session.run("create temp table touched (id bigint) on commit drop")
         session.run("insert into touched select unnest(%s::bigint[])", [*written])

@@ -86,7 +86,7 @@ class Engine:
 
     def known(self) -> "duckdb.DuckDBPyConnection":
         """A base in memory that holds little at first."""
-        self._lookup = EngineLookup(self._connection.session)
+        self._lookup = EngineLookup(self._connection.session, self._connection.spill)
         self._generation = _generation(self._lookup.con)
         return self._lookup.con
 
