@@ -747,6 +747,24 @@ MUTATIONS = (
         (f"{DETAILS}::test_what_was_said_is_not_kept_unless_it_is_asked_for", DETAILS),
     ),
     Mutation(
+        "erase: a row of an erased result that cannot be read is kept",
+        (
+            (
+                "diff/rejected.py",
+                "delete from rejected where {ERASED} returning id",
+                "select id from rejected where false",
+            ),
+        ),
+        ("tests/warehouse/test_erase.py::test_an_erased_result_is_in_no_table_and_no_file_and_stays_away",),
+    ),
+    Mutation(
+        "by id: a record that names no id is found",
+        (("api/endpoints.py", "and row.key != id_", "and isinstance(row.key, int) and row.key != id_"),),
+        (
+            "tests/promises/test_hostile_rows.py::test_a_row_in_flight_that_cannot_be_taken_by_id_keeps_its_last_good_version",
+        ),
+    ),
+    Mutation(
         "personal data: what was erased is stored again",
         (("diff/compare.py", "if self._silenced and bigint(row.key) in self._silenced:", "if False:"),),
         (PERSONAL,),

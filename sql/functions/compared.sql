@@ -247,7 +247,8 @@ normal_values as (
 tested as (
     select
         *,
-        normal_p(z, 1 / (1 + z / sqrt(cast(8 as double)))) as p_value
+        normal_p(z, 1 / (1 + z / sqrt(cast(8 as double)))) as p_value,
+        student_95(t_degrees) * standard_error as margin
     from normal_values
 ),
 
@@ -282,18 +283,21 @@ select
     shared_scenarios,
     covered_runs,
     difference as adjusted_difference,
-    case when p_value is not null then greatest(-1, difference - student_95(t_degrees) * standard_error) end as adjusted_low,
-    case when p_value is not null then least(1, difference + student_95(t_degrees) * standard_error) end as adjusted_high,
+    case when p_value is not null then greatest(-1, difference - margin) end as adjusted_low,
+    case when p_value is not null then least(1, difference + margin) end as adjusted_high,
     p_value,
-    (student_95(t_degrees) + student_80(t_degrees)) * standard_error as smallest_visible_difference,
+    margin + student_80(t_degrees) * standard_error as smallest_visible_difference,
     case
         when p_value is null then null
-        when p_value <= 0.05 and difference < 0 and adjusted_p_of_fall <= 0.05 then 'regressed'
-        when p_value <= 0.05 and difference > 0 and adjusted_p_of_rise <= 0.05 then 'improved'
+        when difference < -margin and adjusted_p_of_fall <= 0.05 then 'regressed'
+        when difference > margin and adjusted_p_of_rise <= 0.05 then 'improved'
         else 'same'
     end as verdict,
-    p_value <= 0.05 and not (
-        (difference < 0 and adjusted_p_of_fall <= 0.05) or (difference > 0 and adjusted_p_of_rise <= 0.05)
-    ) as possible,
+    case
+        when p_value is null then null
+        when difference < -margin then adjusted_p_of_fall > 0.05
+        when difference > margin then adjusted_p_of_rise > 0.05
+        else false
+    end as possible,
     no_verdict_because
 from adjusted

@@ -258,6 +258,31 @@ def test_a_result_that_is_listed_and_denied_by_id_is_told(new_account: NewAccoun
     assert told(account, "by id").level == "warning"
 
 
+def test_a_record_by_id_that_cannot_be_had_is_an_error(new_account: NewAccount) -> None:
+    account = new_account(results=20, runs_per_result=1)
+    account.sandbox.intercept = lambda request: (
+        Answer(500, b"{}") if re.search(r"/results/\d+/", request.path) else None
+    )
+
+    code, found = examined(account)
+
+    assert (code, found["by id"].level) == (4, "error"), found
+    assert len(account.sandbox.requests) <= 6
+
+
+def test_a_rate_of_1_with_a_rounding_error_is_no_percentage_and_rows_that_cannot_be_read_tell_nothing(
+    new_account: NewAccount,
+) -> None:
+    account = new_account(results=20, runs_per_result=1)
+    rounded, *odd = sorted(account.world.results)[:3]
+    account.world.edit(rounded, success_rate=1.0000000002)
+    for id_, value in zip(odd, (b"1" * 5000, b"[" * 1100 + b"]" * 1100), strict=True):
+        row = json.dumps(account.world.results[id_] | {"success_rate": 50}).encode()
+        account.world.set_raw(id_, row[:-1] + b', "more": ' + value + b"}")
+
+    assert told(account, "scale").message.startswith("success_rate is 0 to 1, judging by 18 results")
+
+
 # -- settings ---------------------------------------------------------------------------------------------------------
 
 

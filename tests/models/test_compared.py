@@ -43,11 +43,10 @@ def grid() -> dict[int, tuple[int, list[Run]]]:
     return {number: (number % 3, list(drawn(number, *point))) for number, point in enumerate(GRID)}
 
 
-@pytest.fixture(scope="module")
-def answers(grid: dict[int, tuple[int, list[Run]]]) -> dict[int, dict[str, object]]:
+def compared(comparisons: dict[int, tuple[int, list[Run]]]) -> dict[int, dict[str, object]]:
     rows = [
         (number, family, family, run.is_after, run.result, run.day, run.scenario, run.passed, LEAST_RESULTS)
-        for number, (family, runs) in grid.items()
+        for number, (family, runs) in comparisons.items()
         for run in runs
     ]
     names = (
@@ -66,6 +65,11 @@ def answers(grid: dict[int, tuple[int, list[Run]]]) -> dict[int, dict[str, objec
         answer = con.sql(functions.expand("select * from compared(given) as compared", FUNCTIONS))
         rows = answer.to_arrow_table().to_pylist()
     return {row["comparison"]: row | {"possible": row["possible"] or False} for row in rows}
+
+
+@pytest.fixture(scope="module")
+def answers(grid: dict[int, tuple[int, list[Run]]]) -> dict[int, dict[str, object]]:
+    return compared(grid)
 
 
 def test_every_column_is_what_scipy_and_statsmodels_make_of_the_same_runs(
@@ -87,6 +91,31 @@ def test_the_grid_holds_every_kind_of_answer(answers: dict[int, dict[str, object
     assert {row["verdict"] for row in rows} == {"regressed", "improved", "same", None}
     assert {row["possible"] for row in rows} == {True, False}
     assert {row["no_verdict_because"] for row in rows} == {None, "fewer than 3 results on one side"}
+
+
+# Days of (runs, passed), found by search: the approximations of the interval and of the p-value disagree about 0.
+EDGES = {
+    "fall": ([(19, 6), (27, 18), (5, 2)], [(48, 41), (22, 17), (13, 11)]),
+    "rise": ([(2, 0), (34, 24), (7, 6)], [(13, 4), (46, 9), (5, 3)]),
+    "none": ([(10, 5), (10, 5), (10, 5)], [(10, 5), (10, 5), (10, 5)]),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_verdict_agrees_with_its_interval_and_a_probability_is_at_most_1(edge: str) -> None:
+    runs = [
+        Run(side == 0, 10 * side + day, 10 * side + day, "s", number < passed)
+        for side, days in enumerate(EDGES[edge])
+        for day, (count, passed) in enumerate(days)
+        for number in range(count)
+    ]
+
+    (row,) = compared({0: (0, runs)}).values()
+
+    excludes_0 = row["adjusted_low"] > 0 or row["adjusted_high"] < 0
+    assert excludes_0 == (edge != "none")
+    assert (row["verdict"] != "same" or row["possible"]) == excludes_0
+    assert row["p_value"] <= 1
 
 
 def test_the_difference_is_that_of_a_regression_with_a_level_for_each_scenario(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cekura_sync import clock
-from cekura_sync.api.limits import retry_after
+from cekura_sync.api.limits import clock_ahead, retry_after
 from support.harness import Account, NewAccount
 
 YEAR = timedelta(days=365)
@@ -89,3 +89,11 @@ def test_a_wait_until_a_time_of_the_api_is_counted_by_its_own_clock() -> None:
 
     assert seconds is not None
     assert 9 <= seconds <= 10
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359", "Mon, 01 Foo 2026", ""],
+)
+def test_a_date_beyond_the_calendar_is_none(date: str) -> None:
+    assert (clock_ahead(date), retry_after(date)) == (None, None)

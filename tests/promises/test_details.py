@@ -662,13 +662,24 @@ def odd_ones(account: Account) -> tuple[int, dict[int, Any], dict[int, Any]]:
     return hostile, dict(zip(others, REASONS, strict=False)), dict(zip(others[20:], SCENARIOS, strict=False))
 
 
+def listed_twice(payload: dict[str, Any]) -> dict[str, Any]:
+    """The first run stands there once more, before itself, and says something else: of the two, the last one counts."""
+    before = {
+        "id": first_run(payload)["id"],
+        "evaluation": {"metrics": [{"id": 900, "name": "z", "score": 1}]},
+        "expected_outcome": {"score": 1},
+        "transcript_object": [{"content": "they said it before"}, {"content": "and more"}],
+    }
+    return payload | {"runs": [before, *payload["runs"].values()]}
+
+
 def make_odd(account: Account) -> None:
     hostile, reasons, scenarios = odd_ones(account)
 
     def change(_: Request, payload: dict[str, Any]) -> dict[str, Any] | None:
         id_ = payload.get("id")
         if id_ == hostile:
-            return with_run(**HOSTILE)(payload)
+            return listed_twice(with_run(**HOSTILE)(payload))
         if id_ in reasons:
             return payload | {"failed_reasons": reasons[id_][0]}
         if id_ in scenarios:
@@ -687,6 +698,7 @@ def odd(new_synced: NewAccount) -> Account:
 
 
 def test_hostile_values_are_taken_for_what_they_are_worth(odd: Account) -> None:
+    """And a run that is listed twice is one run."""
     account, (id_, *_) = odd, odd_ones(odd)
 
     assert account.query("select max(details_read), max(rejected) from cekura.sync_log") == [(40, 0)]

@@ -88,6 +88,21 @@ def test_an_account_that_is_no_name_is_refused(name: str) -> None:
         cekura_source("key", account=name)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("page_size", -1),
+        ("page_size", 0),
+        ("concurrency", -2),
+        ("page_size", "many"),
+        ("agent_id", "4101,4102"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(name: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is '{value}': write a whole number"):
+        cekura_source("key", **{name: value})
+
+
 @pytest.mark.long
 def test_twenty_accounts_fill_one_lake_two_at_a_time_twice(tmp_path: Path) -> None:
     require_destination("deltalake")

@@ -87,8 +87,14 @@ def test_an_erased_result_is_in_no_table_and_no_file_and_stays_away(account: Acc
     account.world.insert(1)
     synced = account.sync(*OPTIONS)
     assert (synced.code, synced.json["rejected"]) == (0, 0), synced.err
-    account.world.touchless_edit(erased, total_runs_count="Planted-Zq9")  # it can no longer be read
-    assert account.sync(*OPTIONS).code == 0
+    for row in (
+        json.dumps(account.world.results[erased] | {"total_runs_count": "Planted-Zq9"}).encode(),
+        b'{"id": %d, "name": "Planted-Zq9", "success_rate": NaN}' % erased,
+    ):
+        account.world.set_raw(erased, row)  # it can no longer be read
+        synced = account.sync(*OPTIONS)
+        assert (synced.code, synced.json["rejected"]) == (0, 0), synced.err
+        assert not in_files(account, "Planted-Zq9")
     assert account.sync(*OPTIONS, "--full").json["changed"] is False
     assert erased not in ids_of(account, "results", "id")
     for table in (

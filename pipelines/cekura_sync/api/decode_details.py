@@ -67,15 +67,15 @@ def _document(answer: Item, personal_data: PersonalData) -> Item:
 
 
 def _everything(answer: Item, personal_data: PersonalData) -> Item:
-    runs = [_with_usable_id(run) for run in _runs(answer.get("runs"))]
+    # Of two with one identity, the last one counts.
+    runs = [*{run["id"]: run for run in map(_with_usable_id, _runs(answer.get("runs")))}.values()]
     overall = answer.get("overall_evaluation")
     summary = overall.get("metric_summary") if isinstance(overall, dict) else None
     metrics = [metric for run in runs for metric in _metrics_of(run)]
     return {
-        # Of two with one identity, the last one counts.
-        "runs": [*{run["id"]: _run(run, personal_data) for run in runs}.values()],
+        "runs": [_run(run, personal_data) for run in runs],
         "metrics": [*{(m["run_id"], *_identity(m)): m for m in metrics}.values()],
-        "outcomes": [*{row["run_id"]: row for row in map(_outcome, runs) if row}.values()],
+        "outcomes": [row for row in map(_outcome, runs) if row],
         "summary": [
             *{_identity(metric): metric for metric in map(_metric, objects(summary))}.values(),
         ],

@@ -164,7 +164,7 @@ def _row(raw: bytes) -> Row:
             as_arrays(row)
             for name in LISTS:
                 if not isinstance(row.get(name), list | None):
-                    return _flawed(raw, f"{name} is not a list", identity(listed.id))
+                    return _flawed(raw, f"{name} is not a list")
             text = msgspec.json.encode(row).decode()
     except msgspec.ValidationError:
         return _flawed(raw, "not an object")
@@ -174,11 +174,19 @@ def _row(raw: bytes) -> Row:
     return Row(text if key is None else key, microseconds(listed.created_at), text)
 
 
-def _flawed(raw: bytes, flaw: str, id_: int | None = None) -> Row:
-    text = raw.decode("utf-8", "backslashreplace")
-    if id_ is None and (leading := _LEADING_ID.match(raw)):
-        id_ = int(leading[1])
+def _flawed(raw: bytes, flaw: str) -> Row:
+    text, id_ = raw.decode("utf-8", "backslashreplace"), _id_in(raw)
     return Row(text if id_ is None else id_, None, text, flaw)
+
+
+def _id_in(raw: bytes) -> int | None:
+    """By a reader that takes more than JSON, such as NaN; where that cannot read it either, the id that it begins with."""
+    try:
+        row = json.loads(raw.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        leading = _LEADING_ID.match(raw)
+        return int(leading[1]) if leading else None
+    return identity(row.get("id")) if isinstance(row, dict) else None
 
 
 def _odd(value: msgspec.Raw) -> bool:
@@ -189,9 +197,10 @@ def _odd(value: msgspec.Raw) -> bool:
 
 def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
     """The vendor's documents disagree about the scale of this endpoint; the runs decide."""
-    rate = row.get("success_rate")
-    if not isinstance(rate, float) and bigint(rate) is None:
-        return  # such a number is left to those who reject it
+    given = row.get("success_rate")
+    rate = given if isinstance(given, float) else bigint(given)
+    if rate is None:
+        return  # what is no such number is left to those who reject it
     runs: list[Any] = [run.get("success") for run in listed(row, "runs") if isinstance(run, dict)]
     share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None
     in_percent = rate > ABOVE_1 if share is None else abs(rate / 100 - share) < abs(rate - share)

@@ -94,9 +94,9 @@ def retry_after(value: str | None, ahead: timedelta | None = None) -> float | No
 
 
 def clock_ahead(http_date: str | None) -> timedelta | None:
-    """By how much our clock is ahead of that moment; None if the text is not a date."""
+    """By how much our clock is ahead of that moment; None if the text is not a date, or one beyond the calendar."""
     try:
         moment = parsedate_to_datetime(http_date or "")
-    except ValueError:
+        return clock.now() - moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return clock.now() - moment.replace(tzinfo=moment.tzinfo or UTC)

@@ -15,6 +15,17 @@ DISPLACED = 2  # times that the end of an earlier reading may have moved while t
 PASS_SIZES = (1.0, 0.8, 0.9, 0.7)  # of a page, one for each try at two equal passes
 
 
+def first_page(page: Page | None) -> Page:
+    """The answer to the first window, where it can be one. Raises UnbelievableAnswer, ListingUnverified."""
+    if page is None:
+        raise UnbelievableAnswer("The API has no results listing (404): check --api-url and --api-version.")
+    if not page.rows and (page.count or page.has_next):
+        raise ListingUnverified(
+            f"The first page is empty, yet the API speaks of {page.count or 'more'} results: nothing was changed, try again later."
+        )
+    return page
+
+
 class Listing:
     """One reading of the listing; iterate over it for the rows, then ask what it proved."""
 
@@ -184,20 +195,14 @@ class Listing:
 
     def _believed(self, window: Window, page: Page | None) -> Page:
         """The answer, where it can be one to this window; a page that does not exist has no rows."""
-        if page is None and window.page == 1:
-            raise UnbelievableAnswer(
-                "The API has no results listing (404): check --api-url and --api-version."
-            )
+        if window.page == 1:
+            page = first_page(page)
         if page is None:
             return Page([], None, has_next=False)
         if len(page.rows) > window.size:
             raise Disorder  # page_size is ignored
         if page.count is not None:
             self.counts.append(page.count)
-        if window.page == 1 and not page.rows and (page.count or page.has_next):
-            raise ListingUnverified(
-                f"The first page is empty, yet the API speaks of {page.count or 'more'} results: nothing was changed, try again later."
-            )
         return page
 
     def _count_page(self, page: Page, new: list[Row]) -> None:

@@ -44,13 +44,13 @@ class Rejected:
             _cut(as_it_may_be_kept(raw or "", personal_data))
             for (_, _, raw), personal_data in zip(flaws, may_keep, strict=True)
         ]
-        self.count += len(flaws)
         self._con.execute(
             "insert into rejected by name select md5(raw || ' ' || reason) as _digest, *, $4 as seen_at"
             " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as reason, unnest($3::varchar[]) as raw)",
             [ids, reasons, raws, self._started],
         )
-        self._con.execute(f"delete from rejected where {ERASED}")
+        erased = self._con.execute(f"delete from rejected where {ERASED} returning id").fetchall()
+        self.count += len(flaws) - len(erased)
         return ids
 
     def keep_by_id(self, failed: Sequence[tuple[int, CekuraSyncError]]) -> None:

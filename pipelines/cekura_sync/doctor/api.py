@@ -1,16 +1,19 @@
 """Checks the key, the connection to the API, and how its listing behaves. Sends at most six requests."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
+
 from cekura_sync.api.client import Client
-from cekura_sync.api.decode_rows import Page
+from cekura_sync.api.decode_rows import ABOVE_1, Page
 from cekura_sync.api.endpoints import Api
+from cekura_sync.api.json_values import read_row
+from cekura_sync.api.listing import first_page
 from cekura_sync.api.paging import Chain, Disorder, Window, next_window
 from cekura_sync.doctor.finding import Finding, failure, ok, warning
-from cekura_sync.errors import CekuraSyncError, KeyRefused, ListingUnverified, UnbelievableAnswer
+from cekura_sync.errors import CekuraSyncError, KeyRefused
 from cekura_sync.settings import API_VERSIONS, Settings
 
 REQUESTS = 6
@@ -30,7 +33,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     ) as client:
         api = Api(client, settings)
         try:
-            first = _first_page(api, settings)
+            first = first_page(api.page(Window(1, settings.page_size)).result())
         except CekuraSyncError as error:
             yield from _clock(client)
             yield failure("key" if isinstance(error, KeyRefused) else "api", error)
@@ -66,17 +69,6 @@ def _version(client: Client, settings: Settings) -> Iterator[Finding]:
     else:
         advice = f"{other} answers as well: set --api-version {other}"
     yield warning("api version", f"The server calls {settings.api_version} deprecated; {advice}.")
-
-
-def _first_page(api: Api, settings: Settings) -> Page:
-    page = api.page(Window(1, settings.page_size)).result()
-    if page is None:
-        raise UnbelievableAnswer("The API has no results listing (404): check --api-url and --api-version.")
-    if not page.rows and (page.count or page.has_next):
-        raise ListingUnverified(
-            f"The first page is empty, but the API reports {page.count or 'more'} results: try again later."
-        )
-    return page
 
 
 def _clock(client: Client) -> Iterator[Finding]:
@@ -127,7 +119,9 @@ def _order(api: Api, page: Page, asked: int) -> Iterator[Finding]:
 def _by_id(api: Api, page: Page) -> Iterator[Finding]:
     ids = [row.key for row in page.rows if isinstance(row.key, int)]
     for id_, row in api.results_by_id(ids[:1], {"id"}, (), list_in_percent=False):
-        if row is None:
+        if isinstance(row, CekuraSyncError):
+            yield failure("by id", row)
+        elif row is None:
             yield warning(
                 "by id",
                 f"The API lists result {id_} but answers 404 to its id. So no deletion can be proved, and a sync that finds one exits with 5: ask the vendor.",
@@ -149,10 +143,9 @@ def _rows(page: Page) -> Iterator[Finding]:
             "The key sees no results: if some have run, check that the key belongs to the right project.",
         )
         return
-    rows = [json.loads(row.raw) for row in page.rows if row.flaw is None]
-    rates = [row.get("success_rate") for row in rows if isinstance(row, dict)]
-    known = [rate for rate in rates if isinstance(rate, int | float) and not isinstance(rate, bool)]
-    if any(rate > 1 for rate in known):
+    rates = [_rate(row.raw) for row in page.rows if row.flaw is None]
+    known = [rate for rate in rates if rate is not None]
+    if any(rate > ABOVE_1 for rate in known):
         yield ok("scale", "success_rate is a percentage; the views convert it to 0 to 1.")
     elif any(known):
         yield ok("scale", f"success_rate is 0 to 1, judging by {len(known)} results.")
@@ -161,3 +154,12 @@ def _rows(page: Page) -> Iterator[Finding]:
             "scale",
             "No result shows yet whether success_rate is a percentage; the views decide when one does.",
         )
+
+
+def _rate(raw: str) -> float | None:
+    """The row's success_rate; None where it is no number, or the row cannot be read, as a sync will say."""
+    try:
+        rate = read_row(raw).get("success_rate")
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+    return rate if isinstance(rate, int | float) and not isinstance(rate, bool) else None

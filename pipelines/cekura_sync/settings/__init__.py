@@ -21,8 +21,8 @@ from cekura_sync.settings.texts import require_utf8_path
 API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
 WAREHOUSE = "warehouse.duckdb"
-FULL_EVERY = "24h"
-LOOKBACK = "24h"
+FULL_EVERY = LOOKBACK = "24h"
+DAY = timedelta(hours=24)  # the same
 PAGE_SIZE = 200
 CONCURRENCY = 8
 DETAILS_BUDGET = 1000
@@ -82,8 +82,8 @@ class Settings:
     warehouse: Path = Path(WAREHOUSE)
     filters: Filters = Filters()
     full: bool = False
-    full_every: timedelta = timedelta(hours=24)
-    lookback: timedelta = timedelta(hours=24)
+    full_every: timedelta = DAY
+    lookback: timedelta = DAY
     page_size: int = PAGE_SIZE
     concurrency: int = CONCURRENCY
     timeout: timedelta | None = None
@@ -131,15 +131,15 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str] = os.envir
             pick("full_every", "CEKURA_FULL_EVERY", FULL_EVERY), "--full-every (CEKURA_FULL_EVERY)"
         ),
         lookback=duration(pick("lookback", "CEKURA_LOOKBACK", LOOKBACK), "--lookback (CEKURA_LOOKBACK)"),
-        page_size=int(str(options.get("page_size") or PAGE_SIZE)),
-        concurrency=int(str(options.get("concurrency") or CONCURRENCY)),
+        page_size=_number(options.get("page_size"), "page_size", PAGE_SIZE, least=1),
+        concurrency=_number(options.get("concurrency"), "concurrency", CONCURRENCY, least=1),
         timeout=_if_given(options.get("timeout"), "--timeout", _NO_TIME),
         allow_mass_delete=bool(options.get("allow_mass_delete")),
         dry_run=bool(options.get("dry_run")),
         models=Path(models) if models else None,
         changes=Path(changes) if changes or options.get("changes") is not None else None,
         details=transcripts or _switch(options, environ, "details", "CEKURA_DETAILS"),
-        details_budget=int(str(_given(options.get("details_budget"), DETAILS_BUDGET))),
+        details_budget=_number(options.get("details_budget"), "details_budget", DETAILS_BUDGET),
         transcripts=transcripts,
         profiles=bool(options.get("profiles")),
         keep_transcripts=_if_given(options.get("keep_transcripts"), "--keep-transcripts", _NOTHING_KEPT),
@@ -224,8 +224,8 @@ def filters(options: Mapping[str, object]) -> Filters:
     if search is not None and not str(search).strip():
         raise SettingsError("--search is empty: write what to search for, or leave it out for all results.")
     return Filters(
-        agent_id=_optional_int(options.get("agent_id")),
-        project_id=_optional_int(options.get("project_id")),
+        agent_id=_id(options.get("agent_id"), "agent_id"),
+        project_id=_id(options.get("project_id"), "project_id"),
         search=str(search) if search is not None else None,
         scenarios=_in_one_spelling(str(scenarios)) if scenarios else None,
     )
@@ -249,16 +249,23 @@ def switch(variable: str, text: str) -> bool:
     return _SWITCHES[word]
 
 
-def _given(value: object, default: object) -> object:
-    return default if value is None else value
+def _number(value: object, name: str, default: int, least: int = 0) -> int:
+    """click has checked what the command line gives, and nobody what a program does. Raises SettingsError."""
+    try:
+        number = default if value is None else int(str(value))
+    except ValueError:
+        number = -1
+    if number < least:
+        raise SettingsError(f"{name} is '{value}': write a whole number, {least} or more.")
+    return number
 
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, tuple | list) else ()
 
 
-def _optional_int(value: object) -> int | None:
-    return None if value is None else int(str(value))
+def _id(value: object, name: str) -> int | None:
+    return None if value is None else _number(value, name, 0)
 
 
 def _one_of(value: str, allowed: tuple[str, ...]) -> str:

@@ -24,7 +24,7 @@ def backup(path: Path, to: Path) -> dict[str, Any]:
     warehouse.require()
     to = to.resolve()
     _require_replaceable(warehouse, to)
-    fresh = to.with_name(f".{to.name}.{token_hex(8)}")
+    fresh = to.with_name(f".backup.{token_hex(8)}")  # DuckDB takes the name of a file for a schema's
     with disk_errors(to), private_files():
         try:
             # A sync replaces these files and never changes them: what is open stays one complete sync.

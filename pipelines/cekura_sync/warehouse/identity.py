@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from cekura_sync import __version__
-from cekura_sync.database import connect, first_line, has_table
+from cekura_sync.database import connect, first_line, has_table, quoted
 from cekura_sync.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def read(
     `database`: the name under which the file is attached, if it is not the one that was opened. `instead`: what to do
     where it is not ours.
     """
-    ((table,),) = con.execute(
-        "select max(table_name) from duckdb_tables() where database_name = coalesce($1, current_database())"
-        f" and schema_name = 'cekura' and table_name in ('{_TABLE}', '{_FIRST_TABLE}')",
+    ((opened, table),) = con.execute(
+        "select coalesce($1, current_database()) as opened, max(table_name) from duckdb_tables()"
+        f" where database_name = opened and schema_name = 'cekura' and table_name in ('{_TABLE}', '{_FIRST_TABLE}')",
         [database],
     ).fetchall()
-    schema = f"{database}.cekura" if database else "cekura"
-    rows = con.execute(f"from {schema}.{table}").fetchall() if table else []
+    # In a file called cekura.duckdb the name of the schema alone would be ambiguous.
+    rows = con.execute(f"from {quoted(opened)}.cekura.{table}").fetchall() if table else []
     if not rows:
         raise WarehouseError(f"{path} is a DuckDB file, but not a warehouse of cekura-sync: {instead}.")
     identity = Identity(*rows[0][:4])  # a later layout may add columns
