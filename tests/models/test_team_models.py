@@ -136,6 +136,8 @@ CHECKS = {
     "holds.sql": "select 1 from team.worst where pass_rate > 1",
     "fails.sql": "select agent_id from team.worst where pass_rate <= 1",
     "broken.sql": "select nothing from team.worst",
+    # A list cannot overflow to the disk.
+    "hungry.sql": "select 1 from (select list(md5(cast(range as varchar))) as all_ from range(2_000_000)) as one where len(all_) = 0",
 }
 
 
@@ -192,6 +194,7 @@ def test_the_teams_checks_are_asked_and_stop_nothing(crowd: Crowd) -> None:
     assert f"Your check {folder}/checks/fails.sql finds " in err
     assert f"Your model {folder}/checks/broken.sql is left out: " in err
     assert "holds.sql" not in err
+    assert "hungry.sql" not in err, "it needs more memory than a sync begins with"
 
 
 def test_a_change_of_a_model_is_published_and_no_change_is_none(account: Account, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from cekura_sync.database import columns_of, first_line, has_table, literal, quoted
+from cekura_sync.database import columns_of, first_line, has_table, in_little_memory, literal, quoted
 from cekura_sync.errors import ModelError, SettingsError
 from cekura_sync.models import words
 from cekura_sync.models.runner import Model, comments
@@ -161,14 +161,22 @@ def _attempt(
     flaws: list[str],
     act: Callable[[duckdb.DuckDBPyConnection, Model], str],
 ) -> None:
-    con.begin()
-    try:
-        if flaw := act(con, model):
-            flaws.append(flaw)
+    def attempt() -> str:
+        con.begin()
+        try:
+            flaw = act(con, model)
+        except BaseException:
+            con.rollback()
+            raise
         con.commit()
+        return flaw
+
+    try:
+        flaw = in_little_memory(con, attempt)
     except (duckdb.Error, ModelError, SettingsError) as error:
-        con.rollback()
-        flaws.append(_left_out(model.path, first_line(error).removeprefix(f"{model.path}: ")))
+        flaw = _left_out(model.path, first_line(error).removeprefix(f"{model.path}: "))
+    if flaw:
+        flaws.append(flaw)
 
 
 def _create(con: duckdb.DuckDBPyConnection, model: Model) -> str:
