@@ -1,4 +1,4 @@
--- Is every result noted as read only once, every run described only once, and every metric measured only once, in a run that is described, and every turn in one place?
+-- Is every result noted as read only once, every run described only once, and every metric measured only once, in a run that is described?
 select 'details_read' as detail, result_id, cast(null as bigint) as run_id, count(*) as rows
 from cekura.details_read
 group by result_id
@@ -14,11 +14,6 @@ from cekura.run_metrics as metrics
 left join cekura.run_details as runs on runs.result_id = metrics.result_id and runs.run_id = metrics.run_id
 group by metrics.result_id, metrics.run_id, metrics.metric_id, metrics.name
 having count(*) > 1 or count(runs.run_id) = 0
-union all
-select 'transcript_turns' as detail, result_id, run_id, count(*) as rows
-from cekura.transcript_turns
-group by result_id, run_id, place
-having count(*) > 1
 union all
 select 'analytics.run_details' as detail, min(result_id) as result_id, run_id, count(*) as rows
 from analytics.run_details

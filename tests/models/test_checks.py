@@ -36,11 +36,6 @@ BREAKS = [
     ("every_detail_is_there_once", None, "insert into cekura.details_read (result_id) values (1)"),
     ("every_detail_is_there_once", None, "insert into cekura.run_details from cekura.run_details"),
     ("every_detail_is_there_once", None, "insert into cekura.run_metrics from cekura.run_metrics"),
-    (
-        "every_detail_is_there_once",
-        None,
-        "insert into cekura.transcript_turns (result_id, run_id, place) values (1, 100, 1), (1, 100, 1)",
-    ),
     ("every_detail_is_there_once", None, "delete from cekura.run_details"),
     ("every_detail_is_there_once", "run_details", "select * from {view} union all select * from {view}"),
     ("metric_totals_agree", "metrics", "select * replace (runs + 1 as runs) from {view}"),
