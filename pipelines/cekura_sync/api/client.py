@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -132,15 +133,16 @@ class Client:
         Raises KeyRefused, ApiUnavailable, UnbelievableAnswer, and whatever `decode` raises,
         after retries where a retry may help.
         """
+        patience = Patience()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_another_try),
             wait=self._wait,
-            stop=self._give_up,
+            stop=partial(self._give_up, patience),
             sleep=self._sleep,
-            before_sleep=self._count_retry,
+            before_sleep=partial(self._count_retry, patience),
             reraise=True,
         )
-        return retrying(self._get_once, Patience(), path, params, decode)
+        return retrying(self._get_once, patience, path, params, decode)
 
     def _get_once(
         self, patience: Patience, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
@@ -232,12 +234,14 @@ class Client:
         )
 
     def _decoded(self, body: bytes, decode: Callable[[bytes], T]) -> T:
-        """An API may echo the key, which is neither stored nor printed."""
+        """An API may echo the key, which is neither stored nor printed; a short one may stand in any text by chance."""
         without = body.replace(self._key.encode(), "…".encode())
+        if len(self._key) >= LONG_KEY:
+            return decode(without)
         try:
-            return decode(without if len(self._key) >= LONG_KEY else body)
+            return decode(body)
         except CekuraSyncError:
-            decode(without)  # fails in the same way
+            decode(without)  # raises the same error, without the key in its words
             raise
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
@@ -249,7 +253,7 @@ class Client:
                 self._throttle.pause(wait)
         return wait
 
-    def _give_up(self, state: tenacity.RetryCallState) -> bool:
+    def _give_up(self, patience: Patience, state: tenacity.RetryCallState) -> bool:
         wait = state.upcoming_sleep
         if self._closing.is_set() or time.monotonic() + wait > self._deadline:
             return True
@@ -257,16 +261,15 @@ class Client:
             return True
         if isinstance(_error(state), RateLimited):
             return False
-        patience: Patience = state.args[0]
         return patience.failures >= ATTEMPTS or patience.seconds + wait > SECONDS_PER_REQUEST
 
     def _sleep(self, seconds: float) -> None:
         if seconds > 0 and self._closing.wait(min(seconds, max(0.0, self._deadline - time.monotonic()))):
             raise ApiUnavailable("The sync is stopping.")
 
-    def _count_retry(self, state: tenacity.RetryCallState) -> None:
+    def _count_retry(self, patience: Patience, state: tenacity.RetryCallState) -> None:
         if not isinstance(_error(state), RateLimited):
-            state.args[0].seconds += state.upcoming_sleep
+            patience.seconds += state.upcoming_sleep
         with self._count_lock:
             self.retries += 1
 

@@ -1,6 +1,7 @@
 """Reads one listing to its end, or to a horizon, and proves that nothing between was missed."""
 
 from collections.abc import Callable, Iterator
+from enum import Enum, auto
 from itertools import groupby
 
 from cekura_sync.api.ahead import Ahead, FetchPage
@@ -24,6 +25,14 @@ def first_page(page: Page | None) -> Page:
             f"The first page is empty, yet the API speaks of {page.count or 'more'} results: nothing was changed, try again later."
         )
     return page
+
+
+class Earlier(Enum):
+    """What is still asked of an earlier reading that this one goes on with."""
+
+    TO_BE_MET = auto()  # the top of the listing has to reach a row of its chain
+    TO_BE_IN_PLACE = auto()  # its end has to stand where the top says
+    SETTLED = auto()  # nothing, or there is none
 
 
 class Listing:
@@ -53,8 +62,7 @@ class Listing:
         self.counts: list[int] = []  # the API's `count`, in each answer of this reading
         self.chain = chain or Chain()
         self._goes_on = chain is not None
-        # What is still asked of an earlier reading: its chain has to be met, and then its end to be in place.
-        self._earlier = "to meet" if self._goes_on else None
+        self._earlier = Earlier.TO_BE_MET if self._goes_on else Earlier.SETTLED
         self._displaced = 0  # times that its end was not where the top said
         self.can_be_continued = True  # by another reading, from its chain
         # Ids that stood in a page several times in a row, and how often more.
@@ -66,9 +74,9 @@ class Listing:
     def full(self) -> bool:
         return self.horizon is None
 
-    def on_restart(self, void: Callable[[], None]) -> None:
-        """`void` is called when the rows given so far no longer count, and all will come again."""
-        self._on_restart = void
+    def on_restart(self, call: Callable[[], None]) -> None:
+        """`call` is called when the rows given so far no longer count, and all will come again."""
+        self._on_restart = call
 
     @property
     def expected_rows(self) -> int | None:
@@ -151,21 +159,21 @@ class Listing:
         First the top has to meet that reading. Then the next window must find the end of it where the top says: a listing
         whose rows have changed places in between, or are in another order, could hide rows where nobody looks again.
         """
-        if self._earlier is None:
+        if self._earlier is Earlier.SETTLED:
             return True
-        if self._earlier == "to meet":
+        if self._earlier is Earlier.TO_BE_MET:
             if self.chain.meets_earlier(window, rows):
-                self._earlier = "in place"
+                self._earlier = Earlier.TO_BE_IN_PLACE
                 return True
             if self.chain.is_above(rows):
                 return True
             self._start_again()
             return False
         if self.chain.is_in_place(window, rows):
-            self._earlier = None
+            self._earlier = Earlier.SETTLED
             return True
         self._displaced += 1  # or rows have just come in above
-        self._earlier = "to meet"
+        self._earlier = Earlier.TO_BE_MET
         if self._displaced > DISPLACED:
             self._start_again()
         return False
@@ -175,14 +183,14 @@ class Listing:
         self.chain, self.counts, self._repeats = Chain(), [], {}
         self._ends.forget()
         self._goes_on = False
-        self._earlier = None
+        self._earlier = Earlier.SETTLED
 
     def _read_up_to(self, window: Window, page: Page, *, rejoined: bool) -> int:
         """Where in the listing to go on: where the chain ends, unless that is no longer there."""
         if not page.rows:
             return 0
         end, shown = self.chain.offset_after(window, page.rows), window.start + len(page.rows)
-        return shown if rejoined or not page.has_next or self._earlier == "to meet" else end
+        return shown if rejoined or not page.has_next or self._earlier is Earlier.TO_BE_MET else end
 
     def _in_flight(self, planned: int, *, careful: bool) -> int:
         """How many windows may be under way: one at first, then as many as there is evidence of work."""

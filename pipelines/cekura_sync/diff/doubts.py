@@ -15,7 +15,7 @@ SAMPLE = 3  # known rows that are asked for by id: from the top, the middle and 
 
 
 def why_to_read_everything(
-    api: Api, listing: Listing, changes: Comparison, *, count_is_dependable: bool
+    api: Api, listing: Listing, comparison: Comparison, *, count_is_dependable: bool
 ) -> str | None:
     """None where nothing speaks against the quick reading that has just ended.
 
@@ -24,20 +24,20 @@ def why_to_read_everything(
     floor = listing.chain.floor
     if listing.full or listing.complete or floor is None:
         return None
-    if late := changes.absent.new_below(listing.horizon):
+    if late := comparison.absent.new_below(listing.horizon):
         return f"{late:,} results that are older than the lookback have just appeared"
     if count_is_dependable and listing.counts:
-        more = min(listing.counts) - changes.absent.all_listed()
+        more = min(listing.counts) - comparison.absent.all_listed()
         if more > 0:
             return f"The API's count is {more:,} higher than the number of known results"
-    unlisted = changes.absent.missing(above=floor)
+    unlisted = comparison.absent.missing(above=floor)
     sample = (
         {unlisted[place * (len(unlisted) - 1) // (SAMPLE - 1)] for place in range(SAMPLE)}
         if unlisted
         else set()
     )
-    answers = read_by_id(api, changes, sorted(sample)) if sample else ()
+    answers = read_by_id(api, comparison, sorted(sample)) if sample else ()
     rows = [row for _, row in answers if isinstance(row, Row)]
-    if rows and changes.absent.unchanged_among(rows):
+    if rows and comparison.absent.unchanged_among(rows):
         return "Known results that should be among those just listed exist, and are not"
     return None

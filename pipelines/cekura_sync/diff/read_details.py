@@ -20,21 +20,21 @@ class DetailCounts:
     details_left: int  # due, and not asked for within the budget
 
 
-def read_details(api: Api, changes: Comparison, *, budget: int, progress: Progress) -> DetailCounts:
+def read_details(api: Api, comparison: Comparison, *, budget: int, progress: Progress) -> DetailCounts:
     """The newest first. A 404 marks nothing: whether a result is deleted, the list has to prove."""
-    details = changes.changeset.details
-    due = details.find_due(changes.of_scope, changes.started, changes.personal_data)
+    details = comparison.changeset.details
+    due = details.find_due(comparison.of_scope, comparison.started, comparison.personal_data)
     asked = due[:budget]
     old = details.too_old()
     until = api.seconds_left() * (1 - SHARE_OF_TIME)
     done = 0
     for personal_data, ids in (
-        (changes.personal_data, [id_ for id_ in asked if id_ not in old]),
+        (comparison.personal_data, [id_ for id_ in asked if id_ not in old]),
         (PersonalData(), [id_ for id_ in asked if id_ in old]),
     ):
         for batch in _batches(_answers(api, ids, personal_data, until=until)):
-            details.take(batch, changes.started, personal_data)
-            changes.rejected.keep(
+            details.take(batch, comparison.started, personal_data)
+            comparison.rejected.keep(
                 [(one.result_id, f"{REASON}{one.flaw}", one.raw) for one in batch if one.flaw]
             )
             done += len(batch)
@@ -42,9 +42,11 @@ def read_details(api: Api, changes: Comparison, *, budget: int, progress: Progre
     return DetailCounts(details.counted("read"), len(due) - done)
 
 
-def count_due(changes: Comparison) -> DetailCounts:
+def count_due(comparison: Comparison) -> DetailCounts:
     """For a dry run, which spends no request on what it does not write."""
-    due = changes.changeset.details.find_due(changes.of_scope, changes.started, changes.personal_data)
+    due = comparison.changeset.details.find_due(
+        comparison.of_scope, comparison.started, comparison.personal_data
+    )
     return DetailCounts(0, len(due))
 
 

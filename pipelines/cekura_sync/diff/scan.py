@@ -51,50 +51,50 @@ def scan(
     api: Api,
     settings: Settings,
     past: History,
-    changes: Comparison,
+    comparison: Comparison,
     progress: Progress,
     journal: Journal,
     after_batch: Callable[[], None] = lambda: None,
 ) -> Listing:
     """The listing, and by id what it did not show."""
     # A full reading that is continued began at another time, when perhaps none was due and --full asked for it.
-    full = journal.outlives or wants_full(settings, past, changes.started)
+    full = journal.outlives or wants_full(settings, past, comparison.started)
     horizon = None if full else past.horizon(settings.lookback)
     progress.say(past.plan(settings.filters, horizon, asked=settings.full))
     listing = _listing(api, settings, horizon, journal.reading.chain)
     pace = Pace(len(listing.chain))
     with _how_far(listing, journal, pace):
-        _take_listing(listing, changes, progress, journal, pace, after_batch)
+        _take_listing(listing, comparison, progress, journal, pace, after_batch)
         dependable = past.count_is_dependable and not settings.filters.params()
-        doubt = why_to_read_everything(api, listing, changes, count_is_dependable=dependable)
+        doubt = why_to_read_everything(api, listing, comparison, count_is_dependable=dependable)
     if doubt:
         progress.say(f"{doubt}: the listing is not newest first, so everything is read.")
-        changes.restart()
+        comparison.restart()
         listing = _listing(api, settings, None)
     with _how_far(listing, journal, pace):
         if doubt:
-            _take_listing(listing, changes, progress, journal, pace, after_batch)
-        now = _time_by_most_witnesses(api, changes)
-        _require_a_clock_that_is_right(changes, now, progress)
-        _require_rows_that_can_be_taken(listing, changes)
-        if listing.complete and changes.absent.covers == "(true)":
-            changes.changeset.mark_read_in_full()
+            _take_listing(listing, comparison, progress, journal, pace, after_batch)
+        now = _time_by_most_witnesses(api, comparison)
+        _require_a_clock_that_is_right(comparison, now, progress)
+        _require_rows_that_can_be_taken(listing, comparison)
+        if listing.complete and comparison.absent.covers == "(true)":
+            comparison.changeset.mark_read_in_full()
         explained = account_for_absent(
             api,
             listing,
-            changes,
+            comparison,
             now=now,
             last_started=past.last_started,
             allow_mass_delete=settings.allow_mass_delete,
             progress=progress,
         )
-        changes.settle()
+        comparison.settle()
         hold_against_count(listing, past, explained, allow_less=settings.allow_mass_delete, progress=progress)
     return listing
 
 
 def outcome_of(
-    listing: Listing, changes: Comparison, settings: Settings, past: History, client: Client, **others: Any
+    listing: Listing, comparison: Comparison, settings: Settings, past: History, client: Client, **others: Any
 ) -> Outcome:
     """What was read and compared. `others`: the fields that depend on where it is written."""
     return Outcome(
@@ -104,9 +104,9 @@ def outcome_of(
         retries=client.retries,
         pages=listing.pages,
         rows_read=len(listing.chain),
-        counts=changes.counts(),
-        watermark=clock.latest(changes.watermark, past.watermark),
-        started=changes.started,
+        counts=comparison.counts(),
+        watermark=clock.latest(comparison.watermark, past.watermark),
+        started=comparison.started,
         finished=clock.now(),
         clock_ahead=client.clock_ahead or timedelta(),
         shortfall=listing.shortfall,
@@ -128,19 +128,19 @@ def _listing(api: Api, settings: Settings, horizon: int | None, chain: Chain | N
     )
 
 
-def _time_by_most_witnesses(api: Api, changes: Comparison) -> datetime:
+def _time_by_most_witnesses(api: Api, comparison: Comparison) -> datetime:
     """When this sync began: by the API's clock, unless it is far from ours and the results' own times speak against it."""
-    here, theirs = changes.started, changes.started - api.clock_ahead
+    here, theirs = comparison.started, comparison.started - api.clock_ahead
     if abs(here - theirs) <= CLOCK_TOLERANCE:
         return theirs
     # What has happened was not later than now: the later of the two is right where something has happened since the earlier.
-    is_late = changes.newest is not None and changes.newest > min(here, theirs) + CLOCK_TOLERANCE
+    is_late = comparison.newest is not None and comparison.newest > min(here, theirs) + CLOCK_TOLERANCE
     return max(here, theirs) if is_late else min(here, theirs)
 
 
-def _require_a_clock_that_is_right(changes: Comparison, now: datetime, progress: Progress) -> None:
+def _require_a_clock_that_is_right(comparison: Comparison, now: datetime, progress: Progress) -> None:
     """A clock that is far ahead would leave times behind that nothing corrects; one that is behind does not."""
-    ahead = changes.started - now
+    ahead = comparison.started - now
     if ahead > CLOCK_TOLERANCE:
         raise SettingsError(
             f"The clock of this machine is {ahead.days:,} days ahead of the API's ({now:%Y-%m-%d %H:%M} UTC): nothing was changed; set the clock, then sync again."
@@ -152,12 +152,12 @@ def _require_a_clock_that_is_right(changes: Comparison, now: datetime, progress:
         )
 
 
-def _require_rows_that_can_be_taken(listing: Listing, changes: Comparison) -> None:
+def _require_rows_that_can_be_taken(listing: Listing, comparison: Comparison) -> None:
     """A vendor's change of a type must not pass for a sync that found nothing new."""
     read = len(listing.chain)
-    if read >= FEW_ROWS and changes.rejected.count > read / 2:
+    if read >= FEW_ROWS and comparison.rejected.count > read / 2:
         raise UnbelievableAnswer(
-            f"{changes.rejected.count:,} of {read:,} results cannot be stored, for instance because {changes.rejected.first_flaw()}: nothing was changed; update cekura-sync, or report it."
+            f"{comparison.rejected.count:,} of {read:,} results cannot be stored, for instance because {comparison.rejected.first_flaw()}: nothing was changed; update cekura-sync, or report it."
         )
 
 
@@ -178,7 +178,7 @@ def _how_far(listing: Listing, journal: Journal, pace: Pace) -> Iterator[None]:
 
 def _take_listing(
     listing: Listing,
-    changes: Comparison,
+    comparison: Comparison,
     progress: Progress,
     journal: Journal,
     pace: Pace,
@@ -191,7 +191,7 @@ def _take_listing(
 
         def take(rows: list[Row], chain: tuple[list[Place], Saved]) -> None:
             journal.note(
-                lambda: changes.take(rows), chain if listing.can_be_continued else None, changes.state
+                lambda: comparison.take(rows), chain if listing.can_be_continued else None, comparison.state
             )
             after_batch()
 
@@ -200,7 +200,7 @@ def _take_listing(
 
         def restart() -> None:
             batch.empty()
-            background.do(journal.start_again, changes.restart)
+            background.do(journal.start_again, comparison.restart)
 
         listing.on_restart(restart)
         try:
