@@ -89,7 +89,7 @@ select
     smallest_visible_difference, -- the smallest true difference that a comparison like this one detects in 80 % of cases
     verdict, -- improved, same or regressed, corrected for the number of agents; NULL if there is none, see no_verdict_because
     coalesce(possible, false) as possible, -- whether the interval excludes 0 although the verdict is same
-    case when verdict is null then coalesce(no_verdict_because, 'no runs on one side') end as no_verdict_because -- why there is no verdict
+    case when verdict is null then coalesce(no_verdict_because, 'no decided runs on one side') end as no_verdict_because -- why there is no verdict
 from agents
 cross join newest
 left join differences on differences.comparison = agents.comparison

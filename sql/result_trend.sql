@@ -160,13 +160,13 @@ select
     adjusted_low, -- lower end of its 95 % interval
     adjusted_high, -- upper end of its 95 % interval
     coalesce(shared_scenarios, 0) as shared_scenarios, -- scenarios that ran on both sides
-    rate(coalesce(covered_runs, 0), decided_runs + previous_decided_runs) as covered_share, -- the share of these runs that belong to shared scenarios
+    rate(coalesce(covered_runs, 0), decided_runs + coalesce(previous_decided_runs, 0)) as covered_share, -- the share of these runs that belong to shared scenarios
     p_value, -- how often chance alone gives an adjusted_difference at least this far from 0
     smallest_visible_difference, -- the smallest true difference that a comparison like this one detects in 80 % of cases
     verdict, -- improved, same or regressed, corrected for the number of results of the same UTC day; NULL if there is none, see no_verdict_because
     coalesce(possible, false) as possible, -- whether the interval excludes 0 although the verdict is same
     case when verdict is null then 
-        case when judged then coalesce(no_verdict_because, 'no runs on one side') else 'not of the newest 35 days' end
+        case when judged then coalesce(no_verdict_because, 'no decided runs on one side') else 'not of the newest 35 days' end
     end as no_verdict_because -- why there is no verdict
 from rated
 left join comparisons on comparisons.comparison = rated.result_id

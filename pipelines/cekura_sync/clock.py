@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+# In which every time that can be believed lies. Not counted from now: the clock of this machine may be decades behind.
+YEARS = range(2000, 2100)
+
 
 def now() -> datetime:
     return datetime.now(UTC)

@@ -130,7 +130,7 @@ reasons as (
         sums.variance / power(differences.information, 2) as variance,
         sums.squared_share / power(differences.information, 2) as squared_share,
         case
-            when after_results = 0 or before_results = 0 then 'no runs on one side'
+            when after_results = 0 or before_results = 0 then 'no decided runs on one side'
             when differences.shared_scenarios is null then 'no scenario ran on both sides'
             when before_results < 3 or after_results < least_results then 'fewer than 3 results on one side'
             when sums.degrees < 4 then 'fewer than 6 days or results to judge by'

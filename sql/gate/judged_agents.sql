@@ -129,7 +129,7 @@ counted as (
         comparisons.p_value,
         comparisons.smallest_visible_difference,
         comparisons.verdict,
-        coalesce(comparisons.no_verdict_because, 'no runs on one side') as no_verdict_because
+        coalesce(comparisons.no_verdict_because, 'no decided runs on one side') as no_verdict_because
     from asked
     inner join analytics.agents as agents on agents.agent_id = asked.agent_id
     left join listed on listed.comparison = asked.comparison

@@ -12,12 +12,13 @@ with passes as (
         scenario_key(metrics.scenario_id, metrics.scenario_name),
         metrics.scenario_id,
         metrics.scenario_name,
-        metrics.passed
+        min(case when metrics.passed then 1 else 0 end) = 1 -- of two metrics with this name the run passes both
     from sides
     inner join analytics.run_metrics as metrics
         on metrics.result_id = sides.result_id
         and metrics.metric_name = sides.metric
     where metrics.passed is not null
+    group by sides.comparison, metrics.run_id, metrics.result_id, metrics.scenario_id, metrics.scenario_name
 )
 
 select

@@ -1,38 +1,11 @@
 -- One row per agent and scenario that ran on either side.
 -- A scenario drives the fall unless worse ones already explain all of it. One that was flaky in the baseline is marked.
-with scenarios as (
-    select *
-    from compared_scenarios(judged_runs) as compared
-),
-
-last_named as (
+with contributions as (
     select
-        comparison,
-        scenario,
-        max(scenario_id) as scenario_id,
-        max(case when scenario_name is not null then run_id end) as run_id
-    from judged_runs
-    group by comparison, scenario
-),
-
-names as (
-    select last_named.comparison, last_named.scenario, last_named.scenario_id, max(judged_runs.scenario_name) as scenario_name
-    from last_named
-    left join judged_runs
-        on judged_runs.comparison = last_named.comparison
-        and judged_runs.run_id = last_named.run_id
-    group by last_named.comparison, last_named.scenario, last_named.scenario_id
-),
-
-contributions as (
-    select
-        scenarios.*,
-        names.scenario_id,
-        names.scenario_name,
+        *,
         is_flaky(before_passed, before_runs) as flaky,
         coalesce(weight * (after_rate - before_rate), 0) as contribution
-    from scenarios
-    inner join names on names.comparison = scenarios.comparison and names.scenario = scenarios.scenario
+    from named_scenarios(judged_runs) as compared
 ),
 
 -- Nothing here is NULL, but BigQuery needs `nulls first`.

@@ -113,6 +113,11 @@ def test_a_table_fits_a_narrow_terminal_and_loses_no_letter(synced: Account) -> 
     assert "Northwind" in terminal.text
 
 
+@pytest.mark.parametrize("word", ["می\u200cخواهم", "क्\u200dष", "👩\u200d💻"])
+def test_a_word_that_is_written_with_joiners_stays_whole(synced: Account, word: str) -> None:
+    assert word in synced.run("query", f"select '{word}' as word").out
+
+
 WIDE = "select agent_id, agent_name, runs, 0.123456 as rate, timestamptz '2026-01-02 03:04:05+00' as a_long_heading, timestamptz '2026-11-12 13:14:15+00' as at from analytics.agent_run_counts"
 
 

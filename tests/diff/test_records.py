@@ -93,7 +93,7 @@ def test_another_spelling_of_the_same_row_is_the_same_record(other: dict[str, An
         ({"created_at": None}, "created_at is missing"),
         ({"created_at": "yesterday"}, "created_at is not a time"),
         ({"created_at": 1767225600}, "created_at is not a time"),
-        ({"created_at": "9998-01-01T00:00:00Z"}, "created_at is outside 2000"),
+        ({"created_at": "2100-01-01T00:00:00Z"}, "created_at is outside 2000 to 2099"),
         ({"updated_at": "1999-12-31T23:59:59Z"}, "updated_at is outside 2000"),
         ({"runs": [{"status": "completed"}]}, "a run has no usable id"),
         ({"runs": ["x"]}, "a run has no usable id"),
@@ -104,6 +104,11 @@ def test_a_row_that_cannot_be_believed_says_why(other: dict[str, Any], reason: s
     (row,) = parsed(ROW | other)
 
     assert row["flaw"].startswith(reason)
+
+
+def test_a_time_is_believed_whatever_this_machines_clock_says() -> None:
+    for time in ("2000-01-01T00:00:00Z", "2099-12-31T23:59:59Z"):
+        assert parsed(ROW | {"created_at": time, "updated_at": time})[0]["flaw"] is None
 
 
 def test_unknown_fields_are_kept_as_text_under_a_name_that_meets_no_other() -> None:

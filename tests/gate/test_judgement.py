@@ -117,7 +117,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "details_read", [{"result_id": METRIC * 100 + day, "outcome": "read"} for day in range(35)]
     )
     base.insert_all("run_details", [{name: run[name] for name in IN_DETAILS} for run in measured])
-    base.insert_all("run_metrics", [metric(run) for run in measured if run["result_id"] % 100])
+    politeness = [metric(run) for run in measured if run["result_id"] % 100]
+    base.insert_all("run_metrics", politeness)
+    # Another metric that somebody gave the same name.
+    base.insert_all("run_metrics", [row | {"metric_id": 902, "passed": True} for row in politeness])
     base.insert_all(
         "rejected_rows",
         [
@@ -301,6 +304,7 @@ def test_a_metric_can_get_worse_while_its_runs_pass(gate: Gate) -> None:
     ran = gate(METRIC, options=["--json", "--metric", "Politeness"])
 
     assert (ran.code, told(ran)["pass_rate"], told(ran)["baseline_pass_rate"]) == (11, 0.5, 1.0)
+    assert told(ran)["decided_runs"] == 70  # one for each run, though two metrics have the name
 
 
 # -- not worse --------------------------------------------------------------------------------------------------------

@@ -395,7 +395,7 @@ ALONE: dict[str, tuple[Answer, str]] = {
     "nothing": (Answer(200, b""), "not JSON"),
     "a list": (Answer(200, b"[]"), "not an object"),
     "an error": (Answer(200, b'{"error": "internal"}', JSON_TYPE), "not a result"),
-    "another result": (Answer(200, b'{"id": 1, "created_at": "2026-01-01"}', JSON_TYPE), "another one"),
+    "another result": (Answer(200, b'{"id": 1, "created_at": "2026-01-01"}', JSON_TYPE), "another id"),
     "too much": (Answer(200, b'{"runs": [' + b" " * (1 << 20)), "larger than"),
 }
 

@@ -513,6 +513,24 @@ def test_what_cannot_be_taken_from_the_list_cannot_be_taken_by_id_and_stops_no_s
     assert {id_: reasons[id_] for id_, reason in expected.items() if reason not in reasons[id_]} == {}
 
 
+def test_a_result_that_the_list_lacks_and_whose_record_cannot_be_read_stops_no_quick_sync(
+    new_synced: NewAccount,
+) -> None:
+    account = new_synced(results=60, in_flight=0, runs_per_result=1, page_size_cap=20)
+    lacking = sorted(account.world.results)[-3]
+    body = dump(account.world.results[lacking])[:-1] + b', "success_rate": 01}'
+    account.world.delete(lacking)
+    account.sandbox.intercept = lambda request: (
+        Answer(200, body) if request.path.endswith(f"/{lacking}/") else None
+    )
+
+    ran = account.sync("--lookback", "0")
+
+    assert (ran.code, ran.json["mode"], ran.json["rejected"], ran.json["deleted"]) == (0, "quick", 1, 0), (
+        ran.err
+    )
+
+
 @pytest.mark.parametrize("digits", [40, 400])
 def test_a_count_beyond_all_numbers_stops_no_sync(settled: Account, digits: int) -> None:
     settled.sandbox.rewrite = lambda _, payload: (

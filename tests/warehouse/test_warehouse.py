@@ -213,8 +213,9 @@ def test_a_directory_at_the_path_is_refused(new_account: NewAccount) -> None:
     account.warehouse.mkdir()
     (account.warehouse / "kept").write_text("mine")
 
-    assert_refused(account.sync(), "irectory")
+    assert_refused(account.sync(), "is not a file")
     assert (account.warehouse / "kept").read_text() == "mine"
+    assert not account.home.exists()
 
 
 def test_a_missing_parent_directory_is_named(new_account: NewAccount) -> None:
@@ -222,6 +223,12 @@ def test_a_missing_parent_directory_is_named(new_account: NewAccount) -> None:
 
     assert_refused(account.sync(), "There is no directory")
     assert not account.warehouse.parent.exists()
+
+
+def test_a_home_directory_that_no_shell_has_put_in_is_named(settled: Account) -> None:
+    ran = settled.sync("--warehouse", "~/w.duckdb")
+
+    assert_refused(ran, "The shell expands ~ only outside quotes.")
 
 
 def test_a_parent_that_is_a_file_is_named(new_account: NewAccount) -> None:

@@ -167,11 +167,11 @@ def gate(
     question = _question(**options)
     for file in (junit, summary):
         _require_place(file, warehouse)
-    of_sync |= {
-        "details": of_sync["details"] or question.metric is not None or None,
-        "destination": destination,
-    }
-    of_sync |= {} if engine_of(destination) else {"warehouse": warehouse}
+    of_sync["destination"] = destination
+    if question.metric is not None:
+        of_sync["details"] = True
+    if not engine_of(destination):
+        of_sync["warehouse"] = warehouse
     from cekura_sync.gate import waiting
 
     judgement = waiting.judge_when_finished(

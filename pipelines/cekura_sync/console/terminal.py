@@ -24,10 +24,16 @@ LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
 ROWS_AT_A_TIME = 1000
 
 
+_JOINERS = (
+    "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of how Persian, Hindi and many emoji are written
+)
+
+
 def plain(text: str) -> str:
     """The text without control characters and direction overrides."""
     return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+        character if character.isprintable() or character in _JOINERS else "\N{REPLACEMENT CHARACTER}"
+        for character in text
     )
 
 

@@ -121,7 +121,8 @@ class Absent:
     def unchanged_among(self, rows: Sequence[Row]) -> bool:
         """Whether one of these, read by id, has the times and the agent that it is known with."""
         unchanged = self._con.execute(
-            "select 1 from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as raw) as read"
+            "select 1 from (select id, case when json_valid(text) then text end as raw"
+            " from (select unnest($1::bigint[]) as id, unnest($2::varchar[]) as text)) as read"
             " join base.cekura.results as known on known.id = read.id"
             " where try_cast(raw ->> 'updated_at' as timestamptz) is not distinct from known.updated_at"
             " and try_cast(raw ->> 'created_at' as timestamptz) = known.created_at"

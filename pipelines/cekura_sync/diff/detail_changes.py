@@ -14,7 +14,7 @@ from cekura_sync.database import column_list, quoted
 from cekura_sync.diff import naming
 from cekura_sync.diff.base import Lookup
 from cekura_sync.diff.differing import Known
-from cekura_sync.diff.records import BELIEVABLE_SECONDS, SECONDS, cast, json_text
+from cekura_sync.diff.records import BELIEVABLE_SECONDS, SECONDS, believable, cast, json_text
 from cekura_sync.tables import DETAIL_LISTS, DETAILS, RUN_DETAILS, TERMINAL
 
 # Stands before each digest; with another number, whatever is read again is written again.
@@ -225,7 +225,7 @@ def _believable(value: str, kind: str) -> str:
     """NULL for a time that Python cannot represent: it would stop every later reader."""
     if kind != "timestamptz":
         return value
-    return f"case when {value} between timestamptz '2000-01-01 00:00:00+00' and now() + interval 10 year then {value} end"
+    return f"case when {believable(value)} then {value} end"
 
 
 def _structure(run_keys: Iterable[str]) -> str:

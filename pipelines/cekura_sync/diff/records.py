@@ -10,6 +10,7 @@ from hashlib import md5
 
 import duckdb
 
+from cekura_sync import clock
 from cekura_sync.api.forms import FLAW, LISTS
 from cekura_sync.api.personal import PROFILE, PersonalData
 from cekura_sync.database import quoted
@@ -213,6 +214,12 @@ def cast(text: str, kind: str) -> str:
     return f"try_cast({text} as {kind})"
 
 
+def believable(time: str) -> str:
+    """SQL: whether a time lies in clock.YEARS."""
+    first, end = (f"timestamptz '{year}-01-01 00:00:00+00'" for year in (clock.YEARS.start, clock.YEARS.stop))
+    return f"({time} >= {first} and {time} < {end})"
+
+
 def _flaw() -> str:
     """Why a row cannot be stored: the first reason that holds, else NULL."""
     reasons = [f"when text.{FLAW} is not null then text.{FLAW}"]
@@ -223,7 +230,7 @@ def _flaw() -> str:
     ]
     reasons += [f"when {name} is null then '{name} is missing'" for name in ("id", "created_at")]
     reasons += [
-        f"when {name} < timestamptz '2000-01-01 00:00:00+00' or {name} > now() + interval 10 year then '{name} is outside 2000 to ten years from now: ' || left(text.{name}, 80)"
+        f"when not {believable(name)} then '{name} is outside {clock.YEARS[0]} to {clock.YEARS[-1]}: ' || left(text.{name}, 80)"
         for name, kind in RESULTS.items()
         if kind == "timestamptz"
     ]

@@ -59,7 +59,7 @@ def _unknown_version(agent: Agent, question: Question) -> str | None:
     asked = question.version
     if asked is None or any(asked in (version["name"], version["id"]) for version in agent.versions):
         return None
-    if agent.figures["because"] != "no runs on one side":
+    if agent.figures["because"] != "no decided runs on one side":
         return None
     said = f"no result of agent {agent.figures['agent_id']} has version {asked}"
     if not names:
@@ -212,7 +212,7 @@ _MISSING: Mapping[str, Callable[[Row, Question], str]] = {
     "results in flight": _in_flight,
     "results that could not be stored": _not_stored,
     "results without decided runs": _undecided,
-    "no runs on one side": _one_side,
+    "no decided runs on one side": _one_side,
     "no scenario ran on both sides": _no_shared,
     "fewer than 3 results on one side": _few_results,
     "fewer than 6 days or results to judge by": _few_days,

@@ -12,7 +12,7 @@ def check(text: str) -> str:
     """Raises SettingsError for text that some scheduler would misread in any quotes."""
     if not text.isprintable() or "\\" in text:
         raise SettingsError(
-            f"{text!a} contains a backslash or an unprintable character, which is not safe in a scheduler's file: choose another value."
+            f"{text!r} contains a backslash or an unprintable character, which is not safe in a scheduler's file: choose another value."
         )
     return text
 

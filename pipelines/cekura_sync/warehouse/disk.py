@@ -114,8 +114,14 @@ def disk_errors(path: Path) -> Iterator[None]:
         if isinstance(cause, PermissionError):
             advice = "run this as the user who owns it, or choose another --warehouse"
         raise WarehouseError(
-            f"{getattr(cause, 'filename', None) or path}: {reason}. Nothing was changed: {advice}."
+            f"{_file_of(cause) or path}: {reason}. Nothing was changed: {advice}."
         ) from error
+
+
+def _file_of(cause: BaseException) -> object:
+    """None where only the number of an open file is known."""
+    name = getattr(cause, "filename", None)
+    return None if isinstance(name, int) else name
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

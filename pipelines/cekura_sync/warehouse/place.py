@@ -12,7 +12,12 @@ def require_place(files: Layout) -> None:
     """Raises WarehouseError where no warehouse can be, and says why."""
     directory = files.published.parent
     if not directory.is_dir():
-        raise WarehouseError(f"There is no directory {directory}: create it, or choose another --warehouse.")
+        tilde = " The shell expands ~ only outside quotes." if "~" in directory.parts else ""
+        raise WarehouseError(
+            f"There is no directory {directory}: create it, or choose another --warehouse.{tilde}"
+        )
+    if files.published.exists() and not files.published.is_file():
+        raise WarehouseError(f"{files.published} is not a file: choose another --warehouse.")
     if {"?", "\\"} & set(str(files.published)):
         raise WarehouseError(
             f"DuckDB opens no file with ? or \\ in its path, such as {files.published}: choose another --warehouse."

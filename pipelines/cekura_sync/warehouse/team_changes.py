@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import duckdb
 
+from cekura_sync import clock
 from cekura_sync.database import has_table
 from cekura_sync.errors import SettingsError
 
 MAX_BYTES = 10_000_000  # a larger file is not a list of changes
 MAX_NOTE = 1000  # characters
 MAX_FLAWS = 20  # bad lines that are named one by one
-YEARS = range(2000, 2100)
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe": "utf-16",
@@ -173,7 +173,7 @@ def _moment(text: str) -> int:
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         moment = _EPOCH
-    if moment.year not in YEARS:
+    if moment.year not in clock.YEARS:
         raise ValueError(
             f"at {_shown(text)} is not a time such as 2026-03-10, 2026-03-10 14:30 or 2026-03-10T14:30:00+01:00"
         )

@@ -265,11 +265,12 @@ def result_trend(warehouse: Warehouse) -> Iterable[Row]:
         rate, previous = rows[key]["pass_rate"], rows[key]["previous_pass_rate"]
         row["no_verdict_because"] = "not of the newest 35 days"
         row["difference"] = None if previous is None else rate - previous
-        known = rows[key]["previous_decided_runs"] is not None
-        row["covered_share"] = 0.0 if known else None
     for key, row in rows.items():
         del row["recent"]
-        yield row | (judged | unjudged)[key]
+        answer = (judged | unjudged)[key]
+        if row["decided_runs"] and answer["covered_share"] is None:
+            answer["covered_share"] = 0.0
+        yield row | answer
 
 
 def grouped_runs(runs: list[T], by: Callable[[T], Any]) -> dict[Any, list[T]]:

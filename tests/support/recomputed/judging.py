@@ -83,7 +83,7 @@ def _described(runs: list[Run], least_results: int) -> Row:
     results = {side: len({r.result for r in runs if r.is_after is side}) for side in (True, False)}
     reason = None
     if not results[True] or not results[False]:
-        reason = "no runs on one side"
+        reason = "no decided runs on one side"
     elif not shared:
         reason = "no scenario ran on both sides"
     elif results[False] < 3 or results[True] < least_results:
