@@ -138,7 +138,7 @@ def test_a_first_sync_that_a_rate_limit_cuts_short_says_how_far_it_came_and_what
 ) -> None:
     assert taken_up.cut.code == 4
     assert re.search(
-        r"limits the rate .* It came as far as 10 pages, 1\d\d of about 200 results\."
+        r"limits the rate .* 1\d\d of about 200 results were read\."
         r" The next full sync within a day goes on from there; at this pace the rest takes about ",
         taken_up.cut.err,
     ), taken_up.cut.err
@@ -205,7 +205,7 @@ def test_a_disk_that_fills_up_while_a_reading_is_noted_changes_nothing(account: 
         )
 
         assert ran.returncode == 9, (size, ran.stderr)
-        assert "File too large. Nothing was changed; fix that and try again." in ran.stderr
+        assert "File too large. Nothing was changed: fix that and try again." in ran.stderr
         assert not account.warehouse.exists()
     assert account.sync().code == 0
     account.assert_equals_api()
