@@ -152,7 +152,7 @@ def test_a_mass_deletion_is_refused_and_then_accepted(filled: Filled) -> None:
     for id_ in sorted(filled.sandbox.world.results)[:40]:
         filled.sandbox.world.delete(id_)
 
-    with pytest.raises(PipelineStepFailed, match="would be marked deleted"):
+    with pytest.raises(PipelineStepFailed, match="are gone from the API"):
         filled.run(full=True)
     filled.run(state="lost", full=True, allow_mass_delete=True)
     filled.assert_equals_api()
