@@ -233,7 +233,7 @@ MUTATIONS = (
         (
             (
                 "api/listing.py",
-                """not page.has_next or self._earlier == "to meet" else end""",
+                "not page.has_next or self._earlier is Earlier.TO_BE_MET else end",
                 "not page.has_next else end",
             ),
         ),
@@ -328,7 +328,7 @@ MUTATIONS = (
         (
             (
                 "diff/scan.py",
-                "doubt = why_to_read_everything(api, listing, changes, count_is_dependable=dependable)",
+                "doubt = why_to_read_everything(api, listing, comparison, count_is_dependable=dependable)",
                 "doubt = None",
             ),
         ),
@@ -336,7 +336,7 @@ MUTATIONS = (
     ),
     Mutation(
         "quick reading: old rows that are new are no sign",
-        (("diff/doubts.py", "if late := changes.absent.new_below(listing.horizon):", "if late := 0:"),),
+        (("diff/doubts.py", "if late := comparison.absent.new_below(listing.horizon):", "if late := 0:"),),
         (f"{READING}::test_an_import_that_is_newer_than_all_that_is_known_does_not_end_a_quick_reading",),
     ),
     Mutation(
@@ -363,7 +363,7 @@ MUTATIONS = (
     ),
     Mutation(
         "in flight: whoever reads it marks it",
-        (("diff/missing.py", "(id_ in not_judged or not changes.absent.is_judged)", "id_ in not_judged"),),
+        (("diff/missing.py", "(id_ in not_judged or not comparison.absent.is_judged)", "id_ in not_judged"),),
         (f"{READING}::test_a_deleted_row_in_flight_is_left_to_the_scope_that_can_judge_it", READING),
     ),
     Mutation(
@@ -376,8 +376,8 @@ MUTATIONS = (
         (
             (
                 "diff/missing.py",
-                "(id_ in not_judged or not changes.absent.is_judged)",
-                "not changes.absent.is_judged",
+                "(id_ in not_judged or not comparison.absent.is_judged)",
+                "not comparison.absent.is_judged",
             ),
         ),
         (f"{PROMISE}::test_a_listed_result_that_its_own_address_denies_is_not_deleted",),
@@ -414,17 +414,17 @@ MUTATIONS = (
     ),
     Mutation(
         "our clock is right",
-        (("diff/scan.py", "        _require_a_clock_that_is_right(changes, now, progress)\n", ""),),
+        (("diff/scan.py", "        _require_a_clock_that_is_right(comparison, now, progress)\n", ""),),
         (f"{READING}::test_a_clock_that_is_a_year_ahead_of_the_api_changes_nothing", READING),
     ),
     Mutation(
         "any share of rows may be bad",
-        (("diff/scan.py", "if read >= FEW_ROWS and changes.rejected.count > read / 2:", "if False:"),),
+        (("diff/scan.py", "if read >= FEW_ROWS and comparison.rejected.count > read / 2:", "if False:"),),
         (f"{READING}::test_a_list_most_of_whose_rows_cannot_be_taken_is_refused", READING),
     ),
     Mutation(
         "rejected rows without an id stay",
-        (("diff/scan.py", "            changes.changeset.mark_read_in_full()\n", "            pass\n"),),
+        (("diff/scan.py", "            comparison.changeset.mark_read_in_full()\n", "            pass\n"),),
         (
             f"{READING}::test_a_rejected_row_that_is_listed_no_more_ends_with_the_reading_that_shows_it",
             READING,
