@@ -490,7 +490,7 @@ def test_rows_that_were_rejected_and_doubtful_data_are_told(settled: Account) ->
 
     assert found.level == "warning"
     assert "cekura.rejected_rows" in found.message
-    assert "analytics.data_quality" in found.message
+    assert "from data_quality" in found.message
 
 
 def test_the_code_is_that_of_the_first_error(new_account: NewAccount, tmp_path: Path) -> None:

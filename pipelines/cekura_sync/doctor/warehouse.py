@@ -93,7 +93,8 @@ def said(path: Path, status: Status) -> Iterator[Finding]:
     yield from _freshness(status, *freshness)
     for severity, rows, meaning, example in odd:
         yield warning(
-            "data", f"{severity} in {rows:,} rows: {meaning}, such as {example}: see analytics.data_quality."
+            "data",
+            f"{severity} in {rows:,} row{'s' * (rows != 1)}: {meaning}, such as {example}. All findings: `cekura-sync query 'from data_quality'`.",
         )
 
 
