@@ -55,13 +55,14 @@ shares as (
 ),
 
 -- A rate above 1 (beyond rounding) is a percentage. Otherwise the scale that gives the known number of passed runs is right.
+-- A percentage of at most 1 needs a run that passed among 50 or more: with fewer, it is a fraction that contradicts the runs.
 witnesses as (
     select
         *,
         case
             when rate > 1.01 then 100
             when rate > 0 and abs(rate - share) * runs <= 0.5 then 1
-            when rate > 0 and abs(rate / 100 - share) * runs <= 0.5 then 100
+            when rate / 100 * runs >= 0.5 and abs(rate / 100 - share) * runs <= 0.5 then 100
         end as evidence
     from shares
 ),

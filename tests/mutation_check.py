@@ -868,6 +868,16 @@ MUTATIONS = (
         (COUNTS,),
     ),
     Mutation(
+        "scale: a fraction beside failed runs is a percentage",
+        (("../../sql/results.sql", "rate / 100 * runs >= 0.5", "rate > 0"),),
+        ("tests/models/test_results.py",),
+    ),
+    Mutation(
+        "scale: a fraction by id beside failed runs is a percentage",
+        (("api/decode_rows.py", "rate / 100 * len(runs) >= 0.5 and ", ""),),
+        ("tests/api/test_decode_rows.py",),
+    ),
+    Mutation(
         "counts: a run without a verdict proves nothing where the runs are counted",
         (("../../sql/runs.sql", "coalesce(results._runs_decided, 0) > 0 or ", ""),),
         ("tests/models/test_runs.py",),

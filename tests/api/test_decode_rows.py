@@ -151,6 +151,7 @@ def test_a_page_whose_count_is_nested_too_deeply_cannot_be_read() -> None:
         (1, 1, 100, 0.01, 1),
         (50.0, 0, 0, 0.5, 50),
         (0.5, 1, 2, 0.5, 50),
+        (0.5, 0, 2, 0.5, 0.5),  # it contradicts the runs, and half a percent of two runs is none
         (0, 0, 2, 0, 0),
         (1.0000000000000002, 0, 0, 1.0000000000000002, 1.0000000000000002),
     ],

@@ -164,6 +164,17 @@ def test_summaries_tell_a_percentage_where_no_rate_is_above_1(base: Base) -> Non
     assert base.row("select passed_runs, decided_runs from analytics.agent_pass_rate") == (3, 300)
 
 
+def test_a_fraction_that_contradicts_failed_runs_makes_no_rate_a_percentage(base: Base) -> None:
+    """As where a result was edited and its runs are those of an earlier reading."""
+    failed = {"success_runs_count": 0, "failed_runs_count": 2, "completed_runs_count": 2}
+    base.result(1, runs=[False, False], success_rate=0.5)
+    base.result(2, of=2, success_rate=0.5, **failed)
+    base.result(3, of=10, success_rate=0.8)
+
+    rows = base.rows("select rate_evidence, passed_runs from analytics.results order by result_id")
+    assert rows == [(None, 0), (None, 1), (None, 8)]
+
+
 @pytest.mark.parametrize("rate", [1.0000000000000002, 1.0000001])
 def test_a_rounding_error_above_1_proves_nothing(base: Base, rate: float) -> None:
     for result_id in range(1, 10):

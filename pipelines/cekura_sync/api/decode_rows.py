@@ -203,7 +203,9 @@ def _in_scale_of_list(row: dict[str, Any], *, list_in_percent: bool) -> None:
         return  # what is no such number is left to those who reject it
     runs: list[Any] = [run.get("success") for run in listed(row, "runs") if isinstance(run, dict)]
     share = runs.count(True) / len(runs) if any(isinstance(success, bool) for success in runs) else None
-    in_percent = rate > ABOVE_1 if share is None else abs(rate / 100 - share) < abs(rate - share)
+    in_percent = rate > ABOVE_1
+    if not in_percent and share is not None:  # at most 1 %, and at least one run
+        in_percent = rate / 100 * len(runs) >= 0.5 and abs(rate / 100 - share) < abs(rate - share)
     if in_percent and not list_in_percent:
         # The share and not the quotient, which may differ from the list in the last digit.
         row["success_rate"] = share if share is not None and abs(rate / 100 - share) < 1e-9 else rate / 100

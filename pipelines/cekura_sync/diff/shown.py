@@ -18,7 +18,8 @@ _SCALE_VOTES = """
         group by result_id having bool_or(success is not null)
     )
     select count(*) filter (abs(success_rate - share) * listed <= 0.5),
-        count(*) filter (success_rate > 1.01 or abs(success_rate / 100 - share) * listed <= 0.5)
+        count(*) filter (success_rate > 1.01
+            or (success_rate / 100 * listed >= 0.5 and abs(success_rate / 100 - share) * listed <= 0.5))
     from newest left join shares on result_id = id and listed = total_runs_count
 """
 # Enough to see which fields the list shows of a run.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from cekura_sync.database import as_dicts
 from cekura_sync.tables import TERMINAL
 
 if TYPE_CHECKING:
@@ -64,6 +65,4 @@ def remember_fields(con: "duckdb.DuckDBPyConnection", fields: Iterable[dict[str,
 
 def unfinished(con: "duckdb.DuckDBPyConnection") -> list[dict[str, Any]]:
     """What the next run has to ask for by id."""
-    found = con.execute(_UNFINISHED)
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return as_dicts(con.execute(_UNFINISHED))

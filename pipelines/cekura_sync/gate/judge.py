@@ -1,7 +1,6 @@
 """Answers a question from the warehouse: the queries of sql/gate, each as a list of rows."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +11,11 @@ import duckdb
 from cekura_sync.api.forms import identity
 from cekura_sync.api.json_values import bigint
 from cekura_sync.api.times import microseconds
-from cekura_sync.database import column_list, first_line
+from cekura_sync.database import as_dicts, column_list
 from cekura_sync.diff.changeset import BY_ID
 from cekura_sync.diff.detail_changes import REASON
 from cekura_sync.diff.said import own_field, own_id
-from cekura_sync.errors import SettingsError, WarehouseError
+from cekura_sync.errors import SettingsError
 from cekura_sync.gate.question import Question
 from cekura_sync.models import runner
 from cekura_sync.warehouse import reader
@@ -83,7 +82,7 @@ def oldest_named(path: Path, question: Question) -> datetime | None:
     Raises WarehouseError.
     """
     query = "select min(created_at) as oldest from cekura.results where id in (select unnest($1::bigint[]))"
-    with _open(path) as con:
+    with reader.open_views(path) as con:
         oldest: datetime | None = con.execute(query, [[*question.result_ids]]).fetchall()[0][0]
     return oldest
 
@@ -91,7 +90,7 @@ def oldest_named(path: Path, question: Question) -> datetime | None:
 def judge(path: Path, question: Question, waits_since: datetime) -> Judgement:
     """`waits_since`: a result in flight for longer is not waited for. Raises SettingsError, WarehouseError."""
     queries = {query.name: query.query for query in runner.read_models(runner.models_dir() / "gate")}
-    with _open(path) as con:
+    with reader.open_views(path) as con:
         _ask(con, question, waits_since)
         _find_unstored(con)
         _require_known(_rows(con, queries["unknown"]), question)
@@ -115,17 +114,6 @@ def judge(path: Path, question: Question, waits_since: datetime) -> Judgement:
         ],
         unfinished,
     )
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with reader.open_for_reading(path) as con:
-        try:
-            yield con
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise WarehouseError(
-                f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
-            ) from error
 
 
 def _ask(con: duckdb.DuckDBPyConnection, question: Question, waits_since: datetime) -> None:
@@ -201,6 +189,4 @@ def _of(row: Row, rows: Iterable[Row], *keys: str) -> list[Row]:
 
 
 def _rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    answer = con.execute(sql)
-    columns = [column[0] for column in answer.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+    return as_dicts(con.execute(sql))

@@ -6,9 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from cekura_sync.database import first_line
+from cekura_sync.database import as_dicts
 from cekura_sync.errors import WarehouseError
 from cekura_sync.models import runner
 from cekura_sync.warehouse import reader, sync_log
@@ -43,14 +41,9 @@ class Figures:
 def read(path: Path) -> Figures:
     """Raises WarehouseError without a warehouse, or when its views are missing or of another version."""
     queries = runner.read_models(runner.models_dir() / "report")
-    with reader.open_for_reading(path) as con:
-        try:
-            rows = {query.name: _rows(con, query.query) for query in queries}
-            logged = sync_log.newest(con)
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise WarehouseError(
-                f"{path} lacks a view of this version ({first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
-            ) from error
+    with reader.open_views(path) as con:
+        rows = {query.name: as_dicts(con.execute(query.query)) for query in queries}
+        logged = sync_log.newest(con)
     try:
         status = read_status(path)
     except WarehouseError:  # somebody who may read the published file and nothing beside it
@@ -64,9 +57,3 @@ def _last_sync(status: Status, in_file: datetime | None) -> datetime | None:
     """A sync that found nothing new is not in the file at once, but on record beside it."""
     beside = status.now - status.age if status.age is not None else None
     return max((at for at in (in_file, beside) if at is not None), default=None)
-
-
-def _rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    answer = con.execute(sql)
-    columns = [column[0] for column in answer.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]

@@ -36,6 +36,18 @@ def open_for_reading(
         yield con
 
 
+@contextmanager
+def open_views(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same, for queries that need our views. Raises WarehouseError where one of them is missing, or lacks a column."""
+    with open_for_reading(path) as con:
+        try:
+            yield con
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise WarehouseError(
+                f"{path} lacks a view of this version ({database.first_line(error)}): run `cekura-sync build`, or pass another --warehouse."
+            ) from error
+
+
 def _open(files: Layout, spill: Path) -> duckdb.DuckDBPyConnection:
     base = partial(database.connect, files.base, read_only=True, spill=spill)
     # A .wal may even belong to the file that was published before this one.

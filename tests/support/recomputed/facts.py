@@ -115,7 +115,9 @@ class Result:
         if reported <= 0 or passes is None:
             return None
         as_runs = {scale: reported / scale * self.total for scale in (1, 100)}
-        return next((scale for scale, runs in as_runs.items() if abs(runs - passes) <= 0.5), None)
+        close = [scale for scale, runs in as_runs.items() if abs(runs - passes) <= 0.5]
+        # A percentage of at most 1 that stands for no run would be 0.
+        return next((scale for scale in close if scale == 1 or as_runs[scale] >= 0.5), None)
 
     @property
     def possible_counts(self) -> bool:
