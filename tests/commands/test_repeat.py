@@ -184,6 +184,7 @@ def test_another_sync_on_the_warehouse_does_not_end_it(settled: Account) -> None
     assert refused["exit_code"] == 8
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to see into another process")
 def test_memory_threads_and_open_files_stay_as_they_were_however_many_syncs_there_are(
     settled: Account,

@@ -103,6 +103,7 @@ def test_models_prints_a_script_that_an_engine_without_our_command_can_run(synce
         assert con.execute("from analytics_agent_pass_rate order by all").fetchall() == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["Größe's", '"a.b""c"', *rare("order", "memory.2026-x")])
 def test_a_schema_whose_name_needs_quotes_has_them_everywhere(synced: Account, name: str) -> None:
     exact = name if name.startswith('"') else ".".join(f'"{part}"' for part in name.split("."))

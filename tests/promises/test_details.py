@@ -159,6 +159,7 @@ def test_quick_syncs_of_one_project_go_on_with_its_details_although_the_warehous
     assert_details_equal_api(account)
 
 
+@pytest.mark.long
 def test_a_result_that_changed_is_read_again_and_its_old_details_leave_no_orphan(detailed: Account) -> None:
     """Also one of which a sync without details saw the change. Those of a result in flight wait until it is finished."""
     account, world = detailed, detailed.world

@@ -166,6 +166,7 @@ def test_what_came_in_between_is_read_from_the_top_until_it_meets_the_earlier_re
     assert taken_up.stored.keys() - {taken_up.read} == taken_up.listed.keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["500", "kill", *rare("401", "html")])
 def test_a_reading_far_smaller_than_a_batch_is_continued_too(
     account: Account, monkeypatch: pytest.MonkeyPatch, how: str

@@ -251,6 +251,7 @@ def details_of_the_api(account: Account) -> list[list[tuple[object, ...]]]:
     return [details_reader.rows(account.world, table) for table in tables]
 
 
+@pytest.mark.long
 def test_details_of_a_killed_sync_are_all_there_or_none_and_the_next_sync_brings_the_rest(
     account: Account,
 ) -> None:
@@ -327,6 +328,7 @@ WHILE_IT_WRITES = [
 ]
 
 
+@pytest.mark.long
 def test_a_signal_while_the_sync_writes_stops_it_before_its_next_step(
     account: Account, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

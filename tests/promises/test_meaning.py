@@ -203,6 +203,7 @@ def test_the_project_is_known_from_a_field_or_from_the_scope_whose_list_showed_i
     assert account.sync("--project-id", str(after), "--full").json["changed"] is False
 
 
+@pytest.mark.long
 def test_a_row_in_flight_that_is_read_by_id_is_the_row_of_the_list(account: Account) -> None:
     """But no sync of one project names it in a result that its list does not show."""
     mine, other = (next(a for a in account.world.agents if a.project == p) for p in _two_projects(account))

@@ -99,6 +99,7 @@ def test_a_quick_sync_with_nothing_to_doubt_stays_at_one_request(new_synced: New
     assert (ran.json["mode"], ran.json["requests"], ran.json["inserted"]) == ("quick", 1, 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "shared", [pytest.param(False, marks=pytest.mark.long), True], ids=["alone", "with another scope"]
 )
@@ -147,6 +148,7 @@ def two_filters(new_account_of_many: NewAccount) -> TwoFilters:
     return TwoFilters(finished, deleted, account.sync("--search", "alpha"), account.stored())
 
 
+@pytest.mark.long
 def test_a_row_in_flight_is_followed_in_each_of_two_filters_that_share_a_warehouse(
     two_filters: TwoFilters,
 ) -> None:

@@ -76,7 +76,7 @@ def test_a_backup_replaces_the_one_before_and_no_other_file(account: Account, tm
 
 
 def test_a_backup_may_have_the_name_of_a_schema(account: Account, tmp_path: Path) -> None:
-    for name in ("cekura", "analytics", "cekura.monday"):
+    for name in ("cekura", "cekura.monday"):
         for command in ("backup", "backup", "restore"):
             ran = account.run(command, str(tmp_path / f"{name}.duckdb"))
             assert ran.code == 0, ran.err
