@@ -873,6 +873,11 @@ MUTATIONS = (
         ("tests/models/test_results.py",),
     ),
     Mutation(
+        "scale: a fraction beside failed runs tells the scale of the list",
+        (("diff/shown.py", "success_rate / 100 * listed >= 0.5 and ", ""),),
+        ("tests/diff/test_shown.py",),
+    ),
+    Mutation(
         "scale: a fraction by id beside failed runs is a percentage",
         (("api/decode_rows.py", "rate / 100 * len(runs) >= 0.5 and ", ""),),
         ("tests/api/test_decode_rows.py",),

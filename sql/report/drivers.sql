@@ -35,8 +35,8 @@ failed as (
     where results.of_last_week and not runs.passed
 ),
 
--- Like new_failures.sql, by the last result if it shows that. If that has only one run of the scenario, the result before it counts as new too.
-suddenly as (
+-- A scenario can be new by the last result and by the week: then the last result is told.
+by_basis as (
     select
         *,
         row_number() over (
@@ -46,27 +46,28 @@ suddenly as (
     from analytics.new_failures
 ),
 
+-- Where the last result has one run of the scenario, new_failures.sql also looks at the result before it: these are two results.
 sudden as (
     select
-        suddenly.agent_id,
-        suddenly.scenario_key,
-        suddenly.verdict,
-        suddenly.basis,
-        suddenly.decided_runs,
-        suddenly.passed_runs,
-        case when count(*) < suddenly.decided_runs then 2 else 1 end as results
-    from suddenly
+        by_basis.agent_id,
+        by_basis.scenario_key,
+        by_basis.verdict,
+        by_basis.basis,
+        by_basis.decided_runs,
+        by_basis.passed_runs,
+        case when count(*) < by_basis.decided_runs then 2 else 1 end as results
+    from by_basis
     inner join analytics.runs as runs
-        on runs.result_id = suddenly.result_id
-        and runs.scenario_key = suddenly.scenario_key
-    where suddenly.place = 1 and runs.passed is not null
+        on runs.result_id = by_basis.result_id
+        and runs.scenario_key = by_basis.scenario_key
+    where by_basis.place = 1 and runs.passed is not null
     group by
-        suddenly.agent_id,
-        suddenly.scenario_key,
-        suddenly.verdict,
-        suddenly.basis,
-        suddenly.decided_runs,
-        suddenly.passed_runs
+        by_basis.agent_id,
+        by_basis.scenario_key,
+        by_basis.verdict,
+        by_basis.basis,
+        by_basis.decided_runs,
+        by_basis.passed_runs
 )
 
 select

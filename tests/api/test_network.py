@@ -59,6 +59,15 @@ def test_no_proxy_has_names_domains_addresses_and_networks(no_proxy: str, host: 
     assert network.is_excepted(host, 443, no_proxy) is excepted
 
 
+def test_a_proxy_that_does_not_answer_is_named(account: Account) -> None:
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
+
+    ran = account.sync("--api-url", "https://api.test", **proxy)
+
+    assert ran.code == 4
+    assert "cannot be reached through the proxy that the environment names" in ran.json["error"]
+
+
 @pytest.mark.parametrize(
     "no_proxy", ["localhost,127.0.0.1", "127.0.0.0/8,::1/128", "::1,[::1]", "[", "fd07::/64"]
 )

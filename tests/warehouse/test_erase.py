@@ -241,7 +241,7 @@ def test_an_erasure_that_is_undone_lets_the_next_full_sync_store_the_result_agai
     assert account.sync("--full", *OPTIONS).code == 0
     assert account.query(f"{of_it}{erased}") == [(0,)]
 
-    undone = account.run("erase", "--result", str(erased), "--undo")
+    undone = account.run("erase", "--result-id", str(erased), "--undo")
 
     assert (undone.code, f"Result {erased} is no longer kept away" in undone.err) == (0, True), undone.err
     assert account.sync("--full", *OPTIONS).code == 0

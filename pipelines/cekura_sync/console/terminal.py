@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
 ROWS_AT_A_TIME = 1000
-
-
-_JOINERS = (
-    "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # part of how Persian, Hindi and many emoji are written
-)
+# Part of how Persian, Hindi and many emoji are written.
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 
 def plain(text: str) -> str:

@@ -22,7 +22,7 @@ API_VERSION = "v1"
 API_VERSIONS = ("v1", "v2")
 WAREHOUSE = "warehouse.duckdb"
 FULL_EVERY = LOOKBACK = "24h"
-DAY = timedelta(hours=24)  # the same
+DAY = timedelta(hours=24)  # both of them, as a duration
 PAGE_SIZE = 200
 CONCURRENCY = 8
 DETAILS_BUDGET = 1000
